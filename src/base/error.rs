@@ -1,0 +1,104 @@
+//! One error type for what the world outside can do to us: disk, network, names, limits.
+//!
+//! Rooms that have a grammar of their own (SMTP replies, IMAP responses, POP3) have their own small
+//! enums; this one travels between floors 3 and 9. It says what went wrong and who is to blame, never
+//! what to answer: replies are chosen at the three walls (`server`, `delivery::trouble`, `ffi::result`).
+
+use std::fmt;
+use std::io;
+
+/// What kind of trouble it was: decides the C result code and the class of the SMTP reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller gave something that cannot be: bad address, bad name, bad number.
+    Invalid,
+    /// No such account, mailbox, message, queue item.
+    NotFound,
+    /// It is there already.
+    Exists,
+    /// Somebody else holds it (the store file, a listener's port).
+    Busy,
+    /// A limit of `base::limits` or of the configuration was reached.
+    Limit,
+    /// The account's quota is used up.
+    Quota,
+    /// Disk or database said no; nothing was acknowledged.
+    Store,
+    /// The store is down after a failed sync and refuses work until it is reopened.
+    StoreDown,
+    /// Sockets.
+    Network,
+    /// Names could not be resolved.
+    Dns,
+    /// Handshake or certificate.
+    Tls,
+    /// The peer broke its protocol.
+    Protocol,
+    /// Wrong password, or none.
+    Login,
+    /// Refused by policy (relay, sender not yours, plaintext login).
+    Policy,
+    /// A deadline passed.
+    Timeout,
+    /// Interrupted by the host, or the engine is stopping.
+    Interrupted,
+    /// The operation does not fit the state of the object.
+    State,
+    /// A bug of ours, caught.
+    Bug,
+}
+
+/// An error: its kind and a sentence for a person. Clonable, since a group commit answers many callers.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    text: String,
+}
+
+/// Result with [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of `kind`, explained by `text` (one sentence, no secrets).
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into() }
+    }
+
+    /// What kind of trouble it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The sentence for a person.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The same error with what was being done put in front.
+    pub fn while_doing(self, what: &str) -> Self {
+        Self { text: format!("{what}: {}", self.text), ..self }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(e: io::Error) -> Self {
+        let kind = match e.kind() {
+            io::ErrorKind::TimedOut => ErrorKind::Timeout,
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            io::ErrorKind::AlreadyExists => ErrorKind::Exists,
+            io::ErrorKind::AddrInUse => ErrorKind::Busy,
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => ErrorKind::Invalid,
+            _ => ErrorKind::Network,
+        };
+        Self::new(kind, e.to_string())
+    }
+}

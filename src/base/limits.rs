@@ -1,0 +1,161 @@
+//! Every number a peer, a host or a file can run into, with its unit, its reason and the RFC's minimum.
+//!
+//! Limits a host may change are defaults here and fields of `engine::config`; the others are ceilings.
+//! Relations between them are asserted at compile time at the end.
+
+// -- session input -----------------------------------------------------------------------------------
+
+/// Octets received and not yet consumed in one session: one read of TLS records or a pipelined group.
+pub const INPUT_OCTETS_MAX: usize = 64 * 1024;
+/// Octets one read from a socket may bring.
+pub const READ_OCTETS: usize = 16 * 1024;
+/// Octets of a body that leave a session at once.
+pub const CHUNK_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of output a session gathers before it must be written.
+pub const OUTPUT_OCTETS_MAX: usize = 256 * 1024;
+/// Octets of a message kept in memory before a scratch file takes over.
+pub const BODY_IN_MEMORY_OCTETS_MAX: usize = 256 * 1024;
+
+// -- addresses and messages --------------------------------------------------------------------------
+
+/// RFC 5321 §4.5.3.1.1.
+pub const LOCAL_PART_OCTETS_MAX: usize = 64;
+/// RFC 5321 §4.5.3.1.2.
+pub const DOMAIN_OCTETS_MAX: usize = 255;
+/// Default for the largest message taken, in octets; 25 MB of attachments are 34 MB in base64.
+pub const MESSAGE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+
+// -- SMTP --------------------------------------------------------------------------------------------
+
+/// A command line with CRLF. RFC 5321 §4.5.3.1.4 asks for 512; MAIL and RCPT extensions add up to about
+/// 1,500 (RFC 3461 §5 alone 500 for ORCPT), AUTH needs 12,288 for an initial response (RFC 4954 §4).
+pub const SMTP_COMMAND_LINE_OCTETS_MAX: usize = 12_288;
+/// A line of AUTH's dialogue (RFC 4954 §4).
+pub const SASL_LINE_OCTETS_MAX: usize = 12_288;
+/// A reply line we accept from a peer. RFC 5321 §4.5.3.1.5 says 512; servers write more.
+pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 2_048;
+/// Lines of one reply we accept from a peer.
+pub const SMTP_REPLY_LINES_MAX: usize = 128;
+/// Recipients in one transaction; RFC 5321 §4.5.3.1.8 asks for at least 100.
+pub const SMTP_RECIPIENTS_MAX: usize = 1_000;
+/// Errors before a session is closed with 421.
+pub const SMTP_ERRORS_MAX: u32 = 20;
+/// Commands in a row that move nothing forward (NOOP, RSET, VRFY, HELP) before 421.
+pub const SMTP_IDLE_COMMANDS_MAX: u32 = 100;
+/// Transactions in one session.
+pub const SMTP_TRANSACTIONS_MAX: u32 = 10_000;
+/// Seconds a server waits for a command; RFC 5321 §4.5.3.2.7 asks for 5 minutes.
+pub const SMTP_COMMAND_WAIT_SECONDS: u64 = 300;
+/// Received fields before a message is taken to loop; RFC 5321 §6.3 asks for at least 100.
+pub const RECEIVED_FIELDS_MAX: usize = 100;
+/// Failed logins in one session before it is closed.
+pub const LOGIN_FAILURES_MAX: u32 = 3;
+
+// -- POP3 --------------------------------------------------------------------------------------------
+
+/// A command line with CRLF. RFC 2449 §4 says 255; AUTH's initial response needs more (RFC 5034 §4).
+pub const POP3_COMMAND_LINE_OCTETS_MAX: usize = 12_288;
+/// Seconds without a command before a session is dropped; RFC 1939 §3 asks for at least 10 minutes.
+pub const POP3_IDLE_SECONDS: u64 = 600;
+/// Errors before a session is closed.
+pub const POP3_ERRORS_MAX: u32 = 20;
+
+// -- IMAP --------------------------------------------------------------------------------------------
+
+/// A command without its literals. RFC 7162 §4 asks clients to keep to 8192; a server takes 64 KiB.
+pub const IMAP_COMMAND_LINE_OCTETS_MAX: usize = 65_536 - 1_024;
+/// A literal outside APPEND.
+pub const IMAP_LITERAL_OCTETS_MAX: usize = 64 * 1024;
+/// All literals of one command outside APPEND.
+pub const IMAP_LITERALS_OCTETS_MAX: usize = 256 * 1024;
+/// A tag.
+pub const IMAP_TAG_OCTETS_MAX: usize = 128;
+/// Depth of parentheses in SEARCH and FETCH.
+pub const IMAP_NESTING_MAX: usize = 32;
+/// Elements of one sequence set.
+pub const IMAP_SEQUENCE_ELEMENTS_MAX: usize = 20_000;
+/// Seconds without a command before autologout once logged in; RFC 9051 §5.4 asks for at least 30 minutes.
+pub const IMAP_IDLE_SECONDS: u64 = 1_800;
+/// The same before login.
+pub const IMAP_LOGIN_WAIT_SECONDS: u64 = 120;
+/// BAD commands in a row before a session is closed.
+pub const IMAP_ERRORS_MAX: u32 = 20;
+/// Octets of a mailbox name, UTF-8.
+pub const MAILBOX_NAME_OCTETS_MAX: usize = 512;
+/// Levels of a mailbox name.
+pub const MAILBOX_LEVELS_MAX: usize = 32;
+/// Mailboxes of one account.
+pub const MAILBOXES_MAX: usize = 10_000;
+
+// -- MIME --------------------------------------------------------------------------------------------
+
+/// Octets of one header that are looked at; the rest is kept, not understood.
+pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
+/// Depth of multiparts and messages within messages; deeper ones are opaque.
+pub const MIME_NESTING_MAX: usize = 50;
+/// Parts of one message; further ones belong to the last.
+pub const MIME_PARTS_MAX: usize = 5_000;
+
+// -- delivery ----------------------------------------------------------------------------------------
+
+/// Hosts of a domain that one attempt tries; RFC 5321 §5.1 leaves the number to us.
+pub const MX_HOSTS_MAX: usize = 10;
+/// Addresses of one host that one attempt tries.
+pub const ADDRESSES_PER_HOST_MAX: usize = 4;
+/// Seconds to connect (RFC 5321 §4.5.3.2 has none; peers use 30).
+pub const CONNECT_WAIT_SECONDS: u64 = 30;
+/// Seconds for the greeting, MAIL and RCPT (RFC 5321 §4.5.3.2.1 to .3).
+pub const SMTP_CLIENT_WAIT_SECONDS: u64 = 300;
+/// Seconds for the reply to DATA (RFC 5321 §4.5.3.2.4).
+pub const SMTP_CLIENT_DATA_WAIT_SECONDS: u64 = 120;
+/// Seconds for a block of data to leave (RFC 5321 §4.5.3.2.5).
+pub const SMTP_CLIENT_BLOCK_WAIT_SECONDS: u64 = 180;
+/// Seconds for the reply to the final dot (RFC 5321 §4.5.3.2.6).
+pub const SMTP_CLIENT_FINAL_WAIT_SECONDS: u64 = 600;
+/// Seconds for a TLS handshake, either side.
+pub const TLS_HANDSHAKE_SECONDS: u64 = 30;
+/// Connections to one destination at a time.
+pub const CONNECTIONS_PER_DESTINATION_MAX: usize = 5;
+/// Deliveries under way at a time.
+pub const DELIVERIES_MAX: usize = 100;
+/// Octets of the original message that a bounce brings back.
+pub const BOUNCE_RETURNS_OCTETS_MAX: u64 = 256 * 1024;
+
+// -- store -------------------------------------------------------------------------------------------
+
+/// Jobs that share one commit.
+pub const COMMIT_JOBS_MAX: usize = 256;
+/// Octets of bodies that share one commit.
+pub const COMMIT_OCTETS_MAX: u64 = 16 * 1024 * 1024;
+/// Jobs waiting for the writer before callers wait to hand theirs in.
+pub const WRITER_QUEUE_JOBS_MAX: usize = 1_024;
+/// Connections that read beside the writer.
+pub const STORE_READERS: usize = 2;
+/// Octets of write-ahead log at which the checkpoint lane goes to work.
+pub const CHECKPOINT_WAL_OCTETS: u64 = 4 * 1024 * 1024;
+
+// -- engine ------------------------------------------------------------------------------------------
+
+/// Sessions of one listener at a time.
+pub const SESSIONS_PER_LISTENER_MAX: usize = 2_000;
+/// Sessions from one peer address at a time.
+pub const SESSIONS_PER_PEER_MAX: usize = 200;
+/// Events kept for a host that does not pull them.
+pub const EVENTS_MAX: usize = 10_000;
+/// DNS answers kept.
+pub const DNS_CACHE_ENTRIES_MAX: usize = 10_000;
+
+const _: () = {
+    assert!(SMTP_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
+    assert!(SASL_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
+    assert!(POP3_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
+    assert!(IMAP_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
+    assert!(READ_OCTETS <= INPUT_OCTETS_MAX);
+    assert!(SMTP_RECIPIENTS_MAX >= 100);
+    assert!(RECEIVED_FIELDS_MAX >= 100);
+    assert!(SMTP_COMMAND_WAIT_SECONDS >= 300);
+    assert!(POP3_IDLE_SECONDS >= 600);
+    assert!(IMAP_IDLE_SECONDS >= 1_800);
+    assert!(MESSAGE_OCTETS_MAX > 25 * 1024 * 1024);
+    assert!(COMMIT_OCTETS_MAX > BODY_IN_MEMORY_OCTETS_MAX as u64);
+};

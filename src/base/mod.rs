@@ -1,0 +1,32 @@
+//! Floor 0: words of the trade, limits, errors, the world's traits, the seam between sessions and sockets.
+//!
+//! Uses nothing of ours. No socket, file, thread, clock or random number in here, only their names.
+
+pub mod account;
+pub mod address;
+pub mod content;
+pub mod dialog;
+pub mod envelope;
+pub mod error;
+pub mod event;
+pub mod limits;
+pub mod mailbox;
+pub mod secret;
+pub mod settings;
+pub mod status;
+pub mod time;
+pub mod uid_set;
+pub mod world;
+
+pub use account::Account;
+pub use address::{Address, Domain};
+pub use content::{Body, Content};
+pub use envelope::{Envelope, Recipient};
+pub use error::{Error, ErrorKind, Result};
+pub use mailbox::{AccountId, BlobId, Flags, MailboxId, ModSeq, QueueId, SpecialUse, Uid, UidValidity};
+pub use secret::Secret;
+pub use settings::{Service, Settings};
+pub use status::{Enhanced, Reply};
+pub use time::{Mono, Timestamp};
+pub use uid_set::UidSet;
+pub use world::World;

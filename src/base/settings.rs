@@ -1,0 +1,213 @@
+//! What the host may set, as plain data: read by every room, filled by `engine::config`.
+//!
+//! Fixed once the engine has started. Times are durations, sizes are octets. `Default` is what a host gets that
+//! sets nothing but its hostname.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::limits;
+use super::secret::Secret;
+
+/// The engine's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Our name in greetings, EHLO, Received and reports.
+    pub hostname: String,
+    /// Largest message taken, in octets.
+    pub message_octets_max: u64,
+    /// Recipients in one transaction.
+    pub recipients_max: usize,
+    /// Sessions of one listener at a time.
+    pub sessions_per_listener_max: usize,
+    /// Sessions from one peer address at a time.
+    pub sessions_per_peer_max: usize,
+    /// Whether loopback listeners take passwords without TLS.
+    pub allow_plaintext_login: bool,
+    /// Whether senders may use bare LF line ends in submission (they are turned into CRLF).
+    pub repair_line_ends_in_submission: bool,
+    /// Separator of plus-addressing, `None` switches it off.
+    pub subaddress_separator: Option<char>,
+    /// What outgoing delivery does.
+    pub outbound: Outbound,
+    /// Waits of sessions.
+    pub waits: Waits,
+    /// Cost of stored passwords.
+    pub password_cost: PasswordCost,
+    /// Whether an attempt to log in is answered only after a pause once it failed.
+    pub login_failure_pause: Duration,
+}
+
+/// Outgoing delivery.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// Port of the hosts mail goes to.
+    pub port: u16,
+    /// Everything goes through this host instead of by MX.
+    pub smart_host: Option<SmartHost>,
+    /// Pauses between attempts; the last one repeats.
+    pub retry: Vec<Duration>,
+    /// Part of a pause by which it may be longer, at random, in percent: keeps retries from coming in step.
+    pub retry_jitter_percent: u32,
+    /// When a message is given up.
+    pub lifetime: Duration,
+    /// When its sender is told that it is delayed; `None` never.
+    pub delay_report_after: Option<Duration>,
+    /// Deliveries under way at a time.
+    pub deliveries_max: usize,
+    /// Connections to one destination at a time.
+    pub connections_per_destination_max: usize,
+    /// Whether IPv6 addresses are tried.
+    pub ipv6: bool,
+    /// Whether STARTTLS is used where it is offered.
+    pub tls: OutboundTls,
+    /// Idle connections are kept this long for the next message.
+    pub keep_connection: Duration,
+}
+
+/// TLS towards other hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutboundTls {
+    /// Never.
+    Off,
+    /// Where offered; in the clear where not, or where the handshake fails (RFC 7435).
+    Opportunistic,
+    /// Always, certificate not looked at.
+    Required,
+    /// Always, certificate must verify for the host's name.
+    Verified,
+}
+
+/// A host that takes all our mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmartHost {
+    /// Name or address literal content.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Login, where it wants one. Never sent without TLS.
+    pub login: Option<(String, Secret)>,
+}
+
+/// How long sessions wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// SMTP: for the next command or piece of data.
+    pub smtp_command: Duration,
+    /// POP3: for the next command.
+    pub pop3_idle: Duration,
+    /// IMAP: for the next command, once logged in.
+    pub imap_idle: Duration,
+    /// IMAP: for the login.
+    pub imap_login: Duration,
+    /// For a handshake.
+    pub tls_handshake: Duration,
+    /// For a peer to take what we write.
+    pub write: Duration,
+}
+
+/// Argon2id and PBKDF2 parameters. The simulation uses the least there are.
+#[derive(Debug, Clone, Copy)]
+pub struct PasswordCost {
+    /// Argon2id memory in KiB.
+    pub argon2_kib: u32,
+    /// Argon2id passes.
+    pub argon2_passes: u32,
+    /// Iterations of PBKDF2 for SCRAM keys; RFC 7677 §4 asks for at least 4096.
+    pub scram_iterations: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            message_octets_max: limits::MESSAGE_OCTETS_MAX,
+            recipients_max: limits::SMTP_RECIPIENTS_MAX,
+            sessions_per_listener_max: limits::SESSIONS_PER_LISTENER_MAX,
+            sessions_per_peer_max: limits::SESSIONS_PER_PEER_MAX,
+            allow_plaintext_login: false,
+            repair_line_ends_in_submission: true,
+            subaddress_separator: Some('+'),
+            outbound: Outbound::default(),
+            waits: Waits::default(),
+            password_cost: PasswordCost::default(),
+            login_failure_pause: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self {
+            port: 25,
+            smart_host: None,
+            // RFC 5321 §4.5.4.1 wants at least 30 minutes between attempts, but grey-listing hosts open
+            // after a few: two early attempts, then its rule.
+            retry: [300, 900, 1800, 3600, 7200, 14_400].map(Duration::from_secs).to_vec(),
+            retry_jitter_percent: 10,
+            lifetime: Duration::from_secs(5 * 86_400),
+            delay_report_after: Some(Duration::from_secs(4 * 3600)),
+            deliveries_max: limits::DELIVERIES_MAX,
+            connections_per_destination_max: limits::CONNECTIONS_PER_DESTINATION_MAX,
+            ipv6: true,
+            tls: OutboundTls::Opportunistic,
+            keep_connection: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            smtp_command: Duration::from_secs(limits::SMTP_COMMAND_WAIT_SECONDS),
+            pop3_idle: Duration::from_secs(limits::POP3_IDLE_SECONDS),
+            imap_idle: Duration::from_secs(limits::IMAP_IDLE_SECONDS),
+            imap_login: Duration::from_secs(limits::IMAP_LOGIN_WAIT_SECONDS),
+            tls_handshake: Duration::from_secs(limits::TLS_HANDSHAKE_SECONDS),
+            write: Duration::from_secs(limits::SMTP_CLIENT_BLOCK_WAIT_SECONDS),
+        }
+    }
+}
+
+impl Default for PasswordCost {
+    fn default() -> Self {
+        Self { argon2_kib: 19_456, argon2_passes: 2, scram_iterations: 4096 }
+    }
+}
+
+/// What kind of peer a connection is: the kind of listener that accepted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// SMTP from the world (port 25).
+    Mx,
+    /// Submission by our users, STARTTLS (587).
+    Submission,
+    /// Submission, TLS from the first octet (465).
+    Submissions,
+    /// LMTP (RFC 2033).
+    Lmtp,
+    /// IMAP with STARTTLS (143).
+    Imap,
+    /// IMAP, TLS from the first octet (993).
+    Imaps,
+    /// POP3 with STLS (110).
+    Pop3,
+    /// POP3, TLS from the first octet (995).
+    Pop3s,
+}
+
+impl Service {
+    /// Whether TLS starts with the first octet (RFC 8314).
+    pub fn implicit_tls(self) -> bool {
+        matches!(self, Service::Submissions | Service::Imaps | Service::Pop3s)
+    }
+}
+
+/// Both ends of a connection that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Who called.
+    pub peer: SocketAddr,
+    /// Where we were called.
+    pub local: SocketAddr,
+}

@@ -1,0 +1,171 @@
+//! Time as the engine counts it: a monotonic clock for deadlines, a wall clock for what people read.
+//!
+//! Both only ever come from `World::clock`; nothing here reads a clock. Calendar dates are computed
+//! (proleptic Gregorian, UTC) so that no time zone database and no locale is needed.
+
+use std::ops::{Add, Sub};
+use std::time::Duration;
+
+/// A point on the monotonic clock, in nanoseconds since the clock was made. Never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mono(pub u64);
+
+impl Add<Duration> for Mono {
+    type Output = Mono;
+    fn add(self, d: Duration) -> Mono {
+        Mono(self.0.saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub for Mono {
+    type Output = Duration;
+    /// Time passed since `earlier`; zero where `earlier` lies ahead.
+    fn sub(self, earlier: Mono) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A point in wall-clock time: milliseconds since 1970-01-01T00:00:00Z. May jump when the host's clock is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// This moment `later` later.
+    pub fn after(self, later: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(i64::try_from(later.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Whole seconds since 1970.
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// From whole seconds since 1970.
+    pub fn from_seconds(seconds: i64) -> Timestamp {
+        Timestamp(seconds.saturating_mul(1000))
+    }
+
+    /// The calendar date and time, UTC.
+    pub fn civil(self) -> Civil {
+        let days = self.seconds().div_euclid(86_400);
+        let second_of_day = self.seconds().rem_euclid(86_400) as u32;
+        let (year, month, day) = civil_of_days(days);
+        Civil {
+            year,
+            month,
+            day,
+            hour: second_of_day / 3600,
+            minute: second_of_day / 60 % 60,
+            second: second_of_day % 60,
+            weekday: (days + 4).rem_euclid(7) as u32,
+        }
+    }
+
+    /// `Sun, 22 Nov 2026 01:42:04 +0000`: the date-time of RFC 5322 §3.3.
+    pub fn rfc5322(self) -> String {
+        let c = self.civil();
+        format!(
+            "{}, {} {} {:04} {:02}:{:02}:{:02} +0000",
+            weekday_name(c.weekday),
+            c.day,
+            month_name(c.month),
+            c.year,
+            c.hour,
+            c.minute,
+            c.second
+        )
+    }
+
+    /// `22-Nov-2026 01:42:04 +0000` with the day space-padded: date-time of RFC 9051 §9 (without quotes).
+    pub fn imap(self) -> String {
+        let c = self.civil();
+        format!("{:2}-{}-{:04} {:02}:{:02}:{:02} +0000", c.day, month_name(c.month), c.year, c.hour, c.minute, c.second)
+    }
+
+    /// The moment a calendar date and time in UTC means.
+    pub fn from_civil(year: i64, month: u32, day: u32, hour: u32, minute: u32, second: u32) -> Timestamp {
+        let days = days_of_civil(year, month, day);
+        let of_day = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+        Timestamp::from_seconds(days.saturating_mul(86_400).saturating_add(of_day))
+    }
+}
+
+/// Names of the days as mail writes them, Sunday first.
+pub const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+/// Names of the months as mail writes them.
+pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn weekday_name(weekday: u32) -> &'static str {
+    WEEKDAYS.get(weekday as usize).copied().unwrap_or_default()
+}
+
+fn month_name(month: u32) -> &'static str {
+    MONTHS.get((month as usize).wrapping_sub(1)).copied().unwrap_or_default()
+}
+
+/// A calendar date and time of day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Civil {
+    /// Year, proleptic Gregorian.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: u32,
+    /// 1 to 31.
+    pub day: u32,
+    /// 0 to 23.
+    pub hour: u32,
+    /// 0 to 59.
+    pub minute: u32,
+    /// 0 to 59.
+    pub second: u32,
+    /// 0 (Sunday) to 6.
+    pub weekday: u32,
+}
+
+// Day counts run in 400-year eras that begin on 1 March, so that the leap day comes last.
+const DAYS_PER_ERA: i64 = 146_097;
+const DAYS_FROM_ERA_TO_1970: i64 = 719_468;
+
+fn civil_of_days(days: i64) -> (i64, u32, u32) {
+    let z = days + DAYS_FROM_ERA_TO_1970;
+    let era = z.div_euclid(DAYS_PER_ERA);
+    let day_of_era = z.rem_euclid(DAYS_PER_ERA);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 } as u32;
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn days_of_civil(year: i64, month: u32, day: u32) -> i64 {
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let year_of_era = y.rem_euclid(400);
+    let shifted_month = i64::from(if month > 2 { month - 3 } else { month + 9 });
+    let day_of_year = (153 * shifted_month + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * DAYS_PER_ERA + day_of_era - DAYS_FROM_ERA_TO_1970
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_dates_as_mail_does() {
+        let t = Timestamp::from_civil(2026, 11, 22, 1, 42, 4);
+        assert_eq!(t.rfc5322(), "Sun, 22 Nov 2026 01:42:04 +0000");
+        assert_eq!(Timestamp(0).rfc5322(), "Thu, 1 Jan 1970 00:00:00 +0000");
+        assert_eq!(Timestamp::from_civil(2000, 2, 29, 0, 0, 0).imap(), "29-Feb-2000 00:00:00 +0000");
+        assert_eq!(Timestamp::from_civil(2026, 3, 1, 9, 8, 7).imap(), " 1-Mar-2026 09:08:07 +0000");
+    }
+
+    #[test]
+    fn calendar_goes_both_ways() {
+        for days in (-800_000..800_000).step_by(97) {
+            let (y, m, d) = civil_of_days(days);
+            assert_eq!(days_of_civil(y, m, d), days);
+        }
+    }
+}

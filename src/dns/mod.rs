@@ -1,0 +1,1 @@
+//! Floor 3: the real resolver, its cache, MX order, and a zone kept in memory. Uses base only.

@@ -1,0 +1,3 @@
+//! Floor 3: TCP, TLS, and the pump that drives any [`Dialog`](crate::base::dialog::Dialog). Uses base only.
+
+pub mod pump;

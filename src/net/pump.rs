@@ -1,0 +1,212 @@
+//! Drives a [`Dialog`] over a stream: octets in and out, TLS upgrades, questions, deadlines.
+//!
+//! One pump serves SMTP on both sides and POP3. It keeps the rules of `base::dialog`, holds at most
+//! `INPUT_OCTETS_MAX` of input and one write's worth of output, and ends when the session closes, the peer
+//! goes, or a deadline passes. Every wait has a deadline on the world's clock.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use smol::future::FutureExt;
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::limits::READ_OCTETS;
+use crate::base::time::Mono;
+use crate::base::world::{BoxStream, Clock, TlsPeer, World};
+
+/// Answers a session's questions.
+pub trait Answerer<D: Dialog>: Send {
+    /// The answer to `ask`; may take its time. Dropped where the connection ends meanwhile.
+    fn answer(&mut self, ask: D::Ask) -> impl Future<Output = D::Answer> + Send;
+}
+
+/// Which side of a handshake a `StartTls` means.
+#[derive(Debug, Clone)]
+pub enum TlsRole {
+    /// We serve.
+    Server,
+    /// We dialled.
+    Client(TlsPeer),
+}
+
+/// How long a pump waits for what is not the session's own deadline.
+#[derive(Debug, Clone, Copy)]
+pub struct PumpWaits {
+    /// For a handshake.
+    pub tls_handshake: Duration,
+    /// For the peer to take one write.
+    pub write: Duration,
+}
+
+/// A connection with what was received and not yet consumed.
+pub struct Connection {
+    /// The stream, in the clear or under TLS.
+    pub stream: BoxStream,
+    /// Received and not consumed.
+    pub input: Input,
+    output: Vec<u8>,
+    piece: Vec<u8>,
+}
+
+impl Connection {
+    /// A connection nothing was received on.
+    pub fn new(stream: BoxStream) -> Self {
+        Self { stream, input: Input::new(), output: Vec::new(), piece: Vec::new() }
+    }
+}
+
+/// Why [`pump`] came back.
+#[derive(Debug)]
+pub enum PumpEnd {
+    /// The session said `Close`; its output was written.
+    Closed,
+    /// The connection broke, or the handshake failed. The session was told nothing.
+    Broken(io::Error),
+}
+
+/// Runs `dialog` until it closes. The connection stays with the caller.
+pub async fn pump<D, A>(
+    world: &World,
+    waits: PumpWaits,
+    role: &TlsRole,
+    connection: &mut Connection,
+    dialog: &mut D,
+    answerer: &mut A,
+) -> PumpEnd
+where
+    D: Dialog + Send,
+    D::Ask: Send,
+    D::Answer: Send,
+    A: Answerer<D>,
+{
+    loop {
+        let step = dialog.step(world.clock.now(), &mut connection.input, &mut connection.output);
+        let done = match step {
+            Step::Ask(ask) => {
+                let answer = answerer.answer(ask).await;
+                dialog.answer(answer);
+                Ok(false)
+            }
+            Step::Write => connection.flush(world, waits.write).await.map(|()| false),
+            Step::Read => connection.read(world, waits.write, dialog).await.map(|()| false),
+            Step::StartTls => connection.start_tls(world, waits, role, dialog).await.map(|()| false),
+            Step::Close => connection.flush(world, waits.write).await.map(|()| true),
+        };
+        match done {
+            Ok(false) => {}
+            Ok(true) => return PumpEnd::Closed,
+            Err(e) => return PumpEnd::Broken(e),
+        }
+    }
+}
+
+impl Connection {
+    async fn flush(&mut self, world: &World, wait: Duration) -> io::Result<()> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let at = world.clock.now() + wait;
+        let stream = &mut self.stream;
+        let output = &self.output;
+        within(&*world.clock, at, async move {
+            stream.write_all(output).await?;
+            stream.flush().await
+        })
+        .await?;
+        self.output.clear();
+        // A session that once wrote much does not keep the memory while it idles.
+        self.output.shrink_to(4 * READ_OCTETS);
+        Ok(())
+    }
+
+    /// Writes what there is, then waits for octets, the end, or the session's deadline.
+    async fn read<D: Dialog>(&mut self, world: &World, wait: Duration, dialog: &mut D) -> io::Result<()> {
+        self.flush(world, wait).await?;
+        let room = self.input.room().min(READ_OCTETS);
+        if room == 0 {
+            // Every line cap is below the input's; a session that still wants more is at fault.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "session left the input full"));
+        }
+        self.piece.resize(room, 0);
+        let stream = &mut self.stream;
+        let piece = &mut self.piece;
+        let read = stream.read(piece);
+        let received = match dialog.deadline() {
+            Some(at) => within(&*world.clock, at, read).await,
+            None => read.await,
+        };
+        match received {
+            Ok(0) => dialog.end(),
+            Ok(n) => self.input.push(self.piece.get(..n).unwrap_or_default()),
+            Err(e) if e.kind() == io::ErrorKind::TimedOut => dialog.expire(),
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    async fn start_tls<D: Dialog>(
+        &mut self,
+        world: &World,
+        waits: PumpWaits,
+        role: &TlsRole,
+        dialog: &mut D,
+    ) -> io::Result<()> {
+        if !self.input.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "octets in front of the TLS handshake"));
+        }
+        self.flush(world, waits.write).await?;
+        let plain = std::mem::replace(&mut self.stream, Box::new(Closed));
+        let handshake = match role {
+            TlsRole::Server => world.tls.accept(plain),
+            TlsRole::Client(peer) => world.tls.connect(plain, peer.clone()),
+        };
+        let at = world.clock.now() + waits.tls_handshake;
+        let (stream, info) = within(&*world.clock, at, handshake).await?;
+        self.stream = stream;
+        self.input.clear();
+        dialog.tls_started(info);
+        Ok(())
+    }
+}
+
+/// `work`, or [`io::ErrorKind::TimedOut`] at `at`. Work that is ready wins.
+pub async fn within<T>(clock: &dyn Clock, at: Mono, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let deadline = clock.sleep_until(at);
+    work.or(async move {
+        deadline.await;
+        Err(io::Error::from(io::ErrorKind::TimedOut))
+    })
+    .await
+}
+
+/// What stands in a connection's place while its stream is in a handshake.
+struct Closed;
+
+impl futures_io::AsyncRead for Closed {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &mut [u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        std::task::Poll::Ready(Ok(0))
+    }
+}
+
+impl futures_io::AsyncWrite for Closed {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+        _: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        std::task::Poll::Ready(Err(io::Error::from(io::ErrorKind::NotConnected)))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+    fn poll_close(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
