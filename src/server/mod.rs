@@ -1,0 +1,35 @@
+//! Floor 7: sockets meet sessions: one file per protocol, IMAP one per verb.
+
+use std::sync::Arc;
+
+use crate::base::event::EventSink;
+use crate::base::world::BoxStream;
+use crate::base::{Settings, World};
+use crate::store::Store;
+
+/// What every session of an engine shares.
+#[derive(Clone)]
+pub struct Shared {
+    /// The world outside.
+    pub world: World,
+    /// Everything kept.
+    pub store: Store,
+    /// What the host set.
+    pub settings: Arc<Settings>,
+    /// Where the host is told.
+    pub events: Arc<dyn EventSink>,
+    /// Closed (every receiver wakes) when the engine drains: idle sessions say goodbye and end.
+    pub draining: smol::channel::Receiver<()>,
+}
+
+/// A connection just accepted, TLS already begun where the service wants it from the first octet.
+pub struct Accepted {
+    /// The stream.
+    pub stream: BoxStream,
+    /// Both ends.
+    pub ends: crate::base::settings::Ends,
+    /// Which listener took it.
+    pub service: crate::base::Service,
+    /// What the handshake came to, for implicit TLS.
+    pub tls: Option<crate::base::world::TlsInfo>,
+}

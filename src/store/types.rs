@@ -1,0 +1,355 @@
+//! What goes into the store and comes out of it: plain data that knows nothing of SQL.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::event::Outcome;
+use crate::base::{AccountId, Enhanced, UidValidity};
+use crate::base::{
+    BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, SpecialUse, Timestamp, Uid,
+};
+
+// -- mailboxes ---------------------------------------------------------------------------------------
+
+/// A mailbox and its counts, as LIST, STATUS and the host want them. Read from its row; nothing is scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxInfo {
+    /// Row id, never reused.
+    pub id: MailboxId,
+    /// Whose.
+    pub account: AccountId,
+    /// Name in UTF-8, levels separated by `/`; `INBOX` in capitals.
+    pub name: String,
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// UIDNEXT.
+    pub uid_next: Uid,
+    /// HIGHESTMODSEQ; 1 for a mailbox nothing ever happened in.
+    pub mod_seq: ModSeq,
+    /// What it is for.
+    pub special_use: Option<SpecialUse>,
+    /// Whether it is subscribed.
+    pub subscribed: bool,
+    /// False for a name that only has children (left over by DELETE, RFC 9051 §6.3.5): `\NoSelect`.
+    pub selectable: bool,
+    /// Messages.
+    pub total: u32,
+    /// Messages without `\Seen`.
+    pub unseen: u32,
+    /// Messages with `\Deleted`.
+    pub deleted: u32,
+    /// Octets of all messages.
+    pub octets: u64,
+}
+
+/// The state of an open mailbox at one commit, shared by all its sessions. Immutable: a session keeps one
+/// and compares it with the next. `uids`, `flags` and `mod_seqs` run in step, UIDs ascending.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// UIDNEXT.
+    pub uid_next: Uid,
+    /// HIGHESTMODSEQ.
+    pub mod_seq: ModSeq,
+    /// Raised by every expunge: equal numbers mean that nothing was taken away in between.
+    pub expunges: u64,
+    /// Whether the mailbox has been deleted since.
+    pub gone: bool,
+    /// Names of the keywords, by index (`Flags::keyword(i)`).
+    pub keywords: Arc<Vec<String>>,
+    /// UIDs, ascending.
+    pub uids: Arc<Vec<Uid>>,
+    /// Flags.
+    pub flags: Arc<Vec<Flags>>,
+    /// Modification sequences.
+    pub mod_seqs: Arc<Vec<ModSeq>>,
+}
+
+/// What never changes about a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fact {
+    /// UID.
+    pub uid: Uid,
+    /// INTERNALDATE.
+    pub internal_date: Timestamp,
+    /// RFC822.SIZE.
+    pub size: u64,
+    /// Where its octets are.
+    pub blob: BlobId,
+}
+
+// -- messages ----------------------------------------------------------------------------------------
+
+/// One message on its way in, for any number of mailboxes; its octets are kept once.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Octets.
+    pub content: Content,
+    /// What was computed of them (`delivery::local` does it).
+    pub meta: BlobMeta,
+    /// Where it goes.
+    pub filings: Vec<Filing>,
+}
+
+/// One place a message goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filing {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// System flags it starts with.
+    pub flags: Flags,
+    /// Keywords it starts with; new ones are added to the mailbox while it has room, else left out.
+    pub keywords: Vec<String>,
+    /// INTERNALDATE.
+    pub internal_date: Timestamp,
+}
+
+/// What is computed once, at delivery, and read by FETCH, SORT, THREAD and SEARCH without the body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BlobMeta {
+    /// Octets of the header with its empty line.
+    pub header_octets: u32,
+    /// ENVELOPE as IMAP writes it, parentheses included.
+    pub envelope: Vec<u8>,
+    /// BODYSTRUCTURE as IMAP writes it, extension data included.
+    pub structure: Vec<u8>,
+    /// Part table of `message::structure`: where each part's header and body lie.
+    pub parts: Vec<u8>,
+    /// Date field as a moment; INTERNALDATE where there is none.
+    pub sent: Timestamp,
+    /// Base subject (RFC 5256 §2.1), lower case.
+    pub subject: String,
+    /// Decoded From field.
+    pub from: String,
+    /// Decoded To field.
+    pub to: String,
+    /// Decoded Cc field.
+    pub cc: String,
+    /// Message-ID without angle brackets.
+    pub message_id: String,
+    /// References and In-Reply-To, message ids separated by spaces.
+    pub references: String,
+}
+
+/// Where a filing ended up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filed {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Its UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// The message's UID there.
+    pub uid: Uid,
+    /// The modification sequence it was given.
+    pub mod_seq: ModSeq,
+}
+
+/// What STORE does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagChange {
+    /// Add, remove or replace.
+    pub how: FlagHow,
+    /// System flags.
+    pub flags: Flags,
+    /// Keywords by name. Adding one the mailbox does not have makes it, while there is room.
+    pub keywords: Vec<String>,
+}
+
+/// How [`FlagChange`] changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum FlagHow {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// What STORE did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FlagsChanged {
+    /// The modification sequence given to all changed messages; the mailbox's present one where none changed.
+    pub mod_seq: ModSeq,
+    /// Messages whose flags are different now.
+    pub changed: Vec<Uid>,
+    /// Messages left alone since they changed after UNCHANGEDSINCE (RFC 7162 §3.1.3).
+    pub modified: Vec<Uid>,
+    /// A keyword was left out since the mailbox has no room for another.
+    pub keywords_full: bool,
+}
+
+/// What COPY or MOVE did; `from` and `to` run in step.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Copied {
+    /// UIDVALIDITY of the destination.
+    pub uid_validity: UidValidity,
+    /// UIDs in the source.
+    pub from: Vec<Uid>,
+    /// UIDs in the destination.
+    pub to: Vec<Uid>,
+    /// For MOVE: the source's modification sequence of the removal.
+    pub mod_seq: ModSeq,
+}
+
+/// What EXPUNGE did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Expunged {
+    /// UIDs that are gone, ascending.
+    pub uids: Vec<Uid>,
+    /// The modification sequence of it.
+    pub mod_seq: ModSeq,
+}
+
+/// Which messages EXPUNGE takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expunge {
+    /// All with `\Deleted`.
+    Deleted,
+    /// Those of the set with `\Deleted` (UID EXPUNGE).
+    DeletedAmong(crate::base::UidSet),
+    /// Those of the set, whatever their flags (POP3's QUIT, the host).
+    Among(crate::base::UidSet),
+}
+
+// -- queue -------------------------------------------------------------------------------------------
+
+/// A message for the outbound queue.
+#[derive(Debug, Clone)]
+pub struct NewItem {
+    /// From and for whom; at least one recipient.
+    pub envelope: Envelope,
+    /// Octets.
+    pub content: Content,
+    /// Who submitted it; `None` for our own reports.
+    pub submitter: Option<AccountId>,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// When the first attempt is due.
+    pub due: Timestamp,
+    /// When it is given up.
+    pub expires: Timestamp,
+}
+
+/// A queued message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Queue id.
+    pub id: QueueId,
+    /// Envelope without recipients (they stand in `recipients`).
+    pub envelope: Envelope,
+    /// Where its octets are.
+    pub blob: BlobId,
+    /// Octets.
+    pub size: u64,
+    /// Who submitted it.
+    pub submitter: Option<AccountId>,
+    /// When it was accepted.
+    pub created: Timestamp,
+    /// When it is given up.
+    pub expires: Timestamp,
+    /// Whether the host holds it back.
+    pub held: bool,
+    /// Whether the delay was reported to the sender.
+    pub delay_reported: bool,
+    /// Its recipients, finished ones included until all are.
+    pub recipients: Vec<ItemRecipient>,
+}
+
+/// One recipient of a queued message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemRecipient {
+    /// Its place in the item, 0 and up.
+    pub index: u32,
+    /// Address and DSN parameters.
+    pub recipient: Recipient,
+    /// Where it stands.
+    pub state: RecipientState,
+    /// Attempts begun.
+    pub attempts: u32,
+    /// When the next attempt is due, while it waits.
+    pub due: Timestamp,
+    /// What the last attempt came to.
+    pub last: Option<AttemptResult>,
+}
+
+/// Where a recipient stands. `Waiting` -> (attempt) -> `Waiting` | `Delivered` | `Failed`; a crash in the
+/// middle of an attempt leaves `Waiting` with the next due time already written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecipientState {
+    /// Due at some time.
+    Waiting,
+    /// The next host has it.
+    Delivered,
+    /// Given up; reported where a report was wanted.
+    Failed,
+}
+
+/// What one attempt came to for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptResult {
+    /// When.
+    pub at: Timestamp,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Host talked to; empty where none was reached.
+    pub host: String,
+    /// Reply code; 0 where none was received.
+    pub code: u16,
+    /// Enhanced status code.
+    pub enhanced: Option<Enhanced>,
+    /// What the peer said, or what went wrong.
+    pub text: String,
+    /// How long it took.
+    pub took: Duration,
+    /// TLS version and cipher, empty where the connection was in the clear.
+    pub tls: String,
+}
+
+/// The end of an attempt, for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settle {
+    /// The item.
+    pub id: QueueId,
+    /// Which recipient.
+    pub index: u32,
+    /// What came of it.
+    pub result: AttemptResult,
+    /// When it is due again; only for `Outcome::Deferred`.
+    pub next: Option<Timestamp>,
+}
+
+/// What the host may do to queued messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueAction {
+    /// Due now.
+    Retry,
+    /// Not due until released.
+    Hold,
+    /// Ends a hold.
+    Release,
+    /// Given up now, reported to the sender. The runner does it: this marks it expired.
+    Bounce,
+    /// Removed without a word.
+    Drop,
+}
+
+/// One transaction of new mail: messages filed, messages queued, both or none (and the id the host may
+/// know it by, so that a retry after a failed commit does no harm).
+#[derive(Debug, Clone, Default)]
+pub struct Acceptance {
+    /// For mailboxes here.
+    pub arrivals: Vec<Arrival>,
+    /// For hosts elsewhere.
+    pub items: Vec<NewItem>,
+}
+
+/// What became of an [`Acceptance`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Accepted {
+    /// One for each filing, arrivals and filings in order.
+    pub filed: Vec<Filed>,
+    /// One for each item.
+    pub queued: Vec<QueueId>,
+}
