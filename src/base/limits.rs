@@ -48,6 +48,8 @@ pub const SMTP_TRANSACTIONS_MAX: u32 = 10_000;
 pub const SMTP_COMMAND_WAIT_SECONDS: u64 = 300;
 /// Received fields before a message is taken to loop; RFC 5321 §6.3 asks for at least 100.
 pub const RECEIVED_FIELDS_MAX: usize = 100;
+/// Iterations of PBKDF2 a server may ask of us: bounds what a login costs us (RFC 5802 §9).
+pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
 /// Failed logins in one session before it is closed.
 pub const LOGIN_FAILURES_MAX: u32 = 3;
 
