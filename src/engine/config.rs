@@ -1,0 +1,50 @@
+//! What a host gives an engine before it starts.
+//!
+//! [`Config`] is plain data; `engine::keys` lays names over its fields, so that C, Python and Go reach
+//! each of them as a property without a function of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::base::limits;
+use crate::base::settings::Settings;
+
+/// Everything an engine is made with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of the store; made where missing.
+    pub folder: PathBuf,
+    /// What the rooms read.
+    pub settings: Settings,
+    /// Threads that run sessions and deliveries; at least 1.
+    pub threads: usize,
+    /// Threads that read the store.
+    pub store_readers: usize,
+    /// DNS server to ask; `None` is the system's.
+    pub dns_server: Option<SocketAddr>,
+    /// Whether records set by the host are the whole DNS: names it did not set do not exist.
+    pub dns_host_only: bool,
+    /// Whether DNSSEC is validated here (the server must pass its records on).
+    pub dnssec: bool,
+    /// Events kept for a host that does not pull them.
+    pub events_max: usize,
+    /// Whether a certificate is minted where the host gives none, so that TLS is offered at all.
+    pub self_signed: bool,
+}
+
+impl Config {
+    /// Defaults for a store in `folder`.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            settings: Settings::default(),
+            threads: 2,
+            store_readers: limits::STORE_READERS,
+            dns_server: None,
+            dns_host_only: false,
+            dnssec: false,
+            events_max: limits::EVENTS_MAX,
+            self_signed: true,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The queue of events a host pulls: bounded, ordered, with a pollable file descriptor.
+//!
+//! The descriptor is readable exactly while the queue holds an event or is closed; only [`EventQueue`]
+//! reads and writes it, one octet at most stands in it. A host polls it (poll, select, epoll, kqueue) and
+//! never reads it. When the host is too slow, further events are counted and reported as `Overflow` once
+//! there is room again: what was queued first stays in order.
+
+use std::collections::VecDeque;
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::sync::{Arc, Mutex};
+
+use smol::channel::{Receiver, Sender, bounded};
+
+use super::interrupt::lock;
+use crate::base::event::{Event, EventSink};
+use crate::base::world::Clock;
+use crate::base::{Result, Timestamp};
+
+/// An event with its place and time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Counts up by one from 1; a gap means that events were dropped.
+    pub sequence: u64,
+    /// When it was said.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+}
+
+/// The queue.
+pub struct EventQueue {
+    clock: Arc<dyn Clock>,
+    capacity: usize,
+    state: Mutex<State>,
+    wake: Sender<()>,
+    woken: Receiver<()>,
+}
+
+struct State {
+    queue: VecDeque<Said>,
+    sequence: u64,
+    dropped: u64,
+    closed: bool,
+    readable: bool,
+    reader: PipeReader,
+    writer: PipeWriter,
+}
+
+impl EventQueue {
+    /// An empty queue for at most `capacity` events.
+    pub fn new(clock: Arc<dyn Clock>, capacity: usize) -> Result<Arc<EventQueue>> {
+        let (reader, writer) = std::io::pipe()?;
+        let state =
+            State { queue: VecDeque::new(), sequence: 0, dropped: 0, closed: false, readable: false, reader, writer };
+        let (wake, woken) = bounded(1);
+        Ok(Arc::new(EventQueue { clock, capacity, state: Mutex::new(state), wake, woken }))
+    }
+
+    /// The next event if there is one now. `Ok(None)`: none; the second value says whether the queue is
+    /// closed, so that none will come.
+    pub fn try_next(&self) -> (Option<Said>, bool) {
+        let mut state = lock(&self.state);
+        let said = state.queue.pop_front().or_else(|| state.overflow(self.clock.wall()));
+        state.settle();
+        (said, state.closed)
+    }
+
+    /// Waits for the next event; `None` once the queue is closed and empty.
+    pub async fn next(&self) -> Option<Said> {
+        loop {
+            match self.try_next() {
+                (None, false) => {}
+                (said, _) => {
+                    // Another thread may wait too: pass the wake-up on while there is something left.
+                    if !lock(&self.state).queue.is_empty() {
+                        let _ = self.wake.try_send(());
+                    }
+                    return said;
+                }
+            }
+            if self.woken.recv().await.is_err() {
+                return None;
+            }
+        }
+    }
+
+    /// The descriptor to poll; owned by the queue.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        use std::os::fd::AsRawFd;
+        lock(&self.state).reader.as_raw_fd()
+    }
+
+    /// No further events: the descriptor stays readable, waiting calls return.
+    pub fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.settle();
+        drop(state);
+        self.wake.close();
+    }
+}
+
+impl EventSink for EventQueue {
+    fn say(&self, event: Event) {
+        let at = self.clock.wall();
+        let mut state = lock(&self.state);
+        if state.closed {
+            return;
+        }
+        state.sequence += 1;
+        if state.queue.len() >= self.capacity {
+            state.dropped += 1;
+            return;
+        }
+        let overflow = state.overflow(at);
+        let sequence = state.sequence;
+        state.queue.extend(overflow);
+        state.queue.push_back(Said { sequence, at, event });
+        state.settle();
+        drop(state);
+        let _ = self.wake.try_send(());
+    }
+}
+
+impl State {
+    /// The report of what was dropped, once.
+    fn overflow(&mut self, at: Timestamp) -> Option<Said> {
+        let dropped = std::mem::take(&mut self.dropped);
+        (dropped > 0).then_some(Said { sequence: self.sequence, at, event: Event::Overflow { dropped } })
+    }
+
+    /// Brings the descriptor in step with the queue.
+    fn settle(&mut self) {
+        let readable = self.closed || !self.queue.is_empty() || self.dropped > 0;
+        if readable == self.readable {
+            return;
+        }
+        // One octet in a pipe of our own: neither call can block or fall short.
+        let done = if readable { self.writer.write_all(&[1]) } else { self.reader.read_exact(&mut [0]) };
+        if done.is_ok() {
+            self.readable = readable;
+        }
+    }
+}
