@@ -1,1 +1,11 @@
-//! Floor 2: delivery status notifications (RFC 3464), written and read. Uses message and base.
+//! Floor 2: delivery status notifications (RFC 3464, RFC 6522, RFC 6533): typed reports, written and read.
+//!
+//! Pure: the date, the boundary and the Message-ID's octets are given. Uses base only.
+
+mod compose;
+mod parse;
+mod report;
+
+pub use compose::{Letter, Original, Written, compose};
+pub use parse::{parse, parse_status};
+pub use report::{Action, RecipientReport, Report, Typed};

@@ -1,0 +1,486 @@
+//! Writes a report as a mail (RFC 3464, RFC 6522, RFC 6533): words for a person, the status for a program, the
+//! message or its header for both.
+//!
+//! Whatever the original holds, the result is a legal mail with CRLF line ends and lines under 998 octets, and needs
+//! no more of its way back than [`Written::body`] and [`Written::smtputf8`] say: 8BITMIME where an 8-bit message is
+//! returned, SMTPUTF8 only where the sender's own address needs it.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+
+use super::report::{Action, RecipientReport, Report, Typed};
+use crate::base::envelope::{BodyKind, Returns};
+use crate::base::{Address, Timestamp};
+
+/// What a report is made of beside its [`Report`].
+#[derive(Debug, Clone, Copy)]
+pub struct Letter<'a> {
+    /// What is reported.
+    pub report: &'a Report,
+    /// Whom it goes to: the reverse-path of the original.
+    pub to: &'a Address,
+    /// When it is written.
+    pub date: Timestamp,
+    /// Random octets for the boundary.
+    pub boundary: [u8; 16],
+    /// Random octets for the Message-ID.
+    pub message_id: [u8; 16],
+    /// The message it is about.
+    pub original: Original<'a>,
+}
+
+/// The message a report is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Original<'a> {
+    /// Its octets from the beginning, as many as may be returned (`BOUNCE_RETURNS_OCTETS_MAX`).
+    pub octets: &'a [u8],
+    /// Whether that is all of it.
+    pub complete: bool,
+    /// RET of its transaction.
+    pub returns: Option<Returns>,
+}
+
+/// A report ready for the queue or a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The mail.
+    pub octets: Vec<u8>,
+    /// What BODY= must say for it.
+    pub body: BodyKind,
+    /// Whether its way must take SMTPUTF8.
+    pub smtputf8: bool,
+}
+
+/// Line length that is never passed (RFC 5322 §2.1.1), without CRLF.
+const LINE_OCTETS_MAX: usize = 998;
+/// Line length at which status fields are folded.
+const FOLD_OCTETS: usize = 78;
+/// Characters of the original's subject that are quoted.
+const SUBJECT_CHARS_MAX: usize = 200;
+
+/// Writes the report.
+pub fn compose(letter: &Letter<'_>) -> Written {
+    let status = status_part(letter);
+    let returned = returned_part(letter);
+    let boundary = format!("=_{}", hex(&letter.boundary));
+    // RFC 2045 §6.4: a multipart says 8bit where one of its parts does.
+    let eight_bit = [&status, &returned].iter().any(|part| part.encoding == "8bit");
+    let mut out = head(letter, &boundary, eight_bit);
+    for part in [human_part(letter), status, returned] {
+        out.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
+        out.extend_from_slice(part.header().as_bytes());
+        out.extend_from_slice(&part.body);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    Written {
+        body: if out.is_ascii() { BodyKind::SevenBit } else { BodyKind::EightBit },
+        octets: out,
+        smtputf8: letter.to.needs_smtputf8(),
+    }
+}
+
+/// One part of the multipart/report; `body` does not end in the CRLF that belongs to the boundary.
+struct Part {
+    content_type: &'static str,
+    description: &'static str,
+    encoding: &'static str,
+    body: Vec<u8>,
+}
+
+impl Part {
+    fn header(&self) -> String {
+        format!(
+            "Content-Type: {}\r\nContent-Description: {}\r\nContent-Transfer-Encoding: {}\r\n\r\n",
+            self.content_type, self.description, self.encoding
+        )
+    }
+}
+
+fn head(letter: &Letter<'_>, boundary: &str, eight_bit: bool) -> Vec<u8> {
+    let host = &letter.report.reporting_mta;
+    let subject = match kind_of(letter.report) {
+        Action::Failed => "Undelivered mail returned to sender",
+        Action::Delayed => "Delayed mail (still being retried)",
+        _ => "Successful mail delivery report",
+    };
+    let mut head = format!(
+        "Date: {}\r\nFrom: Mail Delivery System <MAILER-DAEMON@{host}>\r\nTo: <{}>\r\nSubject: {subject}\r\n\
+         Message-ID: <{}@{host}>\r\n",
+        letter.date.rfc5322(),
+        letter.to.to_ascii().unwrap_or_else(|| letter.to.to_string()),
+        hex(&letter.message_id),
+    );
+    if let Some(id) = field(letter.original.octets, "message-id").filter(|id| is_message_id(id)) {
+        // So that a reader shows the report beside the message.
+        let _ = write!(head, "In-Reply-To: {id}\r\nReferences: {id}\r\n");
+    }
+    let _ = write!(
+        head,
+        "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; \
+         report-type=delivery-status;\r\n\tboundary=\"{boundary}\"\r\n"
+    );
+    if eight_bit {
+        head.push_str("Content-Transfer-Encoding: 8bit\r\n");
+    }
+    head.push_str("\r\nThis is a delivery status notification in MIME format (RFC 3464).\r\n\r\n");
+    head.into_bytes()
+}
+
+/// The gravest action: what the report as a whole is about.
+fn kind_of(report: &Report) -> Action {
+    let has = |action| report.recipients.iter().any(|r| r.action == action);
+    [Action::Failed, Action::Delayed].into_iter().find(|action| has(*action)).unwrap_or(Action::Delivered)
+}
+
+// -- words for a person ------------------------------------------------------------------------------
+
+fn human_part(letter: &Letter<'_>) -> Part {
+    let text = human_text(letter);
+    let description = "Notification";
+    if text.is_ascii() {
+        let body = text.into_bytes();
+        return Part { content_type: "text/plain; charset=us-ascii", description, encoding: "7bit", body };
+    }
+    Part { content_type: "text/plain; charset=utf-8", description, encoding: "base64", body: base64(text.as_bytes()) }
+}
+
+fn human_text(letter: &Letter<'_>) -> String {
+    let report = letter.report;
+    let mut text = format!("This is the mail system at {}.\r\n\r\n", report.reporting_mta);
+    text.push_str(match kind_of(report) {
+        Action::Failed => {
+            "Your message could not be delivered to the recipients below. It will not be\r\n\
+             tried again. What went wrong is written under each address.\r\n\r\n"
+        }
+        Action::Delayed => {
+            "Your message has not been delivered yet. You need not send it again: delivery\r\n\
+             is still being tried, and you will be told if it fails for good.\r\n\r\n"
+        }
+        _ => "Your message was passed on for the recipients below.\r\n\r\n",
+    });
+    if let Some(subject) = subject(letter.original.octets) {
+        push_wrapped(&mut text, "Subject: ", &subject);
+    }
+    if let Some(arrival) = report.arrival {
+        let _ = write!(text, "Accepted: {}\r\n", arrival.rfc5322());
+    }
+    for recipient in &report.recipients {
+        let _ = write!(text, "\r\n<{}>\r\n", one_line(&recipient.recipient.value));
+        push_wrapped(&mut text, "    ", &sentence(recipient));
+        if let Some(Typed { value, .. }) = &recipient.diagnostic {
+            let who = recipient.remote_mta.as_ref().map_or("the mail system", |mta| mta.value.as_str());
+            push_wrapped(&mut text, "    ", &format!("{} said: {}", one_line(who), one_line(value)));
+        }
+        if let Some(until) = recipient.will_retry_until {
+            let _ = write!(text, "    It will be tried until {}.\r\n", until.rfc5322());
+        }
+    }
+    text
+}
+
+/// What a status code means to a person (RFC 3463).
+fn sentence(recipient: &RecipientReport) -> String {
+    let status = recipient.status;
+    let meaning = match recipient.action {
+        Action::Delivered => "Delivered.",
+        Action::Relayed => "Passed on to a mail system that sends no further reports.",
+        Action::Expanded => "Passed on to the members of a list.",
+        Action::Failed | Action::Delayed => match (status.subject, status.detail) {
+            (1, 1) => "There is no such mailbox.",
+            (1, 2) => "There is no such mail domain.",
+            (1, 10) => "This domain does not take mail.",
+            (1, 3) => "The address is not valid.",
+            (1, 7 | 8) => "The sender's address was refused.",
+            (1, _) => "The address was refused.",
+            (2, 1) => "The mailbox is switched off.",
+            (2, 2) => "The mailbox is full.",
+            (2, 3) | (3, 4) => "The message is too large for the recipient.",
+            (2, _) => "The mailbox could not take the message.",
+            (3, _) => "The recipient's mail system could not take the message.",
+            (4, 1) => "The recipient's mail system does not answer.",
+            (4, 2) => "The connection to the recipient's mail system broke.",
+            (4, 3) | (4, 4) => "The way to the recipient's mail system could not be found.",
+            (4, 6) => "The message goes in a circle.",
+            (4, 7) => "It could not be delivered in time.",
+            (6, _) => "The recipient's mail system cannot take a message of this kind.",
+            (7, _) => "The recipient's mail system refuses the message.",
+            _ => "Delivery did not succeed.",
+        },
+    };
+    format!("{meaning} (status {status})")
+}
+
+/// Adds `first` and `text`, wrapped at words, further lines indented by four.
+fn push_wrapped(out: &mut String, first: &str, text: &str) {
+    out.push_str(first);
+    let mut column = first.len();
+    let mut fresh = true;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if !fresh && column + 1 + word.len() > FOLD_OCTETS {
+            out.push_str("\r\n    ");
+            column = 4;
+        } else if !fresh {
+            out.push(' ');
+            column += 1;
+        }
+        fresh = false;
+        for piece in pieces(word, LINE_OCTETS_MAX - FOLD_OCTETS) {
+            if column > FOLD_OCTETS {
+                out.push_str("\r\n    ");
+                column = 4;
+            }
+            out.push_str(piece);
+            column += piece.len();
+        }
+    }
+    out.push_str("\r\n");
+}
+
+// -- status for a program ----------------------------------------------------------------------------
+
+fn status_part(letter: &Letter<'_>) -> Part {
+    let description = "Delivery report";
+    // Anything that ASCII cannot say without loss takes the type of RFC 6533 §4.1.
+    let text = status_text(letter.report);
+    if text.is_ascii() {
+        let body = text.into_bytes();
+        return Part { content_type: "message/delivery-status", description, encoding: "7bit", body };
+    }
+    let (encoding, body) = eight_bit_or_base64(letter, text.into_bytes());
+    Part { content_type: "message/global-delivery-status", description, encoding, body }
+}
+
+fn status_text(report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(id) = &report.envelope_id {
+        push_field(&mut text, "Original-Envelope-Id", id);
+    }
+    push_field(&mut text, "Reporting-MTA", &Typed::new("dns", report.reporting_mta.as_str()).to_string());
+    if let Some(arrival) = report.arrival {
+        push_field(&mut text, "Arrival-Date", &arrival.rfc5322());
+    }
+    for recipient in &report.recipients {
+        text.push_str("\r\n");
+        push_recipient(&mut text, recipient);
+    }
+    text
+}
+
+fn push_recipient(text: &mut String, recipient: &RecipientReport) {
+    if let Some(original) = &recipient.original {
+        push_field(text, "Original-Recipient", &original.to_string());
+    }
+    push_field(text, "Final-Recipient", &recipient.recipient.to_string());
+    push_field(text, "Action", &recipient.action.to_string());
+    push_field(text, "Status", &recipient.status.to_string());
+    if let Some(mta) = &recipient.remote_mta {
+        push_field(text, "Remote-MTA", &mta.to_string());
+    }
+    if let Some(diagnostic) = &recipient.diagnostic {
+        push_field(text, "Diagnostic-Code", &diagnostic.to_string());
+    }
+    if let Some(at) = recipient.last_attempt {
+        push_field(text, "Last-Attempt-Date", &at.rfc5322());
+    }
+    if let Some(until) = recipient.will_retry_until {
+        push_field(text, "Will-Retry-Until", &until.rfc5322());
+    }
+}
+
+/// Adds a field, folded in front of spaces: unfolding gives back the very value.
+fn push_field(text: &mut String, name: &str, value: &str) {
+    text.push_str(name);
+    text.push_str(": ");
+    let mut column = name.len() + 2;
+    for (at, word) in one_line(value).split(' ').enumerate() {
+        // A line of white space only would end the header for some readers: no fold in front of an empty word.
+        if at > 0 && column + 1 + word.len() > FOLD_OCTETS && !word.is_empty() {
+            text.push_str("\r\n");
+            column = 0;
+        }
+        if at > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        for piece in pieces(word, LINE_OCTETS_MAX - FOLD_OCTETS) {
+            if column + piece.len() > LINE_OCTETS_MAX {
+                text.push_str("\r\n ");
+                column = 1;
+            }
+            text.push_str(piece);
+            column += piece.len();
+        }
+    }
+    text.push_str("\r\n");
+}
+
+// -- the message -------------------------------------------------------------------------------------
+
+fn returned_part(letter: &Letter<'_>) -> Part {
+    let original = &letter.original;
+    // RFC 3461 §4.3: RET speaks of failures only; other reports bring the header.
+    let full = kind_of(letter.report) == Action::Failed
+        && original.complete
+        && original.returns != Some(Returns::Headers)
+        && is_lines(original.octets);
+    let header = header_of(original.octets);
+    let global = !header.is_ascii();
+    let (octets, description) =
+        if full { (original.octets, "Undelivered message") } else { (header, "Message header") };
+    let octets = if full { octets.to_vec() } else { as_lines(octets) };
+    let content_type = match (full, global) {
+        (true, false) => "message/rfc822",
+        (true, true) => "message/global",
+        (false, false) => "text/rfc822-headers; charset=us-ascii",
+        (false, true) => "message/global-headers",
+    };
+    let (encoding, body) = if octets.is_ascii() {
+        ("7bit", octets)
+    } else if global {
+        eight_bit_or_base64(letter, octets)
+    } else {
+        // message/rfc822 takes no base64 (RFC 2046 §5.2.1): its way back must take 8 bits.
+        ("8bit", octets)
+    };
+    Part { content_type, description, encoding, body }
+}
+
+/// RFC 6533 §4.5: UTF-8 headers go back as they are only where the way back must take SMTPUTF8 anyway.
+fn eight_bit_or_base64(letter: &Letter<'_>, octets: Vec<u8>) -> (&'static str, Vec<u8>) {
+    if letter.to.needs_smtputf8() { ("8bit", octets) } else { ("base64", base64(&octets)) }
+}
+
+/// Whether it can stand in a 7bit or 8bit part: CRLF line ends only, no NUL, no line over 998 octets.
+fn is_lines(octets: &[u8]) -> bool {
+    let mut rest = octets;
+    while let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) {
+        let (line, end) = rest.split_at(at);
+        let Some(after) = end.strip_prefix(b"\r\n") else { return false };
+        if line.len() > LINE_OCTETS_MAX {
+            return false;
+        }
+        rest = after;
+    }
+    rest.len() <= LINE_OCTETS_MAX
+}
+
+/// A header made fit for a text part: other line ends become CRLF, NUL a `?`, over-long lines are folded.
+fn as_lines(header: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(header.len());
+    let mut column = 0;
+    let mut octets = header.iter().copied().peekable();
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'\r' | b'\n' => {
+                if octet == b'\r' && octets.peek() == Some(&b'\n') {
+                    octets.next();
+                }
+                out.extend_from_slice(b"\r\n");
+                column = 0;
+                continue;
+            }
+            // Between characters only, so that UTF-8 stays whole.
+            _ if column >= LINE_OCTETS_MAX - 4 && octet & 0xC0 != 0x80 => {
+                out.extend_from_slice(b"\r\n ");
+                column = 1;
+            }
+            _ => {}
+        }
+        out.push(if octet == 0 { b'?' } else { octet });
+        column += 1;
+    }
+    if !out.is_empty() && !out.ends_with(b"\r\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+/// The header with the CRLF of its last field, without the empty line.
+fn header_of(message: &[u8]) -> &[u8] {
+    if message.starts_with(b"\r\n") {
+        return &[];
+    }
+    let end = memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 2);
+    message.get(..end).unwrap_or(message)
+}
+
+/// The unfolded value of the first field of this (lower-case) name, where it is text.
+fn field(message: &[u8], name: &str) -> Option<String> {
+    let mut value: Option<Vec<u8>> = None;
+    for line in header_of(message).split(|b| *b == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match &mut value {
+            Some(value) if line.first().is_some_and(|b| matches!(b, b' ' | b'\t')) => value.extend_from_slice(line),
+            Some(_) => break,
+            None => {
+                let (before, after) = line.split_at(memchr::memchr(b':', line).unwrap_or(line.len()));
+                if before.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()) {
+                    value = Some(after.strip_prefix(b":").unwrap_or_default().to_vec());
+                }
+            }
+        }
+    }
+    Some(String::from_utf8(value?).ok()?.trim().to_owned())
+}
+
+/// The subject as a person reads it, encoded words decoded.
+fn subject(message: &[u8]) -> Option<String> {
+    let raw = field(message, "subject")?;
+    let raw = format!("Subject: {}", raw.chars().take(4 * SUBJECT_CHARS_MAX).collect::<String>());
+    let (header, _) = mailparse::parse_header(raw.as_bytes()).ok()?;
+    let subject: String = one_line(&header.get_value()).chars().take(SUBJECT_CHARS_MAX).collect();
+    (!subject.is_empty()).then_some(subject)
+}
+
+/// Whether a text is fit to stand in References: one id, nothing odd in it.
+fn is_message_id(text: &str) -> bool {
+    let inside = text.strip_prefix('<').and_then(|t| t.strip_suffix('>'));
+    inside.is_some_and(|id| {
+        (3..=500).contains(&id.len())
+            && id.contains('@')
+            && id.bytes().all(|b| b.is_ascii_graphic() && b != b'<' && b != b'>')
+    })
+}
+
+// -- texts -------------------------------------------------------------------------------------------
+
+/// The text with every control character turned into a space, so that it can end no line and open no field.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
+/// `word` in pieces of at most `octets` octets, cut between characters.
+fn pieces(word: &str, octets: usize) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut end = octets.min(rest.len());
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (piece, after) = rest.split_at_checked(end)?;
+        rest = after;
+        Some(piece)
+    })
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut hex, octet| {
+        let _ = write!(hex, "{octet:02x}");
+        hex
+    })
+}
+
+/// base64 in lines of 76 (RFC 2045 §6.8).
+fn base64(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len() / 57 * 78 + 80);
+    for line in octets.chunks(57) {
+        out.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(line).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
