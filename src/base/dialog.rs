@@ -13,6 +13,7 @@
 //!    handshake (RFC 3207 §5, CVE-2011-0411) and the connection ends.
 //! 4. When [`Dialog::deadline`] passes it calls [`Dialog::expire`] once, then steps until `Close`.
 //! 5. At the end of the peer's octets it calls [`Dialog::end`] once, then steps until `Close`.
+//! 6. When the engine drains it may call [`Dialog::drain`] once, after a `Read`, then goes on.
 
 use super::limits::INPUT_OCTETS_MAX;
 use super::time::Mono;
@@ -37,6 +38,9 @@ pub trait Dialog {
     fn expire(&mut self);
     /// The peer will send nothing more.
     fn end(&mut self);
+    /// The engine stops: finish what is under way, begin nothing new, say goodbye. Sessions that have
+    /// nothing to say about it just go on.
+    fn drain(&mut self) {}
 }
 
 /// What a session needs next.

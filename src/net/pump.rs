@@ -47,6 +47,8 @@ pub struct Connection {
     pub stream: BoxStream,
     /// Received and not consumed.
     pub input: Input,
+    /// Closed when the engine drains: a session that waits for input is told so, once.
+    pub draining: Option<smol::channel::Receiver<()>>,
     output: Vec<u8>,
     piece: Vec<u8>,
 }
@@ -54,7 +56,7 @@ pub struct Connection {
 impl Connection {
     /// A connection nothing was received on.
     pub fn new(stream: BoxStream) -> Self {
-        Self { stream, input: Input::new(), output: Vec::new(), piece: Vec::new() }
+        Self { stream, input: Input::new(), draining: None, output: Vec::new(), piece: Vec::new() }
     }
 }
 
@@ -133,14 +135,25 @@ impl Connection {
         self.piece.resize(room, 0);
         let stream = &mut self.stream;
         let piece = &mut self.piece;
-        let read = stream.read(piece);
+        let draining = self.draining.clone();
+        let read = async { stream.read(piece).await.map(Some) }.or(async move {
+            match draining {
+                Some(draining) => while draining.recv().await.is_ok() {},
+                None => std::future::pending().await,
+            }
+            Ok(None)
+        });
         let received = match dialog.deadline() {
             Some(at) => within(&*world.clock, at, read).await,
             None => read.await,
         };
         match received {
-            Ok(0) => dialog.end(),
-            Ok(n) => self.input.push(self.piece.get(..n).unwrap_or_default()),
+            Ok(None) => {
+                self.draining = None;
+                dialog.drain();
+            }
+            Ok(Some(0)) => dialog.end(),
+            Ok(Some(n)) => self.input.push(self.piece.get(..n).unwrap_or_default()),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => dialog.expire(),
             Err(e) => return Err(e),
         }
