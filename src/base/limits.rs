@@ -50,6 +50,13 @@ pub const SMTP_COMMAND_WAIT_SECONDS: u64 = 300;
 pub const RECEIVED_FIELDS_MAX: usize = 100;
 /// Iterations of PBKDF2 a server may ask of us: bounds what a login costs us (RFC 5802 §9).
 pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
+/// A login name: the longest address.
+pub const LOGIN_NAME_OCTETS_MAX: usize = LOCAL_PART_OCTETS_MAX + 1 + DOMAIN_OCTETS_MAX;
+/// Seconds a password that was right is remembered (as a keyed hash), so that clients which log in for every
+/// message do not pay for Argon2id every time.
+pub const LOGIN_CACHE_SECONDS: u64 = 300;
+/// Passwords remembered at a time; about 100 octets each.
+pub const LOGIN_CACHE_ENTRIES_MAX: usize = 10_000;
 /// Failed logins in one session before it is closed.
 pub const LOGIN_FAILURES_MAX: u32 = 3;
 

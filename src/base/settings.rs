@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::address::Domain;
 use super::limits;
 use super::secret::Secret;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub sessions_per_peer_max: usize,
     /// Whether loopback listeners take passwords without TLS.
     pub allow_plaintext_login: bool,
+    /// Domain of login names without `@`; without one, the first local domain.
+    pub login_domain: Option<Domain>,
     /// Whether senders may use bare LF line ends in submission (they are turned into CRLF).
     pub repair_line_ends_in_submission: bool,
     /// Separator of plus-addressing, `None` switches it off.
@@ -126,6 +129,7 @@ impl Default for Settings {
             sessions_per_listener_max: limits::SESSIONS_PER_LISTENER_MAX,
             sessions_per_peer_max: limits::SESSIONS_PER_PEER_MAX,
             allow_plaintext_login: false,
+            login_domain: None,
             repair_line_ends_in_submission: true,
             subaddress_separator: Some('+'),
             outbound: Outbound::default(),

@@ -1,5 +1,7 @@
 //! Floor 7: sockets meet sessions: one file per protocol, IMAP one per verb.
 
+pub mod accounts;
+
 use std::sync::Arc;
 
 use crate::base::event::EventSink;
@@ -18,6 +20,8 @@ pub struct Shared {
     pub settings: Arc<Settings>,
     /// Where the host is told.
     pub events: Arc<dyn EventSink>,
+    /// Logins that were right a moment ago.
+    pub logins: Arc<accounts::Logins>,
     /// Closed (every receiver wakes) when the engine drains: idle sessions say goodbye and end.
     pub draining: smol::channel::Receiver<()>,
 }
