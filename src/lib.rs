@@ -31,3 +31,5 @@ pub mod intake;
 pub mod server;
 // Floor 8
 pub mod engine;
+// Floor 9
+pub mod ffi;

@@ -1,0 +1,24 @@
+//! Floor 9: the C ABI, one file per noun. The only room with `unsafe`.
+//!
+//! What C sees is `include/mailcore.h`, made from these files by `build.rs`. The rules every function keeps:
+//! handles are tokens, looked up and never dereferenced (`handle`); every pointer may be NULL; what went
+//! wrong stands in the caller's own `mailcore_error` (`error`); structs carry their size (`record`); no panic
+//! leaves, nothing works after a fork, nothing is printed (`panic`, `fork`). What a pointer must be is said
+//! once for all in the header's beginning; the functions say what is special about theirs.
+
+#![allow(unsafe_code, reason = "pointers from C; each use says why it is sound")]
+#![allow(non_camel_case_types, reason = "types are named as in the header")]
+#![allow(clippy::missing_safety_doc, reason = "the rules for all pointers stand at the header's beginning")]
+#![allow(rustdoc::broken_intra_doc_links, reason = "the texts are the header's: [nowait] is a tag, not a link")]
+#![allow(dead_code, reason = "the nouns that stand on this come next")]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+pub mod buf;
+pub mod error;
+mod fork;
+mod handle;
+pub mod library;
+mod panic;
+mod record;
+pub mod result;
+mod text;

@@ -1,0 +1,222 @@
+//! The C ABI from outside: header, symbols, layouts, documentation, C programs, misuse.
+
+#![allow(clippy::disallowed_methods, reason = "a test reads files and runs compilers")]
+
+#[path = "abi/support.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::mem::offset_of;
+use std::path::PathBuf;
+use std::process::Command;
+
+use mailcore::ffi;
+use support::{command, compile, folder, functions, header, left_out, library, root, run, structs, tool};
+
+// -- the header ------------------------------------------------------------------------------------------
+
+#[test]
+fn committed_header_is_the_generated_one() {
+    let committed = fs::read_to_string(root().join("include/mailcore.h")).expect("include/mailcore.h");
+    assert!(
+        committed == header(),
+        "include/mailcore.h is not what the sources say: MAILCORE_WRITE_HEADER=1 cargo build, then commit it"
+    );
+}
+
+#[test]
+fn header_stands_alone_in_every_language() {
+    let folder = folder("header");
+    let warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wundef", "-fsyntax-only"];
+    let include = root().join("include");
+    let source = "#include <mailcore.h>\n#include <mailcore.h>\nint main(void) { return 0; }\n";
+    for (compiler, file, standards) in
+        [("cc", "alone.c", &["c90", "c99", "c11", "c17"][..]), ("c++", "alone.cpp", &["c++98", "c++17"][..])]
+    {
+        let Some(compiler) = tool(compiler, "the header alone") else { continue };
+        let path = folder.join(file);
+        let inits: String = structs(&header())
+            .iter()
+            .filter(|s| s.fields.first().is_some_and(|field| field == "struct_size"))
+            .map(|s| format!("extern {0} x_{0}; {0} x_{0} = {1}_INIT;\n", s.name, s.name.to_uppercase()))
+            .collect();
+        fs::write(&path, format!("{source}{inits}")).expect("write");
+        for standard in standards {
+            let mut command = Command::new(&compiler);
+            command.arg(format!("-std={standard}")).args(warnings).arg("-I").arg(&include).arg(&path);
+            if compiler == "cc" {
+                command.arg("-Wstrict-prototypes");
+            }
+            run(&mut command);
+        }
+    }
+}
+
+#[test]
+fn header_is_small_and_keeps_its_words() {
+    let header = header();
+    let functions = functions(&header);
+    assert!(functions.len() <= 60, "{} functions", functions.len());
+    for function in &functions {
+        assert!(function.name.starts_with("mailcore_"), "{}", function.name);
+    }
+    for forbidden in [" long ", " int ", " bool ", "enum ", " time_t", "...", "union "] {
+        let code: String = header.lines().filter(|l| !l.trim_start().starts_with(['*', '/'])).collect();
+        let code = code.split_once("#define MAILCORE_H").map_or("", |(_, code)| code);
+        assert!(!code.contains(forbidden), "{forbidden:?} has no fixed size");
+    }
+}
+
+#[test]
+fn exported_symbols_are_the_headers() {
+    let Some(nm) = tool("nm", "exported symbols") else { return };
+    let listing = run(Command::new(nm).args(["-D", "--defined-only"]).arg(library()));
+    let exported: BTreeSet<String> =
+        listing.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect();
+    let declared: BTreeSet<String> = functions(&header()).into_iter().map(|f| f.name).collect();
+    assert_eq!(exported, declared);
+}
+
+#[test]
+fn shared_library_has_its_soname_and_stays_loaded() {
+    let Some(readelf) = tool("readelf", "soname") else { return };
+    let dynamic = run(Command::new(readelf).arg("-d").arg(library()));
+    assert!(dynamic.contains("[libmailcore.so.0]"), "{dynamic}");
+    assert!(dynamic.contains("NODELETE"), "{dynamic}");
+}
+
+// -- layouts -----------------------------------------------------------------------------------------------
+
+macro_rules! layout {
+    ($($name:ident { $($field:ident),+ })+) => {{
+        use ffi::buf::*;
+        use ffi::error::*;
+        let mut text = String::new();
+        $(
+            writeln!(text, "{} {}", stringify!($name), size_of::<$name>()).expect("text");
+            $(writeln!(text, "{}.{} {}", stringify!($name), stringify!($field), offset_of!($name, $field))
+                .expect("text");)+
+        )+
+        text
+    }};
+}
+
+#[test]
+fn structs_lie_as_c_sees_them() {
+    let rust = layout! {
+        mailcore_error { struct_size, code, sys_errno, smtp_code, enhanced, message }
+        mailcore_buf { data, len }
+    };
+    let mut source = "#include <mailcore.h>\n#include <stdio.h>\nint main(void) {\n".to_owned();
+    for item in structs(&header()) {
+        let name = &item.name;
+        writeln!(source, "printf(\"{name} %zu\\n\", sizeof({name}));").expect("text");
+        for field in &item.fields {
+            writeln!(source, "printf(\"{name}.{field} %zu\\n\", offsetof({name}, {field}));").expect("text");
+        }
+    }
+    source.push_str("return 0; }\n");
+    let folder = folder("layout");
+    let path = folder.join("layout.c");
+    fs::write(&path, source).expect("write");
+    let Some(program) = compile(&path, &folder) else { return };
+    let c = run(&mut command(&program));
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(lines(&c), lines(&rust));
+}
+
+// -- sources and documentation -------------------------------------------------------------------------------
+
+#[test]
+fn every_export_stands_behind_the_wall() {
+    let mut exports = 0;
+    for entry in fs::read_dir(root().join("src/ffi")).expect("src/ffi") {
+        let path = entry.expect("entry").path();
+        let text = fs::read_to_string(&path).expect("source");
+        for (at, _) in text.match_indices("\n#[unsafe(no_mangle)]\n") {
+            exports += 1;
+            let function = text.get(at..).unwrap_or_default();
+            let function = function.split_once("\n}\n").map_or(function, |(function, _)| function);
+            let body = function.split_once(" {\n").map_or("", |(_, body)| body);
+            let name = function.lines().nth(2).unwrap_or_default();
+            assert!(
+                body.trim_start().starts_with("wall!("),
+                "{}: {name}: body does not begin with wall!",
+                path.display()
+            );
+            let mut top = body.lines().filter(|line| line.starts_with("    ") && !line.starts_with("     ")).skip(1);
+            let end = top.next().unwrap_or("    })");
+            assert!(end == "    })" && top.next().is_none(), "{}: {name}: {end} beside wall!", path.display());
+        }
+        let others = text.matches("extern \"C\" fn ").count() - text.matches("no_mangle)]\npub").count();
+        let handlers = usize::from(path.ends_with("fork.rs"));
+        assert_eq!(others, handlers, "{}: an extern fn without no_mangle", path.display());
+    }
+    assert_eq!(exports, functions(&header()).len());
+}
+
+#[test]
+fn every_function_is_documented() {
+    for function in functions(&header()) {
+        let name = &function.name;
+        let doc = &function.doc;
+        let has = |tag: &str| doc.contains(tag);
+        let tags = ["[nowait]", "[disk]", "[wait]"].iter().filter(|tag| has(tag)).count();
+        assert_eq!(tags, 1, "{name}: one of [nowait] [disk] [wait]");
+        assert!(has("@since "), "{name}: @since");
+        for (_, parameter) in &function.parameters {
+            assert!(has(&format!("@param {parameter} ")), "{name}: @param {parameter}");
+        }
+        for line in doc.lines().filter_map(|line| line.strip_prefix("@param ")) {
+            let named = line.split_whitespace().next().unwrap_or_default();
+            assert!(function.parameters.iter().any(|(_, p)| p == named), "{name}: no parameter {named}");
+        }
+        if function.returns != "void" {
+            assert!(has("@returns "), "{name}: @returns");
+        }
+        if function.parameters.iter().any(|(_, parameter)| parameter == "err") {
+            assert!(has("MAILCORE_E_"), "{name}: which errors");
+        }
+        for code in doc.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("MAILCORE_")) {
+            assert!(header().contains(&format!("#define {code}")), "{name}: {code} is not in the header");
+        }
+    }
+}
+
+// -- C programs ----------------------------------------------------------------------------------------------
+
+fn programs() -> Vec<PathBuf> {
+    let files = fs::read_dir(root().join("tests/abi")).expect("tests/abi");
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.expect("entry").path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "c"));
+    files.sort();
+    files
+}
+
+#[test]
+fn c_programs_do_what_they_say() {
+    for source in programs() {
+        let folder = folder(&format!("c-{}", source.file_stem().expect("name").to_string_lossy()));
+        let Some(program) = compile(&source, &folder) else { return };
+        run(command(&program).current_dir(&folder));
+    }
+}
+
+#[test]
+fn c_programs_leak_nothing() {
+    let Some(valgrind) = tool("valgrind", "leaks of C programs") else { return };
+    for source in programs() {
+        let name = source.file_stem().expect("name").to_string_lossy().into_owned();
+        if name.starts_with("slow") {
+            left_out(&format!("{name} under valgrind"));
+            continue;
+        }
+        let folder = folder(&format!("valgrind-{name}"));
+        let Some(program) = compile(&source, &folder) else { return };
+        let mut command = command(valgrind.as_ref());
+        command.args(["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
+        run(command.arg(program).current_dir(&folder));
+    }
+}
