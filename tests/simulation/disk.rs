@@ -1,0 +1,459 @@
+//! A machine's disk: an [`Image`] that counts, records, fails and loses power on demand.
+//!
+//! Two doors lead to it: the SQLite VFS (`vfs`) and `base::world::Disk` for plain files, here. A handle
+//! belongs to the boot it was opened in; after a cut it gets errors only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mailcore::base::world::{Disk, DiskFile};
+
+use crate::clock::SimClock;
+use crate::image::{Image, Inode, Loss, Op};
+use crate::rng::Rng;
+use crate::run::Trace;
+use crate::vfs::{Shared, VfsName};
+
+/// What goes wrong at one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A write stops half way and says EIO.
+    WriteBroken,
+    /// A write stops half way and says ENOSPC.
+    DiskFull,
+    /// A read says EIO.
+    ReadBroken,
+    /// A sync says EIO; see [`Op::SyncFailed`].
+    SyncFailed,
+    /// The same, and the cache reverts.
+    SyncReverts,
+}
+
+impl Fault {
+    /// All kinds.
+    pub const ALL: [Fault; 5] =
+        [Fault::WriteBroken, Fault::DiskFull, Fault::ReadBroken, Fault::SyncFailed, Fault::SyncReverts];
+}
+
+/// Kinds of call, for counting, faults and the trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Call {
+    Open,
+    Read,
+    Write,
+    SetLen,
+    Sync,
+    Remove,
+    Rename,
+    SyncDir,
+    Other,
+}
+
+/// When a call goes wrong.
+#[derive(Debug, Clone)]
+pub enum When {
+    /// At this call (counted from 1 over all kinds); a fault that does not fit its kind waits for one that does.
+    Call(u64),
+    /// At the next fitting call on a file whose name ends so.
+    File(&'static str),
+}
+
+/// Why a call was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The machine is off, or the handle is of an earlier boot.
+    Dead,
+    /// No such file.
+    Missing,
+}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Dead => io::Error::other("power is off"),
+            Refused::Missing => io::Error::from(io::ErrorKind::NotFound),
+        }
+    }
+}
+
+/// A disk. Clones share it.
+#[derive(Clone)]
+pub struct SimDisk {
+    inner: Arc<Mutex<Inner>>,
+    vfs: Arc<VfsName>,
+}
+
+/// The state of a disk, behind its lock.
+pub struct Inner {
+    /// What is on it.
+    pub image: Image,
+    /// Locks and shared memory of SQLite's connections, by file.
+    pub shared: BTreeMap<Inode, Arc<Mutex<Shared>>>,
+    /// Chance for faults and SQLite's randomness.
+    pub rng: Rng,
+    boot: u64,
+    dead: bool,
+    calls: u64,
+    cut_at: Option<u64>,
+    faults: Vec<(When, Fault)>,
+    faults_struck: u64,
+    log: Option<Vec<Op>>,
+    locked: BTreeSet<String>,
+    clock: Arc<SimClock>,
+    trace: Arc<Trace>,
+    on_death: Option<smol::channel::Sender<()>>,
+}
+
+impl SimDisk {
+    /// An empty disk.
+    pub fn new(seed: u64, name: &str, clock: Arc<SimClock>, trace: Arc<Trace>) -> Self {
+        let inner = Inner {
+            image: Image::default(),
+            shared: BTreeMap::new(),
+            rng: Rng::new(seed, &format!("disk {name}")),
+            boot: 1,
+            dead: false,
+            calls: 0,
+            cut_at: None,
+            faults: Vec::new(),
+            faults_struck: 0,
+            log: None,
+            locked: BTreeSet::new(),
+            clock,
+            trace,
+            on_death: None,
+        };
+        let inner = Arc::new(Mutex::new(inner));
+        Self { vfs: Arc::new(VfsName::register(inner.clone())), inner }
+    }
+
+    /// Its state.
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// Name of its SQLite VFS.
+    pub fn vfs_name(&self) -> &str {
+        self.vfs.as_str()
+    }
+
+    /// Replaces what it holds, as after a reboot: handles opened before are dead.
+    pub fn load(&self, image: Image) {
+        let mut inner = self.lock();
+        inner.image = image;
+        inner.reboot();
+    }
+
+    /// Power off and on.
+    pub fn cut(&self, loss: Loss) {
+        let mut inner = self.lock();
+        let image = std::mem::take(&mut inner.image);
+        let mut rng = inner.rng.clone();
+        inner.image = image.cut(loss, &mut rng);
+        inner.rng = rng;
+        inner.reboot();
+    }
+
+    /// No call works any more until [`SimDisk::cut`]: the moment the power goes.
+    pub fn die(&self) {
+        self.lock().dead = true;
+    }
+
+    /// Dies by itself at call `n` from now, and says so.
+    pub fn die_at(&self, n: u64) -> smol::channel::Receiver<()> {
+        let (sender, receiver) = smol::channel::bounded(1);
+        let mut inner = self.lock();
+        inner.cut_at = Some(inner.calls + n);
+        inner.on_death = Some(sender);
+        receiver
+    }
+
+    /// Lets `fault` happen.
+    pub fn fault(&self, when: When, fault: Fault) {
+        let mut inner = self.lock();
+        let when = match when {
+            When::Call(n) => When::Call(inner.calls + n),
+            file => file,
+        };
+        inner.faults.push((when, fault));
+    }
+
+    /// Faults that have happened.
+    pub fn faults_struck(&self) -> u64 {
+        self.lock().faults_struck
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.lock().calls
+    }
+
+    /// Begins to record what changes the disk.
+    pub fn record(&self) {
+        self.lock().log = Some(Vec::new());
+    }
+
+    /// How many changes were recorded: the place of now in the record.
+    pub fn recorded(&self) -> usize {
+        self.lock().log.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Ends the record and gives it.
+    pub fn take_record(&self) -> Vec<Op> {
+        self.lock().log.take().unwrap_or_default()
+    }
+
+    /// A copy of what it holds.
+    pub fn image(&self) -> Image {
+        self.lock().image.clone()
+    }
+}
+
+/// The lock of a disk; a panic elsewhere leaves its state sound.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inner {
+    fn reboot(&mut self) {
+        self.boot += 1;
+        self.dead = false;
+        self.cut_at = None;
+        self.faults.clear();
+        self.shared.clear();
+        self.locked.clear();
+        self.on_death = None;
+        self.trace.note("boot", self.boot, self.image.octets() as u64);
+    }
+
+    /// The number of this boot, for new handles.
+    pub fn boot(&self) -> u64 {
+        self.boot
+    }
+
+    /// Wall-clock milliseconds, for SQLite.
+    pub fn wall_millis(&self) -> i64 {
+        self.clock.wall().0
+    }
+
+    /// Every call's first line: counts, traces, dies, fails.
+    pub fn enter(&mut self, boot: u64, call: Call, name: &str, at: u64) -> Result<Option<Fault>, Refused> {
+        if self.dead || boot != self.boot {
+            return Err(Refused::Dead);
+        }
+        self.calls += 1;
+        self.trace.note(name, call as u64, at);
+        if self.cut_at == Some(self.calls) {
+            self.dead = true;
+            if let Some(sender) = self.on_death.take() {
+                let _ = sender.try_send(());
+            }
+            return Err(Refused::Dead);
+        }
+        let calls = self.calls;
+        let struck = self.faults.iter().position(|(when, fault)| {
+            let here = match when {
+                When::Call(n) => calls >= *n,
+                When::File(end) => name.ends_with(end),
+            };
+            here && match fault {
+                Fault::WriteBroken | Fault::DiskFull => call == Call::Write,
+                Fault::ReadBroken => call == Call::Read,
+                Fault::SyncFailed | Fault::SyncReverts => call == Call::Sync,
+            }
+        });
+        Ok(struck.map(|i| {
+            self.faults_struck += 1;
+            self.faults.remove(i).1
+        }))
+    }
+
+    /// Does and records `op`.
+    pub fn apply(&mut self, op: Op) {
+        self.image.apply(&op);
+        if let Some(log) = &mut self.log {
+            log.push(op);
+        }
+    }
+
+    /// A new file, named where a name is given.
+    pub fn make(&mut self, name: Option<&str>) -> Inode {
+        let inode = self.image.free_inode();
+        self.apply(Op::Make(inode));
+        if let Some(name) = name {
+            self.apply(Op::Link(name.to_owned(), inode));
+        }
+        inode
+    }
+
+    /// Writes, whole or (under a fault) in part.
+    pub fn write(&mut self, inode: Inode, offset: u64, octets: &[u8], fault: Option<Fault>) -> Result<(), Fault> {
+        let Some(fault) = fault else {
+            self.apply(Op::Write(inode, offset, octets.to_vec()));
+            return Ok(());
+        };
+        let n = self.rng.index(octets.len() + 1);
+        self.apply(Op::Write(inode, offset, octets[..n].to_vec()));
+        Err(fault)
+    }
+
+    /// Syncs, or fails to.
+    pub fn sync(&mut self, inode: Inode, fault: Option<Fault>) -> Result<(), Fault> {
+        match fault {
+            None => self.apply(Op::Sync(inode)),
+            Some(fault) => {
+                let seed = self.rng.next();
+                self.apply(Op::SyncFailed { inode, seed, reverts: fault == Fault::SyncReverts });
+                return Err(fault);
+            }
+        }
+        Ok(())
+    }
+}
+
+// -- plain files -----------------------------------------------------------------------------------------
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn failed(fault: Fault) -> io::Error {
+    match fault {
+        Fault::DiskFull => io::Error::from(io::ErrorKind::StorageFull),
+        _ => io::Error::other("input/output error"),
+    }
+}
+
+impl Disk for SimDisk {
+    fn vfs(&self) -> Option<&str> {
+        Some(self.vfs_name())
+    }
+
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        let name = text(path);
+        let mut inner = self.lock();
+        let boot = inner.boot;
+        inner.enter(boot, Call::Open, &name, u64::from(create))?;
+        let inode = match inner.image.find(&name) {
+            Some(inode) => inode,
+            None if create => inner.make(Some(&name)),
+            None => return Err(Refused::Missing.into()),
+        };
+        Ok(Arc::new(SimFile { disk: self.inner.clone(), boot, inode, name }))
+    }
+
+    fn scratch(&self, folder: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let name = format!("{}/(scratch)", text(folder));
+        let mut inner = self.lock();
+        let boot = inner.boot;
+        inner.enter(boot, Call::Open, &name, 1)?;
+        let inode = inner.make(None);
+        Ok(Arc::new(SimFile { disk: self.inner.clone(), boot, inode, name }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (text(from), text(to));
+        let mut inner = self.lock();
+        let boot = inner.boot;
+        inner.enter(boot, Call::Rename, &from, 0)?;
+        inner.image.find(&from).ok_or(Refused::Missing)?;
+        inner.apply(Op::Rename(from, to));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let name = text(path);
+        let mut inner = self.lock();
+        let boot = inner.boot;
+        inner.enter(boot, Call::Remove, &name, 0)?;
+        inner.image.find(&name).ok_or(Refused::Missing)?;
+        inner.apply(Op::Unlink(name));
+        Ok(())
+    }
+
+    fn sync_dir(&self, folder: &Path) -> io::Result<()> {
+        let mut inner = self.lock();
+        let boot = inner.boot;
+        inner.enter(boot, Call::SyncDir, &text(folder), 0)?;
+        inner.apply(Op::SyncNames);
+        Ok(())
+    }
+
+    fn make_dir(&self, _folder: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
+        let name = text(path);
+        let mut inner = SimDisk::lock(self);
+        let boot = inner.boot;
+        inner.enter(boot, Call::Other, &name, 0)?;
+        if !inner.locked.insert(name.clone()) {
+            return Err(io::Error::from(io::ErrorKind::AddrInUse));
+        }
+        Ok(Box::new(Held { disk: self.inner.clone(), boot, name }))
+    }
+}
+
+struct Held {
+    disk: Arc<Mutex<Inner>>,
+    boot: u64,
+    name: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut inner = lock(&self.disk);
+        if inner.boot == self.boot {
+            inner.locked.remove(&self.name);
+        }
+    }
+}
+
+struct SimFile {
+    disk: Arc<Mutex<Inner>>,
+    boot: u64,
+    inode: Inode,
+    name: String,
+}
+
+impl DiskFile for SimFile {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        let mut inner = lock(&self.disk);
+        if let Some(fault) = inner.enter(self.boot, Call::Read, &self.name, offset)? {
+            return Err(failed(fault));
+        }
+        let rest = inner.image.content(self.inode).get(offset as usize..).unwrap_or_default();
+        let n = rest.len().min(out.len());
+        out[..n].copy_from_slice(&rest[..n]);
+        Ok(n)
+    }
+
+    fn write_at(&self, offset: u64, octets: &[u8]) -> io::Result<()> {
+        let mut inner = lock(&self.disk);
+        let fault = inner.enter(self.boot, Call::Write, &self.name, offset)?;
+        inner.write(self.inode, offset, octets, fault).map_err(failed)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        let mut inner = lock(&self.disk);
+        inner.enter(self.boot, Call::Other, &self.name, 0)?;
+        Ok(inner.image.content(self.inode).len() as u64)
+    }
+
+    fn set_len(&self, octets: u64) -> io::Result<()> {
+        let mut inner = lock(&self.disk);
+        inner.enter(self.boot, Call::SetLen, &self.name, octets)?;
+        inner.apply(Op::SetLen(self.inode, octets));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut inner = lock(&self.disk);
+        let fault = inner.enter(self.boot, Call::Sync, &self.name, 0)?;
+        inner.sync(self.inode, fault).map_err(failed)
+    }
+}

@@ -1,0 +1,42 @@
+//! The engine in a simulated world: one seed, one thread, one history.
+//!
+//! Clock, chance, network, names, TLS and disk are ours; the code under test is the engine's own. The disk
+//! forgets what was not synced, the network breaks, the power fails; what was acknowledged must be there
+//! afterwards. `SIM_SEED=n cargo test --test simulation` replays one seed; `SIM_SEEDS=n` sets how many each
+//! campaign runs, and lets sweeps cut at every change.
+//!
+//! SQLite's random state belongs to the process, so one simulation runs at a time in it; campaigns use
+//! child processes for more.
+#![allow(dead_code, reason = "the harness offers more than each campaign uses")]
+
+mod clock;
+mod disk;
+mod ground;
+mod image;
+mod rng;
+mod run;
+mod vfs;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held by every test that touches SQLite.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number from the environment.
+#[allow(clippy::disallowed_methods, reason = "a test run by hand takes its settings from the environment")]
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// How many seeds a campaign runs: `SIM_SEEDS`, else `few`.
+fn seeds(few: u64) -> u64 {
+    setting("SIM_SEEDS").unwrap_or(few)
+}
+
+/// Sweeps look at each `step`-th change, at every one where `SIM_SEEDS` asks for a full campaign.
+fn step(quick: usize) -> usize {
+    if setting("SIM_SEEDS").is_some() { 1 } else { quick }
+}
