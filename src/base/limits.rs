@@ -104,6 +104,14 @@ pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 pub const MIME_NESTING_MAX: usize = 50;
 /// Parts of one message; further ones belong to the last.
 pub const MIME_PARTS_MAX: usize = 5_000;
+/// Octets of a boundary that is looked for; RFC 2046 §5.1.1 allows 70, senders have used more.
+pub const MIME_BOUNDARY_OCTETS_MAX: usize = 256;
+/// Octets of field values kept for the description of one message; parts beyond it are described without them.
+pub const MIME_FACTS_OCTETS_MAX: usize = 1024 * 1024;
+/// Parameters of one field that are read.
+pub const MIME_PARAMETERS_MAX: usize = 100;
+/// Addresses of one field that are read.
+pub const HEADER_ADDRESSES_MAX: usize = 10_000;
 
 // -- delivery ----------------------------------------------------------------------------------------
 

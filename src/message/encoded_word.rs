@@ -1,0 +1,195 @@
+//! Encoded words: text beyond ASCII in header fields (RFC 2047, languages of RFC 2231 §5).
+
+use std::borrow::Cow;
+
+use super::header::unfold;
+
+/// A field's value as a person reads it. Adjacent words are joined, characters split between two of them too;
+/// words that cannot be decoded stay as they are. Octets that are not UTF-8 are taken as Windows-1252.
+pub fn decode(value: &[u8]) -> String {
+    let line = unfold(value);
+    let text = match std::str::from_utf8(&line) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(&line).0,
+    };
+    if !text.contains("=?") {
+        return text.into_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest: &str = &text;
+    // The words read last and not yet written, and white space behind them that counts only before plain text.
+    let mut run: Option<Word<'_>> = None;
+    let mut gap = "";
+    while !rest.is_empty() {
+        let at = rest.find("=?").unwrap_or(rest.len());
+        let (plain, word) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let read = Word::read(word);
+        let blank = plain.trim_ascii().is_empty();
+        if !blank || read.is_none() {
+            flush(&mut run, &mut out);
+            out.push_str(std::mem::take(&mut gap));
+            out.push_str(plain);
+        } else if run.is_none() {
+            out.push_str(plain);
+        }
+        match read {
+            Some((word, behind)) => {
+                match &mut run {
+                    Some(before) if before.joins(&word) => before.text.to_mut().push_str(&word.text),
+                    _ => {
+                        flush(&mut run, &mut out);
+                        run = Some(word);
+                    }
+                }
+                rest = behind;
+            }
+            None => {
+                let (marker, behind) = word.split_at_checked(2).unwrap_or((word, ""));
+                out.push_str(marker);
+                rest = behind;
+            }
+        }
+    }
+    flush(&mut run, &mut out);
+    out
+}
+
+/// `=?charset?encoding?text?=`
+struct Word<'a> {
+    charset: &'a str,
+    encoding: char,
+    text: Cow<'a, str>,
+}
+
+impl<'a> Word<'a> {
+    /// The word at the start of `text`, and what follows it.
+    fn read(text: &'a str) -> Option<(Word<'a>, &'a str)> {
+        let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
+        let (encoding, rest) = rest.split_once('?')?;
+        let (text, rest) = rest.split_once("?=")?;
+        let charset = charset.split('*').next().unwrap_or_default();
+        let encoding = encoding.chars().next().filter(|_| encoding.len() == 1)?.to_ascii_lowercase();
+        let fits = !charset.is_empty()
+            && charset.len() <= CHARSET_OCTETS_MAX
+            && charset.bytes().all(|c| c.is_ascii_graphic())
+            && matches!(encoding, 'b' | 'q')
+            && !text.contains('?');
+        fits.then_some((Word { charset, encoding, text: Cow::Borrowed(text) }, rest))
+    }
+
+    /// Whether `next` goes on where this ends: a character may be split between the two.
+    fn joins(&self, next: &Word<'_>) -> bool {
+        let whole = self.encoding == 'q' || (self.text.len().is_multiple_of(4) && !self.text.ends_with('='));
+        whole && self.encoding == next.encoding && self.charset.eq_ignore_ascii_case(next.charset)
+    }
+}
+
+const CHARSET_OCTETS_MAX: usize = 64;
+
+/// Writes the gathered word, decoded. mailparse is given one word at a time: on a line of many its search for
+/// word boundaries takes quadratic time.
+fn flush(run: &mut Option<Word<'_>>, out: &mut String) {
+    let Some(word) = run.take() else { return };
+    let text = word.text.replace(' ', "_");
+    let field = format!("X: =?{}?{}?{text}?=", word.charset, word.encoding);
+    match mailparse::parse_header(field.as_bytes()) {
+        Ok((field, _)) => out.push_str(&field.get_value()),
+        Err(_) => out.push_str(&word.text),
+    }
+}
+
+/// Unstructured text for a header field: as it is where it is printable ASCII that no reader would decode, else
+/// as encoded words of UTF-8, each at most 75 octets (RFC 2047 §2), none splitting a character, one space between.
+pub fn encode(text: &str) -> Cow<'_, str> {
+    let plain = text.bytes().all(|c| (b' '..=b'~').contains(&c)) && !text.contains("=?");
+    if plain { Cow::Borrowed(text) } else { Cow::Owned(encode_always(text)) }
+}
+
+/// Octets of text in one base64 word: words of 64 octets, so that `Subject:` fits in front on a line of 78.
+const WORD_TEXT_OCTETS_MAX: usize = 39;
+
+fn encode_always(text: &str) -> String {
+    use base64::Engine;
+    let mut words = String::new();
+    let mut piece = String::new();
+    let mut write = |piece: &mut String| {
+        if !piece.is_empty() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str("=?utf-8?B?");
+            words.push_str(&base64::engine::general_purpose::STANDARD.encode(&*piece));
+            words.push_str("?=");
+            piece.clear();
+        }
+    };
+    for c in text.chars() {
+        if piece.len() + c.len_utf8() > WORD_TEXT_OCTETS_MAX {
+            write(&mut piece);
+        }
+        piece.push(c);
+    }
+    write(&mut piece);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes() {
+        for (value, want) in [
+            ("plain", "plain"),
+            (" folded\r\n text ", "folded text"),
+            ("=?UTF-8?Q?J=C3=BCrgen?=", "Jürgen"),
+            ("=?iso-8859-1?q?a_b=E4?= c", "a bä c"),
+            ("x =?utf-8?b?w6Q=?= y", "x ä y"),
+            ("=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
+            ("=?utf-8?q?a?=\r\n =?iso-8859-1?q?=E4?=", "aä"),
+            ("=?utf-8?q?a?= b =?utf-8?q?c?=", "a b c"),
+            ("=?utf-8*de?q?=C3=A4?=", "ä"),
+            // A character split between words (RFC 2047 §5 forbids it; it is sent).
+            ("=?utf-8?q?=C3?= =?utf-8?q?=A4?=", "ä"),
+            ("=?utf-8?b?w6TD?= =?utf-8?b?pA==?=", "ää"),
+            ("=?iso-2022-jp?B?GyRCJDMbKEI=?=", "こ"),
+            ("=?utf-8?q?a b?=", "a b"),
+            // Not words.
+            ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
+            ("=?nonsense?q?a=41?=", "=?nonsense?q?a=41?="),
+            ("=?utf-8?q?open", "=?utf-8?q?open"),
+            ("=?=?utf-8?q?a?=", "=?a"),
+            ("a=?utf-8?q?b?=c", "abc"),
+            ("=?", "=?"),
+            ("Größe", "Größe"),
+        ] {
+            assert_eq!(decode(value.as_bytes()), want, "{value}");
+        }
+        assert_eq!(decode(b"Gr\xf6\xdfe"), "Größe");
+    }
+
+    #[test]
+    fn many_words_take_linear_time() {
+        let value = "=?utf-8?q?a?= x ".repeat(20_000);
+        assert_eq!(decode(value.as_bytes()).len(), 4 * 20_000 - 1);
+        assert_eq!(decode("=?".repeat(100_000).as_bytes()).len(), 200_000);
+    }
+
+    #[test]
+    fn encodes_what_it_decodes() {
+        for text in [
+            "plain",
+            "",
+            "Jürgen",
+            "=?utf-8?q?a?=",
+            &"ä".repeat(100),
+            "a\r\nBcc: b",
+            "日本語のとても長い件名です。日本語のとても長い件名です。",
+        ] {
+            let encoded = encode(text);
+            assert!(encoded.is_ascii() && !encoded.contains('\n'));
+            assert!(encoded == text || encoded.split(' ').all(|word| word.len() <= 75));
+            assert_eq!(decode(encoded.as_bytes()), text);
+        }
+    }
+}
