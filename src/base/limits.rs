@@ -159,6 +159,8 @@ pub const SESSIONS_PER_LISTENER_MAX: usize = 2_000;
 pub const SESSIONS_PER_PEER_MAX: usize = 200;
 /// Events kept for a host that does not pull them.
 pub const EVENTS_MAX: usize = 10_000;
+/// Computing jobs (password hashes) waiting for a thread before callers wait to hand theirs in.
+pub const COMPUTE_QUEUE_JOBS_MAX: usize = 64;
 /// DNS answers kept.
 pub const DNS_CACHE_ENTRIES_MAX: usize = 10_000;
 

@@ -1,1 +1,12 @@
 //! Floor 3: the real clock, entropy, threads and files of `base::world`. Uses base only.
+
+pub mod clock;
+pub mod disk;
+pub mod entropy;
+mod signals;
+pub mod threads;
+
+pub use clock::{RealClock, SteppedClock};
+pub use disk::RealDisk;
+pub use entropy::RealEntropy;
+pub use threads::{PanicHandler, ThreadOptions, Threads};
