@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn reads_fields_folding_and_rubbish() {
-        let header =
-            b"From a@b Mon\r\nSubject : one\r\n two\r\n\tthree\r\nno colon\nX:\r\n : y\r\nbad name: z\r\n\r\nBody: no\r\n";
+        let header = b"From a@b Mon\r\nSubject : one\r\n two\r\n\tthree\r\n\
+            no colon\nX:\r\n : y\r\nbad name: z\r\n\r\nBody: no\r\n";
         let got: Vec<(String, String)> = fields(header)
             .map(|f| (String::from_utf8_lossy(f.name).into(), String::from_utf8_lossy(&f.value()).into()))
             .collect();

@@ -303,7 +303,8 @@ mod tests {
 
     #[test]
     fn a_multipart() {
-        let message = "Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n\r\none\r\n--b  \r\nContent-Type: a/b\r\n\r\n\
+        let message = "Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n\
+                       --b\r\n\r\none\r\n--b  \r\nContent-Type: a/b\r\n\r\n\
                        two\r\n\r\n--b--\r\nepilogue --b\r\n--b\r\n";
         assert_eq!(
             parts(message),
@@ -319,7 +320,8 @@ mod tests {
     #[test]
     fn broken_multiparts() {
         // Never ended; inner one ended by the outer boundary; header cut short by a boundary.
-        let message = "Content-Type: multipart/x; boundary=\"o\"\n\n--o\nContent-Type: multipart/y; boundary=oo\n\n--oo\n\nA\n--o\n\
+        let message = "Content-Type: multipart/x; boundary=\"o\"\n\n--o\n\
+                       Content-Type: multipart/y; boundary=oo\n\n--oo\n\nA\n--o\n\
                        X: y\n--o\n\nlast\n";
         assert_eq!(
             parts(message),
@@ -341,7 +343,8 @@ mod tests {
 
     #[test]
     fn messages_within() {
-        let message = "Content-Type: message/rfc822\n\nSubject: in\nContent-Type: multipart/digest; boundary=d\n\n--d\n\nSubject: deep\n\nhi\n--d--\n";
+        let message = "Content-Type: message/rfc822\n\nSubject: in\n\
+                       Content-Type: multipart/digest; boundary=d\n\n--d\n\nSubject: deep\n\nhi\n--d--\n";
         let structure = scan(message.as_bytes());
         assert_eq!(
             parts(message),

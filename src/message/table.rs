@@ -273,7 +273,8 @@ mod tests {
 
     const MESSAGE: &str = "Subject: s\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n\
         --a\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: Base64\r\n\r\nb25l\r\n\
-        --a\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n\
+        --a\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\r\n\
+        Content-Type: multipart/alternative; boundary=b\r\n\r\n\
         --b\r\n\r\ntwo\r\n--b\r\nContent-Type: text/html\r\n\r\nthree\r\n--b--\r\n\
         --a\r\nContent-Type: message/rfc822\r\n\r\nSubject: plain\r\n\r\nfour\r\n\
         --a--\r\n";
