@@ -13,9 +13,14 @@ mod clock;
 mod disk;
 mod ground;
 mod image;
+mod pipe;
 mod rng;
 mod run;
+mod tls;
 mod vfs;
+mod wire;
+mod world;
+mod zone;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
