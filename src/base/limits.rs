@@ -81,6 +81,22 @@ pub const IMAP_LITERALS_OCTETS_MAX: usize = 256 * 1024;
 pub const IMAP_TAG_OCTETS_MAX: usize = 128;
 /// Depth of parentheses in SEARCH and FETCH.
 pub const IMAP_NESTING_MAX: usize = 32;
+/// Octets of a refused command that are passed over before the session says BYE.
+pub const IMAP_SKIP_OCTETS_MAX: u64 = 128 * 1024 * 1024;
+/// Items of one FETCH.
+pub const IMAP_FETCH_ITEMS_MAX: usize = 256;
+/// Field names of one FETCH section.
+pub const IMAP_HEADER_NAMES_MAX: usize = 256;
+/// Keys of one SEARCH.
+pub const IMAP_SEARCH_KEYS_MAX: usize = 1_000;
+/// Patterns of one LIST.
+pub const IMAP_LIST_PATTERNS_MAX: usize = 64;
+/// Octets of one LIST pattern: a name in modified UTF-7 takes up to 8/3 octets for one of UTF-8.
+pub const IMAP_PATTERN_OCTETS_MAX: usize = 2_048;
+/// Fields of one ID; RFC 2971 §3.3 allows 30.
+pub const IMAP_ID_FIELDS_MAX: usize = 30;
+/// Names of one ENABLE.
+pub const IMAP_ENABLE_NAMES_MAX: usize = 64;
 /// Elements of one sequence set.
 pub const IMAP_SEQUENCE_ELEMENTS_MAX: usize = 20_000;
 /// Seconds without a command before autologout once logged in; RFC 9051 §5.4 asks for at least 30 minutes.

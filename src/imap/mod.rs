@@ -1,1 +1,16 @@
 //! Floor 2: IMAP as a language (rev1 and rev2), without a socket. Uses message, sasl and base.
+//!
+//! `framing` cuts a client's octets into commands, `parse` makes them typed (`command`), `encode` and `response`
+//! write answers, `view` says what changed between two states of a mailbox. Sockets and the store meet them in
+//! `server::imap`. One verb, one file, the same name on every floor.
+
+pub mod command;
+pub mod encode;
+pub mod framing;
+pub mod grammar;
+pub mod name;
+pub mod parse;
+pub mod response;
+pub mod sequence;
+pub mod session;
+pub mod view;

@@ -1,0 +1,107 @@
+//! ENVELOPE (RFC 9051 §7.5.2): ready-made text, written once when a message is filed.
+//!
+//! Field values go out as they were sent, encoded words left in. Octets above 127 make a string a literal, which
+//! every client may be sent, whatever it has enabled.
+
+use crate::imap::response::{nstring, string};
+use crate::message::{EnvelopeFields, ListItem, addresses};
+
+/// Writes the envelope, parentheses included.
+pub fn envelope(out: &mut Vec<u8>, fields: &EnvelopeFields) {
+    out.push(b'(');
+    nstring(out, fields.date.as_deref());
+    out.push(b' ');
+    nstring(out, fields.subject.as_deref());
+    let from = fields.from.as_deref().map(addresses).unwrap_or_default();
+    // Without these fields, or with empty ones, a server puts From's value there.
+    let or_from = |value: &Option<Vec<u8>>| match value.as_deref().map(addresses) {
+        Some(list) if !list.is_empty() => list,
+        _ => from.clone(),
+    };
+    let plain = |value: &Option<Vec<u8>>| value.as_deref().map(addresses).unwrap_or_default();
+    for list in [
+        &from,
+        &or_from(&fields.sender),
+        &or_from(&fields.reply_to),
+        &plain(&fields.to),
+        &plain(&fields.cc),
+        &plain(&fields.bcc),
+    ] {
+        out.push(b' ');
+        address_list(out, list);
+    }
+    out.push(b' ');
+    nstring(out, fields.in_reply_to.as_deref());
+    out.push(b' ');
+    nstring(out, fields.message_id.as_deref());
+    out.push(b')');
+}
+
+fn address_list(out: &mut Vec<u8>, list: &[ListItem]) {
+    if list.is_empty() {
+        out.extend_from_slice(b"NIL");
+        return;
+    }
+    out.push(b'(');
+    for item in list {
+        match item {
+            ListItem::Mailbox(mailbox) => {
+                out.push(b'(');
+                nstring(out, mailbox.name.as_deref());
+                out.push(b' ');
+                nstring(out, mailbox.route.as_deref());
+                out.push(b' ');
+                // NIL would mean a group here: what is missing is an empty string.
+                string(out, &mailbox.local);
+                out.push(b' ');
+                string(out, &mailbox.domain);
+                out.push(b')');
+            }
+            ListItem::GroupStart(name) => {
+                out.extend_from_slice(b"(NIL NIL ");
+                string(out, name);
+                out.extend_from_slice(b" NIL)");
+            }
+            ListItem::GroupEnd => out.extend_from_slice(b"(NIL NIL NIL NIL)"),
+        }
+    }
+    out.push(b')');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(header: &str) -> String {
+        let structure = crate::message::scan(header.as_bytes());
+        let mut out = Vec::new();
+        let none = EnvelopeFields::default();
+        envelope(&mut out, structure.root().and_then(|root| root.envelope.as_deref()).unwrap_or(&none));
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn known_answers() {
+        let example = "Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\r\nFrom: Terry Gray <gray@cac.washington.edu>\r\n\
+            Subject: IMAP4rev2 WG mtg summary and minutes\r\nTo: imap@cac.washington.edu\r\n\
+            cc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\r\nMessage-Id: <B27397-0100000@cac.washington.ed>\r\n\r\n";
+        let gray = "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\"))";
+        let want = format!(
+            "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev2 WG mtg summary and minutes\" {gray} {gray} {gray} \
+             ((NIL NIL \"imap\" \"cac.washington.edu\")) ((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")\
+             (\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) NIL NIL \"<B27397-0100000@cac.washington.ed>\")"
+        );
+        assert_eq!(written(example), want);
+        assert_eq!(written("\r\n"), "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+        assert_eq!(
+            written("To: A Group: a@b, c@d;\r\nSubject: \r\n\r\n"),
+            "(NIL \"\" NIL NIL NIL ((NIL NIL \"A Group\" NIL)(NIL NIL \"a\" \"b\")(NIL NIL \"c\" \"d\")\
+             (NIL NIL NIL NIL)) NIL NIL NIL NIL)"
+        );
+        assert_eq!(
+            written("From: \"q\\\"x\" <a@b>\r\nSubject: h\u{e9}\r\n\r\n"),
+            "(NIL {3}\r\nh\u{e9} ((\"q\\\"x\" NIL \"a\" \"b\")) ((\"q\\\"x\" NIL \"a\" \"b\")) \
+             ((\"q\\\"x\" NIL \"a\" \"b\")) NIL NIL NIL NIL NIL)"
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4, RFC 4731, RFC 7162 §3.1.5).
+
+use crate::imap::command::Returns;
+use crate::imap::response::{number, quoted};
+
+/// What a search found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// Message numbers or UIDs, ascending.
+    pub numbers: &'a [u32],
+    /// The highest MODSEQ among what is answered, where MODSEQ was a key.
+    pub mod_seq: Option<u64>,
+    /// Whether the numbers are UIDs.
+    pub uids: bool,
+}
+
+/// `* SEARCH 2 84 882 (MODSEQ 917162500)`
+pub fn search(out: &mut Vec<u8>, found: &Found<'_>) {
+    out.extend_from_slice(b"* SEARCH");
+    for n in found.numbers {
+        out.push(b' ');
+        number(out, *n);
+    }
+    if let (Some(mod_seq), false) = (found.mod_seq, found.numbers.is_empty()) {
+        out.extend_from_slice(b" (MODSEQ ");
+        number(out, mod_seq);
+        out.push(b')');
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `* ESEARCH (TAG "A282") UID MIN 2 COUNT 3`; nothing of what cannot be said of nothing.
+pub fn esearch(out: &mut Vec<u8>, tag: &str, returns: Returns, found: &Found<'_>) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    quoted(out, tag.as_bytes());
+    out.push(b')');
+    if found.uids {
+        out.extend_from_slice(b" UID");
+    }
+    let mut item = |word: &str, n: u64| {
+        out.extend_from_slice(word.as_bytes());
+        number(out, n);
+    };
+    if let (Some(first), Some(last)) = (found.numbers.first(), found.numbers.last()) {
+        if returns.min {
+            item(" MIN ", u64::from(*first));
+        }
+        if returns.max {
+            item(" MAX ", u64::from(*last));
+        }
+    }
+    if returns.count {
+        item(" COUNT ", found.numbers.len() as u64);
+    }
+    if returns.all && !found.numbers.is_empty() {
+        out.extend_from_slice(b" ALL ");
+        set(out, found.numbers);
+    }
+    if let (Some(mod_seq), false) = (found.mod_seq, found.numbers.is_empty()) {
+        out.extend_from_slice(b" MODSEQ ");
+        number(out, mod_seq);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Ascending numbers as a sequence set: `1:3,7`.
+pub fn set(out: &mut Vec<u8>, numbers: &[u32]) {
+    for (i, run) in numbers.chunk_by(|a, b| a.checked_add(1) == Some(*b)).enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        if let (Some(first), Some(last)) = (run.first(), run.last()) {
+            number(out, *first);
+            if last > first {
+                out.push(b':');
+                number(out, *last);
+            }
+        }
+    }
+}
+
+/// Numbers in the order given as a sequence set: COPYUID pairs them with others, so they may not be sorted.
+pub fn set_in_order(numbers: &[u32]) -> String {
+    let mut out = Vec::new();
+    set(&mut out, numbers);
+    String::from_utf8(out).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn plain() {
+        let found = |numbers, mod_seq| Found { numbers, mod_seq, uids: false };
+        assert_eq!(written(|out| search(out, &found(&[], Some(7)))), "* SEARCH\r\n");
+        assert_eq!(written(|out| search(out, &found(&[2, 84], None))), "* SEARCH 2 84\r\n");
+        assert_eq!(written(|out| search(out, &found(&[2], Some(9)))), "* SEARCH 2 (MODSEQ 9)\r\n");
+    }
+
+    #[test]
+    fn extended() {
+        let returns = Returns { min: true, max: true, all: true, count: true, save: false };
+        let found = Found { numbers: &[1, 2, 3, 7, 9, 10], mod_seq: None, uids: true };
+        let want = "* ESEARCH (TAG \"a\") UID MIN 1 MAX 10 COUNT 6 ALL 1:3,7,9:10\r\n";
+        assert_eq!(written(|out| esearch(out, "a", returns, &found)), want);
+        let none = Found { numbers: &[], mod_seq: Some(3), uids: false };
+        assert_eq!(written(|out| esearch(out, "a", returns, &none)), "* ESEARCH (TAG \"a\") COUNT 0\r\n");
+        let one = Found { numbers: &[u32::MAX], mod_seq: Some(3), uids: false };
+        let all = Returns { all: true, ..Returns::default() };
+        assert_eq!(written(|out| esearch(out, "a", all, &one)), "* ESEARCH (TAG \"a\") ALL 4294967295 MODSEQ 3\r\n");
+    }
+
+    #[test]
+    fn order_is_kept_for_copyuid() {
+        assert_eq!(set_in_order(&[304, 319, 320, 1]), "304,319:320,1");
+    }
+}

@@ -1,0 +1,488 @@
+//! The words of IMAP's grammar (RFC 9051 §9), read from one complete command by a cursor.
+//!
+//! Nothing here allocates more than what it gives back, recurses without a cap, or indexes the peer's octets.
+//! Literals stand in the command as `framing` left them: `{n}` CRLF and n octets.
+
+use crate::base::limits::{IMAP_SEQUENCE_ELEMENTS_MAX, IMAP_TAG_OCTETS_MAX};
+use crate::base::{Flags, Timestamp};
+
+use super::sequence::{Number, SequenceSet};
+
+/// Why a command is refused by the parser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bad {
+    /// It does not fit the grammar; said in the tagged BAD.
+    Syntax(&'static str),
+    /// SEARCH in a charset we do not know: `NO [BADCHARSET (...)]`.
+    Charset,
+    /// A mailbox name that cannot be: `NO [CANNOT]`.
+    Name,
+    /// More than a limit allows: `NO [LIMIT]`.
+    Limit(&'static str),
+}
+
+/// What a parser gives.
+pub type Parse<T> = Result<T, Bad>;
+
+/// A place in a command.
+#[derive(Debug, Clone)]
+pub struct Cursor<'a> {
+    rest: &'a [u8],
+    /// Whether mailbox names travel as UTF-8 (after ENABLE IMAP4rev2 or UTF8=ACCEPT) or as modified UTF-7.
+    pub utf8: bool,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the beginning of `octets`.
+    pub fn new(octets: &'a [u8], utf8: bool) -> Self {
+        Self { rest: octets, utf8 }
+    }
+
+    /// What is not yet read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next octet, not consumed.
+    pub fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// Consumes `octet` where it is next.
+    pub fn eat(&mut self, octet: u8) -> bool {
+        let found = self.peek() == Some(octet);
+        if found {
+            self.rest = self.rest.get(1..).unwrap_or_default();
+        }
+        found
+    }
+
+    /// Consumes `octet` or fails.
+    pub fn expect(&mut self, octet: u8, otherwise: &'static str) -> Parse<()> {
+        if self.eat(octet) { Ok(()) } else { Err(Bad::Syntax(otherwise)) }
+    }
+
+    /// One space.
+    pub fn sp(&mut self) -> Parse<()> {
+        self.expect(b' ', "space expected")
+    }
+
+    /// The end of the command. A trailing space is forgiven: several clients leave one.
+    pub fn end(&mut self) -> Parse<()> {
+        self.eat(b' ');
+        if self.rest.is_empty() { Ok(()) } else { Err(Bad::Syntax("unexpected text at the end")) }
+    }
+
+    /// The longest beginning whose octets fit; may be empty.
+    pub fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.rest.iter().position(|&c| !fits(c)).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        taken
+    }
+
+    /// Consumes `n` octets.
+    pub fn take(&mut self, n: usize) -> Parse<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(n).ok_or(Bad::Syntax("literal cut short"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// `atom`
+    pub fn atom(&mut self) -> Parse<&'a str> {
+        self.word(is_atom_char, "atom expected")
+    }
+
+    /// A word of the given octets (ASCII only), at least one.
+    pub fn word(&mut self, fits: impl Fn(u8) -> bool, otherwise: &'static str) -> Parse<&'a str> {
+        let word = self.take_while(fits);
+        match std::str::from_utf8(word) {
+            Ok(word) if !word.is_empty() => Ok(word),
+            _ => Err(Bad::Syntax(otherwise)),
+        }
+    }
+
+    /// Consumes `word` (any case) where it comes next and is not the beginning of a longer atom.
+    pub fn keyword(&mut self, word: &str) -> bool {
+        let mut ahead = self.clone();
+        let found = ahead.take_while(|c| is_atom_char(c) && c != b'[' && c != b'<');
+        if found.eq_ignore_ascii_case(word.as_bytes()) {
+            self.rest = ahead.rest;
+            return true;
+        }
+        false
+    }
+
+    /// `tag`
+    pub fn tag(&mut self) -> Parse<&'a str> {
+        let tag = self.word(|c| is_astring_char(c) && c != b'+', "tag expected")?;
+        if tag.len() > IMAP_TAG_OCTETS_MAX {
+            return Err(Bad::Syntax("tag too long"));
+        }
+        Ok(tag)
+    }
+
+    /// `astring`: an atom (with `]`), a quoted string or a literal.
+    pub fn astring(&mut self) -> Parse<Vec<u8>> {
+        match self.peek() {
+            Some(b'"' | b'{' | b'~') => self.string(),
+            _ => Ok(self.word(is_astring_char, "string expected")?.as_bytes().to_vec()),
+        }
+    }
+
+    /// `string`: quoted or literal. A literal8 is tolerated.
+    pub fn string(&mut self) -> Parse<Vec<u8>> {
+        match self.peek() {
+            Some(b'"') => self.quoted(),
+            Some(b'{' | b'~') => Ok(self.literal()?.to_vec()),
+            _ => Err(Bad::Syntax("string expected")),
+        }
+    }
+
+    /// `nstring`
+    pub fn nstring(&mut self) -> Parse<Option<Vec<u8>>> {
+        if self.keyword("NIL") { Ok(None) } else { self.string().map(Some) }
+    }
+
+    /// `quoted`; octets above 127 are taken as they come.
+    fn quoted(&mut self) -> Parse<Vec<u8>> {
+        self.expect(b'"', "quote expected")?;
+        let mut text = Vec::new();
+        loop {
+            text.extend_from_slice(self.take_while(|c| !matches!(c, b'"' | b'\\' | 0 | b'\r' | b'\n')));
+            match self.peek() {
+                Some(b'"') => {
+                    self.eat(b'"');
+                    return Ok(text);
+                }
+                Some(b'\\') => {
+                    self.eat(b'\\');
+                    match self.peek() {
+                        Some(c @ (b'"' | b'\\')) => {
+                            self.eat(c);
+                            text.push(c);
+                        }
+                        _ => return Err(Bad::Syntax("wrong escape in a quoted string")),
+                    }
+                }
+                _ => return Err(Bad::Syntax("quoted string without end")),
+            }
+        }
+    }
+
+    /// `literal` / `literal8`
+    fn literal(&mut self) -> Parse<&'a [u8]> {
+        self.eat(b'~');
+        self.expect(b'{', "literal expected")?;
+        let octets = self.number64()?;
+        self.eat(b'+');
+        self.expect(b'}', "literal expected")?;
+        self.expect(b'\r', "line end expected after a literal's length")?;
+        self.expect(b'\n', "line end expected after a literal's length")?;
+        self.take(usize::try_from(octets).map_err(|_| Bad::Syntax("literal too large"))?)
+    }
+
+    /// `number`, `number64`: up to 2^63-1.
+    pub fn number64(&mut self) -> Parse<u64> {
+        let digits = self.word(|c| c.is_ascii_digit(), "number expected")?;
+        digits.parse::<u64>().ok().filter(|n| *n < 1 << 63).ok_or(Bad::Syntax("number too large"))
+    }
+
+    /// `number`: 32 bits.
+    pub fn number(&mut self) -> Parse<u32> {
+        u32::try_from(self.number64()?).map_err(|_| Bad::Syntax("number too large"))
+    }
+
+    /// `nz-number`
+    pub fn nz_number(&mut self) -> Parse<u32> {
+        self.number().and_then(|n| if n == 0 { Err(Bad::Syntax("number must not be zero")) } else { Ok(n) })
+    }
+
+    /// `mailbox`, in UTF-8; `INBOX` in any case comes out in capitals.
+    pub fn mailbox(&mut self) -> Parse<String> {
+        let wire = self.astring()?;
+        let name = if self.utf8 { String::from_utf8(wire).ok() } else { super::name::from_wire(&wire) };
+        super::name::checked(&name.ok_or(Bad::Name)?).ok_or(Bad::Name)
+    }
+
+    /// `list-mailbox`: a pattern, in the form names have on the wire.
+    pub fn list_mailbox(&mut self) -> Parse<Vec<u8>> {
+        if let Some(b'"' | b'{' | b'~') = self.peek() {
+            return self.string();
+        }
+        let pattern = self.take_while(|c| is_astring_char(c) || c == b'%' || c == b'*' || c >= 0x80);
+        if pattern.is_empty() { Err(Bad::Syntax("pattern expected")) } else { Ok(pattern.to_vec()) }
+    }
+
+    /// `sequence-set`, with `$` for the saved result (RFC 9051 §6.4.4.1).
+    pub fn sequence_set(&mut self) -> Parse<SequenceSet> {
+        if self.eat(b'$') {
+            return Ok(SequenceSet::Saved);
+        }
+        let mut ranges = Vec::new();
+        loop {
+            let low = self.sequence_number()?;
+            let high = if self.eat(b':') { self.sequence_number()? } else { low };
+            if ranges.len() >= IMAP_SEQUENCE_ELEMENTS_MAX {
+                return Err(Bad::Limit("too many elements in the set"));
+            }
+            ranges.push((low, high));
+            if !self.eat(b',') {
+                return Ok(SequenceSet::Ranges(ranges));
+            }
+        }
+    }
+
+    fn sequence_number(&mut self) -> Parse<Number> {
+        if self.eat(b'*') { Ok(Number::Last) } else { self.nz_number().map(Number::Is) }
+    }
+
+    /// `flag`, as written.
+    pub fn flag(&mut self) -> Parse<FlagName> {
+        if self.eat(b'\\') {
+            let name = self.atom()?;
+            return Ok(
+                match Flags::NAMES.iter().find(|(_, n)| n.get(1..).is_some_and(|n| n.eq_ignore_ascii_case(name))) {
+                    Some((flag, _)) => FlagName::System(*flag),
+                    // \Recent cannot be set; anything else with a backslash is an extension we do not have.
+                    None if name.eq_ignore_ascii_case("Recent") => FlagName::System(Flags::NONE),
+                    None => return Err(Bad::Syntax("unknown system flag")),
+                },
+            );
+        }
+        Ok(FlagName::Keyword(self.atom()?.to_owned()))
+    }
+
+    /// `flag-list`, parentheses included.
+    pub fn flag_list(&mut self) -> Parse<FlagNames> {
+        let mut names = FlagNames::default();
+        self.expect(b'(', "flag list expected")?;
+        while !self.eat(b')') {
+            if !names.is_empty_list() {
+                self.sp()?;
+            }
+            names.add(self.flag()?)?;
+        }
+        Ok(names)
+    }
+
+    /// `date`: `1-Feb-1994`, quoted or not, as days since 1970-01-01.
+    pub fn date(&mut self) -> Parse<i64> {
+        let quoted = self.eat(b'"');
+        let day = self.number()?;
+        let (month, year) = self.month_year()?;
+        if quoted {
+            self.expect(b'"', "quote expected")?;
+        }
+        day_number(year, month, day)
+    }
+
+    /// `date-time`: `" 1-Feb-1994 21:52:25 -0800"`.
+    pub fn date_time(&mut self) -> Parse<Timestamp> {
+        const WRONG: &str = "date and time expected";
+        self.expect(b'"', WRONG)?;
+        self.eat(b' ');
+        let day = self.number()?;
+        let (month, year) = self.month_year()?;
+        let days = day_number(year, month, day)?;
+        self.sp()?;
+        let mut of_day = 0;
+        for (i, limit) in [(0, 23), (1, 59), (2, 60)] {
+            if i > 0 {
+                self.expect(b':', WRONG)?;
+            }
+            let value = self.digits(2)?;
+            if value > limit {
+                return Err(Bad::Syntax(WRONG));
+            }
+            of_day = of_day * 60 + i64::from(value);
+        }
+        self.sp()?;
+        let west = match self.peek() {
+            Some(b'+') => false,
+            Some(b'-') => true,
+            _ => return Err(Bad::Syntax(WRONG)),
+        };
+        self.eat(if west { b'-' } else { b'+' });
+        let (hours, minutes) = (i64::from(self.digits(2)?), i64::from(self.digits(2)?));
+        let offset = (hours * 60 + minutes) * 60;
+        self.expect(b'"', WRONG)?;
+        Ok(Timestamp::from_seconds(days * 86_400 + of_day - if west { -offset } else { offset }))
+    }
+
+    fn digits(&mut self, n: usize) -> Parse<u32> {
+        let text = self.take(n).map_err(|_| Bad::Syntax("digits expected"))?;
+        std::str::from_utf8(text)
+            .ok()
+            .filter(|t| t.bytes().all(|c| c.is_ascii_digit()))
+            .and_then(|t| t.parse().ok())
+            .ok_or(Bad::Syntax("digits expected"))
+    }
+
+    fn month_year(&mut self) -> Parse<(u32, u32)> {
+        self.expect(b'-', "date expected")?;
+        let name = self.word(|c| c.is_ascii_alphabetic(), "month expected")?;
+        let at = crate::base::time::MONTHS.iter().position(|m| m.eq_ignore_ascii_case(name));
+        let month = at.ok_or(Bad::Syntax("month expected"))? as u32 + 1;
+        self.expect(b'-', "date expected")?;
+        Ok((month, self.digits(4)?))
+    }
+}
+
+/// A flag as a command names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagName {
+    /// A system flag; none of them for `\Recent`, which nobody can set.
+    System(Flags),
+    /// A keyword.
+    Keyword(String),
+}
+
+/// Flags as STORE and APPEND name them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FlagNames {
+    /// System flags.
+    pub flags: Flags,
+    /// Keywords, as spelled.
+    pub keywords: Vec<String>,
+    listed: usize,
+}
+
+impl FlagNames {
+    /// Adds one; repeated keywords count once.
+    pub fn add(&mut self, name: FlagName) -> Parse<()> {
+        self.listed += 1;
+        match name {
+            FlagName::System(flag) => self.flags = self.flags | flag,
+            FlagName::Keyword(word) => {
+                if self.keywords.iter().any(|k| k.eq_ignore_ascii_case(&word)) {
+                    return Ok(());
+                }
+                if self.keywords.len() >= Flags::KEYWORDS_MAX {
+                    return Err(Bad::Limit("too many keywords"));
+                }
+                self.keywords.push(word);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_empty_list(&self) -> bool {
+        self.listed == 0
+    }
+}
+
+/// Days since 1970 of a date that exists.
+fn day_number(year: u32, month: u32, day: u32) -> Parse<i64> {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let last = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if day == 0 || day > last {
+        return Err(Bad::Syntax("no such day"));
+    }
+    Ok(Timestamp::from_civil(i64::from(year), month, day, 0, 0, 0).seconds().div_euclid(86_400))
+}
+
+/// `ATOM-CHAR`
+pub fn is_atom_char(c: u8) -> bool {
+    matches!(c, 0x21..=0x7e) && !matches!(c, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
+}
+
+/// `ASTRING-CHAR`
+pub fn is_astring_char(c: u8) -> bool {
+    is_atom_char(c) || c == b']'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all<'a, T>(text: &'a [u8], read: impl Fn(&mut Cursor<'a>) -> Parse<T>) -> Parse<T> {
+        let mut cursor = Cursor::new(text, false);
+        let value = read(&mut cursor)?;
+        cursor.end().map(|()| value)
+    }
+
+    #[test]
+    fn strings() {
+        for (text, value) in [
+            (&b"abc"[..], &b"abc"[..]),
+            (b"a]b", b"a]b"),
+            (b"\"a b\"", b"a b"),
+            (b"\"\"", b""),
+            (b"\"q\\\"\\\\\"", b"q\"\\"),
+            (b"{3}\r\na\r\n", b"a\r\n"),
+            (b"{0}\r\n", b""),
+            (b"{2+}\r\n()", b"()"),
+            (b"~{2}\r\n\0\0", b"\0\0"),
+            (b"\"\xc3\xa9\"", b"\xc3\xa9"),
+        ] {
+            assert_eq!(all(text, Cursor::astring).as_deref(), Ok(value), "{}", text.escape_ascii());
+        }
+        for text in [
+            &b""[..],
+            b"(",
+            b"\"a",
+            b"\"\\n\"",
+            b"\"a\r\n\"",
+            b"{3}\r\nab",
+            b"{x}",
+            b"{99999999999999999999}\r\n",
+            b"a b",
+            b"a\0",
+        ] {
+            assert!(all(text, Cursor::astring).is_err(), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn numbers_at_their_edges() {
+        assert_eq!(all(b"4294967295", Cursor::number), Ok(u32::MAX));
+        assert!(all(b"4294967296", Cursor::number).is_err());
+        assert!(all(b"0", Cursor::nz_number).is_err());
+        assert_eq!(all(b"9223372036854775807", Cursor::number64), Ok((1 << 63) - 1));
+        assert!(all(b"9223372036854775808", Cursor::number64).is_err());
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(all(b"1-Jan-1970", Cursor::date), Ok(0));
+        assert_eq!(all(b"\"29-feb-2000\"", Cursor::date), Ok(11_016));
+        for wrong in [&b"29-Feb-1999"[..], b"0-Jan-2000", b"31-Jun-2000", b"1-Foo-2000", b"1-Jan-20", b"Jan-1-2000"] {
+            assert!(all(wrong, Cursor::date).is_err(), "{}", wrong.escape_ascii());
+        }
+        let at = |text: &[u8]| all(text, Cursor::date_time).map(|t| t.imap());
+        assert_eq!(at(b"\" 1-Feb-1994 21:52:25 -0800\"").as_deref(), Ok(" 2-Feb-1994 05:52:25 +0000"));
+        assert_eq!(at(b"\"17-Jul-1996 02:44:25 +0100\"").as_deref(), Ok("17-Jul-1996 01:44:25 +0000"));
+        for wrong in [
+            &b"\"1-Feb-1994 24:00:00 +0000\""[..],
+            b"\"1-Feb-1994\"",
+            b"\"1-Feb-1994 1:00:00 +0000\"",
+            b"\"1-Feb-1994 01:00:00 0000\"",
+        ] {
+            assert!(at(wrong).is_err(), "{}", wrong.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn flags() {
+        let list = all(b"(\\Seen $Junk \\DELETED work WORK \\Recent)", Cursor::flag_list).expect("flags");
+        assert_eq!(list.flags, Flags::SEEN | Flags::DELETED);
+        assert_eq!(list.keywords, ["$Junk", "work"]);
+        assert_eq!(all(b"()", Cursor::flag_list), Ok(FlagNames::default()));
+        for wrong in [&b"(\\Foo)"[..], b"(a", b"(a  b)", b"a", b"( a)"] {
+            assert!(all(wrong, Cursor::flag_list).is_err(), "{}", wrong.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn set_elements_at_the_limit() {
+        let set = |n: usize| all(vec!["7"; n].join(",").leak().as_bytes(), Cursor::sequence_set);
+        assert!(set(IMAP_SEQUENCE_ELEMENTS_MAX - 1).is_ok() && set(IMAP_SEQUENCE_ELEMENTS_MAX).is_ok());
+        assert_eq!(set(IMAP_SEQUENCE_ELEMENTS_MAX + 1), Err(Bad::Limit("too many elements in the set")));
+    }
+}

@@ -1,0 +1,199 @@
+//! Sequence sets (RFC 9051 §9): as a command writes them, and as places in a view.
+
+use std::ops::Range;
+
+use crate::base::{Uid, UidSet};
+
+/// A message number or UID in a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    /// This one.
+    Is(u32),
+    /// `*`, the last message.
+    Last,
+}
+
+/// A set as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SequenceSet {
+    /// Ranges in any order and direction.
+    Ranges(Vec<(Number, Number)>),
+    /// `$`: what the last SEARCH saved.
+    Saved,
+}
+
+/// A message number beyond the last message (RFC 9051 §9, `seq-number`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BeyondLast;
+
+/// Places in a view: ascending, disjoint ranges of indexes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places(Vec<Range<usize>>);
+
+impl Places {
+    /// The first `n` places.
+    pub fn first(n: usize) -> Places {
+        if n == 0 { Places::default() } else { Places(vec![Range { start: 0, end: n }]) }
+    }
+
+    fn normal(mut ranges: Vec<Range<usize>>) -> Places {
+        ranges.retain(|r| !r.is_empty());
+        ranges.sort_unstable_by_key(|r| r.start);
+        let mut places = Places(Vec::with_capacity(ranges.len()));
+        for range in ranges {
+            match places.0.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => places.0.push(range),
+            }
+        }
+        places
+    }
+
+    /// Adds a place above all others.
+    pub fn push(&mut self, place: usize) {
+        match self.0.last_mut() {
+            Some(last) if last.end == place => last.end += 1,
+            _ => self.0.push(place..place + 1),
+        }
+    }
+
+    /// The places one by one, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().cloned().flatten()
+    }
+
+    /// The ranges.
+    pub fn ranges(&self) -> &[Range<usize>] {
+        &self.0
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.iter().map(ExactSizeIterator::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `place` is among them.
+    pub fn contains(&self, place: usize) -> bool {
+        let behind = self.0.partition_point(|r| r.start <= place);
+        behind.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|r| r.contains(&place))
+    }
+
+    /// The UIDs at these places.
+    pub fn uids(&self, uids: &[Uid]) -> UidSet {
+        let mut set = UidSet::new();
+        for range in &self.0 {
+            for &uid in uids.get(range.clone()).unwrap_or_default() {
+                set.push(uid);
+            }
+        }
+        set
+    }
+}
+
+impl SequenceSet {
+    /// Places of the messages with these numbers, in a view of `count` messages. `*` in an empty view is no
+    /// message; a number beyond the last is an error.
+    pub fn by_number(&self, uids: &[Uid], saved: &UidSet) -> Result<Places, BeyondLast> {
+        let SequenceSet::Ranges(ranges) = self else {
+            return Ok(places_of(saved, uids));
+        };
+        let count = uids.len();
+        let mut places = Vec::with_capacity(ranges.len());
+        for (low, high) in ranges {
+            let number = |n: &Number| match n {
+                Number::Is(n) => *n as usize,
+                Number::Last => count,
+            };
+            let (low, high) = (number(low).min(number(high)), number(low).max(number(high)));
+            if high > count && !(count == 0 && low <= 1 && self.has_last()) {
+                return Err(BeyondLast);
+            }
+            places.push(low.saturating_sub(1)..high.min(count));
+        }
+        Ok(Places::normal(places))
+    }
+
+    /// Places of the messages with these UIDs; UIDs that are not there are passed over. `*` is the last
+    /// message, and `n:*` therefore always holds it (RFC 9051 §9, `seq-range`).
+    pub fn by_uid(&self, uids: &[Uid], saved: &UidSet) -> Places {
+        let SequenceSet::Ranges(ranges) = self else {
+            return places_of(saved, uids);
+        };
+        let last = uids.last().copied().unwrap_or(0);
+        let places = ranges.iter().map(|(low, high)| {
+            let uid = |n: &Number| match n {
+                Number::Is(n) => *n,
+                Number::Last => last,
+            };
+            between(uids, uid(low).min(uid(high)), uid(low).max(uid(high)))
+        });
+        Places::normal(places.collect())
+    }
+
+    /// The set as UIDs, `*` being `last`; for UID EXPUNGE and others that need no view.
+    pub fn has_last(&self) -> bool {
+        match self {
+            SequenceSet::Ranges(ranges) => ranges.iter().any(|(l, h)| *l == Number::Last || *h == Number::Last),
+            SequenceSet::Saved => false,
+        }
+    }
+}
+
+fn between(uids: &[Uid], low: Uid, high: Uid) -> Range<usize> {
+    uids.partition_point(|u| *u < low)..uids.partition_point(|u| *u <= high)
+}
+
+/// Places of the members of `set` that are in the view.
+pub fn places_of(set: &UidSet, uids: &[Uid]) -> Places {
+    Places::normal(set.ranges().iter().map(|(low, high)| between(uids, *low, *high)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::grammar::Cursor;
+    use super::*;
+
+    const UIDS: [Uid; 5] = [3, 5, 8, 9, 20];
+
+    fn set(text: &str) -> SequenceSet {
+        Cursor::new(text.as_bytes(), false).sequence_set().expect(text)
+    }
+
+    #[test]
+    fn numbers_and_uids_find_their_places() {
+        for (text, by_number, by_uid) in [
+            ("1", Some(vec![0]), vec![]),
+            ("1:3", Some(vec![0, 1, 2]), vec![0]),
+            ("*", Some(vec![4]), vec![4]),
+            ("3:*", Some(vec![2, 3, 4]), vec![0, 1, 2, 3, 4]),
+            ("*:2", Some(vec![1, 2, 3, 4]), vec![0, 1, 2, 3, 4]),
+            ("5,1,2:1", Some(vec![0, 1, 4]), vec![1]),
+            ("6", None, vec![]),
+            ("4:9", None, vec![1, 2, 3]),
+            ("100:*", None, vec![4]),
+            ("$", Some(vec![1, 4]), vec![1, 4]),
+        ] {
+            let saved = [5, 6, 20].into_iter().collect();
+            let numbers = set(text).by_number(&UIDS, &saved).ok().map(|p| p.iter().collect::<Vec<_>>());
+            assert_eq!(numbers, by_number, "{text}");
+            let places = set(text).by_uid(&UIDS, &saved);
+            assert_eq!(places.iter().collect::<Vec<_>>(), by_uid, "{text}");
+            assert_eq!(places.count(), by_uid.len());
+            assert!((0..6).all(|i| places.contains(i) == by_uid.contains(&i)));
+        }
+    }
+
+    #[test]
+    fn an_empty_mailbox_has_no_last_message() {
+        let none = UidSet::new();
+        assert_eq!(set("1:*").by_number(&[], &none), Ok(Places::default()));
+        assert_eq!(set("*").by_number(&[], &none), Ok(Places::default()));
+        assert_eq!(set("1").by_number(&[], &none), Err(BeyondLast));
+        assert!(set("1:*").by_uid(&[], &none).is_empty());
+    }
+}
