@@ -122,7 +122,7 @@ pub fn canonical(name: &str) -> String {
 /// Whether `name` fits `pattern`: `*` any octets, `%` any but the separator. Both in the form they have on the wire.
 pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // Places in the pattern and name to come back to, for the last `*` and for the last `%` behind it.
-    let (mut star, mut percent): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+    let (mut star, mut percent) = (None::<(usize, usize)>, None::<(usize, usize)>);
     let (mut p, mut n) = (0, 0);
     loop {
         match (pattern.get(p), name.get(n)) {

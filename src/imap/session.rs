@@ -1,6 +1,7 @@
 //! What a session is, besides its connection: its state, what was enabled, what it may offer.
 
 use super::command::State;
+use crate::sasl;
 
 /// What ENABLE switched on, and what else a client has said it understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,14 +46,11 @@ pub struct Offer {
     pub state: State,
     /// STARTTLS may be said.
     pub starttls: bool,
-    /// Passwords may be said.
-    pub login: bool,
+    /// What may be said to log in.
+    pub sasl: sasl::Offer,
     /// Largest message taken.
     pub append_octets_max: u64,
 }
-
-/// Mechanisms of AUTHENTICATE, best first.
-pub const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "PLAIN", "LOGIN"];
 
 const ALWAYS: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ENABLE ID";
 const LOGGED_IN: &str = "IDLE NAMESPACE CHILDREN UNSELECT UIDPLUS MOVE CONDSTORE ESEARCH SEARCHRES WITHIN BINARY \
@@ -70,12 +68,11 @@ pub fn capabilities(offer: &Offer) -> String {
     if offer.starttls {
         list.push_str(" STARTTLS");
     }
-    if offer.login {
-        for mechanism in MECHANISMS {
-            list.push_str(" AUTH=");
-            list.push_str(mechanism);
-        }
-    } else {
+    for mechanism in sasl::Mechanism::offered(offer.sasl) {
+        list.push_str(" AUTH=");
+        list.push_str(mechanism.name());
+    }
+    if !offer.sasl.passwords {
         list.push_str(" LOGINDISABLED");
     }
     list
@@ -87,7 +84,10 @@ mod tests {
 
     #[test]
     fn offers_by_state() {
-        let offer = |state, starttls, login| capabilities(&Offer { state, starttls, login, append_octets_max: 9 });
+        let offer = |state, starttls, passwords| {
+            let sasl = sasl::Offer { passwords, channel_binding: false };
+            capabilities(&Offer { state, starttls, sasl, append_octets_max: 9 })
+        };
         let clear = offer(State::NotAuthenticated, true, false);
         assert!(clear.ends_with(" STARTTLS LOGINDISABLED") && !clear.contains("AUTH="));
         let tls = offer(State::NotAuthenticated, false, true);

@@ -72,7 +72,8 @@ mod tests {
         let mut out = Vec::new();
         permanent(&mut out, &keywords, false);
         permanent(&mut out, &keywords, true);
-        let want = "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk work \\*)] these can be kept\r\n\
+        let want = "* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Junk work \\*)] \
+                    these can be kept\r\n\
                     * OK [PERMANENTFLAGS ()] read-only\r\n";
         assert_eq!(String::from_utf8_lossy(&out), want);
     }

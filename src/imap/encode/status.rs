@@ -59,7 +59,8 @@ mod tests {
         status(&mut out, "blurdy bloop", false, items, &counts);
         status(&mut out, "x", false, StatusItems(0xff), &counts);
         let want = "* STATUS \"blurdy bloop\" (MESSAGES 231 UIDNEXT 44292)\r\n\
-                    * STATUS x (MESSAGES 231 RECENT 0 UIDNEXT 44292 UIDVALIDITY 7 UNSEEN 3 DELETED 2 SIZE 99 HIGHESTMODSEQ 12)\r\n";
+                    * STATUS x (MESSAGES 231 RECENT 0 UIDNEXT 44292 UIDVALIDITY 7 \
+                    UNSEEN 3 DELETED 2 SIZE 99 HIGHESTMODSEQ 12)\r\n";
         assert_eq!(String::from_utf8_lossy(&out), want);
     }
 }

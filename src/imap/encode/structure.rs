@@ -247,22 +247,28 @@ mod tests {
 
     #[test]
     fn parts_and_messages_within() {
-        let message = "Content-Type: multipart/mixed; boundary=\"a(b\"\r\n\r\n--a(b\r\nContent-Type: text/html; charset=utf-8\r\n\
+        let message = "Content-Type: multipart/mixed; boundary=\"a(b\"\r\n\r\n--a(b\r\n\
+            Content-Type: text/html; charset=utf-8\r\n\
             Content-Language: de, en\r\nContent-Transfer-Encoding: base64\r\n\r\nYQ==\r\n--a(b\r\n\
-            Content-Type: image/png\r\nContent-ID: <i@x>\r\nContent-Disposition: attachment; filename=\"a \\\"b\"\r\n\r\nxyz\r\n\
+            Content-Type: image/png\r\nContent-ID: <i@x>\r\nContent-Disposition: attachment; \
+            filename=\"a \\\"b\"\r\n\r\nxyz\r\n\
             --a(b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nhi\r\n--a(b--\r\n";
         let (full, basic) = written(message);
         let html = "(\"text\" \"html\" (\"charset\" \"utf-8\") NIL NIL \"base64\" 4 0";
         let png = "(\"image\" \"png\" NIL \"<i@x>\" NIL \"7bit\" 3";
         let inner = "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 2 0";
         let rfc822 = |inner: &str| {
-            format!("(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 20 (NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL) {inner} 2")
+            format!(
+                "(\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 20 \
+                 (NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL) {inner} 2"
+            )
         };
         let none = "NIL NIL NIL NIL)";
         assert_eq!(
             full,
             format!(
-                "({html} NIL NIL (\"de\" \"en\") NIL){png} NIL (\"attachment\" (\"filename\" \"a \\\"b\")) NIL NIL){} {none} \
+                "({html} NIL NIL (\"de\" \"en\") NIL){png} NIL (\"attachment\" (\"filename\" \"a \\\"b\")) NIL NIL){} \
+                 {none} \
                  \"mixed\" (\"boundary\" \"a(b\") NIL NIL NIL)",
                 rfc822(&format!("{inner} {none}"))
             )

@@ -1,8 +1,5 @@
 //! AUTHENTICATE with an initial response (RFC 9051 §6.2.2, RFC 4959).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::imap::command::Request;
 use crate::imap::grammar::{Bad, Cursor, Parse};
 
@@ -13,22 +10,11 @@ pub fn parse(cursor: &mut Cursor<'_>) -> Parse<Request> {
     if !cursor.eat(b' ') {
         return Ok(Request::Authenticate { mechanism, initial: None });
     }
-    let text = cursor.take_while(|c| c > b' ');
-    let initial = if text == b"=" { Some(Vec::new()) } else { answer(text) };
+    let initial = crate::sasl::decode(cursor.take_while(|c| c > b' '));
     Ok(Request::Authenticate {
         mechanism,
         initial: Some(initial.ok_or(Bad::Syntax("initial response is not base64"))?),
     })
-}
-
-/// A client's answer to a challenge, decoded. `None` where it is not base64.
-pub fn answer(line: &[u8]) -> Option<Vec<u8>> {
-    STANDARD.decode(line).ok()
-}
-
-/// A challenge as it stands behind `+ `.
-pub fn challenge(octets: &[u8]) -> String {
-    STANDARD.encode(octets)
 }
 
 #[cfg(test)]
