@@ -10,6 +10,7 @@ pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod limits;
+pub mod line;
 pub mod mailbox;
 pub mod secret;
 pub mod settings;

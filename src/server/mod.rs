@@ -1,6 +1,7 @@
 //! Floor 7: sockets meet sessions: one file per protocol, IMAP one per verb.
 
 pub mod accounts;
+pub mod maildrops;
 
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct Shared {
     pub events: Arc<dyn EventSink>,
     /// Logins that were right a moment ago.
     pub logins: Arc<accounts::Logins>,
+    /// Maildrops with a POP3 session.
+    pub maildrops: Arc<maildrops::Maildrops>,
     /// Closed (every receiver wakes) when the engine drains: idle sessions say goodbye and end.
     pub draining: smol::channel::Receiver<()>,
 }
