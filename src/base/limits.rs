@@ -135,6 +135,8 @@ pub const HEADER_ADDRESSES_MAX: usize = 10_000;
 pub const MX_HOSTS_MAX: usize = 10;
 /// Addresses of one host that one attempt tries.
 pub const ADDRESSES_PER_HOST_MAX: usize = 4;
+/// Seconds to wait for the resolver, whatever it does by itself: above its own retries.
+pub const DNS_WAIT_SECONDS: u64 = 60;
 /// Seconds to connect (RFC 5321 §4.5.3.2 has none; peers use 30).
 pub const CONNECT_WAIT_SECONDS: u64 = 30;
 /// Seconds for the greeting, MAIL and RCPT (RFC 5321 §4.5.3.2.1 to .3).
@@ -145,6 +147,11 @@ pub const SMTP_CLIENT_DATA_WAIT_SECONDS: u64 = 120;
 pub const SMTP_CLIENT_BLOCK_WAIT_SECONDS: u64 = 180;
 /// Seconds for the reply to the final dot (RFC 5321 §4.5.3.2.6).
 pub const SMTP_CLIENT_FINAL_WAIT_SECONDS: u64 = 600;
+/// Seconds for the reply to QUIT: the mail is delivered, politeness has an end.
+pub const SMTP_CLIENT_QUIT_WAIT_SECONDS: u64 = 10;
+/// Commands a client has out at a time where the host offers PIPELINING: their replies fit any socket's buffer,
+/// so that both sides never wait for the other to read (RFC 2920 §3.1).
+pub const SMTP_PIPELINED_COMMANDS_MAX: usize = 50;
 /// Seconds for a TLS handshake, either side.
 pub const TLS_HANDSHAKE_SECONDS: u64 = 30;
 /// Connections to one destination at a time.

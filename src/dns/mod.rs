@@ -1,1 +1,3 @@
 //! Floor 3: the real resolver, its cache, MX order, and a zone kept in memory. Uses base only.
+
+pub mod mx;

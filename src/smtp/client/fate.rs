@@ -1,0 +1,97 @@
+//! What came of one transaction, for each recipient: said by the peer, or seen by us.
+//!
+//! Nothing is judged here: whether a 450 means later or never is `delivery::trouble`'s business.
+
+use crate::base::{Enhanced, Reply};
+
+/// How far a session had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Waiting for the greeting.
+    Greeting,
+    /// EHLO or HELO.
+    Hello,
+    /// STARTTLS and the handshake.
+    Tls,
+    /// AUTH.
+    Login,
+    /// RSET and MAIL.
+    Mail,
+    /// RCPT.
+    Recipient,
+    /// DATA, waiting for 354.
+    Data,
+    /// The message was leaving; its end was not sent.
+    Body,
+    /// The end of the message was sent, wholly or in part: the peer may have it.
+    Final,
+}
+
+/// What became of a recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The peer took responsibility.
+    Accepted(Reply),
+    /// The peer said no.
+    Refused(Stage, Reply),
+    /// This peer lacks what the message needs; nothing was asked of it.
+    Unfit(Unfit),
+    /// The session ended without an answer; how, in a sentence.
+    Lost(Stage, String),
+    /// The message's octets could not be read on our side.
+    Unread,
+}
+
+/// Why a message cannot be given to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// Larger than SIZE allows (RFC 1870 §6).
+    TooLarge {
+        /// The peer's limit, in octets.
+        octets_max: u64,
+    },
+    /// 8-bit content and no 8BITMIME (RFC 6152 §3).
+    NoEightBit,
+    /// Binary content and no BINARYMIME (RFC 3030 §3).
+    NoBinary,
+    /// A UTF-8 address or header and no SMTPUTF8 (RFC 6531 §3.2).
+    NoUtf8,
+    /// TLS is asked for by our settings and not offered.
+    NoTls,
+    /// A login is asked for by our settings, and no mechanism we can use is offered.
+    NoLogin,
+}
+
+impl Unfit {
+    /// Enhanced status code.
+    pub fn status(self) -> Enhanced {
+        match self {
+            Unfit::TooLarge { .. } => Enhanced::new(5, 3, 4),
+            Unfit::NoEightBit | Unfit::NoBinary => Enhanced::new(5, 6, 3),
+            Unfit::NoUtf8 => Enhanced::new(5, 6, 7),
+            Unfit::NoTls => Enhanced::new(4, 7, 4),
+            Unfit::NoLogin => Enhanced::new(4, 7, 0),
+        }
+    }
+
+    /// A sentence for a person.
+    pub fn text(self) -> String {
+        match self {
+            Unfit::TooLarge { octets_max } => format!("the host takes messages of at most {octets_max} octets"),
+            Unfit::NoEightBit => "the message is 8-bit and the host does not offer 8BITMIME".to_owned(),
+            Unfit::NoBinary => "the message is binary and the host does not offer BINARYMIME".to_owned(),
+            Unfit::NoUtf8 => "the message needs SMTPUTF8 and the host does not offer it".to_owned(),
+            Unfit::NoTls => "TLS is required and the host does not offer it".to_owned(),
+            Unfit::NoLogin => "the host offers no way to log in that we can use".to_owned(),
+        }
+    }
+}
+
+/// A transaction that came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// One for each recipient of the transaction, in order.
+    pub fates: Vec<Fate>,
+    /// Whether the peer offers DSN: then success reports are its business from here on.
+    pub dsn: bool,
+}
