@@ -23,6 +23,7 @@ pub mod os;
 pub mod store;
 // Floor 4
 pub mod delivery;
+pub mod mailauth;
 // Floor 5
 pub mod queue;
 // Floor 6

@@ -161,6 +161,15 @@ pub const DELIVERIES_MAX: usize = 100;
 /// Octets of the original message that a bounce brings back.
 pub const BOUNCE_RETURNS_OCTETS_MAX: u64 = 256 * 1024;
 
+// -- mail authentication -----------------------------------------------------------------------------
+
+/// Terms of an SPF check that ask DNS (RFC 7208 §4.6.4).
+pub const SPF_LOOKUPS_MAX: usize = 10;
+/// Lookups of an SPF check that may come back empty (RFC 7208 §4.6.4).
+pub const SPF_VOID_LOOKUPS_MAX: usize = 2;
+/// Names of one MX or PTR answer that an SPF check looks at (RFC 7208 §4.6.4).
+pub const SPF_NAMES_MAX: usize = 10;
+
 // -- store -------------------------------------------------------------------------------------------
 
 /// Jobs that share one commit.
