@@ -38,6 +38,12 @@ pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 2_048;
 pub const SMTP_REPLY_LINES_MAX: usize = 128;
 /// Recipients in one transaction; RFC 5321 §4.5.3.1.8 asks for at least 100.
 pub const SMTP_RECIPIENTS_MAX: usize = 1_000;
+/// ENVID, encoded (RFC 3461 §4.4).
+pub const DSN_ENVELOPE_ID_OCTETS_MAX: usize = 100;
+/// ORCPT, encoded (RFC 3461 §4.2).
+pub const DSN_ORIGINAL_RECIPIENT_OCTETS_MAX: usize = 500;
+/// Octets a session still reads of a message that is refused as too large, waiting for its end, before it closes.
+pub const SMTP_READ_ON_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 /// Errors before a session is closed with 421.
 pub const SMTP_ERRORS_MAX: u32 = 20;
 /// Commands in a row that move nothing forward (NOOP, RSET, VRFY, HELP) before 421.

@@ -1,7 +1,9 @@
-//! Floor 2: SMTP as a language, both sides, without a socket (RFC 5321 and its extensions). Uses message, sasl and base.
+//! Floor 2: SMTP as a language, both sides, without a socket (RFC 5321 and its extensions). Uses message, sasl, base.
 
 pub mod client;
+pub mod command;
 pub mod data;
 pub mod extension;
-pub mod line;
+pub mod parameter;
+pub mod path;
 pub mod reply;
