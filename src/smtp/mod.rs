@@ -7,3 +7,5 @@ pub mod extension;
 pub mod parameter;
 pub mod path;
 pub mod reply;
+pub mod server;
+pub mod transaction;

@@ -1,0 +1,469 @@
+//! An SMTP or LMTP session, server side, as a [`Dialog`]: MX, submission and LMTP are one session with another
+//! [`Service`].
+//!
+//! It knows the protocol and nothing else: who may send what to whom, whose password is right and what becomes
+//! of a message are questions ([`Ask`]). Each command goes check (`verbs`) -> arguments (`command`) -> ask ->
+//! reply. Memory is bounded: a line, one chunk of a body, and the envelope.
+
+mod body;
+mod hello;
+mod login;
+mod verbs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::{self, Command, Verb};
+use super::data::Unstuffer;
+use super::line::{Framed, LineReader};
+use super::parameter::{MailParameters, RcptParameters};
+use super::path::ForwardPath;
+use super::reply;
+use super::transaction::Transaction;
+use crate::base::account::ScramKeys;
+use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::limits::{
+    OUTPUT_OCTETS_MAX, SMTP_COMMAND_LINE_OCTETS_MAX, SMTP_ERRORS_MAX, SMTP_IDLE_COMMANDS_MAX, SMTP_TRANSACTIONS_MAX,
+};
+use crate::base::settings::Ends;
+use crate::base::time::Mono;
+use crate::base::world::TlsInfo;
+use crate::base::{Account, Address, Domain, Envelope, Recipient, Reply, Secret, Service};
+
+/// What a session is given at its beginning.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Which listener took the connection.
+    pub service: Service,
+    /// Our name.
+    pub hostname: String,
+    /// Both ends.
+    pub ends: Ends,
+    /// Largest message taken.
+    pub octets_max: u64,
+    /// Recipients in one transaction.
+    pub recipients_max: usize,
+    /// How long it waits for a command or a piece of data.
+    pub command_wait: Duration,
+    /// Whether STARTTLS can be offered.
+    pub start_tls: bool,
+    /// What the handshake came to, where TLS began with the first octet.
+    pub tls: Option<TlsInfo>,
+    /// Whether passwords may cross this connection without TLS.
+    pub plaintext_login: bool,
+    /// Whether bare CR and LF are repaired.
+    pub repair_line_ends: bool,
+    /// Fresh random octets: nonces come from them.
+    pub seed: [u8; 32],
+}
+
+/// Who hands a message in: what trace fields and policy want to know.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Which listener took the connection.
+    pub service: Service,
+    /// Both ends.
+    pub ends: Ends,
+    /// The name it gave in EHLO, HELO or LHLO.
+    pub hello: String,
+    /// Whether it said EHLO or LHLO.
+    pub extended: bool,
+    /// The connection's TLS.
+    pub tls: Option<TlsInfo>,
+    /// Who logged in.
+    pub account: Option<Arc<Account>>,
+}
+
+/// What a session asks. The answer to each is named with it.
+#[derive(Debug)]
+pub enum Ask {
+    /// May mail come from here? [`Answer::Verdict`]
+    Sender(Arc<Client>, Box<Envelope>),
+    /// Will mail for this recipient be taken? [`Answer::Verdict`]
+    Recipient(Arc<Client>, Box<Recipient>),
+    /// Check a password; say and punish a failure. [`Answer::Account`]
+    Login(String, Secret),
+    /// SCRAM keys of a user, or decoys. [`Answer::Keys`]
+    Keys(String),
+    /// A SCRAM exchange ended; say and punish a failure. [`Answer::Done`]
+    LoginEnded(String, bool),
+    /// A piece of a body. [`Answer::Buffer`] gives an empty buffer back.
+    Piece(Vec<u8>),
+    /// The body given so far will not be accepted: forget it. [`Answer::Done`]
+    Abandon,
+    /// The message is complete with this last piece: take responsibility for it. [`Answer::Replies`]
+    Accept(Arc<Client>, Box<Envelope>, Vec<u8>),
+}
+
+/// What a session is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// Yes, or the reply to refuse with.
+    Verdict(Result<(), Reply>),
+    /// Who logged in.
+    Account(Option<Arc<Account>>),
+    /// Keys, and the account they are of, where it can log in.
+    Keys(ScramKeys, Option<Arc<Account>>),
+    /// An empty buffer.
+    Buffer(Vec<u8>),
+    /// The reply; for LMTP one for each recipient, in order.
+    Replies(Vec<Reply>),
+    /// Done.
+    Done,
+}
+
+/// An SMTP or LMTP session.
+pub struct Session {
+    config: Config,
+    client: Arc<Client>,
+    lines: LineReader,
+    phase: Phase,
+    pending: Option<Pending>,
+    answer: Option<Answer>,
+    transaction: Option<Transaction>,
+    deadline: Option<Mono>,
+    greeted: bool,
+    draining: bool,
+    expired: bool,
+    errors: u32,
+    idle_commands: u32,
+    transactions: u32,
+    login_attempts: u32,
+    login_failures: u32,
+}
+
+/// What the next octets are.
+enum Phase {
+    /// None are expected: the greeting goes out first.
+    Greeting,
+    Command,
+    Auth(Box<login::Login>),
+    Data(Unstuffer),
+    Bdat(body::Chunk),
+    /// Nothing more is read.
+    Over,
+}
+
+/// What the question under way is about.
+enum Pending {
+    Sender(Envelope),
+    Recipient(Recipient),
+    Password,
+    Keys(String),
+    ScramEnded(bool),
+    Piece,
+    Accept,
+    Abandon,
+}
+
+/// What handling something leads to: the next step, or just going on.
+type Next = Option<Step<Ask>>;
+
+impl Session {
+    /// A session that has yet to greet.
+    pub fn new(config: Config) -> Self {
+        let client = Client {
+            service: config.service,
+            ends: config.ends,
+            hello: String::new(),
+            extended: false,
+            tls: config.tls.clone(),
+            account: None,
+        };
+        Self {
+            client: Arc::new(client),
+            lines: LineReader::new(SMTP_COMMAND_LINE_OCTETS_MAX),
+            phase: Phase::Greeting,
+            pending: None,
+            answer: None,
+            transaction: None,
+            deadline: None,
+            greeted: false,
+            draining: false,
+            expired: false,
+            errors: 0,
+            idle_commands: 0,
+            transactions: 0,
+            login_attempts: 0,
+            login_failures: 0,
+            config,
+        }
+    }
+
+    fn is_lmtp(&self) -> bool {
+        self.config.service == Service::Lmtp
+    }
+
+    /// Writes a reply and counts it where it refuses.
+    fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
+        reply::write(reply, output);
+        if !reply.is_permanent() {
+            return;
+        }
+        self.errors += 1;
+        if self.errors >= SMTP_ERRORS_MAX {
+            self.goodbye(7, 0, "Too many errors", output);
+        }
+    }
+
+    /// 421 and the end.
+    fn goodbye(&mut self, subject: u16, detail: u16, why: &str, output: &mut Vec<u8>) {
+        if !matches!(self.phase, Phase::Over) {
+            let text = format!("{} {why}", self.config.hostname);
+            reply::write(&Reply::new(421, subject, detail, text), output);
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// Drops the transaction; what was handed on of its body is to be forgotten.
+    fn drop_transaction(&mut self) -> Next {
+        let handed_on = self.transaction.take().is_some_and(|transaction| transaction.body.handed_on);
+        handed_on.then(|| self.ask(Pending::Abandon, Ask::Abandon))
+    }
+
+    fn ask(&mut self, pending: Pending, ask: Ask) -> Step<Ask> {
+        self.pending = Some(pending);
+        Step::Ask(ask)
+    }
+
+    // -- commands --------------------------------------------------------------------------------------
+
+    fn command(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Next {
+        if self.draining && self.transaction.is_none() {
+            self.goodbye(3, 2, "Service going down, try again", output);
+            return None;
+        }
+        let (octets, taken, bare) = match self.lines.next(input) {
+            Framed::Line { octets, taken, bare } => (octets, taken, bare),
+            Framed::More => return Some(self.wait(now)),
+            Framed::TooLong => {
+                self.deadline = None;
+                self.say(&Reply::new(500, 5, 6, "Line too long"), output);
+                return None;
+            }
+        };
+        self.deadline = None;
+        if bare {
+            input.consume(taken);
+            self.say(&Reply::new(500, 5, 2, "Lines end in CRLF"), output);
+            return None;
+        }
+        let parsed = self.read_command(input.peek().get(..octets).unwrap_or_default());
+        input.consume(taken);
+        match parsed {
+            Ok((verb, command)) => self.obey(verb, command, input, output),
+            Err(reply) => {
+                self.say(&reply, output);
+                None
+            }
+        }
+    }
+
+    /// The time to wait runs from the last complete command: half lines win none.
+    fn wait(&mut self, now: Mono) -> Step<Ask> {
+        self.deadline.get_or_insert(now + self.config.command_wait);
+        Step::Read
+    }
+
+    fn read_command(&mut self, line: &[u8]) -> Result<(Verb, Command), Reply> {
+        let Some((verb, rest)) = command::verb(line) else {
+            return Err(Reply::new(500, 5, 2, "Unknown command"));
+        };
+        let standing = verbs::Standing {
+            service: self.config.service,
+            greeted: self.greeted,
+            logged_in: self.client.account.is_some(),
+            transaction: self.transaction.as_ref().map(|t| (t.envelope.recipients.len(), t.chunking)),
+        };
+        let row = verbs::check(verb, &standing)?;
+        if row.idle {
+            self.idle_commands += 1;
+        }
+        command::arguments(verb, rest).map(|command| (verb, command))
+    }
+
+    fn obey(&mut self, verb: Verb, command: Command, input: &Input, output: &mut Vec<u8>) -> Next {
+        if self.idle_commands > SMTP_IDLE_COMMANDS_MAX {
+            self.goodbye(7, 0, "Too many commands that lead nowhere", output);
+            return None;
+        }
+        match (verb, command) {
+            (_, Command::Hello(name)) => return self.hello(verb, name, output),
+            (_, Command::Mail(reverse_path, parameters)) => return self.mail(reverse_path, parameters, output),
+            (_, Command::Rcpt(path, parameters)) => return self.rcpt(path, parameters, output),
+            (_, Command::Bdat { octets, last }) => self.bdat(octets, last),
+            (_, Command::Auth(mechanism, initial)) => return self.auth(&mechanism, initial, output),
+            (Verb::Vrfy, _) => self.say(&Reply::new(252, 5, 0, "Send mail and see"), output),
+            (Verb::Expn, _) => self.say(&Reply::new(502, 5, 1, "Lists are not told"), output),
+            (Verb::Data, _) => self.data(output),
+            (Verb::StartTls, _) => return self.start_tls(input, output),
+            (Verb::Rset, _) => {
+                self.say(&Reply::new(250, 0, 0, "Ok"), output);
+                return self.drop_transaction();
+            }
+            (Verb::Help, _) => self.say(&hello::help(self.is_lmtp()), output),
+            (Verb::Quit, _) => {
+                self.say(&Reply::new(221, 0, 0, format!("{} closing", self.config.hostname)), output);
+                self.phase = Phase::Over;
+            }
+            _ => self.say(&Reply::new(250, 0, 0, "Ok"), output),
+        }
+        None
+    }
+
+    fn mail(&mut self, reverse_path: Option<Address>, parameters: MailParameters, output: &mut Vec<u8>) -> Next {
+        if self.transactions >= SMTP_TRANSACTIONS_MAX {
+            self.goodbye(7, 0, "Too many messages on one connection", output);
+            return None;
+        }
+        if parameters.size.is_some_and(|size| size > self.config.octets_max) {
+            self.say(&body::too_large(self.config.octets_max), output);
+            return None;
+        }
+        let envelope = Envelope {
+            reverse_path,
+            recipients: Vec::new(),
+            body: parameters.body.unwrap_or_default(),
+            smtputf8: parameters.smtputf8,
+            envelope_id: parameters.envelope_id,
+            returns: parameters.returns,
+            size_declared: parameters.size,
+        };
+        let ask = Ask::Sender(self.client.clone(), Box::new(envelope.clone()));
+        Some(self.ask(Pending::Sender(envelope), ask))
+    }
+
+    fn rcpt(&mut self, path: ForwardPath, parameters: RcptParameters, output: &mut Vec<u8>) -> Next {
+        let transaction = self.transaction.as_ref()?;
+        let mut refusal = None;
+        if transaction.envelope.recipients.len() >= self.config.recipients_max {
+            refusal = Some(Reply::new(452, 5, 3, "Too many recipients"));
+        }
+        let address = match path {
+            ForwardPath::Address(address) => address,
+            // RFC 5321 §4.5.1: whoever runs this host.
+            ForwardPath::Postmaster => self.postmaster()?,
+        };
+        if address.needs_smtputf8() && !transaction.envelope.smtputf8 {
+            refusal = Some(Reply::new(553, 6, 7, "Non-ASCII address needs SMTPUTF8"));
+        }
+        if let Some(reply) = refusal {
+            self.say(&reply, output);
+            return None;
+        }
+        let notify = parameters.notify.unwrap_or_default();
+        let recipient = Recipient { address, notify, original: parameters.original };
+        let ask = Ask::Recipient(self.client.clone(), Box::new(recipient.clone()));
+        Some(self.ask(Pending::Recipient(recipient), ask))
+    }
+
+    fn postmaster(&self) -> Option<Address> {
+        let domain = Domain::parse(&self.config.hostname).map_or_else(|_| "localhost".to_owned(), |d| d.to_string());
+        Address::parse(&format!("postmaster@{domain}")).ok()
+    }
+
+    // -- answers ---------------------------------------------------------------------------------------
+
+    fn proceed(&mut self, pending: Pending, answer: Answer, output: &mut Vec<u8>) -> Next {
+        match (pending, answer) {
+            (Pending::Sender(envelope), Answer::Verdict(verdict)) => match verdict {
+                Ok(()) => {
+                    self.transactions += 1;
+                    self.idle_commands = 0;
+                    self.transaction = Some(Transaction::new(envelope));
+                    self.say(&Reply::new(250, 1, 0, "Ok"), output);
+                }
+                Err(reply) => self.say(&reply, output),
+            },
+            (Pending::Recipient(recipient), Answer::Verdict(verdict)) => match verdict {
+                Ok(()) => {
+                    if let Some(transaction) = &mut self.transaction {
+                        transaction.envelope.recipients.push(recipient);
+                    }
+                    self.say(&Reply::new(250, 1, 5, "Ok"), output);
+                }
+                Err(reply) => self.say(&reply, output),
+            },
+            (Pending::Password, Answer::Account(account)) => return self.password_checked(account, output),
+            (Pending::Keys(user), Answer::Keys(keys, account)) => return self.keys_found(user, &keys, account, output),
+            (Pending::ScramEnded(ok), Answer::Done) => self.login_ended(ok, output),
+            (Pending::Piece, Answer::Buffer(buffer)) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.body.chunk = buffer;
+                }
+            }
+            (Pending::Accept, Answer::Replies(replies)) => self.accepted(&replies, output),
+            (Pending::Abandon, _) => {}
+            // An answer to another question: the driver is broken, and nothing can be trusted any more.
+            _ => self.goodbye(3, 0, "Internal error", output),
+        }
+        None
+    }
+}
+
+impl Dialog for Session {
+    type Ask = Ask;
+    type Answer = Answer;
+
+    fn step(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Step<Ask> {
+        loop {
+            let mut next = None;
+            if std::mem::take(&mut self.expired) {
+                self.goodbye(4, 2, "Timeout", output);
+            }
+            if let Some(pending) = self.pending.take() {
+                let Some(answer) = self.answer.take() else {
+                    self.phase = Phase::Over;
+                    continue;
+                };
+                next = self.proceed(pending, answer, output);
+            } else if output.len() >= OUTPUT_OCTETS_MAX {
+                return Step::Write;
+            } else {
+                match &self.phase {
+                    Phase::Greeting => self.greet(output),
+                    Phase::Command => next = self.command(now, input, output),
+                    Phase::Auth(_) => next = self.auth_line(now, input, output),
+                    Phase::Data(_) => next = self.data_octets(now, input, output),
+                    Phase::Bdat(_) => next = self.bdat_octets(now, input, output),
+                    Phase::Over => return Step::Close,
+                }
+            }
+            if let Some(step) = next {
+                return step;
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.answer = Some(answer);
+    }
+
+    fn tls_started(&mut self, info: TlsInfo) {
+        // RFC 3207 §4.2: everything learnt in the clear is forgotten.
+        let client = Arc::make_mut(&mut self.client);
+        client.tls = Some(info);
+        client.account = None;
+        client.hello.clear();
+        client.extended = false;
+        self.greeted = false;
+        self.transaction = None;
+        self.lines.reset();
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        self.deadline
+    }
+
+    fn expire(&mut self) {
+        self.expired = true;
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::Over;
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+    }
+}
