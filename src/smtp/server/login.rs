@@ -6,10 +6,10 @@ use super::{Ask, Next, Pending, Phase, Session, hello};
 use crate::base::account::ScramKeys;
 use crate::base::dialog::Input;
 use crate::base::limits::LOGIN_FAILURES_MAX;
+use crate::base::line::Framed;
 use crate::base::time::Mono;
 use crate::base::{Account, Reply};
 use crate::sasl::{self, Exchange, Failure, Mechanism, Step as Sasl};
-use crate::smtp::line::Framed;
 
 /// A login under way.
 pub(super) struct Login {

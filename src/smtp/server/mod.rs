@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::command::{self, Command, Verb};
 use super::data::Unstuffer;
-use super::line::{Framed, LineReader};
+
 use super::parameter::{MailParameters, RcptParameters};
 use super::path::ForwardPath;
 use super::reply;
@@ -25,6 +25,7 @@ use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits::{
     OUTPUT_OCTETS_MAX, SMTP_COMMAND_LINE_OCTETS_MAX, SMTP_ERRORS_MAX, SMTP_IDLE_COMMANDS_MAX, SMTP_TRANSACTIONS_MAX,
 };
+use crate::base::line::{Framed, LineReader};
 use crate::base::settings::Ends;
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;

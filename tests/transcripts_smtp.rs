@@ -1,0 +1,196 @@
+//! SMTP, submission and LMTP dialogues as text, against the session alone.
+
+mod transcript;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailcore::base::account::Credential;
+use mailcore::base::envelope::{BodyKind, Notify, Returns};
+use mailcore::base::settings::{Ends, PasswordCost};
+use mailcore::base::{Account, AccountId, Address, Envelope, MailboxId, Recipient, Reply, Secret, Service};
+use mailcore::sasl::credential;
+use mailcore::smtp::server::{Answer, Ask, Client, Config, Session};
+use transcript::{Fixture, Head, play_folder, shown, tls_info};
+
+const COST: PasswordCost = PasswordCost { argon2_kib: 8, argon2_passes: 1, scram_iterations: 4096 };
+
+/// example.net is ours: bob and carol have accounts (`secret`), full has no room, slow's mail cannot be kept now.
+struct World {
+    credential: Credential,
+    pieces: Vec<u8>,
+    say_commands: bool,
+}
+
+fn config(head: &Head) -> Config {
+    let value = |key: &str| head.get(key).map(String::as_str);
+    let service = match value("service") {
+        Some("mx") => Service::Mx,
+        Some("submission") => Service::Submission,
+        Some("submissions") => Service::Submissions,
+        Some("lmtp") => Service::Lmtp,
+        other => panic!("service {other:?}"),
+    };
+    let ends = Ends { peer: "192.0.2.9:4000".parse().unwrap(), local: "192.0.2.1:25".parse().unwrap() };
+    Config {
+        service,
+        hostname: "mx.example.net".to_owned(),
+        ends,
+        octets_max: value("octets_max").map_or(1_000, |n| n.parse().unwrap()),
+        recipients_max: value("recipients_max").map_or(5, |n| n.parse().unwrap()),
+        command_wait: Duration::from_secs(300),
+        start_tls: value("start_tls") != Some("no"),
+        tls: service.implicit_tls().then(tls_info),
+        plaintext_login: value("plaintext_login") == Some("yes"),
+        repair_line_ends: value("repair_line_ends") == Some("yes"),
+        seed: [7; 32],
+    }
+}
+
+fn begin(head: &Head) -> (Session, World) {
+    let credential = credential::make(&Secret::new("secret"), &[3; 32], COST).unwrap();
+    let say_commands = head.get("asks").map(String::as_str) == Some("all");
+    (Session::new(config(head)), World { credential, pieces: Vec::new(), say_commands })
+}
+
+fn account(name: &str) -> Arc<Account> {
+    let address = Address::parse(&format!("{name}@example.net")).unwrap();
+    Arc::new(Account { id: AccountId(1), address, credential: None, inbox: MailboxId(1), quota_octets: None })
+}
+
+impl World {
+    fn account(&self, user: &str) -> Option<Arc<Account>> {
+        let name = user.strip_suffix("@example.net").unwrap_or(user);
+        ["bob", "carol"].contains(&name).then(|| account(name))
+    }
+
+    fn sender(&self, client: &Client, envelope: &Envelope) -> Result<(), Reply> {
+        match (&client.account, &envelope.reverse_path) {
+            (Some(account), Some(address)) if account.address != *address => {
+                Err(Reply::new(553, 7, 1, "Not your address"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn recipient(&self, client: &Client, recipient: &Recipient) -> Result<(), Reply> {
+        if recipient.address.domain().key() != "example.net" {
+            return match client.account {
+                Some(_) => Ok(()),
+                None if recipient.address.local() == "postmaster" => Ok(()),
+                None => Err(Reply::new(550, 7, 1, "Relay access denied")),
+            };
+        }
+        match recipient.address.local() {
+            "bob" | "carol" | "slow" | "jürgen" => Ok(()),
+            "full" => Err(Reply::new(452, 2, 2, "Mailbox full")),
+            _ => Err(Reply::new(550, 1, 1, "No such user")),
+        }
+    }
+
+    fn accept(&mut self, client: &Client, envelope: &Envelope, last: &[u8], told: &mut Vec<String>) -> Vec<Reply> {
+        self.pieces.extend_from_slice(last);
+        let body = std::mem::take(&mut self.pieces);
+        let text = if body.len() <= 200 { shown(&body) } else { format!("{} octets", body.len()) };
+        told.push(format!("{} {}", described(client, envelope), text).trim_end().to_owned());
+        let reply = |recipient: &Recipient| match recipient.address.local() {
+            "slow" => Reply::new(451, 3, 0, "Try again later"),
+            _ => Reply::new(250, 0, 0, "Ok"),
+        };
+        let mut replies: Vec<Reply> = envelope.recipients.iter().map(reply).collect();
+        if client.service != Service::Lmtp {
+            replies.truncate(1);
+        }
+        replies
+    }
+}
+
+fn described(client: &Client, envelope: &Envelope) -> String {
+    let path = envelope.reverse_path.as_ref().map_or(String::new(), Address::to_string);
+    let mut text = format!("<{path}> ->");
+    for recipient in &envelope.recipients {
+        text += &format!(" <{}>", recipient.address);
+        if let Some(original) = &recipient.original {
+            text += &format!(" ORCPT={original}");
+        }
+        match recipient.notify {
+            n if !n.explicit => {}
+            Notify::NEVER => text += " NEVER",
+            n => text += &format!(" NOTIFY={},{},{}", n.success, n.failure, n.delay),
+        }
+    }
+    match envelope.body {
+        BodyKind::SevenBit => {}
+        BodyKind::EightBit => text += " 8BIT",
+        BodyKind::Binary => text += " BINARY",
+    }
+    if envelope.smtputf8 {
+        text += " UTF8";
+    }
+    match envelope.returns {
+        None => {}
+        Some(Returns::Full) => text += " FULL",
+        Some(Returns::Headers) => text += " HDRS",
+    }
+    if let Some(id) = &envelope.envelope_id {
+        text += &format!(" ENVID={id}");
+    }
+    if let Some(account) = &client.account {
+        text += &format!(" by {}", account.address);
+    }
+    if client.tls.is_some() {
+        text += " TLS";
+    }
+    format!("{text} from {}:", client.hello)
+}
+
+impl Fixture<Session> for World {
+    fn answer(&mut self, ask: Ask, told: &mut Vec<String>) -> Answer {
+        match ask {
+            Ask::Sender(client, envelope) => Answer::Verdict(self.sender(&client, &envelope)),
+            Ask::Recipient(client, recipient) => Answer::Verdict(self.recipient(&client, &recipient)),
+            Ask::Login(user, password) => {
+                let account = self.account(&user).filter(|_| password.expose() == b"secret");
+                told.push(format!("login {user} {}", account.is_some()));
+                Answer::Account(account)
+            }
+            Ask::Keys(user) => {
+                let account = self.account(&user);
+                let keys = self.credential.scram_sha_256.clone();
+                Answer::Keys(if account.is_some() { keys } else { credential::decoy(&user, &[1; 32], COST) }, account)
+            }
+            Ask::LoginEnded(user, ok) => {
+                told.push(format!("login {user} {ok}"));
+                Answer::Done
+            }
+            Ask::Piece(mut piece) => {
+                if self.say_commands {
+                    told.push(format!("piece of {}", piece.len()));
+                }
+                self.pieces.append(&mut piece);
+                Answer::Buffer(piece)
+            }
+            Ask::Abandon => {
+                self.pieces.clear();
+                told.push("abandoned".to_owned());
+                Answer::Done
+            }
+            Ask::Accept(client, envelope, last) => Answer::Replies(self.accept(&client, &envelope, &last, told)),
+        }
+    }
+}
+
+#[test]
+fn smtp() {
+    play_folder("smtp", begin);
+}
+
+#[test]
+fn submission() {
+    play_folder("submission", begin);
+}
+
+#[test]
+fn lmtp() {
+    play_folder("lmtp", begin);
+}
