@@ -33,7 +33,7 @@ impl Extensions {
     pub fn parse(reply: &Reply) -> Extensions {
         let mut found = Extensions::default();
         for line in reply.text.lines().skip(1) {
-            // `AUTH=LOGIN` is how servers from before RFC 2554 write it.
+            // `AUTH=LOGIN` is how servers from before RFC 4954 write it.
             let mut words = line.split([' ', '=', '\t']).filter(|word| !word.is_empty());
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
             match keyword.as_str() {
