@@ -1,1 +1,10 @@
-//! Floor 2: POP3 as a language, without a socket. Uses message, sasl and base.
+//! Floor 2: POP3 as a server speaks it, without a socket (RFC 1939, 2449, 2595, 3206, 5034). Uses message, sasl
+//! and base.
+
+pub mod command;
+pub mod maildrop;
+pub mod reply;
+pub mod session;
+
+pub use maildrop::{Listing, Maildrop};
+pub use session::{Answer, Ask, LoginTrouble, OpenedMaildrop, Session, SessionSettings};

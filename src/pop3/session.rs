@@ -1,0 +1,536 @@
+//! The server's side of a POP3 session as a [`Dialog`]: AUTHORIZATION, TRANSACTION, UPDATE (RFC 1939 §3).
+//!
+//! Promises: a maildrop changes only at QUIT, and `+OK` to it follows the commit; a session that breaks off or
+//! times out deletes nothing; output is handed over whenever it passes `OUTPUT_OCTETS_MAX`, bodies come and go in
+//! pieces; commands may be pipelined.
+
+mod login;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::{self, Command, CommandError, State};
+use super::maildrop::{Listing, Maildrop, NoMessage};
+use super::reply::{Excerpt, Stuffer, err, line, ok};
+use crate::base::account::ScramKeys;
+use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::limits::{OUTPUT_OCTETS_MAX, POP3_COMMAND_LINE_OCTETS_MAX, POP3_ERRORS_MAX};
+use crate::base::line::{Framed, LineReader};
+use crate::base::time::Mono;
+use crate::base::world::TlsInfo;
+use crate::base::{BlobId, Secret, UidSet, UidValidity};
+use crate::sasl::{self, Exchange, Mechanism, Offer};
+
+/// What a session is told when it begins.
+#[derive(Debug, Clone)]
+pub struct SessionSettings {
+    /// Our name, in the greeting.
+    pub hostname: String,
+    /// How long it waits for a command.
+    pub idle: Duration,
+    /// Whether STLS can be done.
+    pub can_start_tls: bool,
+    /// Whether passwords are taken without TLS.
+    pub allow_plaintext_login: bool,
+    /// 32 random octets, for the nonces of SCRAM.
+    pub nonce_seed: [u8; 32],
+}
+
+/// What a session asks.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Check this password, then open the maildrop. Answer: `Login`.
+    Login {
+        /// Who.
+        user: String,
+        /// With which password.
+        password: Secret,
+    },
+    /// The SCRAM keys of this user. Answer: `ScramKeys`.
+    ScramKeys(String),
+    /// The exchange that asked for this user's keys ended: where it went well, open the maildrop. Answer: `Login`.
+    ScramEnded {
+        /// Who.
+        user: String,
+        /// Whether the proof was right.
+        right: bool,
+    },
+    /// The next octets of a message. Answer: `Body`.
+    Body {
+        /// Its number, 1 and up.
+        number: u32,
+        /// Where its octets are.
+        blob: BlobId,
+        /// From where on.
+        offset: u64,
+    },
+    /// Delete these, committed. Answer: `Expunged`.
+    Expunge(UidSet),
+}
+
+/// What a session is answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// To `Login` and `ScramEnded`.
+    Login(Result<OpenedMaildrop, LoginTrouble>),
+    /// To `ScramKeys`: keys, and whether they are of somebody real.
+    ScramKeys(ScramKeys, bool),
+    /// To `Body`: at least one octet; `None` where it cannot be read.
+    Body(Option<Vec<u8>>),
+    /// To `Expunge`: whether it is committed.
+    Expunged(bool),
+}
+
+/// An open maildrop.
+#[derive(Debug, Clone)]
+pub struct OpenedMaildrop {
+    /// UIDVALIDITY of INBOX.
+    pub uid_validity: UidValidity,
+    /// Its messages, UIDs ascending.
+    pub messages: Arc<Vec<Listing>>,
+}
+
+/// Why a maildrop was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginTrouble {
+    /// Wrong user, password or proof.
+    Refused,
+    /// Another session has it.
+    InUse,
+    /// The store cannot be read now.
+    Unavailable,
+}
+
+/// A session.
+pub struct Session {
+    settings: SessionSettings,
+    lines: LineReader,
+    tls: Option<TlsInfo>,
+    phase: Phase,
+    work: Work,
+    answer: Option<Answer>,
+    stuffer: Stuffer,
+    greeted: bool,
+    /// Whether anything was done since the deadline was set.
+    active: bool,
+    deadline: Option<Mono>,
+    errors: u32,
+    failures: u32,
+    exchanges: u32,
+}
+
+enum Phase {
+    Authorization(Login),
+    Transaction(Maildrop),
+    /// Nothing more is read.
+    Over,
+}
+
+/// What of a login has come so far.
+#[derive(Default)]
+struct Login {
+    /// From USER.
+    user: Option<String>,
+    /// Under way: each line is a response to it.
+    exchange: Option<Exchange>,
+    /// Whose keys the exchange asked for.
+    scram_user: Option<String>,
+}
+
+/// What is not finished with one line of output.
+enum Work {
+    Nothing,
+    Numbers { next: u32, ids: bool },
+    Message(Sending),
+}
+
+struct Sending {
+    number: u32,
+    message: Listing,
+    offset: u64,
+    excerpt: Option<Excerpt>,
+}
+
+impl Session {
+    /// A session; `tls` where it began with a handshake.
+    pub fn new(settings: SessionSettings, tls: Option<TlsInfo>) -> Session {
+        Session {
+            settings,
+            lines: LineReader::new(POP3_COMMAND_LINE_OCTETS_MAX),
+            tls,
+            phase: Phase::Authorization(Login::default()),
+            work: Work::Nothing,
+            answer: None,
+            stuffer: Stuffer::default(),
+            greeted: false,
+            active: true,
+            deadline: None,
+            errors: 0,
+            failures: 0,
+            exchanges: 0,
+        }
+    }
+
+    fn offer(&self) -> Offer {
+        Offer {
+            passwords: self.tls.is_some() || self.settings.allow_plaintext_login,
+            channel_binding: self.tls.as_ref().is_some_and(|tls| tls.exporter.is_some()),
+        }
+    }
+
+    fn state(&self) -> State {
+        match self.phase {
+            Phase::Transaction(_) => State::Transaction,
+            Phase::Authorization(_) | Phase::Over => State::Authorization,
+        }
+    }
+
+    /// A line that was no good: answered, counted.
+    fn bad(&mut self, text: &str, output: &mut Vec<u8>) {
+        self.errors += 1;
+        if self.errors >= POP3_ERRORS_MAX {
+            err(output, "too many errors");
+            self.phase = Phase::Over;
+        } else {
+            err(output, text);
+        }
+    }
+
+    fn in_exchange(&self) -> bool {
+        matches!(&self.phase, Phase::Authorization(login) if login.exchange.is_some())
+    }
+
+    fn line(&mut self, text: &[u8], taken: usize, input: &mut Input, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        if self.in_exchange() {
+            let response = if text == b"*" { None } else { Some(sasl::decode(text)) };
+            input.consume(taken);
+            return self.response(response, output);
+        }
+        let read = command::parse(text, self.state());
+        input.consume(taken);
+        match read {
+            Ok(command) => self.command(command, output),
+            Err(CommandError::Unknown) => self.none(|s, o| s.bad("unknown command", o), output),
+            Err(CommandError::Arguments) => self.none(|s, o| s.bad("wrong arguments", o), output),
+            Err(CommandError::State(why)) => self.none(|s, o| s.bad(why, o), output),
+        }
+    }
+
+    /// For what needs no answer from outside.
+    fn none(&mut self, what: impl FnOnce(&mut Self, &mut Vec<u8>), output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        what(self, output);
+        None
+    }
+
+    fn command(&mut self, command: Command, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        match command {
+            Command::Capa => self.capabilities(output),
+            Command::Quit => return self.quit(output),
+            Command::Apop => self.bad("APOP is not offered", output),
+            Command::User(name) => self.user(name, output),
+            Command::Pass(password) => return self.pass(password, output),
+            Command::Auth(None) => self.mechanisms(output),
+            Command::Auth(Some((mechanism, initial))) => return self.auth(&mechanism, initial, output),
+            Command::Stls => return self.stls(output),
+            transaction => {
+                let Phase::Transaction(maildrop) = &mut self.phase else { return None };
+                match transaction_command(maildrop, transaction, output) {
+                    Some(Work::Message(sending)) => {
+                        self.stuffer.reset();
+                        if sending.message.octets == 0 {
+                            sending.begin(output);
+                            self.stuffer.finish(output);
+                            return None;
+                        }
+                        let ask = sending.ask();
+                        self.work = Work::Message(sending);
+                        return Some(Step::Ask(ask));
+                    }
+                    Some(work) => self.work = work,
+                    None => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// RFC 2449 §5, §6; RFC 3206; RFC 5034 §3.
+    fn capabilities(&self, output: &mut Vec<u8>) {
+        ok(output, "capabilities follow");
+        for name in ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "EXPIRE NEVER"] {
+            line(output, &[name]);
+        }
+        if self.offer().passwords {
+            line(output, &["USER"]);
+            line(output, &["SASL ", &mechanism_names(self.offer(), " ")]);
+        }
+        if self.settings.can_start_tls && self.tls.is_none() && self.state() == State::Authorization {
+            line(output, &["STLS"]);
+        }
+        line(output, &["IMPLEMENTATION libmailcore"]);
+        line(output, &["."]);
+    }
+
+    /// RFC 2595 §4
+    fn stls(&mut self, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        if self.tls.is_some() {
+            self.bad("TLS is active", output);
+        } else if !self.settings.can_start_tls {
+            self.bad("TLS is not available", output);
+        } else {
+            ok(output, "begin TLS");
+            return Some(Step::StartTls);
+        }
+        None
+    }
+
+    fn quit(&mut self, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        let marked = match &self.phase {
+            Phase::Transaction(maildrop) => maildrop.marked(),
+            Phase::Authorization(_) | Phase::Over => UidSet::new(),
+        };
+        if marked.is_empty() {
+            ok(output, "goodbye");
+            self.phase = Phase::Over;
+            return Some(Step::Close);
+        }
+        Some(Step::Ask(Ask::Expunge(marked)))
+    }
+
+    /// Goes on with an answer that came, or with output that did not fit.
+    fn go_on(&mut self, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        if let Some(answer) = self.answer.take() {
+            self.active = true;
+            return match answer {
+                Answer::Login(opened) => self.none(|s, o| s.logged_in(opened, o), output),
+                Answer::ScramKeys(keys, known) => self.scram_keys(&keys, known, output),
+                Answer::Body(piece) => self.none(|s, o| s.body(piece, o), output),
+                Answer::Expunged(committed) => {
+                    if committed {
+                        ok(output, "goodbye");
+                    } else {
+                        err(output, "[SYS/TEMP] marked messages were not removed");
+                    }
+                    self.phase = Phase::Over;
+                    Some(Step::Close)
+                }
+            };
+        }
+        match (&mut self.work, &self.phase) {
+            (Work::Numbers { next, ids }, Phase::Transaction(maildrop)) => {
+                while output.len() < OUTPUT_OCTETS_MAX {
+                    let Some((number, message)) = maildrop.next_from(*next) else {
+                        line(output, &["."]);
+                        self.work = Work::Nothing;
+                        break;
+                    };
+                    number_line(maildrop, number, &message, *ids, output);
+                    *next = number.saturating_add(1);
+                }
+                self.active = true;
+                None
+            }
+            (Work::Message(sending), Phase::Transaction(_)) => Some(Step::Ask(sending.ask())),
+            _ => None,
+        }
+    }
+
+    /// Octets of the message under way.
+    fn body(&mut self, piece: Option<Vec<u8>>, output: &mut Vec<u8>) {
+        let Work::Message(sending) = &mut self.work else { return };
+        let Some(piece) = piece.filter(|piece| !piece.is_empty()) else {
+            if sending.offset == 0 {
+                err(output, "[SYS/TEMP] the message cannot be read");
+            } else {
+                // Half of it is out: only the end of the connection says that there is no more.
+                self.phase = Phase::Over;
+            }
+            self.work = Work::Nothing;
+            return;
+        };
+        if sending.offset == 0 {
+            sending.begin(output);
+        }
+        sending.offset += piece.len() as u64;
+        let mut over = sending.offset >= sending.message.octets;
+        let wanted = match &mut sending.excerpt {
+            Some(excerpt) => {
+                let wanted = excerpt.take(&piece);
+                over |= excerpt.is_over();
+                wanted
+            }
+            None => &piece,
+        };
+        self.stuffer.push(wanted, output);
+        if over {
+            self.stuffer.finish(output);
+            self.work = Work::Nothing;
+        }
+    }
+}
+
+impl Sending {
+    fn ask(&self) -> Ask {
+        Ask::Body { number: self.number, blob: self.message.blob, offset: self.offset }
+    }
+
+    fn begin(&self, output: &mut Vec<u8>) {
+        match self.excerpt {
+            Some(_) => ok(output, "top of message follows"),
+            None => ok(output, &format!("{} octets", self.message.octets)),
+        }
+    }
+}
+
+/// Commands of TRANSACTION; gives what cannot be done at once.
+fn transaction_command(maildrop: &mut Maildrop, command: Command, output: &mut Vec<u8>) -> Option<Work> {
+    let answered = match command {
+        Command::Stat => {
+            let (count, octets) = maildrop.left();
+            ok(output, &format!("{count} {octets}"));
+            Ok(None)
+        }
+        Command::Noop => {
+            ok(output, "nothing done");
+            Ok(None)
+        }
+        Command::Rset => {
+            maildrop.reset();
+            ok(output, "marks taken away");
+            Ok(None)
+        }
+        Command::Dele(number) => maildrop.mark(number).map(|()| {
+            ok(output, "marked");
+            None
+        }),
+        Command::List(None) => {
+            let (count, octets) = maildrop.left();
+            ok(output, &format!("{count} messages ({octets} octets)"));
+            Ok(Some(Work::Numbers { next: 1, ids: false }))
+        }
+        Command::Uidl(None) => {
+            ok(output, "unique-ids follow");
+            Ok(Some(Work::Numbers { next: 1, ids: true }))
+        }
+        Command::List(Some(number)) => one_number(maildrop, number, false, output),
+        Command::Uidl(Some(number)) => one_number(maildrop, number, true, output),
+        Command::Retr(number) => sending(maildrop, number, None),
+        Command::Top(number, lines) => sending(maildrop, number, Some(Excerpt::new(lines))),
+        _ => Ok(None),
+    };
+    match answered {
+        Ok(work) => work,
+        Err(NoMessage::Unknown) => {
+            err(output, "no such message");
+            None
+        }
+        Err(NoMessage::Deleted) => {
+            err(output, "that message is deleted");
+            None
+        }
+    }
+}
+
+fn sending(maildrop: &Maildrop, number: u32, excerpt: Option<Excerpt>) -> Result<Option<Work>, NoMessage> {
+    let message = maildrop.get(number)?;
+    Ok(Some(Work::Message(Sending { number, message, offset: 0, excerpt })))
+}
+
+fn one_number(maildrop: &Maildrop, number: u32, ids: bool, output: &mut Vec<u8>) -> Result<Option<Work>, NoMessage> {
+    let message = maildrop.get(number)?;
+    output.extend_from_slice(b"+OK ");
+    number_line(maildrop, number, &message, ids, output);
+    Ok(None)
+}
+
+fn number_line(maildrop: &Maildrop, number: u32, message: &Listing, ids: bool, output: &mut Vec<u8>) {
+    let text = if ids {
+        format!("{number} {}\r\n", maildrop.unique_id(message))
+    } else {
+        format!("{number} {}\r\n", message.octets)
+    };
+    output.extend_from_slice(text.as_bytes());
+}
+
+fn mechanism_names(offer: Offer, between: &str) -> String {
+    Mechanism::offered(offer).map(Mechanism::name).collect::<Vec<_>>().join(between)
+}
+
+impl Dialog for Session {
+    type Ask = Ask;
+    type Answer = Answer;
+
+    fn step(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Step<Ask> {
+        if !std::mem::replace(&mut self.greeted, true) {
+            ok(output, &format!("{} POP3 server ready", self.settings.hostname));
+        }
+        loop {
+            if matches!(self.phase, Phase::Over) {
+                return Step::Close;
+            }
+            if output.len() >= OUTPUT_OCTETS_MAX {
+                return Step::Write;
+            }
+            if let Some(step) = self.go_on(output) {
+                return step;
+            }
+            if !matches!(self.work, Work::Nothing) || matches!(self.phase, Phase::Over) {
+                continue;
+            }
+            let step = match self.lines.next(input) {
+                Framed::More => {
+                    if std::mem::take(&mut self.active) {
+                        self.deadline = Some(now + self.settings.idle);
+                    }
+                    return Step::Read;
+                }
+                Framed::TooLong => {
+                    self.active = true;
+                    if let Phase::Authorization(login) = &mut self.phase {
+                        *login = Login::default();
+                    }
+                    self.bad("line too long", output);
+                    None
+                }
+                Framed::Line { octets, taken, .. } => {
+                    self.active = true;
+                    let text = input.peek().get(..octets).unwrap_or_default().to_vec();
+                    self.line(&text, taken, input, output)
+                }
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.answer = Some(answer);
+    }
+
+    fn tls_started(&mut self, info: TlsInfo) {
+        // Nothing said in the clear counts (RFC 2595 §4).
+        self.tls = Some(info);
+        self.phase = Phase::Authorization(Login::default());
+        self.lines.reset();
+        self.active = true;
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        self.deadline
+    }
+
+    fn expire(&mut self) {
+        // RFC 1939 §3: without a word, and without UPDATE.
+        self.phase = Phase::Over;
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::Over;
+    }
+
+    fn drain(&mut self) {
+        // POP3 has no word a server may say unasked.
+        self.phase = Phase::Over;
+    }
+}
