@@ -74,6 +74,10 @@ pub const POP3_COMMAND_LINE_OCTETS_MAX: usize = 12_288;
 pub const POP3_IDLE_SECONDS: u64 = 600;
 /// Errors before a session is closed.
 pub const POP3_ERRORS_MAX: u32 = 20;
+/// Messages read before they are asked for.
+pub const POP3_READ_AHEAD_MESSAGES_MAX: usize = 64;
+/// Octets read before they are asked for.
+pub const POP3_READ_AHEAD_OCTETS_MAX: usize = 512 * 1024;
 
 // -- IMAP --------------------------------------------------------------------------------------------
 
@@ -212,6 +216,7 @@ const _: () = {
     assert!(RECEIVED_FIELDS_MAX >= 100);
     assert!(SMTP_COMMAND_WAIT_SECONDS >= 300);
     assert!(POP3_IDLE_SECONDS >= 600);
+    assert!(POP3_READ_AHEAD_OCTETS_MAX >= CHUNK_OCTETS_MAX);
     assert!(IMAP_IDLE_SECONDS >= 1_800);
     assert!(MESSAGE_OCTETS_MAX > 25 * 1024 * 1024);
     assert!(COMMIT_OCTETS_MAX > BODY_IN_MEMORY_OCTETS_MAX as u64);

@@ -6,6 +6,7 @@
 use std::io;
 
 use crate::base::{Content, Timestamp};
+use crate::imap::encode;
 use crate::message::encoded_word::decode;
 use crate::message::message_id::{message_id, message_ids};
 use crate::message::subject::base_subject;
@@ -36,8 +37,8 @@ fn meta(structure: &Structure, filed: Timestamp) -> BlobMeta {
     let readable = |field: &Option<Vec<u8>>| field.as_deref().map_or(String::new(), decode);
     BlobMeta {
         header_octets: structure.root().map_or(0, |root| u32::try_from(root.header.end).unwrap_or(u32::MAX)),
-        envelope: Vec::new(),
-        structure: Vec::new(),
+        envelope: written(|out| encode::envelope::envelope(out, envelope)),
+        structure: written(|out| encode::structure::structure(out, structure)),
         parts: PartTable::of(structure).encode(),
         sent: envelope.date.as_deref().and_then(date).map_or(filed, |date| date.at),
         subject: envelope.subject.as_deref().map_or(String::new(), |subject| base_subject(subject).0),
@@ -47,6 +48,12 @@ fn meta(structure: &Structure, filed: Timestamp) -> BlobMeta {
         message_id: envelope.message_id.as_deref().and_then(message_id).map_or(String::new(), text),
         references: references(envelope),
     }
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write(&mut out);
+    out
 }
 
 /// The ids a message answers, as THREAD=REFERENCES wants them: References, or else the first of In-Reply-To
@@ -89,6 +96,13 @@ mod tests {
             ("hello", "Jü <j@x.org>", "b@y, c@z", "")
         );
         assert_eq!((meta.message_id.as_str(), meta.references.as_str()), ("1@x.org", "0@x.org"));
+        let envelope = String::from_utf8(meta.envelope).unwrap();
+        assert!(envelope.starts_with("(\"Sun, 22 Nov 2026 01:42:04 +0100\" \"Re: [list] Hello\" (("), "{envelope}");
+        let structure = String::from_utf8(meta.structure).unwrap().to_ascii_lowercase();
+        assert!(
+            structure.starts_with("(\"text\" \"plain\" (\"charset\" \"us-ascii\") nil nil \"7bit\" 4 1"),
+            "{structure}"
+        );
         let table = PartTable::decode(&meta.parts).unwrap();
         assert_eq!(table.entries.first().map(|e| e.body.end - e.body.start), Some(4));
     }

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod maildrops;
+pub mod pop3;
 
 use std::sync::Arc;
 

@@ -1,0 +1,188 @@
+//! POP3 over a socket: the session's questions answered from accounts and store.
+//!
+//! Small bodies are read ahead, many in one question to the store, so that a client that fetches message after
+//! message waits for none of them; large ones go through in pieces. Memory for a session is bounded by
+//! `POP3_READ_AHEAD_OCTETS_MAX`, whatever the maildrop's size.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use smol::io::AsyncWriteExt;
+
+use super::maildrops::OpenMaildrop;
+use super::{Accepted, Shared, accounts};
+use crate::base::limits::{CHUNK_OCTETS_MAX, POP3_READ_AHEAD_MESSAGES_MAX, POP3_READ_AHEAD_OCTETS_MAX};
+use crate::base::{Account, BlobId, MailboxId, Result, UidSet};
+use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump, within};
+use crate::pop3::{Answer, Ask, Listing, LoginTrouble, OpenedMaildrop, Session, SessionSettings};
+use crate::store::{Expunge, Store};
+
+/// Serves one connection to its end.
+pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
+    let mut nonce_seed = [0; 32];
+    shared.world.entropy.fill(&mut nonce_seed);
+    let settings = &shared.settings;
+    let session_settings = SessionSettings {
+        hostname: settings.hostname.clone(),
+        idle: settings.waits.pop3_idle,
+        can_start_tls: shared.world.tls.can_accept(),
+        allow_plaintext_login: settings.allow_plaintext_login && accepted.ends.local.ip().to_canonical().is_loopback(),
+        nonce_seed,
+    };
+    let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
+    let mut session = Session::new(session_settings, accepted.tls);
+    let mut connection = Connection::new(accepted.stream);
+    connection.draining = Some(shared.draining.clone());
+    let mut host = Host { shared: Arc::clone(&shared), peer: accepted.ends.peer, scram: None, open: None };
+    let world = &shared.world;
+    let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
+    if let PumpEnd::Closed = end {
+        // Under TLS this says that nothing was cut off; whether the peer still listens does not matter.
+        let until = world.clock.now() + waits.write;
+        let _ = within(&*world.clock, until, connection.stream.close()).await;
+    }
+}
+
+/// Answers a session's questions.
+struct Host {
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    /// Whose SCRAM keys were given out.
+    scram: Option<Arc<Account>>,
+    open: Option<Open>,
+}
+
+/// The maildrop of a session.
+struct Open {
+    inbox: MailboxId,
+    messages: Arc<Vec<Listing>>,
+    ahead: ReadAhead,
+    _lock: OpenMaildrop,
+}
+
+impl Answerer<Session> for Host {
+    async fn answer(&mut self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Login { user, password } => {
+                let account = accounts::login(&self.shared, "pop3", self.peer, &user, &password).await;
+                Answer::Login(self.open(account).await)
+            }
+            Ask::ScramKeys(user) => {
+                let (keys, account) = accounts::scram_keys(&self.shared, &user);
+                self.scram = account;
+                Answer::ScramKeys(keys, self.scram.is_some())
+            }
+            Ask::ScramEnded { user, right } => {
+                accounts::login_ended(&self.shared, "pop3", self.peer, &user, right).await;
+                let account = self.scram.take().filter(|_| right);
+                Answer::Login(self.open(account).await)
+            }
+            Ask::Body { number, blob, offset } => Answer::Body(match &mut self.open {
+                Some(open) => open.ahead.read(&self.shared.store, &open.messages, number, blob, offset).await.ok(),
+                None => None,
+            }),
+            Ask::Expunge(uids) => Answer::Expunged(self.expunge(uids).await.is_ok()),
+        }
+    }
+}
+
+impl Host {
+    async fn open(&mut self, account: Option<Arc<Account>>) -> std::result::Result<OpenedMaildrop, LoginTrouble> {
+        let account = account.ok_or(LoginTrouble::Refused)?;
+        let lock = self.shared.maildrops.open(account.id).ok_or(LoginTrouble::InUse)?;
+        let opened = list(&self.shared.store, account.inbox).await.map_err(|_| LoginTrouble::Unavailable)?;
+        let messages = Arc::clone(&opened.messages);
+        self.open = Some(Open { inbox: account.inbox, messages, ahead: ReadAhead::default(), _lock: lock });
+        Ok(opened)
+    }
+
+    async fn expunge(&mut self, uids: UidSet) -> Result<()> {
+        if let Some(open) = &self.open {
+            self.shared.store.expunge(open.inbox, Expunge::Among(uids)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The messages of a mailbox at one commit.
+async fn list(store: &Store, inbox: MailboxId) -> Result<OpenedMaildrop> {
+    let snapshot = store.snapshot(inbox).await?;
+    let all = match (snapshot.uids.first(), snapshot.uids.last()) {
+        (Some(first), Some(last)) => UidSet::from_ranges(vec![(*first, *last)]),
+        _ => UidSet::new(),
+    };
+    let facts = if all.is_empty() { Vec::new() } else { store.facts(inbox, &all).await? };
+    let messages = facts.iter().map(|fact| Listing { uid: fact.uid, octets: fact.size, blob: fact.blob });
+    Ok(OpenedMaildrop { uid_validity: snapshot.uid_validity, messages: Arc::new(messages.collect()) })
+}
+
+/// Bodies read before they are asked for.
+#[derive(Default)]
+struct ReadAhead {
+    /// By message number.
+    bodies: BTreeMap<u32, Vec<u8>>,
+    /// The message asked for last.
+    last: u32,
+    /// How many were read together; grows while the client goes on in order.
+    window: usize,
+}
+
+impl ReadAhead {
+    async fn read(
+        &mut self,
+        store: &Store,
+        messages: &[Listing],
+        number: u32,
+        blob: BlobId,
+        offset: u64,
+    ) -> Result<Vec<u8>> {
+        let rest = messages.get(number.saturating_sub(1) as usize..).unwrap_or_default();
+        if offset > 0 || rest.first().is_none_or(|message| message.octets > CHUNK_OCTETS_MAX as u64) {
+            return store.body(blob, offset, CHUNK_OCTETS_MAX).await;
+        }
+        let in_order = number == self.last.wrapping_add(1);
+        self.last = number;
+        if let Some(body) = self.bodies.remove(&number) {
+            return Ok(body);
+        }
+        self.window = if in_order { (self.window * 2).clamp(1, POP3_READ_AHEAD_MESSAGES_MAX) } else { 1 };
+        let blobs = blobs_ahead(rest, self.window);
+        self.bodies.clear();
+        let bodies = store.bodies(blobs, POP3_READ_AHEAD_OCTETS_MAX).await?;
+        self.bodies.extend((number..).zip(bodies).filter_map(|(number, body)| Some((number, body?))));
+        match self.bodies.remove(&number) {
+            Some(body) => Ok(body),
+            None => store.body(blob, 0, CHUNK_OCTETS_MAX).await,
+        }
+    }
+}
+
+/// The first messages of `rest`, as many as may be read together.
+fn blobs_ahead(rest: &[Listing], window: usize) -> Vec<BlobId> {
+    let mut octets = 0;
+    let fits = |message: &&Listing| {
+        octets += message.octets;
+        message.octets <= CHUNK_OCTETS_MAX as u64 && octets <= POP3_READ_AHEAD_OCTETS_MAX as u64
+    };
+    rest.iter().take(window).take_while(fits).map(|message| message.blob).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_ahead_so_far() {
+        let of = |octets: &[u64]| -> Vec<Listing> {
+            octets.iter().map(|octets| Listing { uid: 1, octets: *octets, blob: BlobId(1) }).collect()
+        };
+        let chunk = CHUNK_OCTETS_MAX as u64;
+        assert_eq!(blobs_ahead(&of(&[1, 2, 3]), 2).len(), 2);
+        assert_eq!(blobs_ahead(&of(&[1, chunk, 3]), 9).len(), 3);
+        assert_eq!(blobs_ahead(&of(&[1, chunk + 1, 3]), 9).len(), 1);
+        let fits = POP3_READ_AHEAD_OCTETS_MAX / CHUNK_OCTETS_MAX;
+        assert_eq!(blobs_ahead(&of(&vec![chunk; fits + 1]), 1000).len(), fits);
+        assert!(blobs_ahead(&of(&[]), 9).is_empty());
+    }
+}
