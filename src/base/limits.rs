@@ -193,6 +193,15 @@ pub const STORE_READERS: usize = 2;
 /// Octets of write-ahead log at which the checkpoint lane goes to work.
 pub const CHECKPOINT_WAL_OCTETS: u64 = 4 * 1024 * 1024;
 
+// -- network -----------------------------------------------------------------------------------------
+
+/// Connections the system holds for a listener until they are accepted.
+pub const LISTEN_BACKLOG_CONNECTIONS: i32 = 1_024;
+/// Octets sealed into TLS records before they must leave, and of sealed input read at once: four records.
+pub const TLS_BATCH_OCTETS: usize = 64 * 1024;
+/// Octets an idle TLS stream keeps for input: enough for any command.
+pub const TLS_INPUT_IDLE_OCTETS: usize = 4 * 1024;
+
 // -- engine ------------------------------------------------------------------------------------------
 
 /// Sessions of one listener at a time.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -57,6 +58,11 @@ pub async fn accept_loop<F, S>(
             None
         };
         let Some(taken) = async { Some(listener.accept().await) }.or(stopped).await else { return };
+        let taken = match taken {
+            // Gone before we came to it: the caller's doing, and no reason to let others wait.
+            Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => continue,
+            taken => taken,
+        };
         let Ok((stream, peer)) = taken else {
             world.clock.sleep_until(world.clock.now() + ACCEPT_PAUSE).await;
             continue;

@@ -1,4 +1,12 @@
 //! Floor 3: TCP, TLS, and the pump that drives any [`Dialog`](crate::base::dialog::Dialog). Uses base only.
 
+pub mod identity;
 pub mod listen;
 pub mod pump;
+pub mod tcp;
+pub mod tls;
+pub mod tls_native;
+#[cfg(not(any(windows, target_vendor = "apple")))]
+pub mod tls_openssl;
+#[cfg(not(any(windows, target_vendor = "apple")))]
+mod tls_stream;

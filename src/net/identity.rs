@@ -1,0 +1,96 @@
+//! A certificate of our own making, for hosts that give none: opportunistic TLS needs one (RFC 7435), and any will do.
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::secret::Secret;
+use crate::base::time::Timestamp;
+
+/// A certificate and its key, PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate_pem: Vec<u8>,
+    /// The key, PKCS #8.
+    pub key_pem: Secret,
+}
+
+/// Mints a self-signed P-256 certificate for `hostname`, good for ten years from the day before `now`.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+pub fn mint(hostname: &str, now: Timestamp) -> Result<Identity> {
+    self_signed(hostname, now).map_err(|e| Error::new(ErrorKind::Tls, format!("cannot make a certificate: {e}")))
+}
+
+/// The system's TLS makes no certificates: the host has to give one.
+#[cfg(any(windows, target_vendor = "apple"))]
+pub fn mint(_hostname: &str, _now: Timestamp) -> Result<Identity> {
+    Err(Error::new(ErrorKind::Tls, "no certificate was given, and none can be made on this system"))
+}
+
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn self_signed(hostname: &str, now: Timestamp) -> std::result::Result<Identity, openssl::error::ErrorStack> {
+    use openssl::asn1::Asn1Time;
+    use openssl::bn::{BigNum, MsbOption};
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+    use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName};
+    use openssl::x509::{X509, X509NameBuilder};
+
+    const DAY_SECONDS: i64 = 86_400;
+    let key = PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)?;
+    let mut subject = X509NameBuilder::new()?;
+    // A common name has 64 characters at most (RFC 5280, appendix A); clients look at the alternative name.
+    subject.append_entry_by_nid(Nid::COMMONNAME, hostname.get(..64).unwrap_or(hostname))?;
+    let subject = subject.build();
+    let mut serial = BigNum::new()?;
+    serial.rand(159, MsbOption::MAYBE_ZERO, false)?;
+    let mut certificate = X509::builder()?;
+    certificate.set_version(2)?;
+    certificate.set_serial_number(&*serial.to_asn1_integer()?)?;
+    certificate.set_subject_name(&subject)?;
+    certificate.set_issuer_name(&subject)?;
+    certificate.set_pubkey(&key)?;
+    certificate.set_not_before(&*Asn1Time::from_unix((now.seconds() - DAY_SECONDS) as _)?)?;
+    certificate.set_not_after(&*Asn1Time::from_unix((now.seconds() + 3650 * DAY_SECONDS) as _)?)?;
+    certificate.append_extension(BasicConstraints::new().critical().build()?)?;
+    certificate.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
+    certificate.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
+    let mut names = SubjectAlternativeName::new();
+    match hostname.parse::<std::net::IpAddr>() {
+        Ok(_) => names.ip(hostname),
+        Err(_) => names.dns(hostname),
+    };
+    let names = names.build(&certificate.x509v3_context(None, None))?;
+    certificate.append_extension(names)?;
+    certificate.sign(&key, MessageDigest::sha256())?;
+    let key_pem = Secret::new(key.private_key_to_pem_pkcs8()?);
+    Ok(Identity { certificate_pem: certificate.build().to_pem()?, key_pem })
+}
+
+#[cfg(all(test, not(any(windows, target_vendor = "apple"))))]
+mod tests {
+    use super::*;
+    use openssl::x509::X509;
+
+    #[test]
+    fn names_the_host_and_signs_itself() {
+        let now = Timestamp::from_civil(2026, 11, 22, 0, 0, 0);
+        let identity = mint("mail.example.org", now).unwrap();
+        let certificate = X509::from_pem(&identity.certificate_pem).unwrap();
+        let names = certificate.subject_alt_names().unwrap();
+        assert_eq!(names.iter().filter_map(|name| name.dnsname()).collect::<Vec<_>>(), ["mail.example.org"]);
+        assert!(certificate.verify(&certificate.public_key().unwrap()).unwrap());
+        assert_eq!(certificate.not_after().to_string(), "Nov 19 00:00:00 2036 GMT");
+        assert_eq!(certificate.not_before().to_string(), "Nov 21 00:00:00 2026 GMT");
+        assert!(identity.key_pem.expose().starts_with(b"-----BEGIN PRIVATE KEY-----"));
+        assert_ne!(identity, mint("mail.example.org", now).unwrap());
+    }
+
+    #[test]
+    fn takes_any_name_of_a_host() {
+        let long = format!("{}.example.org", "a".repeat(63));
+        for name in ["localhost", "192.0.2.1", "2001:db8::1", &long] {
+            mint(name, Timestamp(0)).unwrap();
+        }
+    }
+}

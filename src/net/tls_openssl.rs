@@ -1,0 +1,233 @@
+//! TLS by OpenSSL: the contexts, and what a handshake came to.
+//!
+//! One context serves all connections of a certificate, one all outgoing ones; the system's authorities are read once.
+//! A certificate replaced while running serves the next handshake. TLS 1.2 and 1.3 only (RFC 8996, RFC 9325).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
+use openssl::ssl::{
+    NameType, SniError, Ssl, SslAcceptor, SslConnector, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
+    SslRef, SslSessionCacheMode, SslVerifyMode, SslVersion,
+};
+use openssl::x509::verify::X509CheckFlags;
+use openssl::x509::{X509, X509VerifyResult};
+
+use super::tls_stream::{Side, TlsStream};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::world::{BoxFuture, BoxStream, Tls, TlsInfo, TlsPeer};
+
+/// TLS by OpenSSL.
+#[derive(Default)]
+pub struct OpensslTls {
+    identities: Arc<RwLock<Identities>>,
+    client: Mutex<Client>,
+}
+
+#[derive(Default)]
+struct Identities {
+    /// Served to everybody whose server name is not below.
+    default: Option<SslContext>,
+    /// By server name in lower case; `*.example.org` serves one label below.
+    named: BTreeMap<String, SslContext>,
+}
+
+#[derive(Default)]
+struct Client {
+    /// Trusted beside the system's.
+    authorities: Vec<X509>,
+    /// Made at the first connection: reading the system's authorities takes some 40 ms of computing.
+    context: Option<SslContext>,
+}
+
+impl OpensslTls {
+    /// TLS without a certificate to serve with.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn client(&self, peer: &TlsPeer) -> std::result::Result<Ssl, ErrorStack> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let context = match client.context.take() {
+            Some(context) => context,
+            None => client_context(&client.authorities)?,
+        };
+        let ssl = Ssl::new(&context);
+        client.context = Some(context);
+        drop(client);
+        let mut ssl = ssl?;
+        let name = peer.name.trim_end_matches('.');
+        match name.parse::<IpAddr>() {
+            // RFC 6066 §3: addresses are no server names.
+            Ok(ip) => ssl.param_mut().set_ip(ip)?,
+            Err(_) => {
+                ssl.set_hostname(name)?;
+                ssl.param_mut().set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
+                ssl.param_mut().set_host(name)?;
+            }
+        }
+        // Verified either way; the mode only says whether a failure ends the handshake.
+        ssl.set_verify(if peer.must_verify { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
+        Ok(ssl)
+    }
+}
+
+impl Tls for OpensslTls {
+    fn can_accept(&self) -> bool {
+        read(&self.identities).any().is_some()
+    }
+
+    fn accept(&self, stream: BoxStream) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>> {
+        let context = read(&self.identities).any().cloned();
+        Box::pin(async move {
+            let context = context.ok_or_else(|| io::Error::other("no certificate to serve with"))?;
+            let mut stream = TlsStream::new(Ssl::new(&context)?, stream)?;
+            stream.handshake(Side::Server).await?;
+            let info = info(stream.ssl(), false);
+            Ok((Box::new(stream) as BoxStream, info))
+        })
+    }
+
+    fn connect(&self, stream: BoxStream, peer: TlsPeer) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>> {
+        let ssl = self.client(&peer);
+        Box::pin(async move {
+            let mut stream = TlsStream::new(ssl?, stream)?;
+            stream.handshake(Side::Client).await?;
+            let info = info(stream.ssl(), true);
+            Ok((Box::new(stream) as BoxStream, info))
+        })
+    }
+
+    fn set_identity(&self, server_name: Option<&str>, certificate_pem: &[u8], key_pem: &[u8]) -> Result<()> {
+        let context = server_context(certificate_pem, key_pem, Arc::downgrade(&self.identities))
+            .map_err(|e| Error::new(ErrorKind::Tls, format!("certificate or key cannot be used: {e}")))?;
+        let mut identities = self.identities.write().unwrap_or_else(PoisonError::into_inner);
+        match server_name {
+            Some(name) => {
+                identities.named.insert(name.trim_end_matches('.').to_ascii_lowercase(), context);
+            }
+            None => identities.default = Some(context),
+        }
+        Ok(())
+    }
+
+    fn trust(&self, authorities_pem: &[u8]) -> Result<()> {
+        let added = X509::stack_from_pem(authorities_pem)
+            .map_err(|e| Error::new(ErrorKind::Tls, format!("authorities cannot be read: {e}")))?;
+        if added.is_empty() {
+            return Err(Error::new(ErrorKind::Tls, "no certificate among the authorities"));
+        }
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        client.authorities.extend(added);
+        client.context = None;
+        Ok(())
+    }
+}
+
+fn read(identities: &RwLock<Identities>) -> RwLockReadGuard<'_, Identities> {
+    identities.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Identities {
+    /// What a handshake begins with; the server name may change it.
+    fn any(&self) -> Option<&SslContext> {
+        self.default.as_ref().or_else(|| self.named.values().next())
+    }
+
+    fn of(&self, server_name: &str) -> Option<&SslContext> {
+        let name = server_name.to_ascii_lowercase();
+        self.named.get(&name).or_else(|| {
+            let (_, parent) = name.split_once('.')?;
+            self.named.get(&format!("*.{parent}"))
+        })
+    }
+}
+
+fn server_context(
+    certificate_pem: &[u8],
+    key_pem: &[u8],
+    identities: Weak<RwLock<Identities>>,
+) -> std::result::Result<SslContext, ErrorStack> {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+    let mut chain = X509::stack_from_pem(certificate_pem)?.into_iter();
+    match chain.next() {
+        Some(leaf) => builder.set_certificate(&leaf)?,
+        // Fails, and says so in OpenSSL's words.
+        None => drop(X509::from_pem(certificate_pem)?),
+    }
+    for authority in chain {
+        builder.add_extra_chain_cert(authority)?;
+    }
+    builder.set_private_key(&*PKey::private_key_from_pem(key_pem)?)?;
+    builder.check_private_key()?;
+    // Sessions resume by tickets, which keep nothing here; one is enough for clients that seldom come back.
+    builder.set_session_cache_mode(SslSessionCacheMode::OFF);
+    builder.set_session_id_context(b"mailcore")?;
+    builder.set_num_tickets(1)?;
+    usual(&mut builder)?;
+    // Weak: the contexts lie in what they look into.
+    builder.set_servername_callback(move |ssl, _alert| {
+        let Some(identities) = identities.upgrade() else { return Err(SniError::ALERT_FATAL) };
+        let named = ssl.servername(NameType::HOST_NAME).and_then(|name| read(&identities).of(name).cloned());
+        match named {
+            Some(context) => ssl.set_ssl_context(&context).map_err(|_| SniError::ALERT_FATAL),
+            // Clients ask for any name of the host's they know: they get the usual certificate.
+            None => Ok(()),
+        }
+    });
+    Ok(builder.build().into_context())
+}
+
+fn client_context(authorities: &[X509]) -> std::result::Result<SslContext, ErrorStack> {
+    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
+    #[cfg(feature = "vendored-openssl")]
+    {
+        // A vendored OpenSSL looks for authorities where it was to be installed, not where the system has them.
+        let found = openssl_probe::probe();
+        if let Some(file) = &found.cert_file {
+            builder.load_verify_locations(Some(file), None)?;
+        }
+        for folder in &found.cert_dir {
+            builder.load_verify_locations(None, Some(folder))?;
+        }
+    }
+    for authority in authorities {
+        builder.cert_store_mut().add_cert(authority.clone())?;
+    }
+    usual(&mut builder)?;
+    Ok(builder.build().into_context())
+}
+
+/// What both sides have in common.
+fn usual(builder: &mut SslContextBuilder) -> std::result::Result<(), ErrorStack> {
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
+    builder.set_options(SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
+    // Idle sessions are many and long: they give OpenSSL's record buffers back.
+    builder.set_mode(SslMode::RELEASE_BUFFERS | SslMode::ACCEPT_MOVING_WRITE_BUFFER);
+    Ok(())
+}
+
+fn info(ssl: &SslRef, client: bool) -> TlsInfo {
+    let chain = if client { ssl.peer_cert_chain() } else { None };
+    let peer_chain: Vec<Vec<u8>> = chain.into_iter().flatten().filter_map(|c| c.to_der().ok()).collect();
+    // RFC 9266 §4. Only from TLS 1.3 on: before, implementations differ on an empty context and an absent one.
+    let mut binding = vec![0; 32];
+    let exported = ssl.version2() == Some(SslVersion::TLS1_3)
+        && ssl.export_keying_material(&mut binding, "EXPORTER-Channel-Binding", Some(&[])).is_ok();
+    TlsInfo {
+        version: ssl.version_str().to_owned(),
+        cipher: ssl.current_cipher().map(|c| c.standard_name().unwrap_or(c.name()).to_owned()).unwrap_or_default(),
+        server_name: ssl.servername(NameType::HOST_NAME).map(str::to_owned),
+        verified: client && !peer_chain.is_empty() && ssl.verify_result() == X509VerifyResult::OK,
+        peer_chain,
+        exporter: exported.then_some(binding),
+    }
+}
+
+#[cfg(test)]
+#[path = "tls_openssl_tests.rs"]
+mod tests;
