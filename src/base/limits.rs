@@ -164,6 +164,12 @@ pub const SMTP_CLIENT_QUIT_WAIT_SECONDS: u64 = 10;
 pub const SMTP_PIPELINED_COMMANDS_MAX: usize = 50;
 /// Seconds for a TLS handshake, either side.
 pub const TLS_HANDSHAKE_SECONDS: u64 = 30;
+/// Seconds after which one attempt dials no further host: peers that stall must not hold its place for hours.
+pub const ATTEMPT_DIALS_SECONDS_MAX: u64 = 900;
+/// Recipients we name in one transaction; every host must take 100 (RFC 5321 §4.5.3.1.8).
+pub const RECIPIENTS_PER_TRANSACTION: usize = 100;
+/// Octets of what a host said that are kept with an attempt and quoted in reports.
+pub const DIAGNOSTIC_OCTETS_MAX: usize = 1_024;
 /// Connections to one destination at a time.
 pub const CONNECTIONS_PER_DESTINATION_MAX: usize = 5;
 /// Deliveries under way at a time.

@@ -101,6 +101,7 @@ pub struct Client {
     expired: bool,
     ended: bool,
     replies: u64,
+    handshake_broke: bool,
 }
 
 impl Client {
@@ -122,6 +123,7 @@ impl Client {
             expired: false,
             ended: false,
             replies: 0,
+            handshake_broke: false,
         }
     }
 
@@ -153,8 +155,8 @@ impl Client {
     }
 
     /// Whether the connection broke while TLS was being set up.
-    pub fn is_in_handshake(&self) -> bool {
-        matches!(self.phase, Phase::Handshake)
+    pub fn broke_in_handshake(&self) -> bool {
+        self.handshake_broke
     }
 
     /// Takes leave, when it rests.
@@ -166,6 +168,7 @@ impl Client {
 
     /// The connection broke outside of the session: everybody undecided is lost.
     pub fn broken(&mut self, how: &str) {
+        self.handshake_broke = matches!(self.phase, Phase::Handshake);
         self.lose(how);
     }
 

@@ -1,0 +1,174 @@
+//! A connection to one host with the SMTP session on it: dialled, used for any number of messages, left.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::base::limits::CONNECT_WAIT_SECONDS;
+use crate::base::settings::{OutboundTls, Waits};
+use crate::base::world::{BoxFuture, TlsInfo, TlsPeer, World};
+use crate::base::{Secret, Settings};
+use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump, within};
+use crate::smtp::client::{BodyAnswer, BodyAsk, Client, Delivery, Fate, Options, Stage, Transaction};
+
+/// Where the octets of a message come from.
+pub trait BodySource: Send + Sync {
+    /// Up to `octets_max` octets from `offset`, at least one unless it lies at the end; `None` where they cannot
+    /// be read.
+    fn piece(&self, offset: u64, octets_max: usize) -> BoxFuture<'_, Option<Vec<u8>>>;
+}
+
+/// What a session needs to know of the host it is for.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    /// Name of the host, for TLS and for reports.
+    pub(super) host: String,
+    /// Where it is dialled.
+    pub(super) at: SocketAddr,
+    /// Login, for a smart host.
+    pub(super) login: Option<(String, Secret)>,
+    /// TLS from the first octet.
+    pub(super) implicit_tls: bool,
+}
+
+/// A session.
+pub(super) struct Session {
+    client: Client,
+    connection: Connection,
+    role: TlsRole,
+    peer: Peer,
+}
+
+/// Why there is no session.
+pub(super) enum NoSession {
+    /// No connection.
+    Connect(io::Error),
+    /// No handshake, on a port with implicit TLS.
+    Handshake(io::Error),
+}
+
+impl Session {
+    /// Dials. `tls` is what the settings say, or `Off` after an opportunistic handshake broke.
+    pub(super) async fn dial(
+        world: &World,
+        settings: &Settings,
+        peer: Peer,
+        tls: OutboundTls,
+    ) -> Result<Session, NoSession> {
+        // A password is only shown to a host that is who it says.
+        let must_verify = tls == OutboundTls::Verified || peer.login.is_some();
+        let role = TlsRole::Client(TlsPeer { name: tls_name(&peer), must_verify });
+        let at = world.clock.now() + Duration::from_secs(CONNECT_WAIT_SECONDS);
+        let stream = within(&*world.clock, at, world.network.connect(peer.at, None)).await;
+        let mut connection = Connection::new(stream.map_err(NoSession::Connect)?);
+        let mut info = None;
+        if let (true, TlsRole::Client(name)) = (peer.implicit_tls, &role) {
+            let at = world.clock.now() + settings.waits.tls_handshake;
+            let handshake = world.tls.connect(connection.stream, name.clone());
+            let (stream, made) = within(&*world.clock, at, handshake).await.map_err(NoSession::Handshake)?;
+            connection = Connection::new(stream);
+            info = Some(made);
+        }
+        let options = Options { hostname: settings.hostname.clone(), tls, login: peer.login.clone() };
+        Ok(Session { client: Client::new(options, info), connection, role, peer })
+    }
+
+    /// Hands over one message.
+    pub(super) async fn deliver(
+        &mut self,
+        world: &World,
+        waits: Waits,
+        transaction: Transaction,
+        body: &dyn BodySource,
+    ) -> Delivery {
+        let recipients = transaction.envelope.recipients.len();
+        self.client.begin(transaction);
+        self.drive(world, waits, body).await;
+        self.client.take_delivery().unwrap_or_else(|| {
+            let fate = Fate::Lost(Stage::Mail, "the session ended".to_owned());
+            Delivery { fates: vec![fate; recipients], dsn: false }
+        })
+    }
+
+    async fn drive(&mut self, world: &World, waits: Waits, body: &dyn BodySource) {
+        let waits = PumpWaits { tls_handshake: waits.tls_handshake, write: waits.write };
+        let mut source = Source(body);
+        let end = pump(world, waits, &self.role, &mut self.connection, &mut self.client, &mut source).await;
+        if let PumpEnd::Broken(e) = end {
+            self.client.broken(&told(&e));
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) async fn leave(mut self, world: &World, waits: Waits) {
+        self.client.quit();
+        self.drive(world, waits, &Nothing).await;
+    }
+
+    /// Whether another message may follow.
+    pub(super) fn is_open(&self) -> bool {
+        self.client.is_open()
+    }
+
+    /// Whether it broke in the TLS handshake.
+    pub(super) fn broke_in_handshake(&self) -> bool {
+        self.client.broke_in_handshake()
+    }
+
+    /// Whether the host said anything to the last message, other than that it is closing.
+    pub(super) fn was_alive(&self, delivery: &Delivery) -> bool {
+        let closing = |fate: &Fate| matches!(fate, Fate::Refused(Stage::Mail, reply) if reply.code == 421);
+        self.client.replies() > 1 || self.client.replies() == 1 && !delivery.fates.iter().any(closing)
+    }
+
+    /// The host's name.
+    pub(super) fn host(&self) -> &str {
+        &self.peer.host
+    }
+
+    /// TLS version and cipher; empty in the clear.
+    pub(super) fn tls(&self) -> String {
+        self.client.tls().map_or(String::new(), written)
+    }
+}
+
+fn written(info: &TlsInfo) -> String {
+    format!("{} {}", info.version, info.cipher).trim().to_owned()
+}
+
+/// The name the host must go by: without brackets for an address literal.
+fn tls_name(peer: &Peer) -> String {
+    let inside = peer.host.trim_start_matches('[').trim_end_matches(']');
+    match inside.trim_start_matches("IPv6:").parse::<IpAddr>() {
+        Ok(ip) => ip.to_string(),
+        Err(_) => peer.host.clone(),
+    }
+}
+
+/// What a person reads of a broken connection.
+pub(super) fn told(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::TimedOut => "timed out".to_owned(),
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => "connection closed".to_owned(),
+        _ => e.to_string(),
+    }
+}
+
+struct Source<'a>(&'a dyn BodySource);
+
+impl Answerer<Client> for Source<'_> {
+    async fn answer(&mut self, ask: BodyAsk) -> BodyAnswer {
+        self.0.piece(ask.offset, ask.octets_max).await
+    }
+}
+
+/// QUIT asks for no body.
+struct Nothing;
+
+impl BodySource for Nothing {
+    fn piece(&self, _offset: u64, _octets_max: usize) -> BoxFuture<'_, Option<Vec<u8>>> {
+        Box::pin(std::future::ready(None))
+    }
+}
