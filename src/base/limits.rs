@@ -119,6 +119,8 @@ pub const IMAP_ERRORS_MAX: u32 = 20;
 pub const MAILBOX_NAME_OCTETS_MAX: usize = 512;
 /// Levels of a mailbox name.
 pub const MAILBOX_LEVELS_MAX: usize = 32;
+/// Octets of a keyword; longer ones are left out. Clients use a few dozen.
+pub const KEYWORD_OCTETS_MAX: usize = 255;
 /// Mailboxes of one account.
 pub const MAILBOXES_MAX: usize = 10_000;
 
@@ -198,6 +200,34 @@ pub const WRITER_QUEUE_JOBS_MAX: usize = 1_024;
 pub const STORE_READERS: usize = 2;
 /// Octets of write-ahead log at which the checkpoint lane goes to work.
 pub const CHECKPOINT_WAL_OCTETS: u64 = 4 * 1024 * 1024;
+/// Octets of the database each connection keeps in memory.
+pub const STORE_CACHE_OCTETS: usize = 8 * 1024 * 1024;
+/// Mailbox views kept in memory beyond those somebody watches.
+pub const VIEWS_MAX: usize = 1_000;
+/// Messages in all kept views, 20 octets each; watched ones stay whatever they take.
+pub const VIEW_MESSAGES_MAX: usize = 1_000_000;
+/// Messages in all kept fact tables, 32 octets each.
+pub const FACTS_MAX: usize = 1_000_000;
+/// Messages asked for at once from which on the facts of the whole mailbox are read and kept.
+pub const FACTS_DIRECT_MAX: usize = 256;
+/// Mailboxes whose row the writer remembers between commits.
+pub const WRITER_ROWS_MAX: usize = 10_000;
+/// Freed bodies removed in one background commit.
+pub const DEAD_BODIES_PER_COMMIT_MAX: usize = 500;
+/// Octets of freed bodies removed in one background commit.
+pub const DEAD_OCTETS_PER_COMMIT_MAX: u64 = 64 * 1024 * 1024;
+/// Delivery attempts kept on record, newest first.
+pub const ATTEMPTS_KEPT_MAX: i64 = 100_000;
+/// Expunges of one mailbox kept on record for QRESYNC, newest first (RFC 7162 §3.2.6 lets a server forget).
+pub const VANISHED_ROWS_MAX: u64 = 10_000;
+/// Octets of a body read ahead at once.
+pub const BODY_READ_AHEAD_OCTETS: usize = 1024 * 1024;
+/// Times a reader or the writer tries again while another program holds the file.
+pub const STORE_BUSY_TRIES_MAX: u32 = 200;
+/// Milliseconds between those tries.
+pub const STORE_BUSY_WAIT_MILLISECONDS: u64 = 10;
+/// Seconds without a commit after which the write-ahead log is emptied.
+pub const CHECKPOINT_IDLE_SECONDS: u64 = 5;
 
 // -- network -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,186 @@
+//! Accounts, domains and aliases: changed by the writer, looked up in the [`Directory`].
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::transaction::WriteTx;
+use super::{Directory, Store, mailbox};
+use crate::base::account::Credential;
+use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result, SpecialUse};
+
+impl Store {
+    /// The directory as of the last commit.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.shared().directory()
+    }
+
+    /// Makes a domain local. Not an error where it is already.
+    pub async fn domain_put(&self, domain_key: &str) -> Result<()> {
+        let name = domain_key.to_owned();
+        self.write(0, move |tx| put_domain(tx, &name)).await
+    }
+
+    /// Makes a domain foreign again; `State` while it has accounts.
+    pub async fn domain_delete(&self, domain_key: &str) -> Result<()> {
+        let name = domain_key.to_owned();
+        self.write(0, move |tx| {
+            if tx.directory.accounts().iter().any(|account| account.address.domain().key() == name) {
+                return Err(Error::new(ErrorKind::State, "the domain still has accounts"));
+            }
+            if tx.db.prepare_cached("DELETE FROM domain WHERE name = ?1")?.execute([&name])? == 0 {
+                return Err(Error::new(ErrorKind::NotFound, "no such domain"));
+            }
+            tx.directory_mut().remove_domain(&name);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes an account with INBOX and the default mailboxes (its domain becomes local), or changes the
+    /// credential of one there is.
+    pub async fn account_put(&self, address: &Address, credential: Option<Credential>) -> Result<AccountId> {
+        let address = address.clone();
+        self.write(0, move |tx| match tx.directory.account(&address.key()) {
+            Some(account) => {
+                let mut account = Account::clone(&account);
+                account.credential = credential;
+                let id = account.id;
+                write_credential(tx, &account)?;
+                tx.directory_mut().put_account(account);
+                Ok(id)
+            }
+            None => create(tx, address, credential),
+        })
+        .await
+    }
+
+    /// Sets or lifts (`None`) a quota.
+    pub async fn account_quota(&self, account: AccountId, octets: Option<u64>) -> Result<()> {
+        let column = octets.map_or(Ok(-1), i64::try_from).map_err(|_| Error::new(ErrorKind::Invalid, "quota"))?;
+        self.write(0, move |tx| {
+            let mut changed = Account::clone(&*tx.directory.account_by_id(account).ok_or_else(no_account)?);
+            changed.quota_octets = octets;
+            tx.db
+                .prepare_cached("UPDATE account SET quota_octets = ?2 WHERE id = ?1")?
+                .execute(params![account.0, column])?;
+            tx.directory_mut().put_account(changed);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes an account with all its mail.
+    pub async fn account_delete(&self, address_key: &str) -> Result<()> {
+        let key = address_key.to_owned();
+        self.write(0, move |tx| {
+            let account = tx.directory.account(&key).ok_or_else(no_account)?.id;
+            let mut ids = Vec::new();
+            let mut statement = tx.db.prepare_cached("SELECT id FROM mailbox WHERE account = ?1 ORDER BY id")?;
+            let mut rows = statement.query([account.0])?;
+            while let Some(row) = rows.next()? {
+                ids.push(MailboxId(row.get(0)?));
+            }
+            for id in &ids {
+                mailbox::remove_content(tx, *id)?;
+                tx.db.prepare_cached("DELETE FROM mailbox WHERE id = ?1")?.execute([id.0])?;
+            }
+            tx.db.prepare_cached("DELETE FROM subscription WHERE account = ?1")?.execute([account.0])?;
+            tx.db.prepare_cached("DELETE FROM account WHERE id = ?1")?.execute([account.0])?;
+            tx.directory_mut().remove_account(account);
+            tx.forget_account(account);
+            ids.into_iter().for_each(|id| tx.forget_mailbox(id));
+            Ok(())
+        })
+        .await
+    }
+
+    /// Octets an account keeps now.
+    pub async fn account_octets(&self, account: AccountId) -> Result<u64> {
+        self.read(move |db| {
+            let mut get = db.prepare_cached("SELECT octets FROM account WHERE id = ?1")?;
+            let octets: Option<i64> = get.query_row([account.0], |row| row.get(0)).optional()?;
+            octets.map(|octets| octets as u64).ok_or_else(no_account)
+        })
+        .await
+    }
+
+    /// Adds `target` to the alias `pattern` (`name@domain` or `@domain`).
+    pub async fn alias_put(&self, pattern_key: &str, target: &Address) -> Result<()> {
+        let (pattern, target) = (pattern_key.to_owned(), target.to_string());
+        if !pattern.contains('@') {
+            return Err(Error::new(ErrorKind::Invalid, "an alias is name@domain or @domain"));
+        }
+        self.write(0, move |tx| {
+            tx.db
+                .prepare_cached("INSERT OR IGNORE INTO alias(pattern, target) VALUES (?1, ?2)")?
+                .execute([&pattern, &target])?;
+            tx.directory_mut().put_alias(&pattern, &target);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes an alias with all its targets.
+    pub async fn alias_delete(&self, pattern_key: &str) -> Result<()> {
+        let pattern = pattern_key.to_owned();
+        self.write(0, move |tx| {
+            if tx.db.prepare_cached("DELETE FROM alias WHERE pattern = ?1")?.execute([&pattern])? == 0 {
+                return Err(Error::new(ErrorKind::NotFound, "no such alias"));
+            }
+            tx.directory_mut().remove_alias(&pattern);
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn no_account() -> Error {
+    Error::new(ErrorKind::NotFound, "no such account")
+}
+
+fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
+    if !tx.directory.is_local_domain(name) {
+        tx.db.prepare_cached("INSERT INTO domain(name) VALUES (?1)")?.execute([name])?;
+        tx.directory_mut().put_domain(name);
+    }
+    Ok(())
+}
+
+fn create(tx: &mut WriteTx<'_>, address: Address, credential: Option<Credential>) -> Result<AccountId> {
+    put_domain(tx, &address.domain().key())?;
+    tx.db
+        .prepare_cached("INSERT INTO account(address_key, address) VALUES (?1, ?2)")?
+        .execute([address.key(), address.to_string()])?;
+    let id = AccountId(tx.db.last_insert_rowid());
+    let inbox = mailbox::insert(tx, id, "INBOX", None)?;
+    mailbox::subscribe(tx, id, "INBOX", true)?;
+    for (name, special_use) in SpecialUse::DEFAULT_MAILBOXES {
+        mailbox::insert(tx, id, name, Some(special_use))?;
+        mailbox::subscribe(tx, id, name, true)?;
+    }
+    tx.db.prepare_cached("UPDATE account SET inbox = ?2 WHERE id = ?1")?.execute([id.0, inbox.0])?;
+    let account = Account { id, address, credential, inbox, quota_octets: None };
+    write_credential(tx, &account)?;
+    tx.directory_mut().put_account(account);
+    Ok(id)
+}
+
+fn write_credential(tx: &WriteTx<'_>, account: &Account) -> Result<()> {
+    let mut update = tx.db.prepare_cached(
+        "UPDATE account SET argon2id = ?2, scram_salt = ?3, scram_iterations = ?4, scram_stored_key = ?5,
+           scram_server_key = ?6 WHERE id = ?1",
+    )?;
+    match &account.credential {
+        Some(Credential { argon2id, scram_sha_256: keys }) => update.execute(params![
+            account.id.0,
+            argon2id,
+            keys.salt,
+            keys.iterations,
+            keys.stored_key.as_slice(),
+            keys.server_key.as_slice()
+        ])?,
+        None => update.execute(params![account.id.0, "", [].as_slice(), 0, [].as_slice(), [].as_slice()])?,
+    };
+    Ok(())
+}

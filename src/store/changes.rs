@@ -1,0 +1,68 @@
+//! What changed: watches, and what went since a modification sequence.
+
+use super::varint::uids_from_octets;
+use super::{Store, Watch};
+use crate::base::{MailboxId, ModSeq, Result, Uid, UidSet};
+
+impl Store {
+    /// Wakes when the mailbox changes.
+    pub fn watch(&self, mailbox: MailboxId) -> Watch {
+        self.shared().watchers.mailbox(mailbox)
+    }
+
+    /// Wakes when the queue changes.
+    pub fn watch_queue(&self) -> Watch {
+        self.shared().watchers.queue()
+    }
+
+    /// UIDs expunged after `since`, as ranges; a superset where the log was pruned (RFC 7162 §3.2.6). May include
+    /// what went after the caller's own snapshot was taken.
+    pub async fn vanished(&self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet> {
+        let snapshot = self.snapshot(mailbox).await?;
+        let (complete, mut ranges) = self
+            .read(move |db| {
+                let mut floor = db.prepare_cached("SELECT vanished_floor FROM mailbox WHERE id = ?1")?;
+                let floor: i64 = floor.query_row([mailbox.0], |row| row.get(0))?;
+                let mut ranges = Vec::new();
+                let mut list =
+                    db.prepare_cached("SELECT uids FROM vanished WHERE mailbox = ?1 AND modseq > ?2 ORDER BY modseq")?;
+                let mut rows = list.query([mailbox.0, i64::try_from(since).unwrap_or(i64::MAX)])?;
+                while let Some(row) = rows.next()? {
+                    uids_from_octets(row.get_ref(0)?.as_blob().unwrap_or_default(), &mut ranges)?;
+                }
+                Ok((since >= floor as u64, ranges))
+            })
+            .await?;
+        if !complete {
+            // Whatever was given out and is not there went at some time.
+            ranges.extend(gaps(&snapshot.uids, snapshot.uid_next));
+        }
+        Ok(UidSet::from_ranges(ranges))
+    }
+}
+
+/// UIDs below `uid_next` that are not in the view.
+fn gaps(uids: &[Uid], uid_next: Uid) -> Vec<(Uid, Uid)> {
+    let mut gaps = Vec::new();
+    let mut free = 1;
+    for uid in uids.iter().copied().chain([uid_next]) {
+        if free < uid {
+            gaps.push((free, uid - 1));
+        }
+        free = uid.saturating_add(1);
+    }
+    gaps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gaps;
+
+    #[test]
+    fn gaps_of_a_view() {
+        assert_eq!(gaps(&[], 1), []);
+        assert_eq!(gaps(&[], 4), [(1, 3)]);
+        assert_eq!(gaps(&[1, 2, 5], 8), [(3, 4), (6, 7)]);
+        assert_eq!(gaps(&[2], 3), [(1, 1)]);
+    }
+}

@@ -1,0 +1,103 @@
+//! How every connection to the store's file is opened, and what SQLite's errors mean to us.
+//!
+//! No connection checkpoints when it closes: after a failed sync that would make lost pages look safe. An I/O
+//! error becomes `StoreDown`, which makes the writer close and reopen everything (see `recovery`).
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::base::limits::STORE_CACHE_OCTETS;
+use crate::base::{Error, ErrorKind, Result, World};
+
+/// Octets of a page: bodies of a few KiB fit one, blocks of `state` fit well.
+pub(super) const PAGE_OCTETS: u64 = 8192;
+/// Prepared statements a connection keeps; more than there are in this room.
+const STATEMENTS_MAX: usize = 160;
+
+/// Where the files of a store are.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    pub folder: PathBuf,
+    pub database: PathBuf,
+    pub wal: PathBuf,
+    pub lock: PathBuf,
+    pub scratch: PathBuf,
+}
+
+impl Files {
+    pub fn of(folder: &Path) -> Files {
+        Files {
+            folder: folder.to_owned(),
+            database: folder.join("mail.db"),
+            wal: folder.join("mail.db-wal"),
+            lock: folder.join("mail.lock"),
+            scratch: folder.join("scratch"),
+        }
+    }
+}
+
+/// Opens the file for writing, making it where it is missing.
+pub(super) fn open_writer(world: &World, files: &Files) -> Result<Connection> {
+    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    super::migrate::check(&db)?;
+    db.execute_batch("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+    Ok(db)
+}
+
+/// Opens the file, which is there and in WAL mode, for reading.
+pub(super) fn open_reader(world: &World, files: &Files) -> Result<Connection> {
+    // Read-write, since a reader takes part in the WAL's shared index; `query_only` keeps it honest.
+    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.execute_batch("PRAGMA query_only = ON;")?;
+    Ok(db)
+}
+
+/// Opens the file, which is there and in WAL mode, for checkpoints.
+pub(super) fn open_checkpointer(world: &World, files: &Files) -> Result<Connection> {
+    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.execute_batch("PRAGMA synchronous = FULL;")?;
+    Ok(db)
+}
+
+fn open(world: &World, files: &Files, flags: OpenFlags) -> Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = match world.disk.vfs() {
+        Some(vfs) => Connection::open_with_flags_and_vfs(&files.database, flags, vfs)?,
+        None => Connection::open_with_flags(&files.database, flags)?,
+    };
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    db.busy_timeout(std::time::Duration::ZERO)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    db.execute_batch(&format!(
+        "PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{};",
+        STORE_CACHE_OCTETS / 1024
+    ))?;
+    Ok(db)
+}
+
+/// Closes a connection and says where that failed (dropping one would not).
+pub(super) fn close(db: Connection) -> Result<()> {
+    db.flush_prepared_statement_cache();
+    db.close().map_err(|(_, e)| Error::from(e))
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(e: rusqlite::Error) -> Error {
+        let kind = match &e {
+            rusqlite::Error::QueryReturnedNoRows => ErrorKind::NotFound,
+            e => match e.sqlite_error_code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => ErrorKind::StoreDown,
+                _ => ErrorKind::Store,
+            },
+        };
+        Error::new(kind, format!("store: {e}"))
+    }
+}
+
+/// An error of a plain file beside the database.
+pub(super) fn disk_error(what: &str, e: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Store, format!("{what}: {e}"))
+}

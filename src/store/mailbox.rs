@@ -1,0 +1,355 @@
+//! Mailboxes by name: listing, making, deleting, renaming, subscribing.
+//!
+//! Levels are separated by `/`; INBOX is written in capitals whatever the case it came in, as the first level too.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::transaction::WriteTx;
+use super::{MailboxInfo, Store, copy, free};
+use crate::base::limits::{MAILBOX_LEVELS_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
+use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, UidSet, UidValidity};
+
+impl Store {
+    /// All mailboxes of an account, by name.
+    pub async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>> {
+        self.read(move |db| {
+            let mut list = db.prepare_cached(&format!("{INFO} WHERE m.account = ?1 ORDER BY m.name"))?;
+            let rows = list.query_map([account.0], read_info)?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+
+    /// One mailbox by name (INBOX in any case).
+    pub async fn mailbox(&self, account: AccountId, name: &str) -> Result<Option<MailboxInfo>> {
+        let Ok(name) = normal_name(name) else { return Ok(None) };
+        self.read(move |db| info(db, account, &name)).await
+    }
+
+    /// Makes a mailbox and the levels above it. `Exists`, `Invalid`, `Limit`.
+    pub async fn mailbox_create(
+        &self,
+        account: AccountId,
+        name: &str,
+        special_use: Option<SpecialUse>,
+    ) -> Result<MailboxInfo> {
+        let name = normal_name(name)?;
+        self.write(0, move |tx| {
+            check_account(tx, account)?;
+            match find(tx.db, account, &name)? {
+                Some((_, true)) => return Err(Error::new(ErrorKind::Exists, "the mailbox exists already")),
+                Some((id, false)) => revive(tx, id, special_use)?,
+                None => {
+                    check_room(tx, account, &[&name])?;
+                    insert_levels_above(tx, account, &name)?;
+                    insert(tx, account, &name, special_use)?;
+                }
+            }
+            info(tx.db, account, &name)?.ok_or_else(|| Error::new(ErrorKind::Bug, "a new mailbox is missing"))
+        })
+        .await
+    }
+
+    /// Deletes a mailbox and its mail; with children it stays as a name that cannot be selected. INBOX: `Invalid`.
+    pub async fn mailbox_delete(&self, account: AccountId, name: &str) -> Result<()> {
+        let name = normal_name(name)?;
+        if name == INBOX {
+            return Err(Error::new(ErrorKind::Invalid, "INBOX cannot be deleted"));
+        }
+        self.write(0, move |tx| {
+            let (id, selectable) = find(tx.db, account, &name)?.ok_or_else(super::transaction::no_mailbox)?;
+            let has_children = !children(tx.db, account, &name)?.is_empty();
+            if !selectable && has_children {
+                return Err(Error::new(ErrorKind::State, "the name has mailboxes below it"));
+            }
+            if selectable {
+                let octets = tx.row(id)?.octets;
+                remove_content(tx, id)?;
+                tx.charge(account, -(octets as i64))?;
+            }
+            tx.db.prepare_cached("DELETE FROM mailbox WHERE id = ?1")?.execute([id.0])?;
+            if has_children {
+                let bare = insert(tx, account, &name, None)?;
+                tx.db.prepare_cached("UPDATE mailbox SET selectable = 0 WHERE id = ?1")?.execute([bare.0])?;
+            }
+            tx.forget_mailbox(id);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Renames a mailbox and its children; INBOX gives its messages away and stays (RFC 9051 §6.3.6).
+    pub async fn mailbox_rename(&self, account: AccountId, from: &str, to: &str) -> Result<()> {
+        let (from, to) = (normal_name(from)?, normal_name(to)?);
+        if is_below(&to, &from) {
+            return Err(Error::new(ErrorKind::Invalid, "a mailbox cannot be moved below itself"));
+        }
+        self.write(0, move |tx| rename(tx, account, &from, &to)).await
+    }
+
+    /// Subscribes or unsubscribes a name, which need not exist (RFC 9051 §6.3.7).
+    pub async fn mailbox_subscribe(&self, account: AccountId, name: &str, on: bool) -> Result<()> {
+        let name = normal_name(name)?;
+        self.write(0, move |tx| {
+            check_account(tx, account)?;
+            let count: i64 = tx
+                .db
+                .prepare_cached("SELECT count(*) FROM subscription WHERE account = ?1")?
+                .query_row([account.0], |row| row.get(0))?;
+            if on && count >= MAILBOXES_MAX as i64 {
+                return Err(Error::new(ErrorKind::Limit, "too many subscriptions"));
+            }
+            subscribe(tx, account, &name, on)
+        })
+        .await
+    }
+
+    /// Subscribed names, sorted, those without a mailbox included.
+    pub async fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
+        self.read(move |db| {
+            let mut list = db.prepare_cached("SELECT name FROM subscription WHERE account = ?1 ORDER BY name")?;
+            let names = list.query_map([account.0], |row| row.get(0))?;
+            Ok(names.collect::<rusqlite::Result<_>>()?)
+        })
+        .await
+    }
+}
+
+const INBOX: &str = "INBOX";
+
+const INFO: &str = "SELECT m.id, m.account, m.name, m.uidvalidity, m.uidnext, m.modseq, m.special_use,
+  s.name IS NOT NULL, m.selectable, m.total, m.unseen, m.deleted, m.octets
+  FROM mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
+
+fn read_info(row: &Row<'_>) -> rusqlite::Result<MailboxInfo> {
+    Ok(MailboxInfo {
+        id: MailboxId(row.get(0)?),
+        account: AccountId(row.get(1)?),
+        name: row.get(2)?,
+        uid_validity: row.get(3)?,
+        uid_next: row.get(4)?,
+        mod_seq: row.get::<_, i64>(5)? as u64,
+        special_use: SpecialUse::parse(row.get_ref(6)?.as_str()?),
+        subscribed: row.get(7)?,
+        selectable: row.get(8)?,
+        total: row.get(9)?,
+        unseen: row.get(10)?,
+        deleted: row.get(11)?,
+        octets: row.get::<_, i64>(12)? as u64,
+    })
+}
+
+fn info(db: &Connection, account: AccountId, name: &str) -> Result<Option<MailboxInfo>> {
+    let mut one = db.prepare_cached(&format!("{INFO} WHERE m.account = ?1 AND m.name = ?2"))?;
+    Ok(one.query_row(params![account.0, name], read_info).optional()?)
+}
+
+/// A name as it is kept: checked, INBOX in capitals, without a final separator (RFC 9051 §6.3.4).
+pub(super) fn normal_name(name: &str) -> Result<String> {
+    let invalid = |text: &str| Err(Error::new(ErrorKind::Invalid, text));
+    let name = name.strip_suffix('/').unwrap_or(name);
+    if name.is_empty() || name.split('/').any(str::is_empty) {
+        return invalid("a mailbox name has an empty level");
+    }
+    if name.len() > MAILBOX_NAME_OCTETS_MAX {
+        return invalid("the mailbox name is too long");
+    }
+    if name.split('/').count() > MAILBOX_LEVELS_MAX {
+        return invalid("the mailbox name has too many levels");
+    }
+    if name.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        return invalid("a mailbox name has a control character");
+    }
+    let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
+    let first = if first.eq_ignore_ascii_case(INBOX) { INBOX } else { first };
+    Ok(rest.map_or_else(|| first.to_owned(), |rest| format!("{first}/{rest}")))
+}
+
+fn is_below(name: &str, above: &str) -> bool {
+    name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn find(db: &Connection, account: AccountId, name: &str) -> Result<Option<(MailboxId, bool)>> {
+    let mut find = db.prepare_cached("SELECT id, selectable FROM mailbox WHERE account = ?1 AND name = ?2")?;
+    Ok(find.query_row(params![account.0, name], |row| Ok((MailboxId(row.get(0)?), row.get(1)?))).optional()?)
+}
+
+/// Mailboxes below a name: id and name.
+fn children(db: &Connection, account: AccountId, name: &str) -> Result<Vec<(MailboxId, String)>> {
+    // `0` is the character behind `/`.
+    let mut list = db.prepare_cached(
+        "SELECT id, name FROM mailbox WHERE account = ?1 AND name >= ?2 || '/' AND name < ?2 || '0' ORDER BY name",
+    )?;
+    let rows = list.query_map(params![account.0, name], |row| Ok((MailboxId(row.get(0)?), row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn check_account(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
+    match tx.directory.account_by_id(account) {
+        Some(_) => Ok(()),
+        None => Err(Error::new(ErrorKind::NotFound, "no such account")),
+    }
+}
+
+/// `Limit` where the account has no room for these mailboxes and the levels above them.
+fn check_room(tx: &WriteTx<'_>, account: AccountId, names: &[&str]) -> Result<()> {
+    let count: i64 = tx
+        .db
+        .prepare_cached("SELECT count(*) FROM mailbox WHERE account = ?1")?
+        .query_row([account.0], |row| row.get(0))?;
+    let mut new = std::collections::BTreeSet::new();
+    for name in names {
+        new.insert(*name);
+        for above in levels_above(name) {
+            if find(tx.db, account, above)?.is_none() {
+                new.insert(above);
+            }
+        }
+    }
+    if count as usize + new.len() > MAILBOXES_MAX {
+        return Err(Error::new(ErrorKind::Limit, "too many mailboxes"));
+    }
+    Ok(())
+}
+
+fn levels_above(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').filter_map(|(at, _)| name.get(..at))
+}
+
+fn insert_levels_above(tx: &WriteTx<'_>, account: AccountId, name: &str) -> Result<()> {
+    for above in levels_above(name) {
+        if find(tx.db, account, above)?.is_none() {
+            insert(tx, account, above, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// A new, empty mailbox.
+pub(super) fn insert(
+    tx: &WriteTx<'_>,
+    account: AccountId,
+    name: &str,
+    special_use: Option<SpecialUse>,
+) -> Result<MailboxId> {
+    let uid_validity = next_uid_validity(tx)?;
+    tx.db
+        .prepare_cached("INSERT INTO mailbox(account, name, uidvalidity, special_use) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![account.0, name, uid_validity, special_use.map_or("", SpecialUse::attribute)])?;
+    let id = tx.db.last_insert_rowid();
+    if id > i64::from(i32::MAX) {
+        return Err(Error::new(ErrorKind::Limit, "the store has no mailbox ids left"));
+    }
+    Ok(MailboxId(id))
+}
+
+/// Makes a bare name a mailbox again.
+fn revive(tx: &mut WriteTx<'_>, id: MailboxId, special_use: Option<SpecialUse>) -> Result<()> {
+    let uid_validity = next_uid_validity(tx)?;
+    tx.db
+        .prepare_cached("UPDATE mailbox SET selectable = 1, uidvalidity = ?2, special_use = ?3 WHERE id = ?1")?
+        .execute(params![id.0, uid_validity, special_use.map_or("", SpecialUse::attribute)])?;
+    tx.forget_row(id);
+    Ok(())
+}
+
+/// A UIDVALIDITY higher than any given out: by the clock, and by the store's own count where the clock is behind.
+fn next_uid_validity(tx: &WriteTx<'_>) -> Result<UidValidity> {
+    let last: i64 = tx
+        .db
+        .prepare_cached("SELECT value FROM store_meta WHERE name = 'uidvalidity'")?
+        .query_row([], |row| row.get(0))?;
+    let next = tx.shared.world.clock.wall().seconds().clamp(1, i64::from(i32::MAX)).max(last + 1);
+    tx.db.prepare_cached("UPDATE store_meta SET value = ?1 WHERE name = 'uidvalidity'")?.execute([next])?;
+    UidValidity::try_from(next).map_err(|_| Error::new(ErrorKind::Limit, "the store has no UIDVALIDITY left"))
+}
+
+/// Removes all rows that belong to a mailbox, but not its own.
+pub(super) fn remove_content(tx: &mut WriteTx<'_>, id: MailboxId) -> Result<()> {
+    let db = tx.db;
+    let mut blobs = Vec::new();
+    let mut facts = db.prepare_cached("SELECT blob FROM fact WHERE mailbox = ?1")?;
+    let mut rows = facts.query([id.0])?;
+    while let Some(row) = rows.next()? {
+        blobs.push(row.get(0)?);
+    }
+    free::release(tx, blobs)?;
+    db.prepare_cached("DELETE FROM fact WHERE mailbox = ?1")?.execute([id.0])?;
+    let (first, last) = super::block::row_ids(id);
+    db.prepare_cached("DELETE FROM state WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
+    db.prepare_cached("DELETE FROM vanished WHERE mailbox = ?1")?.execute([id.0])?;
+    db.prepare_cached("DELETE FROM keyword WHERE mailbox = ?1")?.execute([id.0])?;
+    Ok(())
+}
+
+/// Subscribes or unsubscribes.
+pub(super) fn subscribe(tx: &WriteTx<'_>, account: AccountId, name: &str, on: bool) -> Result<()> {
+    let sql = match on {
+        true => "INSERT OR IGNORE INTO subscription(account, name) VALUES (?1, ?2)",
+        false => "DELETE FROM subscription WHERE account = ?1 AND name = ?2",
+    };
+    tx.db.prepare_cached(sql)?.execute(params![account.0, name])?;
+    Ok(())
+}
+
+fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Result<()> {
+    let (id, _) = find(tx.db, account, from)?.ok_or_else(super::transaction::no_mailbox)?;
+    if find(tx.db, account, to)?.is_some() {
+        return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
+    }
+    if from == INBOX {
+        check_room(tx, account, &[to])?;
+        insert_levels_above(tx, account, to)?;
+        let made = insert(tx, account, to, None)?;
+        copy::move_all(tx, id, UidSet::all(), made)?;
+        return Ok(());
+    }
+    let mut renamed = vec![(id, to.to_owned())];
+    for (child, name) in children(tx.db, account, from)? {
+        let new = name.strip_prefix(from).map(|rest| format!("{to}{rest}")).unwrap_or_default();
+        let new = normal_name(&new)?;
+        if find(tx.db, account, &new)?.is_some() {
+            return Err(Error::new(ErrorKind::Exists, "a new name of a mailbox below exists already"));
+        }
+        renamed.push((child, new));
+    }
+    check_room(tx, account, &[to])?;
+    insert_levels_above(tx, account, to)?;
+    tx.flush_rows()?;
+    for (id, name) in renamed {
+        tx.db.prepare_cached("UPDATE mailbox SET name = ?2 WHERE id = ?1")?.execute(params![id.0, name])?;
+        tx.forget_row(id);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_normal_or_refused() {
+        for (given, kept) in [
+            ("inbox", "INBOX"),
+            ("Inbox/a", "INBOX/a"),
+            ("inboxes", "inboxes"),
+            ("a/inbox", "a/inbox"),
+            ("a/b/", "a/b"),
+            ("Entwürfe", "Entwürfe"),
+        ] {
+            assert_eq!(normal_name(given).unwrap(), kept);
+        }
+        for refused in ["", "/", "a//b", "/a", "a//", "a\nb", "a\u{7f}", "a\u{85}"] {
+            assert_eq!(normal_name(refused).unwrap_err().kind(), ErrorKind::Invalid, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn names_at_the_limits() {
+        assert!(normal_name(&"a".repeat(MAILBOX_NAME_OCTETS_MAX - 1)).is_ok());
+        assert!(normal_name(&"a".repeat(MAILBOX_NAME_OCTETS_MAX)).is_ok());
+        assert!(normal_name(&"a".repeat(MAILBOX_NAME_OCTETS_MAX + 1)).is_err());
+        assert!(normal_name(&vec!["a"; MAILBOX_LEVELS_MAX].join("/")).is_ok());
+        assert!(normal_name(&vec!["a"; MAILBOX_LEVELS_MAX + 1].join("/")).is_err());
+    }
+}

@@ -1,0 +1,51 @@
+//! Brings a store's file to the present schema, one version after the other, each in its own transaction.
+//!
+//! `PRAGMA user_version` holds the version. A file newer than this engine is refused and left as it is.
+
+use rusqlite::Connection;
+
+use crate::base::{Error, ErrorKind, Result};
+
+/// What leads from version `i` to `i + 1`. Never changed once released: append.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// `mail` in ASCII: tells our files from other SQLite databases.
+const APPLICATION_ID: i32 = 0x6d61_696c;
+
+/// Refuses a file that is not ours or that a newer engine wrote. Writes nothing.
+pub(super) fn check(db: &Connection) -> Result<()> {
+    let version = version(db)?;
+    let application: i32 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let newest = MIGRATIONS.len() as i64;
+    if version > newest {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("the store has schema {version}, this engine knows {newest}: a newer engine wrote it"),
+        ));
+    }
+    let foreign = match version {
+        0 => db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))? > 0,
+        _ => application != APPLICATION_ID,
+    };
+    if foreign {
+        return Err(Error::new(ErrorKind::Invalid, "mail.db is a database of another program"));
+    }
+    Ok(())
+}
+
+/// Migrates a checked file.
+pub(super) fn migrate(db: &Connection) -> Result<()> {
+    let version = version(db)?;
+    for (from, sql) in (0..).zip(MIGRATIONS).skip_while(|(from, _)| *from < version) {
+        let to: i64 = from + 1;
+        db.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {sql} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {to}; COMMIT;"
+        ))
+        .map_err(|e| Error::from(e).while_doing(&format!("schema {to}")))?;
+    }
+    Ok(())
+}
+
+fn version(db: &Connection) -> Result<i64> {
+    Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}

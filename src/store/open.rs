@@ -1,0 +1,139 @@
+//! Opening and closing a store: starts its lanes, and ends them.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use smol::channel::{Sender, bounded};
+
+use super::lane::Lanes;
+use super::reader::Question;
+use super::shared::Shared;
+use super::transaction::Desk;
+use super::writer::{self, Job, Writer};
+use super::{checkpoint, reader};
+use crate::base::event::EventSink;
+use crate::base::limits::WRITER_QUEUE_JOBS_MAX;
+use crate::base::world::Task;
+use crate::base::{Error, ErrorKind, Result, World};
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// Folder that holds `mail.db`, its WAL, the lock file and scratch files; made where missing.
+    pub folder: PathBuf,
+    /// Told of `Filed`, `Queued` and `Store` after their commit.
+    pub events: Arc<dyn EventSink>,
+    /// Reader lanes.
+    pub readers: usize,
+}
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    jobs: Sender<Job>,
+    questions: Sender<Question>,
+    /// The lanes; they end when the channels above close.
+    lanes: Mutex<Vec<Task<()>>>,
+}
+
+impl Store {
+    /// Opens the store, making it where there is none, migrating it where it is older. `Busy` where
+    /// another process or engine has it, `Invalid` where a newer engine wrote it.
+    pub async fn open(world: &World, options: StoreOptions) -> Result<Store> {
+        let readers = options.readers.max(1);
+        let shared = Arc::new(Shared::new(world, options));
+        let (jobs, jobs_in) = bounded(WRITER_QUEUE_JOBS_MAX);
+        let (questions, questions_in) = bounded(WRITER_QUEUE_JOBS_MAX);
+        let mut lanes = Lanes::default();
+        let mut tasks = Vec::new();
+        for _ in 0..readers {
+            let lane = reader::run(shared.clone(), questions_in.clone(), lanes.add());
+            tasks.push(world.run.lane("store-read", Box::pin(lane)));
+        }
+        drop(questions_in);
+        let lane = checkpoint::run(shared.clone(), lanes.add_log(), lanes.add(), jobs.downgrade());
+        tasks.push(world.run.lane("store-checkpoint", Box::pin(lane)));
+        let (ready, opened) = bounded(1);
+        let writer = Writer {
+            shared: shared.clone(),
+            jobs: jobs_in,
+            lanes,
+            db: None,
+            desk: Desk::default(),
+            wal: Arc::new(AtomicU64::new(0)),
+            dead: true,
+            lock: None,
+        };
+        tasks.push(world.run.lane("store-write", Box::pin(begin(writer, ready))));
+        let store = Store { inner: Arc::new(Inner { shared, jobs, questions, lanes: Mutex::new(tasks) }) };
+        let opened =
+            opened.recv().await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Bug, "the writer did not begin")));
+        if opened.is_err() {
+            store.lanes_ended().await;
+        }
+        opened.map(|()| store)
+    }
+
+    /// Answers what was handed in, checkpoints, closes every connection. Not an error where it is closed already.
+    pub async fn close(&self) -> Result<()> {
+        let (answer, answered) = bounded(1);
+        let closed = match self.inner.jobs.send(Job::Close(answer)).await {
+            Ok(()) => answered.recv().await.unwrap_or(Ok(())),
+            Err(_) => Ok(()),
+        };
+        self.lanes_ended().await;
+        closed
+    }
+
+    /// Folder for scratch files.
+    pub fn scratch_folder(&self) -> PathBuf {
+        self.inner.shared.files.scratch.clone()
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+
+    pub(super) fn jobs(&self) -> &Sender<Job> {
+        &self.inner.jobs
+    }
+
+    pub(super) fn questions(&self) -> &Sender<Question> {
+        &self.inner.questions
+    }
+
+    async fn lanes_ended(&self) {
+        let lanes = std::mem::take(&mut *self.inner.lanes.lock().unwrap_or_else(PoisonError::into_inner));
+        for lane in lanes {
+            lane.await;
+        }
+    }
+}
+
+/// The writer lane from its first breath: opens the file, then the other lanes' connections.
+async fn begin(mut writer: Writer, ready: Sender<Result<()>>) {
+    let opened = writer::open(&writer.shared).map(|(db, directory, lock)| {
+        writer.db = Some(db);
+        writer.lock = Some(lock);
+        writer.shared.set_directory(Arc::new(directory));
+        writer.watch_log();
+    });
+    let opened = match opened {
+        Ok(()) => writer.lanes.open().await,
+        Err(e) => Err(e),
+    };
+    let failed = opened.is_err();
+    if failed {
+        writer.give_up().await;
+    }
+    let _ = ready.try_send(opened);
+    if !failed {
+        writer.run().await;
+    }
+}

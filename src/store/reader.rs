@@ -1,0 +1,87 @@
+//! Reader lanes: answer questions beside the writer, each on its own connection.
+//!
+//! A question is one closure on the connection. It sees every commit that was answered before it was asked.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use smol::channel::{Receiver, bounded};
+
+use super::lane::{Control, Next, next, no_connection};
+use super::shared::{Shared, closed, down};
+use super::{Store, connection};
+use crate::base::limits::{STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS};
+use crate::base::{Error, ErrorKind, Result};
+
+/// A question whose type is forgotten: false where it must be asked again, since the file was busy.
+pub(super) type Question = Box<dyn FnMut(Result<&Connection>) -> bool + Send>;
+
+impl Store {
+    /// Asks a reader. `ask` may be run more than once.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        ask: impl Fn(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.shared().check_up()?;
+        let (answer, answered) = bounded(1);
+        let question: Question = Box::new(move |db| {
+            let given = db.and_then(&ask);
+            match given {
+                Err(e) if e.kind() == ErrorKind::Busy => false,
+                given => {
+                    // Whoever asked may have gone.
+                    let _ = answer.try_send(given.map_err(as_read));
+                    true
+                }
+            }
+        });
+        self.questions().send(question).await.map_err(|_| closed())?;
+        answered.recv().await.unwrap_or_else(|_| Err(down()))
+    }
+}
+
+/// An error while reading loses nothing: only the writer's make the store fail.
+fn as_read(e: Error) -> Error {
+    match e.kind() {
+        ErrorKind::StoreDown => Error::new(ErrorKind::Store, e.text()),
+        _ => e,
+    }
+}
+
+/// A reader lane.
+pub(super) async fn run(shared: Arc<Shared>, questions: Receiver<Question>, control: Receiver<Control>) {
+    let mut db = None;
+    loop {
+        match next(&control, async { questions.recv().await.ok() }).await {
+            Next::Work(question) => answer(&shared, &mut db, question).await,
+            Next::Order(Control::Open(done)) => {
+                let opened = connection::open_reader(&shared.world, &shared.files).map(|opened| db = Some(opened));
+                let _ = done.try_send(opened);
+            }
+            Next::Order(Control::Close(done)) => {
+                let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
+            }
+            Next::Order(Control::End(done)) => {
+                let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
+                return;
+            }
+            Next::Over => return,
+        }
+    }
+}
+
+async fn answer(shared: &Shared, db: &mut Option<Connection>, mut question: Question) {
+    let clock = &shared.world.clock;
+    for _ in 0..STORE_BUSY_TRIES_MAX {
+        shared.reading.fetch_add(1, Ordering::SeqCst);
+        let done = question(db.as_ref().ok_or_else(no_connection));
+        shared.reading.fetch_sub(1, Ordering::SeqCst);
+        if done {
+            return;
+        }
+        clock.sleep_until(clock.now() + Duration::from_millis(STORE_BUSY_WAIT_MILLISECONDS)).await;
+    }
+    question(Err(Error::new(ErrorKind::Store, "another program keeps the store locked")));
+}

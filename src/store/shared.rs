@@ -1,0 +1,89 @@
+//! What the store's lanes and its callers share: the world, the views, the directory, the watchers.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::StoreOptions;
+use super::body::ReadAhead;
+use super::connection::Files;
+use super::directory::Directory;
+use super::fact::FactTables;
+use super::view::Views;
+use super::watch::Watchers;
+use crate::base::{Error, ErrorKind, Result, World};
+
+/// Shared by everyone who works on one store.
+pub(super) struct Shared {
+    pub world: World,
+    pub options: StoreOptions,
+    pub files: Files,
+    pub views: Views,
+    pub facts: FactTables,
+    pub read_ahead: ReadAhead,
+    pub watchers: Watchers,
+    /// Readers at work now.
+    pub reading: AtomicUsize,
+    directory: Mutex<Arc<Directory>>,
+    down: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    pub fn new(world: &World, options: StoreOptions) -> Shared {
+        Shared {
+            world: world.clone(),
+            files: Files::of(&options.folder),
+            options,
+            views: Views::default(),
+            facts: FactTables::default(),
+            read_ahead: ReadAhead::default(),
+            watchers: Watchers::default(),
+            reading: AtomicUsize::new(0),
+            directory: Mutex::default(),
+            down: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The directory as of the last commit.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the directory.
+    pub fn set_directory(&self, directory: Arc<Directory>) {
+        let before = std::mem::replace(&mut *self.directory.lock().unwrap_or_else(PoisonError::into_inner), directory);
+        drop(before);
+    }
+
+    /// Says whether work is refused.
+    pub fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// Refuses work for good.
+    pub fn set_closed(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Why there is no work to be had, where there is none.
+    pub fn check_up(&self) -> Result<()> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(closed());
+        }
+        if self.down.load(Ordering::SeqCst) {
+            return Err(down());
+        }
+        Ok(())
+    }
+}
+
+/// The store is down.
+pub(super) fn down() -> Error {
+    Error::new(ErrorKind::StoreDown, "the store is down after a disk error")
+}
+
+/// The store is closed.
+pub(super) fn closed() -> Error {
+    Error::new(ErrorKind::StoreDown, "the store is closed")
+}

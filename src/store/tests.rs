@@ -1,0 +1,278 @@
+//! The store as its callers see it, on a world of one thread.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::base::account::{Credential, ScramKeys};
+use crate::base::envelope::{BodyKind, Notify, Returns};
+use crate::base::event::{Event, EventSink, Outcome, Silence};
+use crate::base::limits::{BODY_IN_MEMORY_OCTETS_MAX, MAILBOXES_MAX};
+use crate::base::world::*;
+use crate::base::{
+    AccountId, Address, BlobId, Body, Content, Enhanced, Envelope, ErrorKind, Flags, MailboxId, Mono, QueueId,
+    Recipient, Result, SpecialUse, Timestamp, Uid, UidSet,
+};
+
+mod accounts;
+mod messages;
+mod queue;
+
+// -- a world of one thread -----------------------------------------------------------------------------
+
+/// Lanes and tasks on one executor; time jumps to whatever is waited for.
+pub(super) struct Small {
+    executor: Arc<smol::Executor<'static>>,
+    now: AtomicU64,
+    wall: AtomicI64,
+    /// Fails the next syncs of plain files.
+    sync_fails: AtomicBool,
+}
+
+impl Clock for Small {
+    fn now(&self) -> Mono {
+        Mono(self.now.load(Ordering::SeqCst))
+    }
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+    fn sleep_until(&self, at: Mono) -> BoxFuture<'static, ()> {
+        self.now.fetch_max(at.0, Ordering::SeqCst);
+        Box::pin(smol::future::yield_now())
+    }
+}
+
+impl Entropy for Small {
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(7);
+    }
+}
+
+impl Spawner for Small {
+    fn task(&self, _: &'static str, future: BoxFuture<'static, ()>) -> Task<()> {
+        self.executor.spawn(future)
+    }
+    fn lane(&self, _: &'static str, future: BoxFuture<'static, ()>) -> Task<()> {
+        self.executor.spawn(future)
+    }
+    fn compute(&self, job: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        job();
+        Box::pin(async {})
+    }
+}
+
+struct Nothing;
+
+impl Network for Nothing {
+    fn connect(&self, _: SocketAddr, _: Option<IpAddr>) -> BoxFuture<'static, io::Result<BoxStream>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    fn listen(&self, _: SocketAddr) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+}
+
+impl Resolver for Nothing {
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        Box::pin(async { Answer { records: Err(NoRecords::ServFail), ttl: Duration::ZERO, secure: false } })
+    }
+}
+
+impl Tls for Nothing {
+    fn can_accept(&self) -> bool {
+        false
+    }
+    fn accept(&self, _: BoxStream) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    fn connect(&self, _: BoxStream, _: TlsPeer) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    fn set_identity(&self, _: Option<&str>, _: &[u8], _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn trust(&self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct File {
+    file: fs::File,
+    world: Arc<Small>,
+}
+
+impl DiskFile for File {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(out, offset)
+    }
+    fn write_at(&self, offset: u64, octets: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(octets, offset)
+    }
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+    fn set_len(&self, octets: u64) -> io::Result<()> {
+        self.file.set_len(octets)
+    }
+    fn sync(&self) -> io::Result<()> {
+        match self.world.sync_fails.load(Ordering::SeqCst) {
+            true => Err(io::Error::other("no sync today")),
+            false => self.file.sync_all(),
+        }
+    }
+}
+
+/// Files in a folder; locks are a list, since both engines of a test are in this process.
+struct Files {
+    world: Arc<Small>,
+    locks: Arc<Mutex<Vec<PathBuf>>>,
+}
+
+struct Locked(PathBuf, Arc<Mutex<Vec<PathBuf>>>);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.1.lock().unwrap().retain(|path| *path != self.0);
+    }
+}
+
+impl Disk for Files {
+    fn vfs(&self) -> Option<&str> {
+        None
+    }
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        let file = fs::OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path)?;
+        Ok(Arc::new(File { file, world: self.world.clone() }))
+    }
+    fn scratch(&self, folder: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let path = folder.join(format!("scratch-{}", self.world.now.fetch_add(1, Ordering::SeqCst)));
+        let file = self.open(&path, true)?;
+        fs::remove_file(path)?;
+        Ok(file)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        #[allow(clippy::disallowed_methods, reason = "a world of its own")]
+        fs::rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+    fn make_dir(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir_all(folder)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
+        let mut locks = self.locks.lock().unwrap();
+        if locks.iter().any(|held| held == path) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        locks.push(path.to_owned());
+        Ok(Box::new(Locked(path.to_owned(), self.locks.clone())))
+    }
+}
+
+/// A world, and a folder that goes with it.
+pub(super) struct Place {
+    small: Arc<Small>,
+    world: World,
+    folder: PathBuf,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Place {
+    fn new() -> Place {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+        let folder = std::env::temp_dir().join(format!("mailcore-store-{}-{number}", std::process::id()));
+        let small = Arc::new(Small {
+            executor: Arc::new(smol::Executor::new()),
+            now: AtomicU64::new(0),
+            wall: AtomicI64::new(1_800_000_000_000),
+            sync_fails: AtomicBool::new(false),
+        });
+        let nothing = Arc::new(Nothing);
+        let world = World {
+            clock: small.clone(),
+            entropy: small.clone(),
+            network: nothing.clone(),
+            resolver: nothing.clone(),
+            disk: Arc::new(Files { world: small.clone(), locks: Arc::default() }),
+            tls: nothing,
+            run: small.clone(),
+        };
+        Place { small, world, folder }
+    }
+
+    fn options(&self) -> StoreOptions {
+        StoreOptions { folder: self.folder.clone(), events: Arc::new(Silence), readers: 2 }
+    }
+
+    async fn open(&self) -> Store {
+        Store::open(&self.world, self.options()).await.unwrap()
+    }
+
+    /// A plain connection to the file, as another program would have.
+    fn sqlite(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.join("mail.db")).unwrap()
+    }
+}
+
+/// Runs a test on its own world.
+fn run<F: Future<Output = ()>>(test: impl FnOnce(Arc<Place>) -> F) {
+    let place = Arc::new(Place::new());
+    let executor = place.small.executor.clone();
+    smol::block_on(executor.run(test(place)));
+}
+
+// -- short forms ---------------------------------------------------------------------------------------------
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn uids(ranges: &[(Uid, Uid)]) -> UidSet {
+    UidSet::from_ranges(ranges.to_vec())
+}
+
+fn filing(mailbox: MailboxId) -> Filing {
+    Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: Timestamp(5_000) }
+}
+
+fn arrival(text: &str, filings: Vec<Filing>) -> Acceptance {
+    let arrival = Arrival { content: Content::from_octets(text), meta: BlobMeta::default(), filings };
+    Acceptance { arrivals: vec![arrival], items: Vec::new() }
+}
+
+fn add(flags: Flags) -> FlagChange {
+    FlagChange { how: FlagHow::Add, flags, keywords: Vec::new() }
+}
+
+/// A store with one account, bob@example.net, and his INBOX.
+async fn with_bob(place: &Place) -> (Store, AccountId, MailboxId) {
+    let store = place.open().await;
+    let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
+    let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+    (store, bob, inbox)
+}
+
+/// Files `count` messages into a mailbox, in groups.
+async fn fill(store: &Store, mailbox: MailboxId, count: usize) {
+    for group in (0..count).collect::<Vec<_>>().chunks(500) {
+        let arrivals = group.iter().flat_map(|_| arrival("x", vec![filing(mailbox)]).arrivals).collect();
+        store.accept(Acceptance { arrivals, items: Vec::new() }).await.unwrap();
+    }
+}

@@ -1,0 +1,199 @@
+//! Accounts, domains, aliases, mailboxes by name, settings.
+
+use super::*;
+
+#[test]
+fn an_account_comes_with_its_mailboxes() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        assert!(store.directory().is_local_domain("example.net"));
+        let list = store.mailboxes(bob).await.unwrap();
+        let names: Vec<_> = list.iter().map(|m| (m.name.as_str(), m.special_use, m.subscribed)).collect();
+        let expected = [
+            ("Archive", Some(SpecialUse::Archive), true),
+            ("Drafts", Some(SpecialUse::Drafts), true),
+            ("INBOX", None, true),
+            ("Junk", Some(SpecialUse::Junk), true),
+            ("Sent", Some(SpecialUse::Sent), true),
+            ("Trash", Some(SpecialUse::Trash), true),
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(list[2].id, inbox);
+        assert!(list.iter().all(|m| m.mod_seq == 1 && m.uid_next == 1 && m.selectable && m.total == 0));
+        let mut validities: Vec<_> = list.iter().map(|m| m.uid_validity).collect();
+        validities.sort_unstable();
+        validities.dedup();
+        assert_eq!((validities.len(), validities[0]), (6, 1_800_000_000));
+    });
+}
+
+#[test]
+fn credentials_quota_aliases_and_settings_outlive_a_reopen() {
+    run(|place| async move {
+        let (store, bob, _) = with_bob(&place).await;
+        let credential = Credential {
+            argon2id: "$argon2id$x".to_owned(),
+            scram_sha_256: ScramKeys { salt: vec![1], iterations: 4096, stored_key: [2; 32], server_key: [3; 32] },
+        };
+        assert_eq!(store.account_put(&address("BOB@Example.net"), Some(credential.clone())).await.unwrap(), bob);
+        store.account_quota(bob, Some(99)).await.unwrap();
+        for target in ["z@x.org", "bob@example.net", "z@x.org"] {
+            store.alias_put("sales@example.net", &address(target)).await.unwrap();
+        }
+        store.alias_put("@example.net", &address("bob@example.net")).await.unwrap();
+        store.domain_put("example.org").await.unwrap();
+        store.domain_put("example.org").await.unwrap();
+        store.setting_put("key", Some(vec![1, 2])).await.unwrap();
+        store.setting_put("gone", Some(vec![1])).await.unwrap();
+        store.setting_put("gone", None).await.unwrap();
+        let before = store.directory();
+        store.close().await.unwrap();
+        let store = place.open().await;
+        let directory = store.directory();
+        assert_eq!(directory.accounts(), before.accounts());
+        let account = directory.account("bob@example.net").unwrap();
+        assert_eq!((account.credential.as_ref(), account.quota_octets), (Some(&credential), Some(99)));
+        assert_eq!(directory.domains(), ["example.net", "example.org"]);
+        assert_eq!(directory.alias("sales@example.net").unwrap(), ["bob@example.net", "z@x.org"]);
+        assert_eq!(directory.aliases().len(), 3);
+        assert_eq!(store.setting("key").await.unwrap(), Some(vec![1, 2]));
+        assert_eq!(store.setting("gone").await.unwrap(), None);
+        store.alias_delete("sales@example.net").await.unwrap();
+        assert!(store.directory().alias("sales@example.net").is_none());
+        let kind = |e: crate::base::Error| e.kind();
+        assert_eq!(store.alias_delete("sales@example.net").await.map_err(kind), Err(ErrorKind::NotFound));
+        assert_eq!(store.domain_delete("example.net").await.map_err(kind), Err(ErrorKind::State));
+        store.domain_delete("example.org").await.unwrap();
+        assert!(!store.directory().is_local_domain("example.org"));
+    });
+}
+
+#[test]
+fn a_deleted_account_leaves_nothing() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 600).await;
+        store.change_flags(inbox, UidSet::all(), add(Flags::SEEN), None).await.unwrap();
+        let held = store.snapshot(inbox).await.unwrap();
+        let mut watch = store.watch(inbox);
+        store.account_delete("bob@example.net").await.unwrap();
+        watch.changed().await;
+        assert!(store.snapshot(inbox).await.unwrap().gone && !held.gone);
+        let change = store.change_flags(inbox, UidSet::all(), add(Flags::DRAFT), None).await;
+        assert_eq!(change.unwrap_err().kind(), ErrorKind::NotFound);
+        let copy = store.copy(inbox, UidSet::all(), inbox).await;
+        assert_eq!(copy.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(store.expunge(inbox, Expunge::Deleted).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(store.directory().account_by_id(bob).is_none());
+        store.close().await.unwrap();
+        let store = place.open().await;
+        for _ in 0..3 {
+            store.setting_put("x", None).await.unwrap();
+        }
+        let db = place.sqlite();
+        for table in ["account", "mailbox", "fact", "state", "blob", "blob_meta", "subscription", "dead"] {
+            let left: i64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+            assert_eq!(left, 0, "{table}");
+        }
+        // Ids and UIDVALIDITY go on.
+        let again = store.account_put(&address("bob@example.net"), None).await.unwrap();
+        assert!(again > bob);
+        assert!(store.directory().account_by_id(again).unwrap().inbox.0 > inbox.0);
+    });
+}
+
+#[test]
+fn mailboxes_are_made_deleted_and_made_again() {
+    run(|place| async move {
+        let (store, bob, _) = with_bob(&place).await;
+        let kind = |e: crate::base::Error| e.kind();
+        let deep = store.mailbox_create(bob, "a/b/c", Some(SpecialUse::All)).await.unwrap();
+        assert_eq!((deep.name.as_str(), deep.special_use, deep.subscribed), ("a/b/c", Some(SpecialUse::All), false));
+        let middle = store.mailbox(bob, "a/b").await.unwrap().unwrap();
+        assert!(middle.selectable);
+        assert_eq!(store.mailbox_create(bob, "a/b", None).await.map_err(kind), Err(ErrorKind::Exists));
+        assert_eq!(store.mailbox_create(bob, "a//b", None).await.map_err(kind), Err(ErrorKind::Invalid));
+        assert_eq!(store.mailbox_create(AccountId(9), "q", None).await.map_err(kind), Err(ErrorKind::NotFound));
+        assert_eq!(store.mailbox_delete(bob, "inbox").await.map_err(kind), Err(ErrorKind::Invalid));
+        assert_eq!(store.mailbox_delete(bob, "nope").await.map_err(kind), Err(ErrorKind::NotFound));
+        store.accept(arrival("in the middle", vec![filing(middle.id)])).await.unwrap();
+        store.mailbox_delete(bob, "a/b").await.unwrap();
+        let bare = store.mailbox(bob, "a/b").await.unwrap().unwrap();
+        assert!(!bare.selectable && bare.id > middle.id && bare.total == 0);
+        assert_eq!(store.snapshot(bare.id).await.map_err(kind).err(), Some(ErrorKind::NotFound));
+        assert_eq!(store.accept(arrival("x", vec![filing(bare.id)])).await.map_err(kind), Err(ErrorKind::NotFound));
+        assert_eq!(store.mailbox_delete(bob, "a/b").await.map_err(kind), Err(ErrorKind::State));
+        let again = store.mailbox_create(bob, "a/b", None).await.unwrap();
+        assert!(again.selectable && again.uid_validity > middle.uid_validity && again.uid_next == 1);
+        store.accept(arrival("x", vec![filing(again.id)])).await.unwrap();
+        store.mailbox_delete(bob, "a/b/c").await.unwrap();
+        store.mailbox_delete(bob, "a/b").await.unwrap();
+        assert!(store.mailbox(bob, "a/b").await.unwrap().is_none());
+        assert_eq!(store.account_octets(bob).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn renaming_takes_the_children_along() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let kind = |e: crate::base::Error| e.kind();
+        let child = store.mailbox_create(bob, "a/b", None).await.unwrap();
+        store.mailbox_create(bob, "ab", None).await.unwrap();
+        store.accept(arrival("x", vec![filing(child.id)])).await.unwrap();
+        store.mailbox_rename(bob, "a", "new/place").await.unwrap();
+        let names: Vec<_> = store.mailboxes(bob).await.unwrap().into_iter().map(|m| m.name).collect();
+        assert!(["new", "new/place", "new/place/b", "ab"].iter().all(|n| names.iter().any(|m| m == n)), "{names:?}");
+        let moved = store.mailbox(bob, "new/place/b").await.unwrap().unwrap();
+        assert_eq!((moved.id, moved.uid_validity, moved.total), (child.id, child.uid_validity, 1));
+        assert_eq!(store.mailbox_rename(bob, "a", "q").await.map_err(kind), Err(ErrorKind::NotFound));
+        assert_eq!(store.mailbox_rename(bob, "new", "new/q").await.map_err(kind), Err(ErrorKind::Invalid));
+        assert_eq!(store.mailbox_rename(bob, "new", "ab").await.map_err(kind), Err(ErrorKind::Exists));
+        // A name that events and later filings use is the new one.
+        store.accept(arrival("y", vec![filing(child.id)])).await.unwrap();
+        assert_eq!(store.mailbox(bob, "new/place/b").await.unwrap().unwrap().total, 2);
+        // INBOX gives its messages away and stays.
+        fill(&store, inbox, 3).await;
+        store.mailbox_rename(bob, "INBOX", "old/mail").await.unwrap();
+        assert_eq!(store.mailbox(bob, "old/mail").await.unwrap().unwrap().total, 3);
+        let stays = store.mailbox(bob, "INBOX").await.unwrap().unwrap();
+        assert_eq!((stays.id, stays.total, stays.uid_next), (inbox, 0, 4));
+    });
+}
+
+#[test]
+fn subscriptions_need_no_mailbox() {
+    run(|place| async move {
+        let (store, bob, _) = with_bob(&place).await;
+        store.mailbox_subscribe(bob, "not/there", true).await.unwrap();
+        store.mailbox_subscribe(bob, "not/there", true).await.unwrap();
+        store.mailbox_subscribe(bob, "Junk", false).await.unwrap();
+        let names = store.subscriptions(bob).await.unwrap();
+        assert_eq!(names, ["Archive", "Drafts", "INBOX", "Sent", "Trash", "not/there"]);
+        assert!(!store.mailbox(bob, "Junk").await.unwrap().unwrap().subscribed);
+        // Deleting a mailbox leaves its subscription (RFC 9051 §6.3.5).
+        store.mailbox_delete(bob, "Trash").await.unwrap();
+        assert!(store.subscriptions(bob).await.unwrap().contains(&"Trash".to_owned()));
+    });
+}
+
+#[test]
+fn an_account_has_room_for_so_many_mailboxes() {
+    run(|place| async move {
+        let (store, bob, _) = with_bob(&place).await;
+        let db = place.sqlite();
+        // Six are there; one less than the limit afterwards.
+        db.execute_batch(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+               INSERT INTO mailbox(account, name, uidvalidity) SELECT {}, 'm' || i, i FROM n",
+            MAILBOXES_MAX - 7,
+            bob.0
+        ))
+        .unwrap();
+        drop(db);
+        let two = store.mailbox_create(bob, "x/y", None).await;
+        assert_eq!(two.unwrap_err().kind(), ErrorKind::Limit);
+        store.mailbox_create(bob, "x", None).await.unwrap();
+        assert_eq!(store.mailbox_create(bob, "y", None).await.unwrap_err().kind(), ErrorKind::Limit);
+    });
+}

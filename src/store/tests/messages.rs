@@ -1,0 +1,302 @@
+//! Messages: in, read, flagged, copied, moved, expunged.
+
+use super::*;
+
+#[test]
+fn a_message_is_filed_and_read_back() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let meta = BlobMeta {
+            header_octets: 10,
+            envelope: b"(NIL)".to_vec(),
+            subject: "hello".to_owned(),
+            sent: Timestamp(77),
+            ..BlobMeta::default()
+        };
+        let content = Content {
+            prefix: b"Received: here\r\n".to_vec(),
+            body: Body::Memory(Arc::new(b"Subject: hello\r\n\r\nbody\r\n".to_vec())),
+        };
+        let arrival = Arrival {
+            content: content.clone(),
+            meta: meta.clone(),
+            filings: vec![Filing { flags: Flags::SEEN, keywords: vec!["$Forwarded".to_owned()], ..filing(inbox) }],
+        };
+        let mut watch = store.watch(inbox);
+        let accepted = store.accept(Acceptance { arrivals: vec![arrival], items: vec![] }).await.unwrap();
+        watch.changed().await;
+        assert_eq!(accepted.filed.len(), 1);
+        assert_eq!((accepted.filed[0].uid, accepted.filed[0].mod_seq), (1, 2));
+        let snapshot = store.snapshot(inbox).await.unwrap();
+        assert_eq!(
+            (snapshot.uid_next, snapshot.mod_seq, snapshot.uid_validity),
+            (2, 2, accepted.filed[0].uid_validity)
+        );
+        assert_eq!(*snapshot.keywords, ["$Forwarded"]);
+        assert_eq!(*snapshot.flags, [Flags::SEEN | Flags::keyword(0)]);
+        let facts = store.facts(inbox, &UidSet::all()).await.unwrap();
+        let size = content.len();
+        assert_eq!((facts[0].uid, facts[0].internal_date, facts[0].size), (1, Timestamp(5_000), size));
+        let blob = facts[0].blob;
+        let whole = content.to_vec().unwrap();
+        assert_eq!(store.body(blob, 0, 1_000).await.unwrap(), whole);
+        assert_eq!(store.body(blob, 10, 5).await.unwrap(), &whole[10..15]);
+        assert_eq!(store.body(blob, size, 5).await.unwrap(), b"");
+        assert_eq!(store.bodies(vec![blob, BlobId(99)], 1_000).await.unwrap(), [Some(whole), None]);
+        assert_eq!(store.metas(vec![blob, BlobId(99)]).await.unwrap(), [Some(meta), None]);
+        assert_eq!(store.body(BlobId(99), 0, 5).await.unwrap_err().kind(), ErrorKind::NotFound);
+        let info = store.mailbox(bob, "inbox").await.unwrap().unwrap();
+        assert_eq!((info.total, info.unseen, info.deleted, info.octets), (1, 0, 0, size));
+        assert_eq!(store.account_octets(bob).await.unwrap(), size);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_large_body_goes_through_a_scratch_file() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        let octets: Vec<u8> = (0..3_000_000u32).flat_map(|n| (n as u16).to_le_bytes()).collect();
+        let disk = place.world.disk.clone();
+        let mut spool = crate::base::content::Spool::new(disk, store.scratch_folder(), 10_000_000);
+        octets.chunks(BODY_IN_MEMORY_OCTETS_MAX / 3).for_each(|piece| spool.push(piece).unwrap());
+        let mut content = spool.finish();
+        assert!(matches!(content.body, Body::File(..)));
+        content.prefix = b"X: y\r\n".to_vec();
+        let whole = content.to_vec().unwrap();
+        let acceptance = Acceptance {
+            arrivals: vec![Arrival { content, meta: BlobMeta::default(), filings: vec![filing(inbox)] }],
+            items: vec![],
+        };
+        store.accept(acceptance).await.unwrap();
+        let blob = store.facts(inbox, &UidSet::all()).await.unwrap()[0].blob;
+        let mut read = Vec::new();
+        loop {
+            let piece = store.body(blob, read.len() as u64, 60_000).await.unwrap();
+            if piece.is_empty() {
+                break;
+            }
+            read.extend(piece);
+        }
+        assert!(read == whole);
+        // Too large for what was allowed: none, so that the caller reads it in pieces.
+        assert!(store.bodies(vec![blob], 1_000_000).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn flags_change_and_are_told_apart() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 5).await;
+        let before = store.snapshot(inbox).await.unwrap();
+        let done = store.change_flags(inbox, uids(&[(2, 4)]), add(Flags::SEEN), None).await.unwrap();
+        assert_eq!((done.changed.as_slice(), done.mod_seq), ([2, 3, 4].as_slice(), before.mod_seq + 1));
+        // The same again changes nothing.
+        let again = store.change_flags(inbox, uids(&[(2, 3)]), add(Flags::SEEN), None).await.unwrap();
+        assert_eq!((again.changed.len(), again.mod_seq), (0, done.mod_seq));
+        // One changed since: left alone and named.
+        let change = FlagChange { how: FlagHow::Replace, flags: Flags::DELETED, keywords: vec!["Work".to_owned()] };
+        let third = store.change_flags(inbox, UidSet::all(), change, Some(before.mod_seq)).await.unwrap();
+        assert_eq!((third.changed.as_slice(), third.modified.as_slice()), ([1, 5].as_slice(), [2, 3, 4].as_slice()));
+        let snapshot = store.snapshot(inbox).await.unwrap();
+        let work = Flags::keyword(0);
+        assert_eq!(
+            *snapshot.flags,
+            [Flags::DELETED | work, Flags::SEEN, Flags::SEEN, Flags::SEEN, Flags::DELETED | work]
+        );
+        // A snapshot taken earlier stays what it was.
+        assert_eq!(*before.flags, [Flags::NONE; 5]);
+        let info = store.mailbox(bob, "INBOX").await.unwrap().unwrap();
+        assert_eq!((info.unseen, info.deleted, info.mod_seq), (2, 2, third.mod_seq));
+        // Removing an unknown keyword makes none.
+        let change = FlagChange { how: FlagHow::Remove, flags: Flags::NONE, keywords: vec!["Other".to_owned()] };
+        let none = store.change_flags(inbox, UidSet::all(), change, None).await.unwrap();
+        assert!(none.changed.is_empty() && !none.keywords_full);
+        assert_eq!(*store.snapshot(inbox).await.unwrap().keywords, ["Work"]);
+    });
+}
+
+#[test]
+fn a_mailbox_has_room_for_58_keywords() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 1).await;
+        let names = |n: usize| (0..n).map(|i| format!("k{i}")).collect::<Vec<_>>();
+        for (count, full) in [(57, false), (58, false), (59, true)] {
+            let change = FlagChange { how: FlagHow::Add, flags: Flags::NONE, keywords: names(count) };
+            let done = store.change_flags(inbox, UidSet::all(), change, None).await.unwrap();
+            assert_eq!(done.keywords_full, full, "{count}");
+        }
+        let before = store.snapshot(inbox).await.unwrap();
+        assert_eq!((before.keywords.len(), before.flags[0].0.count_ones()), (58, 58));
+        store.close().await.unwrap();
+        let store = place.open().await;
+        assert_eq!(store.snapshot(inbox).await.unwrap().flags, before.flags);
+    });
+}
+
+#[test]
+fn expunge_takes_what_it_should() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 6).await;
+        store.change_flags(inbox, uids(&[(2, 3), (5, 5)]), add(Flags::DELETED), None).await.unwrap();
+        let before = store.snapshot(inbox).await.unwrap();
+        let among = store.expunge(inbox, Expunge::DeletedAmong(uids(&[(1, 2)]))).await.unwrap();
+        assert_eq!((among.uids.as_slice(), among.mod_seq), ([2].as_slice(), before.mod_seq + 1));
+        let deleted = store.expunge(inbox, Expunge::Deleted).await.unwrap();
+        assert_eq!(deleted.uids, [3, 5]);
+        let whatever = store.expunge(inbox, Expunge::Among(uids(&[(6, 9)]))).await.unwrap();
+        assert_eq!(whatever.uids, [6]);
+        assert!(store.expunge(inbox, Expunge::Deleted).await.unwrap().uids.is_empty());
+        let after = store.snapshot(inbox).await.unwrap();
+        assert_eq!((after.uids.as_slice(), after.uid_next), ([1, 4].as_slice(), 7));
+        assert!(after.expunges > before.expunges && before.uids.len() == 6);
+        assert_eq!(store.vanished(inbox, among.mod_seq).await.unwrap().to_string(), "3,5:6");
+        assert_eq!(store.vanished(inbox, before.mod_seq).await.unwrap().to_string(), "2:3,5:6");
+        let info = store.mailbox(bob, "INBOX").await.unwrap().unwrap();
+        assert_eq!((info.total, info.deleted, info.octets), (2, 0, 2));
+        assert_eq!(store.facts(inbox, &UidSet::all()).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn copies_share_their_body_until_the_last_goes() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let archive = store.mailbox(bob, "Archive").await.unwrap().unwrap().id;
+        let both = arrival("shared", vec![filing(inbox), filing(archive)]);
+        store.accept(both).await.unwrap();
+        let change = FlagChange { how: FlagHow::Add, flags: Flags::FLAGGED, keywords: vec!["A".into(), "B".into()] };
+        store.change_flags(inbox, UidSet::all(), change, None).await.unwrap();
+        let only_b = FlagChange { how: FlagHow::Add, flags: Flags::NONE, keywords: vec!["B".to_owned()] };
+        store.change_flags(archive, UidSet::all(), only_b, None).await.unwrap();
+        let copied = store.copy(inbox, UidSet::all(), archive).await.unwrap();
+        assert_eq!((copied.from.as_slice(), copied.to.as_slice()), ([1].as_slice(), [2].as_slice()));
+        let there = store.snapshot(archive).await.unwrap();
+        assert_eq!(*there.keywords, ["B", "A"]);
+        assert_eq!(there.flags[1], Flags::FLAGGED | Flags::keyword(0) | Flags::keyword(1));
+        let blob = store.facts(archive, &uids(&[(2, 2)])).await.unwrap()[0].blob;
+        assert_eq!(store.account_octets(bob).await.unwrap(), 18);
+        for (mailbox, which) in [(inbox, (1, 1)), (archive, (2, 2)), (archive, (1, 1))] {
+            assert_eq!(store.body(blob, 0, 10).await.unwrap(), b"shared");
+            store.expunge(mailbox, Expunge::Among(uids(&[which]))).await.unwrap();
+        }
+        // The next change finds the background work done.
+        store.setting_put("x", None).await.unwrap();
+        store.setting_put("x", None).await.unwrap();
+        assert_eq!(store.body(blob, 0, 10).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(store.account_octets(bob).await.unwrap(), 0);
+        let left: i64 = place
+            .sqlite()
+            .query_row(
+                "SELECT (SELECT count(*) FROM blob) + (SELECT count(*) FROM refs) + (SELECT count(*) FROM dead)
+               + (SELECT count(*) FROM blob_meta)",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(left, 0);
+    });
+}
+
+#[test]
+fn moved_messages_keep_body_and_date() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let trash = store.mailbox(bob, "Trash").await.unwrap().unwrap().id;
+        fill(&store, inbox, 3).await;
+        let before = store.facts(inbox, &UidSet::all()).await.unwrap();
+        let moved = store.move_messages(inbox, uids(&[(1, 1), (3, 3)]), trash).await.unwrap();
+        assert_eq!((moved.from.as_slice(), moved.to.as_slice()), ([1, 3].as_slice(), [1, 2].as_slice()));
+        assert_eq!(*store.snapshot(inbox).await.unwrap().uids, [2]);
+        let after = store.facts(trash, &UidSet::all()).await.unwrap();
+        assert_eq!((after[1].blob, after[1].internal_date), (before[2].blob, before[2].internal_date));
+        // Within one mailbox it only gives new UIDs.
+        let within = store.move_messages(trash, uids(&[(1, 1)]), trash).await.unwrap();
+        assert_eq!((within.from.as_slice(), within.to.as_slice()), ([1].as_slice(), [3].as_slice()));
+        assert_eq!(*store.snapshot(trash).await.unwrap().uids, [2, 3]);
+        assert_eq!(store.body(before[0].blob, 0, 1).await.unwrap(), b"x");
+        assert_eq!(store.account_octets(bob).await.unwrap(), 3);
+        // To nowhere: nothing is done.
+        let nowhere = store.move_messages(trash, UidSet::all(), MailboxId(999)).await.unwrap_err();
+        assert_eq!(nowhere.kind(), ErrorKind::NotFound);
+        assert_eq!(*store.snapshot(trash).await.unwrap().uids, [2, 3]);
+    });
+}
+
+#[test]
+fn a_quota_is_kept() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        store.account_quota(bob, Some(10)).await.unwrap();
+        store.accept(arrival("12345", vec![filing(inbox)])).await.unwrap();
+        for (text, fits) in [("123456", false), ("12345", true), ("1", false)] {
+            let done = store.accept(arrival(text, vec![filing(inbox)])).await;
+            assert_eq!(done.map_err(|e| e.kind()).err(), (!fits).then_some(ErrorKind::Quota), "{text}");
+        }
+        let archive = store.mailbox(bob, "Archive").await.unwrap().unwrap().id;
+        assert_eq!(store.copy(inbox, uids(&[(1, 1)]), archive).await.unwrap_err().kind(), ErrorKind::Quota);
+        store.move_messages(inbox, uids(&[(1, 1)]), archive).await.unwrap();
+        assert_eq!(store.account_octets(bob).await.unwrap(), 10);
+        store.account_quota(bob, None).await.unwrap();
+        store.copy(inbox, UidSet::all(), archive).await.unwrap();
+        // All or none, for two accounts.
+        let eve = store.account_put(&address("eve@example.net"), None).await.unwrap();
+        store.account_quota(eve, Some(1)).await.unwrap();
+        let eves = store.directory().account_by_id(eve).unwrap().inbox;
+        let both = store.accept(arrival("xx", vec![filing(inbox), filing(eves)])).await;
+        assert_eq!(both.unwrap_err().kind(), ErrorKind::Quota);
+        assert_eq!(store.account_octets(bob).await.unwrap(), 15);
+        assert_eq!(store.account_octets(eve).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn many_at_once_share_commits_and_all_is_there() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let mut tasks = Vec::new();
+        for n in 0..300u32 {
+            let store = store.clone();
+            tasks.push(place.small.executor.spawn(async move {
+                store.accept(arrival(&format!("m{n}"), vec![filing(inbox)])).await.map(|a| (n, a.filed[0].uid))
+            }));
+        }
+        let mut seen = BTreeMap::new();
+        for task in tasks {
+            let (n, uid) = task.await.unwrap();
+            assert!(seen.insert(uid, n).is_none());
+        }
+        for fact in store.facts(inbox, &UidSet::all()).await.unwrap() {
+            let n = seen[&fact.uid];
+            assert_eq!(store.body(fact.blob, 0, 10).await.unwrap(), format!("m{n}").as_bytes());
+        }
+        assert_eq!(store.mailbox(bob, "INBOX").await.unwrap().unwrap().total, 300);
+    });
+}
+
+#[test]
+fn other_programs_read_mail_through_the_view() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 1_300).await;
+        for (set, flags) in [
+            (uids(&[(1, 1_300)]), Flags::SEEN),
+            (uids(&[(3, 600)]), Flags::FLAGGED | Flags::DRAFT),
+            (uids(&[(700, 700)]), Flags::ANSWERED | Flags::DELETED),
+        ] {
+            store.change_flags(inbox, set, add(flags), None).await.unwrap();
+        }
+        store.expunge(inbox, Expunge::Among(uids(&[(10, 20)]))).await.unwrap();
+        fill(&store, inbox, 3).await;
+        let snapshot = store.snapshot(inbox).await.unwrap();
+        let db = place.sqlite();
+        let mut select = db.prepare("SELECT uid, flags FROM message WHERE mailbox = ?1 ORDER BY uid").unwrap();
+        let rows = select.query_map([inbox.0], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)? as u64)));
+        let rows: Vec<_> = rows.unwrap().map(std::result::Result::unwrap).collect();
+        let expected: Vec<_> = snapshot.uids.iter().copied().zip(snapshot.flags.iter().map(|f| f.0)).collect();
+        assert_eq!(rows, expected);
+    });
+}

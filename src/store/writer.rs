@@ -1,0 +1,355 @@
+//! The writer lane: the one place that changes the file.
+//!
+//! It takes what is waiting, runs it in one transaction (a savepoint for each job), commits, shares the new
+//! views, says the events, and only then answers everyone, in order. Nothing awaits while a transaction is open.
+
+use rusqlite::Connection;
+use smol::channel::{Receiver, Sender, bounded};
+
+use super::directory::Directory;
+use super::lane::Lanes;
+use super::shared::{Shared, closed, down};
+use super::transaction::{Desk, WriteTx};
+use super::{Store, connection, free, recovery};
+use crate::base::event::Event;
+use crate::base::limits::{COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX, STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS};
+use crate::base::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Commits between two rounds of background work in a crowd.
+const COMMITS_PER_ROUND: u32 = 64;
+
+/// What is sent to the writer.
+pub(super) enum Job {
+    /// A change.
+    Work(Box<dyn Work>),
+    /// The checkpoint lane met an I/O error.
+    Failed(Error),
+    /// Ends the store; answered when all is closed.
+    Close(Sender<Result<()>>),
+}
+
+/// A change whose type is forgotten.
+pub(super) trait Work: Send {
+    /// Octets of bodies it brings.
+    fn octets(&self) -> u64;
+    /// Does it; keeps what it gives for the answer.
+    fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<()>;
+    /// Answers: what it gave where `outcome` is good, else the error.
+    fn answer(self: Box<Self>, outcome: Result<()>);
+}
+
+struct Typed<T, F> {
+    octets: u64,
+    run: Option<F>,
+    given: Option<T>,
+    answer: Sender<Result<T>>,
+}
+
+impl<T: Send, F: FnOnce(&mut WriteTx<'_>) -> Result<T> + Send> Work for Typed<T, F> {
+    fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<()> {
+        if let Some(run) = self.run.take() {
+            self.given = Some(run(tx)?);
+        }
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Typed { given, answer, .. } = *self;
+        let given = outcome.and_then(|()| given.ok_or_else(|| Error::new(ErrorKind::Bug, "a change gave nothing")));
+        // Whoever asked may have gone.
+        let _ = answer.try_send(given);
+    }
+}
+
+impl Store {
+    /// Hands a change to the writer and waits for its commit. `octets` are those of the bodies it brings.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        octets: u64,
+        run: impl FnOnce(&mut WriteTx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.shared().check_up()?;
+        let (answer, answered) = bounded(1);
+        let work = Box::new(Typed { octets, run: Some(run), given: None, answer });
+        self.jobs().send(Job::Work(work)).await.map_err(|_| closed())?;
+        answered.recv().await.unwrap_or_else(|_| Err(down()))
+    }
+}
+
+/// The writer's own things.
+pub(super) struct Writer {
+    pub shared: Arc<Shared>,
+    pub jobs: Receiver<Job>,
+    pub lanes: Lanes,
+    pub db: Option<Connection>,
+    pub desk: Desk,
+    /// Octets of log as of the last commit.
+    pub wal: Arc<std::sync::atomic::AtomicU64>,
+    /// Bodies wait to be removed.
+    pub dead: bool,
+    pub lock: Option<Box<dyn Send + Sync>>,
+}
+
+/// What became of a transaction.
+enum End {
+    /// On disk.
+    Committed,
+    /// Undone.
+    Undone(Error),
+    /// In doubt: the store must be closed and reopened.
+    Broken(Error),
+}
+
+impl Writer {
+    /// Works until the store is closed or dropped.
+    pub async fn run(mut self) {
+        let mut commits = 0u32;
+        let mut closing = None;
+        while let Ok(first) = self.jobs.recv().await {
+            let (batch, broken) = self.gather(first, &mut closing);
+            if let Some(error) = broken {
+                self.cure(&error).await;
+            }
+            if !batch.is_empty() {
+                self.batch(batch).await;
+                commits = commits.wrapping_add(1);
+            }
+            while self.dead && self.db.is_some() && (self.jobs.is_empty() || commits.is_multiple_of(COMMITS_PER_ROUND))
+            {
+                self.batch(Vec::new()).await;
+                commits = commits.wrapping_add(1);
+            }
+            if closing.is_some() {
+                // Nobody can hand in more; what was handed in before is still answered.
+                self.shared.set_closed();
+                self.jobs.close();
+            }
+        }
+        let ended = self.end().await;
+        if let Some(answer) = closing {
+            let _ = answer.try_send(ended);
+        }
+    }
+
+    /// What is waiting, up to the limits of one commit, in the order it came.
+    fn gather(&self, first: Job, closing: &mut Option<Sender<Result<()>>>) -> (Vec<Box<dyn Work>>, Option<Error>) {
+        let (mut batch, mut octets, mut broken) = (Vec::new(), 0u64, None);
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Work(work) => {
+                    octets = octets.saturating_add(work.octets());
+                    batch.push(work);
+                }
+                Job::Failed(error) => broken = Some(error),
+                Job::Close(answer) => *closing = Some(answer),
+            }
+            if batch.len() >= COMMIT_JOBS_MAX || octets >= COMMIT_OCTETS_MAX || broken.is_some() || closing.is_some() {
+                break;
+            }
+            next = self.jobs.try_recv().ok();
+        }
+        (batch, broken)
+    }
+
+    /// One transaction; an empty batch is a round of background work.
+    async fn batch(&mut self, mut batch: Vec<Box<dyn Work>>) {
+        let mut failed: Vec<Option<Error>> = Vec::new();
+        if self.db.is_none() {
+            return self.answer(batch, failed, &End::Broken(down()));
+        }
+        let end = match self.begin().await {
+            Ok(()) => self.transact(&mut batch, &mut failed),
+            Err(e) if e.kind() == ErrorKind::StoreDown => End::Broken(e),
+            Err(e) => End::Undone(e),
+        };
+        if let End::Broken(error) = &end {
+            self.shared.set_down(true);
+            let error = error.clone();
+            self.answer(batch, failed, &end);
+            self.cure(&error).await;
+            return;
+        }
+        if matches!(end, End::Committed) {
+            self.lanes.committed(self.wal.load(std::sync::atomic::Ordering::SeqCst));
+        } else {
+            self.dead = false;
+        }
+        self.answer(batch, failed, &end);
+    }
+
+    fn answer(&self, batch: Vec<Box<dyn Work>>, failed: Vec<Option<Error>>, end: &End) {
+        let mut failed = failed.into_iter();
+        for work in batch {
+            let outcome = match (failed.next().flatten(), end) {
+                (Some(refusal), _) => Err(refusal),
+                (None, End::Committed) => Ok(()),
+                (None, End::Undone(e) | End::Broken(e)) => Err(e.clone()),
+            };
+            work.answer(outcome);
+        }
+    }
+
+    /// Begins, waiting a little where another program holds the file.
+    async fn begin(&mut self) -> Result<()> {
+        for _ in 0..STORE_BUSY_TRIES_MAX {
+            match self.try_begin() {
+                Err(e) if e.kind() == ErrorKind::Busy => {}
+                begun => return begun,
+            }
+            let clock = &self.shared.world.clock;
+            clock.sleep_until(clock.now() + Duration::from_millis(STORE_BUSY_WAIT_MILLISECONDS)).await;
+        }
+        Err(Error::new(ErrorKind::Busy, "another program keeps the store locked"))
+    }
+
+    fn try_begin(&self) -> Result<()> {
+        let db = self.db.as_ref().ok_or_else(down)?;
+        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(())
+    }
+
+    /// From BEGIN, which was done, to COMMIT and the sharing of what it brought.
+    fn transact(&mut self, batch: &mut [Box<dyn Work>], failed: &mut Vec<Option<Error>>) -> End {
+        let Some(db) = &self.db else { return End::Broken(down()) };
+        let mut tx = WriteTx::new(db, &self.shared, &mut self.desk);
+        let done = run_jobs(&mut tx, batch, failed)
+            .and_then(|()| if batch.is_empty() { free::round(&mut tx) } else { Ok(self.dead) })
+            .and_then(|dead| tx.flush().map(|()| dead))
+            .and_then(|dead| commit(db).map(|()| dead));
+        match done {
+            Ok(dead) => {
+                self.dead = dead || tx.bodies_died;
+                tx.publish();
+                End::Committed
+            }
+            Err(e) => {
+                tx.give_up();
+                // Nothing may stay of it, also where SQLite has not rolled back by itself.
+                let undone = db.is_autocommit() || db.execute_batch("ROLLBACK").is_ok();
+                match e.kind() {
+                    ErrorKind::StoreDown => End::Broken(e),
+                    _ if !undone => End::Broken(Error::new(ErrorKind::StoreDown, e.text())),
+                    _ => End::Undone(Error::new(ErrorKind::Store, e.text())),
+                }
+            }
+        }
+    }
+
+    /// Closes everything and reopens it (see `recovery`); stays down where that fails.
+    async fn cure(&mut self, error: &Error) {
+        self.shared.set_down(true);
+        let events = self.shared.options.events.clone();
+        let say = |down, text: String| events.say(Event::Store { down, text });
+        say(true, error.text().to_owned());
+        self.desk = Desk::default();
+        self.shared.views.clear();
+        self.shared.facts.clear();
+        match recovery::cure(&self.shared, &self.lanes, &mut self.db).await {
+            Ok(directory) => {
+                self.watch_log();
+                self.shared.set_directory(Arc::new(directory));
+                self.dead = true;
+                self.shared.set_down(false);
+                say(false, "the store was closed, its log made durable, and reopened".to_owned());
+            }
+            Err(e) => say(true, format!("the store stays down: {}", e.text())),
+        }
+        self.shared.watchers.wake_all();
+    }
+
+    /// Follows the length of the log on the writer's own connection.
+    pub fn watch_log(&mut self) {
+        let wal = self.wal.clone();
+        if let Some(db) = &mut self.db {
+            let hook = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+                let octets = u64::try_from(pages).unwrap_or(0).saturating_mul(connection::PAGE_OCTETS);
+                wal.store(octets, std::sync::atomic::Ordering::SeqCst);
+                Ok(())
+            };
+            // Where it fails the log is only emptied when idle.
+            let _ = db.wal_hook(Some(hook));
+        }
+    }
+
+    /// Ends what was begun where opening failed; the file stays as it was.
+    pub async fn give_up(&mut self) {
+        self.lanes.end().await;
+        if let Some(db) = self.db.take() {
+            // The first error is the one that is told.
+            let _ = connection::close(db);
+        }
+        self.lock = None;
+    }
+
+    /// Ends the other lanes, empties the log, closes the file and gives the lock back.
+    async fn end(&mut self) -> Result<()> {
+        self.shared.set_closed();
+        self.lanes.end().await;
+        let emptied = match &self.db {
+            Some(db) => recovery::empty_log(db),
+            None => Err(down()),
+        };
+        let closed = self.db.take().map_or(Ok(()), connection::close);
+        self.lock = None;
+        self.shared.views.clear();
+        self.shared.watchers.close();
+        emptied.and(closed)
+    }
+}
+
+/// Runs each job in its savepoint. Fails only where the whole transaction must be given up.
+fn run_jobs(tx: &mut WriteTx<'_>, batch: &mut [Box<dyn Work>], failed: &mut Vec<Option<Error>>) -> Result<()> {
+    let db = tx.db;
+    for work in batch {
+        db.prepare_cached("SAVEPOINT job")?.execute([])?;
+        tx.begin_job();
+        let outcome = work.run(tx);
+        if let Err(e) = &outcome {
+            if e.kind() == ErrorKind::StoreDown {
+                return Err(e.clone());
+            }
+            db.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            if !tx.undo_job() {
+                return Err(Error::new(ErrorKind::Store, format!("undone with its group: {}", e.text())));
+            }
+        }
+        failed.push(outcome.err());
+        db.prepare_cached("RELEASE job")?.execute([])?;
+    }
+    Ok(())
+}
+
+/// COMMIT. Any failure but a full disk leaves it in doubt.
+fn commit(db: &Connection) -> Result<()> {
+    db.prepare_cached("COMMIT")?.execute([]).map_err(|e| match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => Error::from(e),
+        _ => Error::new(ErrorKind::StoreDown, format!("store: commit: {e}")),
+    })?;
+    Ok(())
+}
+
+/// What the writer needs to begin with: the file opened and brought to the present schema.
+pub(super) fn open(shared: &Shared) -> Result<(Connection, Directory, Box<dyn Send + Sync>)> {
+    let (disk, files) = (&shared.world.disk, &shared.files);
+    let failed = |e: std::io::Error| connection::disk_error(&files.folder.display().to_string(), &e);
+    disk.make_dir(&files.folder).map_err(failed)?;
+    disk.make_dir(&files.scratch).map_err(failed)?;
+    let lock = disk.lock(&files.lock).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AddrInUse => Error::new(
+            ErrorKind::Busy,
+            format!("the store in {} is in use by another process or engine", files.folder.display()),
+        ),
+        _ => failed(e),
+    })?;
+    let db = connection::open_writer(&shared.world, files)?;
+    super::migrate::migrate(&db)?;
+    let directory = Directory::load(&db)?;
+    Ok((db, directory, lock))
+}
