@@ -107,6 +107,9 @@ The library prints nothing, handles no signals, never ends the process.
 /** Passwords without TLS, on loopback listeners only. */
 #define MAILCORE_KEY_LOGIN_ALLOW_PLAINTEXT "login.allow_plaintext"
 
+/** Domain of login names without @; empty is the first local domain. */
+#define MAILCORE_KEY_LOGIN_DOMAIN "login.domain"
+
 /** Pause after a failed login. */
 #define MAILCORE_KEY_LOGIN_FAILURE_PAUSE_SECONDS "login.failure_pause_seconds"
 

@@ -174,6 +174,19 @@ pub static KEYS: &[Key] = &[
         "Passwords without TLS, on loopback listeners only.",
         settings.allow_plaintext_login
     ),
+    Key {
+        name: "login.domain",
+        kind: Kind::Text,
+        doc: "Domain of login names without @; empty is the first local domain.",
+        read: |c| Value::Text(c.settings.login_domain.as_ref().map(ToString::to_string).unwrap_or_default()),
+        write: |c, v| {
+            c.settings.login_domain = match as_text(v)? {
+                "" => None,
+                domain => Some(Domain::parse(domain).ok()?),
+            };
+            Some(())
+        },
+    },
     seconds!("login.failure_pause_seconds", 0, 60, "Pause after a failed login.", settings.login_failure_pause),
     number!(
         "login.argon2_kib",
