@@ -54,9 +54,11 @@ impl Read {
             let (clock, zone) = token.split_at_checked(split).unwrap_or((token, ""));
             self.time = self.time.or_else(|| time_of_day(clock));
             if !zone.is_empty() {
-                self.token(zone);
+                let offset = numeric_zone(zone).unwrap_or_else(|| named_zone(zone));
+                self.offset_minutes = self.offset_minutes.or(Some(offset));
             }
         } else if token.contains('-') && self.month.is_none() {
+            // `22-Nov-2026`: nothing in it has another dash or a colon.
             token.split('-').filter(|t| !t.is_empty()).for_each(|t| self.token(t));
         } else if first.is_ascii_digit() {
             self.number(token);
@@ -136,7 +138,7 @@ fn time_of_day(clock: &str) -> Option<(u32, u32, u32)> {
 fn numeric_zone(token: &str) -> Option<i32> {
     let (sign, rest) = token.split_at_checked(1)?;
     let digits: String = rest.chars().filter(|c| *c != ':').collect();
-    if digits.len() != 4 {
+    if !matches!(sign, "+" | "-") || digits.len() != 4 {
         return None;
     }
     let n: i32 = digits.parse().ok()?;
@@ -216,6 +218,10 @@ mod tests {
             ("99999999999999999999 Feb 2023 1:1", "", 0),
             ("1 Feb 2023 1:1 +99999", "Wed, 1 Feb 2023 01:01:00 +0000", 0),
             ("(((", "", 0),
+            ("1 Jan 70 1:1", "Thu, 1 Jan 1970 01:01:00 +0000", 0),
+            ("1 Jan 70 x:1:1x:1", "", 0),
+            ("1 Jan 70 1:1x1:1x1:1", "Thu, 1 Jan 1970 01:01:00 +0000", 0),
+            ("1-----Jan---70 1:1 -", "Thu, 1 Jan 1970 01:01:00 +0000", 0),
         ] {
             let got = date(value.as_bytes());
             assert_eq!(got.map_or(String::new(), |d| d.at.rfc5322()), want, "{value}");

@@ -198,17 +198,25 @@ impl Scanner {
         }
     }
 
-    /// Ends open parts until `level` are left: their bodies end at `end`, `too_many` line ends before here.
+    /// Ends open parts until `level` are left: their bodies end at `end`, `too_many` line ends before here. A part
+    /// directly in a multipart keeps its whole header, even where a boundary follows at once; those inside it
+    /// keep to its body.
     fn close_down_to(&mut self, level: usize, end: u64, too_many: u64) {
         let count = self.parts.len();
+        let outermost = self.open.get(level).and_then(|open| self.parts.get(open.part));
+        let limit = end.max(outermost.map_or(0, |part| part.body.start));
         while self.open.len() > level {
+            let is_outermost = self.open.len() == level + 1;
             let Some(open) = self.open.pop() else { return };
             self.boundaries -= usize::from(!open.boundary.is_empty());
-            if let Some(part) = self.parts.get_mut(open.part) {
-                part.end = count;
-                part.body.end = end.max(part.body.start);
-                part.lines = if part.body.is_empty() { 0 } else { self.line_ends - too_many - open.line_ends };
+            let Some(part) = self.parts.get_mut(open.part) else { return };
+            if !is_outermost {
+                part.header = part.header.start.min(limit)..part.header.end.min(limit);
+                part.body.start = part.body.start.min(limit);
             }
+            part.end = count;
+            part.body.end = limit;
+            part.lines = if part.body.is_empty() { 0 } else { self.line_ends - too_many - open.line_ends };
         }
     }
 
