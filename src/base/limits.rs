@@ -188,6 +188,17 @@ pub const SPF_VOID_LOOKUPS_MAX: usize = 2;
 /// Names of one MX or PTR answer that an SPF check looks at (RFC 7208 §4.6.4).
 pub const SPF_NAMES_MAX: usize = 10;
 
+/// Signatures of one message that are checked; further ones are not looked at.
+pub const DKIM_SIGNATURES_MAX: usize = 10;
+/// Names in `h=`.
+pub const DKIM_SIGNED_FIELDS_MAX: usize = 500;
+/// Octets of a key record: a key of 8192 bits in base64, with room.
+pub const DKIM_KEY_RECORD_OCTETS_MAX: usize = 4096;
+/// Bits of an RSA key (RFC 8301 §3.2).
+pub const DKIM_RSA_BITS_MIN: u32 = 1024;
+/// The same, largest: a check costs by the square of it.
+pub const DKIM_RSA_BITS_MAX: u32 = 8192;
+
 // -- store -------------------------------------------------------------------------------------------
 
 /// Jobs that share one commit.

@@ -1,0 +1,220 @@
+//! Keys: the pair a signer has, and the half it publishes in DNS (RFC 6376 §3.6, RFC 8463 §4).
+
+use openssl::hash::MessageDigest;
+use openssl::pkey::{Id, PKey, Private, Public};
+use openssl::rsa::{Padding, Rsa};
+use openssl::sha::sha256;
+use openssl::sign;
+
+use super::super::tags::Tags;
+use super::DkimResult;
+use crate::base::limits::{DKIM_KEY_RECORD_OCTETS_MAX, DKIM_RSA_BITS_MAX, DKIM_RSA_BITS_MIN};
+use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
+use crate::base::{Error, ErrorKind, Result};
+
+/// How a signature is made. SHA-1 is not among them (RFC 8301 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5.
+    RsaSha256,
+    /// RFC 8463.
+    Ed25519Sha256,
+}
+
+impl Algorithm {
+    /// `rsa-sha256` or `ed25519-sha256`
+    pub fn word(self) -> &'static str {
+        match self {
+            Algorithm::RsaSha256 => "rsa-sha256",
+            Algorithm::Ed25519Sha256 => "ed25519-sha256",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Algorithm> {
+        [Algorithm::RsaSha256, Algorithm::Ed25519Sha256].into_iter().find(|a| a.word() == word)
+    }
+
+    fn key_type(self) -> &'static str {
+        match self {
+            Algorithm::RsaSha256 => "rsa",
+            Algorithm::Ed25519Sha256 => "ed25519",
+        }
+    }
+}
+
+/// A private key.
+#[derive(Clone)]
+pub struct SigningKey {
+    algorithm: Algorithm,
+    key: PKey<Private>,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey({}, ***)", self.algorithm.word())
+    }
+}
+
+impl SigningKey {
+    /// Reads a PEM (PKCS #1 or PKCS #8), or the base64 of a 32-octet Ed25519 seed.
+    pub fn parse(text: &[u8]) -> Result<SigningKey> {
+        let key = match PKey::private_key_from_pem(text) {
+            Ok(key) => key,
+            Err(_) => {
+                seed(text).ok_or_else(|| Error::new(ErrorKind::Invalid, "neither a PEM key nor an Ed25519 seed"))?
+            }
+        };
+        let algorithm = match key.id() {
+            Id::RSA if key.bits() >= DKIM_RSA_BITS_MIN => Algorithm::RsaSha256,
+            Id::RSA => {
+                return Err(Error::new(ErrorKind::Invalid, format!("an RSA key of {} bits is too short", key.bits())));
+            }
+            Id::ED25519 => Algorithm::Ed25519Sha256,
+            _ => return Err(Error::new(ErrorKind::Invalid, "neither an RSA nor an Ed25519 key")),
+        };
+        Ok(SigningKey { algorithm, key })
+    }
+
+    /// Which signatures it makes.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The signature over canonical header octets.
+    pub(crate) fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
+        let signed = match self.algorithm {
+            Algorithm::RsaSha256 => sign::Signer::new(MessageDigest::sha256(), &self.key).and_then(|mut signer| {
+                signer.set_rsa_padding(Padding::PKCS1)?;
+                signer.sign_oneshot_to_vec(data)
+            }),
+            Algorithm::Ed25519Sha256 => sign::Signer::new_without_digest(&self.key)
+                .and_then(|mut signer| signer.sign_oneshot_to_vec(&sha256(data))),
+        };
+        signed.map_err(|e| Error::new(ErrorKind::Invalid, format!("cannot sign: {e}")))
+    }
+}
+
+/// An Ed25519 key from its seed in base64.
+fn seed(text: &[u8]) -> Option<PKey<Private>> {
+    use base64::Engine as _;
+    let octets = base64::engine::general_purpose::STANDARD.decode(text.trim_ascii()).ok()?;
+    PKey::private_key_from_raw_bytes(&octets, Id::ED25519).ok()
+}
+
+/// A fresh key (RSA of 2048 bits, or Ed25519) as PKCS #8 PEM.
+pub fn generate(algorithm: Algorithm) -> Result<Vec<u8>> {
+    let key = match algorithm {
+        Algorithm::RsaSha256 => Rsa::generate(2048).and_then(PKey::from_rsa),
+        Algorithm::Ed25519Sha256 => PKey::generate_ed25519(),
+    };
+    key.and_then(|key| key.private_key_to_pem_pkcs8())
+        .map_err(|e| Error::new(ErrorKind::Bug, format!("cannot make a key: {e}")))
+}
+
+/// The TXT record to publish at `<selector>._domainkey.<domain>` for a key.
+pub fn dns_record(key: &SigningKey) -> Result<String> {
+    use base64::Engine as _;
+    let octets = match key.algorithm {
+        Algorithm::RsaSha256 => key.key.public_key_to_der(),
+        Algorithm::Ed25519Sha256 => key.key.raw_public_key(),
+    };
+    let octets = octets.map_err(|e| Error::new(ErrorKind::Invalid, format!("no public half: {e}")))?;
+    let p = base64::engine::general_purpose::STANDARD.encode(octets);
+    Ok(format!("v=DKIM1; k={}; p={p}", key.algorithm.key_type()))
+}
+
+/// A published key.
+pub(crate) struct PublicKey {
+    key: PKey<Public>,
+    algorithm: Algorithm,
+    /// `t=y`: the domain is testing.
+    pub(crate) is_testing: bool,
+    /// `t=s`: the identity's domain must be the signing domain itself.
+    pub(crate) is_strict: bool,
+}
+
+impl PublicKey {
+    /// Whether it says that `data` was signed so.
+    pub(crate) fn verify(&self, data: &[u8], signature: &[u8]) -> bool {
+        let verified = match self.algorithm {
+            Algorithm::RsaSha256 => sign::Verifier::new(MessageDigest::sha256(), &self.key).and_then(|mut verifier| {
+                verifier.set_rsa_padding(Padding::PKCS1)?;
+                verifier.verify_oneshot(signature, data)
+            }),
+            Algorithm::Ed25519Sha256 => sign::Verifier::new_without_digest(&self.key)
+                .and_then(|mut verifier| verifier.verify_oneshot(signature, &sha256(data))),
+        };
+        verified.unwrap_or(false)
+    }
+
+    /// Reads a key record for use with `algorithm`.
+    fn parse(txt: &[u8], algorithm: Algorithm) -> std::result::Result<PublicKey, &'static str> {
+        if txt.len() > DKIM_KEY_RECORD_OCTETS_MAX {
+            return Err("key record is too long");
+        }
+        let text = std::str::from_utf8(txt).map_err(|_| "key record is not text")?;
+        let tags = Tags::parse(text).ok_or("key record is no tag list")?;
+        match tags.get("v") {
+            Some("DKIM1") if tags.first() != Some("v") => return Err("key record's version is not its first tag"),
+            None | Some("DKIM1") => {}
+            Some(_) => return Err("key record of another version"),
+        }
+        if tags.get("k").unwrap_or("rsa") != algorithm.key_type() {
+            return Err("key is of another type");
+        }
+        if tags.list("h").is_some_and(|hashes| !hashes.contains(&"sha256")) {
+            return Err("key is not for SHA-256");
+        }
+        if tags.list("s").is_some_and(|services| !services.iter().any(|s| matches!(*s, "*" | "email"))) {
+            return Err("key is not for mail");
+        }
+        let octets = tags.base64("p").ok_or("key record has no key")?.ok_or("key is not base64")?;
+        if octets.is_empty() {
+            return Err("key is revoked");
+        }
+        let key = public_key(&octets, algorithm).ok_or("key cannot be used")?;
+        let flags = tags.list("t").unwrap_or_default();
+        Ok(PublicKey { key, algorithm, is_testing: flags.contains(&"y"), is_strict: flags.contains(&"s") })
+    }
+}
+
+fn public_key(octets: &[u8], algorithm: Algorithm) -> Option<PKey<Public>> {
+    match algorithm {
+        Algorithm::Ed25519Sha256 => PKey::public_key_from_raw_bytes(octets, Id::ED25519).ok(),
+        Algorithm::RsaSha256 => {
+            // SubjectPublicKeyInfo, or a bare RSAPublicKey, which RFC 6376 §3.6.1 names and some publish.
+            let rsa = Rsa::public_key_from_der(octets).or_else(|_| Rsa::public_key_from_der_pkcs1(octets)).ok()?;
+            let bits = rsa.size() * 8;
+            (DKIM_RSA_BITS_MIN..=DKIM_RSA_BITS_MAX).contains(&bits).then_some(())?;
+            PKey::from_rsa(rsa).ok()
+        }
+    }
+}
+
+/// Asks DNS for a key. The error is the result of the signature, with the reason.
+pub(crate) async fn fetch(
+    resolver: &dyn Resolver,
+    selector: &str,
+    domain: &str,
+    algorithm: Algorithm,
+) -> std::result::Result<PublicKey, (DkimResult, String)> {
+    let name = format!("{selector}._domainkey.{domain}");
+    let records = match resolver.ask(&name, RecordKind::Txt).await.records {
+        Ok(records) => records,
+        Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => {
+            return Err((DkimResult::PermError, format!("no key at {name}")));
+        }
+        Err(trouble) => return Err((DkimResult::TempError, format!("key at {name}: {trouble:?}"))),
+    };
+    let mut why = "no key record";
+    for record in &records {
+        match record {
+            Record::Txt(txt) => match PublicKey::parse(txt, algorithm) {
+                Ok(key) => return Ok(key),
+                Err(reason) => why = reason,
+            },
+            _ => continue,
+        }
+    }
+    Err((DkimResult::PermError, format!("{name}: {why}")))
+}

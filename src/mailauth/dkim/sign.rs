@@ -1,0 +1,129 @@
+//! Signs a message: the body in pieces, then the header; out comes the field to put in front.
+
+use base64::Engine as _;
+
+use super::signature::canonical_field;
+use super::{BodyCanon, Canonicalization, SigningKey};
+use crate::base::{Result, Timestamp};
+use crate::message::header;
+
+/// Fields worth signing (RFC 6376 §5.4.1), and whether one more of them than there is is signed, so that none can be
+/// added (oversigning).
+const SIGNED: &[(&str, bool)] = &[
+    ("From", true),
+    ("Sender", false),
+    ("Reply-To", true),
+    ("Subject", true),
+    ("Date", true),
+    ("Message-ID", true),
+    ("To", true),
+    ("Cc", true),
+    ("In-Reply-To", false),
+    ("References", false),
+    ("MIME-Version", true),
+    ("Content-Type", true),
+    ("Content-Transfer-Encoding", true),
+    ("Content-Disposition", false),
+    ("List-Id", false),
+    ("List-Unsubscribe", false),
+    ("List-Unsubscribe-Post", false),
+    ("Autocrypt", false),
+];
+
+/// Who signs, and how.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    /// Signing domain.
+    pub domain: String,
+    /// Selector: the key's name in DNS.
+    pub selector: String,
+    /// The key.
+    pub key: SigningKey,
+    /// Of the header.
+    pub header: Canonicalization,
+    /// Of the body.
+    pub body: Canonicalization,
+}
+
+impl Signer {
+    /// A signer in the usual form, relaxed/relaxed.
+    pub fn new(domain: impl Into<String>, selector: impl Into<String>, key: SigningKey) -> Signer {
+        let (header, body) = (Canonicalization::Relaxed, Canonicalization::Relaxed);
+        Signer { domain: domain.into(), selector: selector.into(), key, header, body }
+    }
+
+    /// Begins a signature.
+    pub fn begin(&self) -> Signing<'_> {
+        Signing { signer: self, body: BodyCanon::new(self.body, None) }
+    }
+}
+
+/// A signature under way.
+pub struct Signing<'a> {
+    signer: &'a Signer,
+    body: BodyCanon,
+}
+
+impl Signing<'_> {
+    /// The next octets of the body.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.body.push(piece);
+    }
+
+    /// The whole DKIM-Signature field, folded, CRLF at its end.
+    pub fn finish(self, header: &[u8], now: Timestamp) -> Result<Vec<u8>> {
+        let Signing { signer, body } = self;
+        let (body_hash, _) = body.finish();
+        let fields: Vec<_> = header::fields(header).collect();
+        let mut names: Vec<&str> = Vec::new();
+        let mut data = Vec::new();
+        for (name, over) in SIGNED {
+            let of_name: Vec<_> = fields.iter().filter(|f| f.is(name)).collect();
+            for field in of_name.iter().rev() {
+                canonical_field(signer.header, field.raw, &mut data);
+                data.extend_from_slice(b"\r\n");
+            }
+            names.extend(std::iter::repeat_n(*name, of_name.len() + usize::from(*over)));
+        }
+        let mut field = format!(
+            "DKIM-Signature: v=1; a={}; c={}/{}; d={};\r\n\ts={}; t={};\r\n",
+            signer.key.algorithm().word(),
+            signer.header.word(),
+            signer.body.word(),
+            signer.domain,
+            signer.selector,
+            now.seconds(),
+        );
+        fold_list(&mut field, "\th=", &names);
+        let hash = base64::engine::general_purpose::STANDARD.encode(body_hash);
+        field.push_str(&format!("\tbh={hash};\r\n\tb="));
+        canonical_field(signer.header, field.as_bytes(), &mut data);
+        let signature = base64::engine::general_purpose::STANDARD.encode(signer.key.sign(&data)?);
+        let mut rest = signature.as_str();
+        while let Some((line, behind)) = rest.split_at_checked(72) {
+            field.push_str(line);
+            field.push_str("\r\n\t");
+            rest = behind;
+        }
+        field.push_str(rest);
+        field.push_str("\r\n");
+        Ok(field.into_bytes())
+    }
+}
+
+/// `tag=name:name:...;` on lines of at most 76 columns.
+fn fold_list(out: &mut String, tag: &str, names: &[&str]) {
+    let mut line = tag.to_owned();
+    for (i, name) in names.iter().enumerate() {
+        let end = if i + 1 == names.len() { ";" } else { ":" };
+        if line.len() + name.len() > 74 {
+            out.push_str(&line);
+            out.push_str("\r\n");
+            line = "\t ".to_owned();
+        }
+        line.push_str(name);
+        line.push_str(end);
+    }
+    out.push_str(&line);
+    out.push_str("\r\n");
+}

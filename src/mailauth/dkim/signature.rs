@@ -1,0 +1,156 @@
+//! The DKIM-Signature field (RFC 6376 §3.5): its tags, and what of the header it covers.
+
+use super::super::tags::Tags;
+use super::canonical::relaxed_field;
+use super::{Algorithm, Canonicalization};
+use crate::base::limits::DKIM_SIGNED_FIELDS_MAX;
+use crate::message::header::{self, Field};
+
+/// A parsed signature.
+#[derive(Debug, Clone)]
+pub(crate) struct Signature {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) body_hash: Vec<u8>,
+    pub(crate) header_canon: Canonicalization,
+    pub(crate) body_canon: Canonicalization,
+    pub(crate) domain: String,
+    pub(crate) selector: String,
+    /// Names of the fields it covers, in order.
+    pub(crate) fields: Vec<String>,
+    pub(crate) body_octets: Option<u64>,
+    pub(crate) expires: Option<u64>,
+    /// Domain of `i=`.
+    pub(crate) identity_domain: Option<String>,
+}
+
+impl Signature {
+    /// Reads the value of a DKIM-Signature (`is_arc`: of an ARC-Message-Signature) field.
+    pub(crate) fn parse(value: &[u8], is_arc: bool) -> Result<Signature, &'static str> {
+        let text = std::str::from_utf8(value).map_err(|_| "signature is not text")?;
+        let tags = Tags::parse(text).ok_or("signature is no tag list")?;
+        if !is_arc && tags.get("v") != Some("1") {
+            return Err("signature of another version");
+        }
+        let algorithm = tags.get("a").ok_or("a= is missing")?;
+        let algorithm = Algorithm::parse(algorithm).ok_or("algorithm is not known, or too weak")?;
+        let signature = tags.base64("b").flatten().filter(|b| !b.is_empty()).ok_or("b= is missing or no base64")?;
+        let body_hash = tags.base64("bh").flatten().filter(|b| b.len() == 32).ok_or("bh= is missing or no SHA-256")?;
+        let (header_canon, body_canon) = canons(tags.get("c"))?;
+        let domain = tags.get("d").filter(|d| is_name(d)).ok_or("d= is missing or no domain")?;
+        let selector = tags.get("s").filter(|s| is_name(s)).ok_or("s= is missing or no name")?;
+        let fields = tags.list("h").ok_or("h= is missing")?;
+        if fields.len() > DKIM_SIGNED_FIELDS_MAX || fields.iter().any(|f| f.is_empty()) {
+            return Err("h= is wrong");
+        }
+        if !is_arc && !fields.iter().any(|f| f.eq_ignore_ascii_case("from")) {
+            return Err("From is not signed");
+        }
+        if tags.get("q").is_some_and(|q| !q.split(':').any(|m| m.trim() == "dns/txt")) {
+            return Err("q= has no method that is known");
+        }
+        let number = |name| tags.number(name).map(|n| n.ok_or("a number is none")).transpose();
+        let (signed_at, expires, body_octets) = (number("t")?, number("x")?, number("l")?);
+        if matches!((signed_at, expires), (Some(t), Some(x)) if x < t) {
+            return Err("x= is before t=");
+        }
+        let identity_domain = match tags.get("i") {
+            None => None,
+            Some(identity) => {
+                let (_, of) = identity.rsplit_once('@').ok_or("i= has no domain")?;
+                if !is_at_or_below(of, domain) {
+                    return Err("i= is not of d=");
+                }
+                Some(of.to_ascii_lowercase())
+            }
+        };
+        Ok(Signature {
+            algorithm,
+            signature,
+            body_hash,
+            header_canon,
+            body_canon,
+            domain: domain.to_ascii_lowercase(),
+            selector: selector.to_owned(),
+            fields: fields.into_iter().map(str::to_owned).collect(),
+            body_octets,
+            expires,
+            identity_domain,
+        })
+    }
+
+    /// The octets its `b=` is over: the named fields, each name taking the lowest one left (RFC 6376 §5.4.2), then
+    /// the signature's own field without its `b=`.
+    pub(crate) fn signed_header(&self, fields: &[Field<'_>], own: &Field<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut taken = vec![false; fields.len()];
+        for name in &self.fields {
+            let lowest = fields.iter().enumerate().rev().find(|(i, f)| f.is(name) && taken.get(*i) == Some(&false));
+            if let Some((i, field)) = lowest {
+                if let Some(taken) = taken.get_mut(i) {
+                    *taken = true;
+                }
+                canonical_field(self.header_canon, field.raw, &mut out);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+        canonical_field(self.header_canon, &without_b(own.raw), &mut out);
+        out
+    }
+}
+
+/// A field in canonical form, without its line end.
+pub(crate) fn canonical_field(how: Canonicalization, raw: &[u8], out: &mut Vec<u8>) {
+    match how {
+        Canonicalization::Relaxed => relaxed_field(raw, out),
+        Canonicalization::Simple => {
+            let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
+            out.extend_from_slice(raw.strip_suffix(b"\r").unwrap_or(raw));
+        }
+    }
+}
+
+/// A signature field whose `b=` has no value.
+pub(crate) fn without_b(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let colon = memchr::memchr(b':', raw).map_or(0, |at| at + 1);
+    let (name, value) = raw.split_at_checked(colon).unwrap_or((raw, &[]));
+    out.extend_from_slice(name);
+    for (i, part) in value.split(|c| *c == b';').enumerate() {
+        if i > 0 {
+            out.push(b';');
+        }
+        let equals = memchr::memchr(b'=', part);
+        match equals.and_then(|at| part.split_at_checked(at + 1)) {
+            Some((tag, rest)) if header::trim(tag.strip_suffix(b"=").unwrap_or(tag)) == b"b" => {
+                out.extend_from_slice(tag);
+                // The field's own line end is not part of the value.
+                if rest.ends_with(b"\r\n") && i + 1 == value.split(|c| *c == b';').count() {
+                    out.extend_from_slice(b"\r\n");
+                }
+            }
+            _ => out.extend_from_slice(part),
+        }
+    }
+    out
+}
+
+fn canons(c: Option<&str>) -> Result<(Canonicalization, Canonicalization), &'static str> {
+    let Some(c) = c else { return Ok((Canonicalization::Simple, Canonicalization::Simple)) };
+    let (header, body) = c.split_once('/').unwrap_or((c, "simple"));
+    let parse = |word| Canonicalization::parse(word).ok_or("c= is not known");
+    Ok((parse(header)?, parse(body)?))
+}
+
+fn is_name(text: &str) -> bool {
+    let is_label = |l: &str| {
+        !l.is_empty() && l.len() <= 63 && l.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Whether `name` is `domain` or below it.
+pub(crate) fn is_at_or_below(name: &str, domain: &str) -> bool {
+    let (name, domain) = (name.to_ascii_lowercase(), domain.to_ascii_lowercase());
+    name.strip_suffix(&domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+}

@@ -1,0 +1,97 @@
+//! What we sign, we verify, whatever the message looks like; canonical bodies by the table of the standard.
+
+use std::future::ready;
+use std::time::Duration;
+
+use super::*;
+use crate::base::Timestamp;
+use crate::base::world::{Answer, BoxFuture, Record, RecordKind, Resolver};
+
+struct OneKey(String);
+
+impl Resolver for OneKey {
+    fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        assert_eq!(name, "sel._domainkey.example.org");
+        let records = Ok(vec![Record::Txt(self.0.clone().into_bytes())]);
+        Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+    }
+}
+
+#[test]
+fn what_we_sign_verifies() {
+    for algorithm in [Algorithm::RsaSha256, Algorithm::Ed25519Sha256] {
+        let key = SigningKey::parse(&generate(algorithm).unwrap()).unwrap();
+        let zone = OneKey(dns_record(&key).unwrap());
+        for header in [Canonicalization::Simple, Canonicalization::Relaxed] {
+            for body in [Canonicalization::Simple, Canonicalization::Relaxed] {
+                let signer = Signer { header, body, ..Signer::new("example.org", "sel", key.clone()) };
+                for (head, text) in [
+                    ("From: a@example.org\r\nSubject: x\r\n", ""),
+                    ("From: a@example.org\r\nTo: b,\r\n\tc\r\nTo:  d \r\n", "no end of line"),
+                    ("From:a@example.org \r\nSubject:\r\n =?utf-8?q?x?=\r\n", " white \t space \r\n\r\n\r\n"),
+                    ("Received: x\r\nFrom: gr\u{fc}n@example.org\r\n", "\r\n\r\nbody\rbare\nends\r\n"),
+                ] {
+                    check(&signer, &zone, head, text);
+                }
+            }
+        }
+    }
+}
+
+fn check(signer: &Signer, zone: &OneKey, head: &str, text: &str) {
+    let mut signing = signer.begin();
+    text.as_bytes().chunks(3).for_each(|piece| signing.push(piece));
+    let mut signed = signing.finish(head.as_bytes(), Timestamp(1_000_000)).unwrap();
+    assert!(signed.split(|c| *c == b'\n').all(|line| line.len() <= 79), "{}", String::from_utf8_lossy(&signed));
+    signed.extend_from_slice(head.as_bytes());
+    let verify = |header: &[u8], body: &[u8]| {
+        let mut verifier = Verifier::new(header);
+        verifier.push(body);
+        smol::block_on(verifier.finish(zone, Timestamp(2_000_000))).remove(0)
+    };
+    let verdict = verify(&signed, text.as_bytes());
+    assert_eq!(verdict.result, DkimResult::Pass, "{head:?} {text:?}: {}", verdict.why);
+    assert_eq!(verify(&signed, b"another body").result, DkimResult::Fail);
+    signed.extend_from_slice(b"From: b@evil.example\r\n");
+    assert_eq!(verify(&signed, text.as_bytes()).result, DkimResult::Fail, "a second From");
+}
+
+/// RFC 6376 §3.4.5, and what it says of empty bodies.
+#[test]
+fn canonical_bodies() {
+    let hash = |how, body: &str| BodyCanon::new(how, None).hash_of(body);
+    let plain = |text: &str| openssl::sha::sha256(text.as_bytes());
+    for (body, simple, relaxed) in [
+        (" C \r\nD \t E\r\n\r\n\r\n", " C \r\nD \t E\r\n", " C\r\nD E\r\n"),
+        ("", "\r\n", ""),
+        ("\r\n\r\n", "\r\n", ""),
+        (" \t\r\n", " \t\r\n", ""),
+        ("a", "a\r\n", "a\r\n"),
+        ("a\r\n \r\nb", "a\r\n \r\nb\r\n", "a\r\n\r\nb\r\n"),
+        ("a\r", "a\r\r\n", "a\r\r\n"),
+    ] {
+        assert_eq!(hash(Canonicalization::Simple, body), plain(simple), "simple {body:?}");
+        assert_eq!(hash(Canonicalization::Relaxed, body), plain(relaxed), "relaxed {body:?}");
+    }
+}
+
+impl BodyCanon {
+    fn hash_of(mut self, body: &str) -> [u8; 32] {
+        body.as_bytes().chunks(1).for_each(|piece| self.push(piece));
+        self.finish().0
+    }
+}
+
+#[test]
+fn relaxed_fields() {
+    for (raw, wanted) in [
+        ("A: X\r\n", "a:X"),
+        ("B : Y\t\r\n\tZ  \r\n", "b:Y Z"),
+        ("C:\r\n", "c:"),
+        ("SUBJect:  a   b\r\n \t c\r\n", "subject:a b c"),
+    ] {
+        let mut out = Vec::new();
+        relaxed_field(raw.as_bytes(), &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), wanted);
+    }
+}

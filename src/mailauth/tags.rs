@@ -1,0 +1,85 @@
+//! Tag lists (RFC 6376 §3.2): `v=1; a=rsa-sha256; ...`, the form of DKIM, ARC and DMARC values and of key records.
+
+/// A parsed list; values have the white space around them taken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tags<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Tags<'a> {
+    /// Parses; `None` for anything but `name=value` between semicolons, for a name twice, or for non-ASCII names.
+    pub(super) fn parse(text: &'a str) -> Option<Tags<'a>> {
+        let mut tags = Vec::new();
+        let text = trim(text);
+        for part in text.strip_suffix(';').unwrap_or(text).split(';') {
+            let (name, value) = part.split_once('=')?;
+            let name = trim(name);
+            let mut chars = name.chars();
+            let named = chars.next()?.is_ascii_alphabetic() && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let is_new = tags.iter().all(|(n, _)| *n != name);
+            (named && is_new).then(|| tags.push((name, trim(value))))?;
+        }
+        Some(Tags(tags))
+    }
+
+    /// The value of a tag.
+    pub(super) fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+    }
+
+    /// The name of the first tag.
+    pub(super) fn first(&self) -> Option<&'a str> {
+        self.0.first().map(|(name, _)| *name)
+    }
+
+    /// A value that is a list between colons.
+    pub(super) fn list(&self, name: &str) -> Option<Vec<&'a str>> {
+        self.get(name).map(|value| value.split(':').map(trim).collect())
+    }
+
+    /// A value of digits only; `Some(None)` where it is not.
+    pub(super) fn number(&self, name: &str) -> Option<Option<u64>> {
+        let value = self.get(name)?;
+        let digits = !value.is_empty() && value.len() <= 12 && value.bytes().all(|c| c.is_ascii_digit());
+        Some(if digits { value.parse().ok() } else { None })
+    }
+
+    /// A base64 value, white space within allowed; `Some(None)` where it is none.
+    pub(super) fn base64(&self, name: &str) -> Option<Option<Vec<u8>>> {
+        use base64::Engine as _;
+        let value: Vec<u8> = self.get(name)?.bytes().filter(|c| !is_white(*c as char)).collect();
+        Some(LENIENT.decode(value).ok())
+    }
+}
+
+/// Padding may be missing: signers differ.
+const LENIENT: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    base64::engine::GeneralPurposeConfig::new()
+        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+fn is_white(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches(is_white)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists() {
+        let tags = Tags::parse(" v=1; a = rsa-sha256 ;\r\n\th=From : To;b=YQ\r\n ==;l=12; ").expect("a list");
+        assert_eq!(tags.get("a"), Some("rsa-sha256"));
+        assert_eq!(tags.list("h"), Some(vec!["From", "To"]));
+        assert_eq!(tags.base64("b"), Some(Some(b"a".to_vec())));
+        assert_eq!(tags.number("l"), Some(Some(12)));
+        assert_eq!((tags.number("x"), tags.number("a")), (None, Some(None)));
+        for bad in ["", "v", "v=1;;a=b", "v=1;v=2", "=1", "1v=1", "v=1; x"] {
+            assert_eq!(Tags::parse(bad), None, "{bad:?}");
+        }
+    }
+}
