@@ -63,6 +63,8 @@ pub const LOGIN_NAME_OCTETS_MAX: usize = LOCAL_PART_OCTETS_MAX + 1 + DOMAIN_OCTE
 pub const LOGIN_CACHE_SECONDS: u64 = 300;
 /// Passwords remembered at a time; about 100 octets each.
 pub const LOGIN_CACHE_ENTRIES_MAX: usize = 10_000;
+/// Steps from an address to its accounts through aliases: the members of the largest list, and then some.
+pub const ALIAS_EXPANSIONS_MAX: usize = 1_000;
 /// Failed logins in one session before it is closed.
 pub const LOGIN_FAILURES_MAX: u32 = 3;
 

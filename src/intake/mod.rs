@@ -1,1 +1,111 @@
-//! Floor 6: what happens to a message on its way in: trace fields, policy, filing or queueing.
+//! Floor 6: what happens to a message on its way in: who may send it, whose it is, what is written on it, and
+//! the one transaction in which it is filed and queued.
+//!
+//! A reply of 250, or an id given back, comes after that transaction is synced. Sessions, the host's API and
+//! nothing else bring messages here.
+
+pub mod policy;
+pub mod receive;
+mod report;
+pub mod submit;
+pub mod trace;
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::limits::HEADER_OCTETS_MAX;
+use crate::base::{Account, Body, Content, Error, ErrorKind, Flags, Reply, Result, Settings, Timestamp, World};
+use crate::delivery::local;
+use crate::store::{Arrival, Filing, Store};
+
+/// Where messages come in.
+#[derive(Clone)]
+pub struct Intake {
+    /// The world outside.
+    pub world: World,
+    /// Where messages are kept.
+    pub store: Store,
+    /// What the host set.
+    pub settings: Arc<Settings>,
+}
+
+impl Intake {
+    /// The arrival of a message in these accounts' INBOX.
+    async fn arrival(&self, content: Content, accounts: &[Arc<Account>], now: Timestamp) -> Result<Arrival> {
+        let filings = accounts.iter().map(|account| inbox_filing(account, now)).collect();
+        let kept = |e: io::Error| Error::new(ErrorKind::Store, format!("scratch file: {e}"));
+        if matches!(content.body, Body::Memory(_)) {
+            return local::arrival(content, filings, now).map_err(kept);
+        }
+        // A large one is read through off the tasks.
+        let done = Arc::new(Mutex::new(None));
+        let place = done.clone();
+        let job = move || {
+            let arrival = local::arrival(content, filings, now);
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(arrival);
+        };
+        self.world.run.compute(Box::new(job)).await;
+        let arrival = done.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match arrival {
+            Some(arrival) => arrival.map_err(kept),
+            None => Err(Error::new(ErrorKind::Bug, "a message could not be taken apart")),
+        }
+    }
+
+    /// A random name for one passage of one message: what Received says and the host finds in its log.
+    fn passage_id(&self) -> String {
+        format!("{:016x}", self.world.entropy.u64())
+    }
+}
+
+fn inbox_filing(account: &Account, now: Timestamp) -> Filing {
+    Filing { mailbox: account.inbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now }
+}
+
+/// The front of a message's octets as received: its header, up to what is looked at of any header.
+fn front(body: &Body) -> io::Result<Cow<'_, [u8]>> {
+    match body {
+        Body::Memory(octets) => Ok(Cow::Borrowed(octets.get(..HEADER_OCTETS_MAX).unwrap_or(octets))),
+        Body::File(..) => {
+            let mut front = vec![0; HEADER_OCTETS_MAX];
+            let read = body.read_at(0, &mut front)?;
+            front.truncate(read);
+            Ok(Cow::Owned(front))
+        }
+    }
+}
+
+/// What a peer is told when the message could not be kept: never why in our own words (RFC 5321 §4.2.5 wants a
+/// 4yz for what may pass).
+pub fn reply_of(error: &Error) -> Reply {
+    match error.kind() {
+        ErrorKind::Quota => Reply::new(452, 2, 2, "Mailbox full"),
+        ErrorKind::Invalid => Reply::new(554, 6, 0, error.text()),
+        ErrorKind::Policy => Reply::new(550, 7, 1, error.text()),
+        ErrorKind::Limit => Reply::new(452, 3, 1, "Out of room, try again later"),
+        ErrorKind::Interrupted => Reply::new(451, 3, 2, "Service going down, try again"),
+        _ => Reply::new(451, 3, 0, "Local trouble, try again later"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_causes_stay_private() {
+        for (kind, code) in [
+            (ErrorKind::Quota, 452),
+            (ErrorKind::Store, 451),
+            (ErrorKind::StoreDown, 451),
+            (ErrorKind::NotFound, 451),
+            (ErrorKind::Bug, 451),
+            (ErrorKind::Interrupted, 451),
+        ] {
+            let reply = reply_of(&Error::new(kind, "/var/lib/secret: disk on fire"));
+            assert_eq!(reply.code, code);
+            assert!(!reply.text.contains("secret"));
+        }
+    }
+}

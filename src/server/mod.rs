@@ -3,12 +3,14 @@
 pub mod accounts;
 pub mod maildrops;
 pub mod pop3;
+pub mod smtp;
 
 use std::sync::Arc;
 
 use crate::base::event::EventSink;
 use crate::base::world::BoxStream;
 use crate::base::{Settings, World};
+use crate::intake::Intake;
 use crate::store::Store;
 
 /// What every session of an engine shares.
@@ -28,6 +30,13 @@ pub struct Shared {
     pub maildrops: Arc<maildrops::Maildrops>,
     /// Closed (every receiver wakes) when the engine drains: idle sessions say goodbye and end.
     pub draining: smol::channel::Receiver<()>,
+}
+
+impl Shared {
+    /// Where messages come in.
+    pub fn intake(&self) -> Intake {
+        Intake { world: self.world.clone(), store: self.store.clone(), settings: self.settings.clone() }
+    }
 }
 
 /// A connection just accepted, TLS already begun where the service wants it from the first octet.

@@ -1,0 +1,131 @@
+//! Mail from the world (MX) and from a relay of ours (LMTP): checked for loops, marked with its trace, filed in one
+//! transaction, and only then answered.
+//!
+//! The content is complete and nothing is decided when [`Intake::receive`] begins: what judges a message by its
+//! content (`mailauth`) has its place in [`judge`], between reading the header and filing.
+
+use std::collections::BTreeSet;
+
+use super::policy::{self, nowhere, unknown_user};
+use super::submit::Plan;
+use super::trace::{self, Passage};
+use super::{Intake, front, reply_of};
+use crate::base::limits::RECEIVED_FIELDS_MAX;
+use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
+use crate::message::header::fields;
+use crate::smtp::server::Client;
+use crate::store::Accepted;
+
+impl Intake {
+    /// Takes responsibility for a message, or says why not: one reply, or with LMTP one for each recipient.
+    pub async fn receive(&self, client: &Client, envelope: &Envelope, content: Content) -> Vec<Reply> {
+        let lmtp = client.service == Service::Lmtp;
+        let verdict = match front(&content.body) {
+            Ok(front) => judge(&front),
+            Err(e) => Err(reply_of(&Error::new(ErrorKind::Store, e.to_string()))),
+        };
+        if let Err(reply) = verdict {
+            return vec![reply; if lmtp { envelope.recipients.len() } else { 1 }];
+        }
+        let (id, now) = (self.passage_id(), self.world.clock.wall());
+        let received = self.received(client, envelope, &id, now);
+        if lmtp {
+            return self.receive_each(envelope, content, received, &id, now).await;
+        }
+        let plan = match self.plan(envelope) {
+            Ok(plan) => plan,
+            Err((_, why)) => return vec![nowhere(why)],
+        };
+        let done = self.carry_out(plan, envelope, content, received, None, now).await;
+        vec![done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))]
+    }
+
+    fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
+        trace::received(&Passage { client: Some(client), host: &self.settings.hostname, id, at }, envelope)
+    }
+
+    /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
+    async fn receive_each(
+        &self,
+        envelope: &Envelope,
+        content: Content,
+        received: Vec<u8>,
+        id: &str,
+        now: Timestamp,
+    ) -> Vec<Reply> {
+        let directory = self.store.directory();
+        let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
+        let mut replies = Vec::with_capacity(envelope.recipients.len());
+        for recipient in &envelope.recipients {
+            let found = policy::resolve(&*directory, &self.settings, &recipient.address);
+            replies.push(found.as_ref().map_or_else(|why| nowhere(*why), |_| Reply::plain(250, "")));
+            if found.is_ok() {
+                known.recipients.push(recipient.clone());
+            }
+        }
+        let together: Result<Accepted> = match self.plan(&known) {
+            Ok(plan) if !plan.is_empty() => {
+                self.carry_out(plan, envelope, content.clone(), received.clone(), None, now).await
+            }
+            Ok(_) => return replies,
+            Err(_) => Err(Error::new(ErrorKind::Store, "the directory changed")),
+        };
+        let full = matches!(&together, Err(e) if e.kind() == ErrorKind::Quota) && known.recipients.len() > 1;
+        let all = together.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, id));
+        let mut served = BTreeSet::new();
+        for (recipient, reply) in envelope.recipients.iter().zip(&mut replies).filter(|(_, r)| r.is_positive()) {
+            if !full {
+                *reply = all.clone();
+                continue;
+            }
+            let alone = Envelope { recipients: vec![recipient.clone()], ..envelope.clone() };
+            *reply = match self.plan(&alone) {
+                Ok(mut plan) => {
+                    plan.accounts.retain(|account| !served.contains(&account.id));
+                    let ids: Vec<_> = plan.accounts.iter().map(|account| account.id).collect();
+                    let done = self.carry_out(plan, &alone, content.clone(), received.clone(), None, now).await;
+                    if done.is_ok() {
+                        served.extend(ids);
+                    }
+                    done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, id))
+                }
+                Err(_) => unknown_user(),
+            };
+        }
+        replies
+    }
+}
+
+/// What a message's header alone decides: too many Received fields are a loop (RFC 5321 §6.3).
+pub(super) fn judge(front: &[u8]) -> std::result::Result<(), Reply> {
+    let passages = fields(front).filter(|field| field.is("Received")).take(RECEIVED_FIELDS_MAX + 1).count();
+    if passages > RECEIVED_FIELDS_MAX { Err(Reply::new(554, 4, 6, "Too many hops, mail loop")) } else { Ok(()) }
+}
+
+/// The good reply.
+pub(super) fn taken(accepted: &Accepted, id: &str) -> Reply {
+    match accepted.queued.first() {
+        Some(queued) => Reply::new(250, 0, 0, format!("Ok: queued as {}", queued.0)),
+        None => Reply::new(250, 0, 0, format!("Ok: filed as {id}")),
+    }
+}
+
+impl Plan {
+    /// Whether nobody gets anything.
+    fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.remote.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_are_found_at_the_limit() {
+        for (n, fits) in [(0, true), (RECEIVED_FIELDS_MAX, true), (RECEIVED_FIELDS_MAX + 1, false)] {
+            let header = "Received: by x\r\n\t; now\r\n".repeat(n) + "\r\nReceived: not me\r\n";
+            assert_eq!(judge(header.as_bytes()).is_ok(), fits, "{n}");
+        }
+    }
+}

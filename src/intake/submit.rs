@@ -1,0 +1,269 @@
+//! Mail of our own users and of the host program: completed, split into what stays here and what goes out, and
+//! kept in one transaction.
+//!
+//! Only what RFC 6409 §8 allows is added (Date, Message-ID, From), in front of what was given; nothing given is
+//! changed or removed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::policy::{self, Nowhere, nowhere};
+use super::receive::{judge, taken};
+use super::trace::{self, Passage};
+use super::{Intake, front, reply_of};
+use crate::base::{
+    Account, AccountId, Address, Content, Envelope, Error, ErrorKind, QueueId, Recipient, Reply, Result, Timestamp,
+};
+use crate::message::header::fields;
+use crate::smtp::server::Client;
+use crate::store::{Acceptance, Accepted, Filed, NewItem};
+
+/// Where a message goes, once for each account and each address.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Plan {
+    /// For INBOXes here.
+    pub(super) accounts: Vec<Arc<Account>>,
+    /// For hosts elsewhere.
+    pub(super) remote: Vec<Recipient>,
+    /// Keys of `remote`.
+    elsewhere: BTreeSet<String>,
+    /// Recipients that come to rest here and whose sender wants to hear of it.
+    pub(super) reported: Vec<Recipient>,
+}
+
+/// What became of a submitted message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its queue id, where it has recipients elsewhere.
+    pub queued: Option<QueueId>,
+    /// Where it was filed here.
+    pub filed: Vec<Filed>,
+    /// The id its Received field has.
+    pub passage: String,
+}
+
+impl Intake {
+    /// Submits for the host program: as `account`, which must own the reverse-path, or as the host itself, which may
+    /// send as anybody. Errors: `Invalid` (no recipient), `NotFound` (no such local user), `Policy` (not the account's
+    /// address), `Limit` (too large, too many recipients, a loop), `Quota`, and the store's.
+    pub async fn submit(&self, account: Option<&Account>, envelope: &Envelope, content: Content) -> Result<Submitted> {
+        let refused = |kind, text: String| Err(Error::new(kind, text));
+        if envelope.recipients.is_empty() {
+            return refused(ErrorKind::Invalid, "a message needs a recipient".to_owned());
+        }
+        if envelope.recipients.len() > self.settings.recipients_max {
+            return refused(ErrorKind::Limit, format!("more than {} recipients", self.settings.recipients_max));
+        }
+        if content.len() > self.settings.message_octets_max {
+            return refused(ErrorKind::Limit, format!("more than {} octets", self.settings.message_octets_max));
+        }
+        if let (Some(account), Some(address)) = (account, &envelope.reverse_path)
+            && !policy::may_send_as(&*self.store.directory(), &self.settings, account, address)
+        {
+            return refused(ErrorKind::Policy, format!("{} may not send as {address}", account.address));
+        }
+        let plan = match self.plan(envelope) {
+            Ok(plan) => plan,
+            Err((address, Nowhere::Unknown)) => {
+                return refused(ErrorKind::NotFound, format!("no such user: {address}"));
+            }
+            Err((address, Nowhere::TooMany)) => return refused(ErrorKind::Limit, format!("alias circle: {address}")),
+        };
+        let id = self.passage_id();
+        let accepted = match self.complete(None, account, envelope, &content, &id)? {
+            Ok((now, prefix)) => self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await?,
+            Err(reply) => return refused(ErrorKind::Limit, reply.text),
+        };
+        Ok(Submitted { queued: accepted.queued.first().copied(), filed: accepted.filed, passage: id })
+    }
+
+    /// Takes a message from a session that has logged in. Its addresses were checked when they were said.
+    pub async fn submit_from(&self, client: &Client, envelope: &Envelope, content: Content) -> Reply {
+        let plan = match self.plan(envelope) {
+            Ok(plan) => plan,
+            Err((_, why)) => return nowhere(why),
+        };
+        let id = self.passage_id();
+        let account = client.account.as_deref();
+        let done = match self.complete(Some(client), account, envelope, &content, &id) {
+            Ok(Ok((now, prefix))) => self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await,
+            Ok(Err(reply)) => return reply,
+            Err(e) => Err(e),
+        };
+        done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))
+    }
+
+    /// What is put in front: Received and the fields that are missing. The inner error is a refusal.
+    fn complete(
+        &self,
+        client: Option<&Client>,
+        account: Option<&Account>,
+        envelope: &Envelope,
+        content: &Content,
+        id: &str,
+    ) -> Result<std::result::Result<(Timestamp, Vec<u8>), Reply>> {
+        let now = self.world.clock.wall();
+        let kept = |e: std::io::Error| Error::new(ErrorKind::Store, format!("scratch file: {e}"));
+        let front = front(&content.body).map_err(kept)?;
+        if let Err(reply) = judge(&front) {
+            return Ok(Err(reply));
+        }
+        let host = &self.settings.hostname;
+        let mut prefix = trace::received(&Passage { client, host, id, at: now }, envelope);
+        let author = account.map(|account| &account.address).or(envelope.reverse_path.as_ref());
+        let domain = author.map_or_else(|| host.clone(), |author| author.domain().key());
+        let message_id = format!("{id}{:016x}@{domain}", self.world.entropy.u64());
+        prefix.extend_from_slice(&content.prefix);
+        let given = [content.prefix.as_slice(), &front].concat();
+        prefix.extend_from_slice(&missing_fields(&given, author, &message_id, now));
+        Ok(Ok((now, prefix)))
+    }
+
+    /// Where each recipient's copy goes; the first address that leads nowhere otherwise.
+    pub(super) fn plan(&self, envelope: &Envelope) -> std::result::Result<Plan, (Address, Nowhere)> {
+        let directory = self.store.directory();
+        let mut plan = Plan::default();
+        for recipient in &envelope.recipients {
+            if !policy::is_local(&*directory, &self.settings, &recipient.address) {
+                plan.send(recipient.clone());
+                continue;
+            }
+            let found = policy::resolve(&*directory, &self.settings, &recipient.address)
+                .map_err(|why| (recipient.address.clone(), why))?;
+            if recipient.notify.success && found.remote.is_empty() {
+                plan.reported.push(recipient.clone());
+            }
+            for account in found.accounts {
+                if !plan.accounts.iter().any(|known| known.id == account.id) {
+                    plan.accounts.push(account);
+                }
+            }
+            for address in found.remote {
+                // RFC 3461 §5.2.7: what the sender asked for goes on with it, and whom it first was for.
+                let original = recipient.original.clone().unwrap_or_else(|| format!("rfc822;{}", recipient.address));
+                plan.send(Recipient { address, notify: recipient.notify, original: Some(original) });
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Files and queues, in one transaction. `prefix` is what both copies have in front.
+    pub(super) async fn carry_out(
+        &self,
+        plan: Plan,
+        envelope: &Envelope,
+        content: Content,
+        prefix: Vec<u8>,
+        submitter: Option<AccountId>,
+        now: Timestamp,
+    ) -> Result<Accepted> {
+        let mut acceptance = Acceptance::default();
+        let report = self.success_report(&plan, envelope, &prefix, &content, now).await?;
+        if !plan.remote.is_empty() {
+            let envelope = Envelope { recipients: plan.remote, ..envelope.clone() };
+            let content = Content { prefix: prefix.clone(), body: content.body.clone() };
+            acceptance.items.push(self.new_item(envelope, content, submitter, now));
+        }
+        if !plan.accounts.is_empty() {
+            let mut own = trace::return_path(envelope.reverse_path.as_ref());
+            own.extend_from_slice(&prefix);
+            let content = Content { prefix: own, body: content.body };
+            acceptance.arrivals.push(self.arrival(content, &plan.accounts, now).await?);
+        }
+        let Some(report) = report else { return self.store.accept(acceptance).await };
+        let mut both = acceptance.clone();
+        both.arrivals.extend(report.arrivals);
+        both.items.extend(report.items);
+        let (filed, queued) = (count_filings(&acceptance), acceptance.items.len());
+        match self.store.accept(both).await {
+            // A report that has no room does not keep the message out.
+            Err(e) if e.kind() == ErrorKind::Quota => self.store.accept(acceptance).await,
+            Err(e) => Err(e),
+            Ok(mut accepted) => {
+                accepted.filed.truncate(filed);
+                accepted.queued.truncate(queued);
+                Ok(accepted)
+            }
+        }
+    }
+
+    /// An item of the queue, due at once.
+    pub(super) fn new_item(
+        &self,
+        envelope: Envelope,
+        content: Content,
+        submitter: Option<AccountId>,
+        now: Timestamp,
+    ) -> NewItem {
+        let expires = now.after(self.settings.outbound.lifetime);
+        NewItem { envelope, content, submitter, created: now, due: now, expires }
+    }
+}
+
+impl Plan {
+    fn send(&mut self, recipient: Recipient) {
+        if self.elsewhere.insert(recipient.address.key()) {
+            self.remote.push(recipient);
+        }
+    }
+}
+
+fn count_filings(acceptance: &Acceptance) -> usize {
+    acceptance.arrivals.iter().map(|arrival| arrival.filings.len()).sum()
+}
+
+/// The fields RFC 5322 §3.6 asks for and `given` has not, and an empty line where `given` has no header at all.
+fn missing_fields(given: &[u8], author: Option<&Address>, message_id: &str, now: Timestamp) -> Vec<u8> {
+    let (mut date, mut from, mut id, mut any) = (false, false, false, false);
+    for field in fields(given) {
+        date |= field.is("Date");
+        from |= field.is("From");
+        id |= field.is("Message-ID");
+        any |= !field.name.is_empty();
+    }
+    let mut added = String::new();
+    if let (false, Some(author)) = (from, author) {
+        added.push_str(&format!("From: <{author}>\r\n"));
+    }
+    if !date {
+        added.push_str(&format!("Date: {}\r\n", now.rfc5322()));
+    }
+    if !id {
+        added.push_str(&format!("Message-ID: <{message_id}>\r\n"));
+    }
+    let begins_with_its_end = given.starts_with(b"\r\n") || given.starts_with(b"\n");
+    if !any && !begins_with_its_end {
+        added.push_str("\r\n");
+    }
+    added.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_missing_is_added() {
+        let author = Address::parse("bob@x.org").unwrap();
+        let added = |given: &str| {
+            String::from_utf8(missing_fields(given.as_bytes(), Some(&author), "i@x", Timestamp(0))).unwrap()
+        };
+        let (from, date, id) =
+            ("From: <bob@x.org>\r\n", "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n", "Message-ID: <i@x>\r\n");
+        assert_eq!(added("From: a\r\nDate: b\r\nMessage-ID: c\r\n\r\nbody"), "");
+        assert_eq!(added("from: a\r\nmessage-id: c\r\n\r\nDate: in the body"), date);
+        assert_eq!(added("Subject: x\r\n\r\n"), [from, date, id].concat());
+        assert_eq!(added("\r\njust a body"), [from, date, id].concat());
+        assert_eq!(added("just a body\r\n"), [from, date, id, "\r\n"].concat());
+        assert_eq!(added(""), [from, date, id, "\r\n"].concat());
+    }
+
+    #[test]
+    fn each_address_elsewhere_counts_once() {
+        let mut plan = Plan::default();
+        for text in ["a@x.org", "A@X.ORG", "b@x.org"] {
+            plan.send(Recipient::new(Address::parse(text).unwrap()));
+        }
+        assert_eq!(plan.remote.len(), 2);
+    }
+}

@@ -1,0 +1,118 @@
+//! SMTP, submission and LMTP over a socket: the pump, and the answers to what a session asks.
+
+use std::sync::Arc;
+
+use super::{Accepted, Shared, accounts};
+use crate::base::content::{Spool, SpoolError};
+use crate::base::{Envelope, Error, ErrorKind, Reply, Service};
+use crate::intake::{Intake, reply_of};
+use crate::net::pump::{Answerer, Connection, PumpWaits, TlsRole, pump};
+use crate::smtp::server::{Answer, Ask, Client, Config, Session};
+
+/// Serves one connection to its end.
+pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
+    let settings = &shared.settings;
+    let mut seed = [0; 32];
+    shared.world.entropy.fill(&mut seed);
+    let loopback = accepted.ends.local.ip().to_canonical().is_loopback();
+    let submission = matches!(accepted.service, Service::Submission | Service::Submissions);
+    let mut session = Session::new(Config {
+        service: accepted.service,
+        hostname: settings.hostname.clone(),
+        ends: accepted.ends,
+        octets_max: settings.message_octets_max,
+        recipients_max: settings.recipients_max,
+        command_wait: settings.waits.smtp_command,
+        start_tls: shared.world.tls.can_accept(),
+        tls: accepted.tls,
+        plaintext_login: settings.allow_plaintext_login && loopback,
+        repair_line_ends: submission && settings.repair_line_ends_in_submission,
+        seed,
+    });
+    let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
+    let mut connection = Connection::new(accepted.stream);
+    connection.draining = Some(shared.draining.clone());
+    let mut desk = Desk { intake: shared.intake(), shared: shared.clone(), ends: accepted.ends, body: None };
+    // How it ended is the peer's affair: what was accepted is kept, what was not was not.
+    let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut desk).await;
+}
+
+/// Answers one session.
+struct Desk {
+    shared: Arc<Shared>,
+    intake: Intake,
+    ends: crate::base::settings::Ends,
+    body: Option<Result<Spool, SpoolError>>,
+}
+
+impl Answerer<Session> for Desk {
+    async fn answer(&mut self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Sender(client, envelope) => {
+                Answer::Verdict(self.intake.check_sender(&client, envelope.reverse_path.as_ref()))
+            }
+            Ask::Recipient(client, recipient, size) => {
+                Answer::Verdict(self.intake.check_recipient(&client, &recipient, size).await)
+            }
+            Ask::Login(user, password) => {
+                Answer::Account(accounts::login(&self.shared, "smtp", self.ends.peer, &user, &password).await)
+            }
+            Ask::Keys(user) => {
+                let (keys, account) = accounts::scram_keys(&self.shared, &user);
+                Answer::Keys(keys, account)
+            }
+            Ask::LoginEnded(user, ok) => {
+                accounts::login_ended(&self.shared, "smtp", self.ends.peer, &user, ok).await;
+                Answer::Done
+            }
+            Ask::Piece(mut piece) => {
+                self.keep(&piece);
+                piece.clear();
+                Answer::Buffer(piece)
+            }
+            Ask::Abandon => {
+                self.body = None;
+                Answer::Done
+            }
+            Ask::Accept(client, envelope, last) => Answer::Replies(self.accept(&client, &envelope, last).await),
+        }
+    }
+}
+
+impl Desk {
+    fn spool(&self) -> Spool {
+        let disk = self.shared.world.disk.clone();
+        Spool::new(disk, self.shared.store.scratch_folder(), self.shared.settings.message_octets_max)
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        let body = self.body.take().unwrap_or_else(|| Ok(self.spool()));
+        self.body = Some(body.and_then(|mut spool| spool.push(piece).map(|()| spool)));
+    }
+
+    async fn accept(&mut self, client: &Client, envelope: &Envelope, last: Vec<u8>) -> Vec<Reply> {
+        let content = if self.body.is_none() {
+            // All of it in one piece: it goes on as it is.
+            Ok(crate::base::Content::from_octets(last))
+        } else {
+            self.keep(&last);
+            self.body.take().unwrap_or_else(|| Ok(self.spool())).map(Spool::finish)
+        };
+        let content = match content {
+            Ok(content) => content,
+            Err(e) => {
+                let reply = match e {
+                    SpoolError::TooLarge => Reply::new(552, 3, 4, "Message too large"),
+                    SpoolError::Disk(e) => reply_of(&Error::new(ErrorKind::Store, e.to_string())),
+                };
+                return vec![reply; if client.service == Service::Lmtp { envelope.recipients.len() } else { 1 }];
+            }
+        };
+        match client.service {
+            Service::Submission | Service::Submissions => {
+                vec![self.intake.submit_from(client, envelope, content).await]
+            }
+            _ => self.intake.receive(client, envelope, content).await,
+        }
+    }
+}
