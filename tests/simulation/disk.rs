@@ -100,6 +100,7 @@ pub struct Inner {
     cut_at: Option<u64>,
     faults: Vec<(When, Fault)>,
     faults_struck: u64,
+    skip_commit_syncs: bool,
     log: Option<Vec<Op>>,
     locked: BTreeSet<String>,
     clock: Arc<SimClock>,
@@ -120,6 +121,7 @@ impl SimDisk {
             cut_at: None,
             faults: Vec::new(),
             faults_struck: 0,
+            skip_commit_syncs: false,
             log: None,
             locked: BTreeSet::new(),
             clock,
@@ -169,6 +171,17 @@ impl SimDisk {
         inner.cut_at = Some(inner.calls + n);
         inner.on_death = Some(sender);
         receiver
+    }
+
+    /// Whether the power is off.
+    pub fn is_dead(&self) -> bool {
+        self.lock().dead
+    }
+
+    /// From now on this disk lies about the syncs of COMMIT, and of them only: what `synchronous=NORMAL`
+    /// would come to.
+    pub fn skip_commit_syncs(&self) {
+        self.lock().skip_commit_syncs = true;
     }
 
     /// Lets `fault` happen.
@@ -298,6 +311,14 @@ impl Inner {
         let n = self.rng.index(octets.len() + 1);
         self.apply(Op::Write(inode, offset, octets[..n].to_vec()));
         Err(fault)
+    }
+
+    /// Whether this sync of a WAL is left out: see [`SimDisk::skip_commit_syncs`]. COMMIT holds the WAL's
+    /// write lock, a checkpoint holds its own.
+    pub fn lies_about(&self, name: &str) -> bool {
+        let Some(database) = name.strip_suffix("-wal").filter(|_| self.skip_commit_syncs) else { return false };
+        let shared = self.image.find(database).and_then(|inode| self.shared.get(&inode));
+        shared.is_some_and(|shared| lock(shared).in_commit())
     }
 
     /// Syncs, or fails to.

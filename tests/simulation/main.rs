@@ -9,6 +9,8 @@
 //! child processes for more.
 #![allow(dead_code, reason = "the harness offers more than each campaign uses")]
 
+mod check;
+mod client;
 mod clock;
 mod disk;
 mod ground;
@@ -16,6 +18,7 @@ mod image;
 mod pipe;
 mod rng;
 mod run;
+mod sweep;
 mod tls;
 mod vfs;
 mod wire;
@@ -34,6 +37,11 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 #[allow(clippy::disallowed_methods, reason = "a test run by hand takes its settings from the environment")]
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// The seed of a campaign: `SIM_SEED`, else `usual`.
+fn seed(usual: u64) -> u64 {
+    setting("SIM_SEED").unwrap_or(usual)
 }
 
 /// How many seeds a campaign runs: `SIM_SEEDS`, else `few`.

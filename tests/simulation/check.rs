@@ -1,0 +1,67 @@
+//! The invariants, looked at after every cut: what was acknowledged is there with the same octets, each
+//! transaction is there whole or not at all, nothing is there that nobody did, and the file is sound.
+
+use std::collections::BTreeSet;
+
+use mailcore::base::{Result, World};
+use mailcore::store::Store;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::client::{Step, Who, difference};
+use crate::sweep;
+use crate::world::Host;
+
+/// How far a client had come when the power went.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached {
+    /// Its last step that was answered; `None` where it had no account yet.
+    pub answered: Option<usize>,
+    /// Whether it had begun the next.
+    pub began_next: bool,
+}
+
+/// What is wrong with the store after a cut.
+pub async fn violation(world: &World, clients: &[(Who, Vec<Step>)], reached: &[Reached]) -> Option<String> {
+    let store = match Store::open(world, sweep::options()).await {
+        Ok(store) => store,
+        Err(e) => return Some(format!("does not open: {e}")),
+    };
+    for ((who, steps), reached) in clients.iter().zip(reached) {
+        match holds(&store, who, steps, *reached).await {
+            Ok(None) => {}
+            Ok(Some(what)) => return Some(format!("{}: {what}", who.address.key())),
+            Err(e) => return Some(format!("{}: {e}", who.address.key())),
+        }
+    }
+    store.close().await.err().map(|e| format!("does not close: {e}"))
+}
+
+async fn holds(store: &Store, who: &Who, steps: &[Step], reached: Reached) -> Result<Option<String>> {
+    let Some(answered) = reached.answered else { return Ok(None) };
+    let next = steps.get(answered + 1).filter(|_| reached.began_next);
+    let last = &steps[answered];
+    let ids: BTreeSet<_> = next.unwrap_or(last).state.attempts.keys().copied().collect();
+    let found = who.dump(store, &ids).await?;
+    if found == last.state || next.is_some_and(|next| found == next.state) {
+        return Ok(None);
+    }
+    let mut what = format!("after step {answered} {:?}: {}", last.act, difference(&last.state, &found));
+    if let Some(next) = next {
+        what = format!("{what}; or, with {:?}: {}", next.act, difference(&next.state, &found));
+    }
+    Ok(Some(what))
+}
+
+/// What SQLite itself finds wrong with a store that is closed.
+pub fn unsound(host: &Host) -> Option<String> {
+    let checked = (|| {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let path = format!("{}/mail.db", sweep::FOLDER);
+        let db = Connection::open_with_flags_and_vfs(path, flags, host.disk.vfs_name())?;
+        db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))
+    })();
+    match checked {
+        Ok(sound) => (sound != "ok").then_some(sound),
+        Err(e) => Some(e.to_string()),
+    }
+}

@@ -1,0 +1,543 @@
+//! Users of a store who remember what they were promised.
+//!
+//! Each client has mailboxes and queue items of its own and does one thing at a time; it predicts what the
+//! store must hold after each answer. Several of them at once make group commits. What they share is a
+//! mailbox that all of them file into, always together with something of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use mailcore::base::event::Outcome;
+use mailcore::base::{
+    AccountId, Address, Content, Enhanced, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, Result, Timestamp,
+    Uid, UidSet, UidValidity, World,
+};
+use mailcore::store::{
+    Acceptance, Arrival, AttemptResult, BlobMeta, Expunge, Filed, Filing, FlagChange, FlagHow, NewItem, RecipientState,
+    Settle, Store,
+};
+
+use crate::rng::Rng;
+
+const KEYWORDS: [&str; 3] = ["$Forwarded", "$Work", "later"];
+const SYSTEM: [Flags; 5] = [Flags::SEEN, Flags::ANSWERED, Flags::FLAGGED, Flags::DELETED, Flags::DRAFT];
+
+/// A message as its owner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageState {
+    /// System flags.
+    pub flags: Flags,
+    /// Keywords by name.
+    pub keywords: BTreeSet<String>,
+    /// Modification sequence.
+    pub mod_seq: ModSeq,
+    /// Hash of its octets.
+    pub body: u64,
+}
+
+/// A mailbox as its owner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxState {
+    /// UIDVALIDITY.
+    pub uid_validity: UidValidity,
+    /// UIDNEXT.
+    pub uid_next: Uid,
+    /// HIGHESTMODSEQ.
+    pub mod_seq: ModSeq,
+    /// Its messages.
+    pub messages: BTreeMap<Uid, MessageState>,
+}
+
+/// A queued message as its submitter knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemState {
+    /// Hash of its octets.
+    pub body: u64,
+    /// Of each recipient: where it stands, attempts begun, when it is due.
+    pub recipients: Vec<(RecipientState, u32, Timestamp)>,
+}
+
+/// All a client was promised.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// Its mailboxes.
+    pub mailboxes: BTreeMap<MailboxId, MailboxState>,
+    /// Its queued messages.
+    pub items: BTreeMap<QueueId, ItemState>,
+    /// Attempt rows of all its messages that have any, finished ones too.
+    pub attempts: BTreeMap<QueueId, usize>,
+    /// Hashes of what it filed into the shared mailbox.
+    pub shared: BTreeSet<u64>,
+}
+
+/// What a client can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Act {
+    Deliver,
+    Flag,
+    Copy,
+    Move,
+    Expunge,
+    Begin,
+    Settle,
+}
+
+/// One thing done.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What; the first step is the account itself.
+    pub act: Option<Act>,
+    /// Changes of the disk recorded when it was begun, and when it was answered.
+    pub began: usize,
+    /// See `began`.
+    pub answered: usize,
+    /// What holds from then on.
+    pub state: State,
+}
+
+/// Who a client is to the store.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// Its address.
+    pub address: Address,
+    /// Its account.
+    pub account: AccountId,
+    shared: MailboxId,
+}
+
+/// A user of a store.
+pub struct Client {
+    /// Who it is.
+    pub who: Who,
+    /// What it was promised.
+    pub state: State,
+    /// Queue ids it was ever given.
+    pub ids: BTreeSet<QueueId>,
+    rng: Rng,
+    made: u64,
+}
+
+impl Client {
+    /// Makes an account for client number `number` and reads what there is.
+    pub async fn sign_up(store: &Store, seed: u64, number: u64, shared: MailboxId) -> Result<Client> {
+        let address = Address::parse(&format!("client{number}@example.org")).expect("an address");
+        let account = store.account_put(&address, None).await?;
+        let rng = Rng::new(seed, &format!("client {number}"));
+        let who = Who { address, account, shared };
+        let state = who.dump(store, &BTreeSet::new()).await?;
+        Ok(Client { who, state, ids: BTreeSet::new(), rng, made: number << 32 })
+    }
+
+    /// After an error: takes what the store holds for what is promised from now on. What went is gone only
+    /// where `gone` says that the act in doubt takes things away. Gives what is wrong.
+    pub async fn settle_doubt(&mut self, store: &Store, gone: bool) -> Result<Option<String>> {
+        let found = self.who.dump(store, &self.ids).await?;
+        for (id, mailbox) in &self.state.mailboxes {
+            let there = &found.mailboxes[id];
+            for (uid, message) in &mailbox.messages {
+                let kept = there.messages.get(uid).is_some_and(|now| now.body == message.body);
+                if !kept && !gone {
+                    return Ok(Some(format!("mailbox {id:?}: UID {uid} is gone after an error")));
+                }
+            }
+            if there.uid_next < mailbox.uid_next || there.mod_seq < mailbox.mod_seq {
+                return Ok(Some(format!("mailbox {id:?}: UIDNEXT or MODSEQ fell after an error")));
+            }
+        }
+        if !self.state.shared.is_subset(&found.shared) {
+            return Ok(Some("the shared mailbox lost mail after an error".to_owned()));
+        }
+        self.ids.extend(found.items.keys());
+        self.state = found;
+        Ok(None)
+    }
+
+    /// A sleep of a few milliseconds between two acts.
+    pub fn pause(&mut self) -> Duration {
+        Duration::from_micros(self.rng.below(3000))
+    }
+
+    /// Does one thing and remembers the answer. After an error see [`Client::settle_doubt`].
+    pub async fn act(&mut self, act: Act, world: &World, store: &Store) -> Result<()> {
+        match act {
+            Act::Deliver => self.deliver(world, store).await,
+            Act::Flag => self.flag(store).await,
+            Act::Copy => self.copy(store, false).await,
+            Act::Move => self.copy(store, true).await,
+            Act::Expunge => self.expunge(store).await,
+            Act::Begin => self.begin(world, store).await,
+            Act::Settle => self.settle(world, store).await,
+        }
+    }
+
+    /// What to do next.
+    pub fn next_act(&mut self) -> Act {
+        match self.rng.below(100) {
+            0..35 => Act::Deliver,
+            35..55 => Act::Flag,
+            55..63 => Act::Copy,
+            63..70 => Act::Move,
+            70..80 => Act::Expunge,
+            80..90 => Act::Begin,
+            _ => Act::Settle,
+        }
+    }
+
+    fn pick(&mut self) -> MailboxId {
+        let at = self.rng.index(self.state.mailboxes.len());
+        *self.state.mailboxes.keys().nth(at).expect("mailboxes were made")
+    }
+
+    fn other(&self, than: MailboxId) -> MailboxId {
+        *self.state.mailboxes.keys().find(|id| **id != than).expect("two mailboxes")
+    }
+
+    fn some_uids(&mut self, mailbox: MailboxId) -> Vec<Uid> {
+        let part = self.rng.between(100, 900);
+        let uids: Vec<Uid> = self.state.mailboxes[&mailbox].messages.keys().copied().collect();
+        uids.into_iter().filter(|_| self.rng.per_mille(part)).collect()
+    }
+
+    fn message(&mut self) -> (Content, u64) {
+        self.made += 1;
+        let octets = if self.rng.per_mille(50) { self.rng.index(20_000) } else { self.rng.index(1500) };
+        let mut text = format!("From: {}\r\nSubject: {}\r\n\r\n", self.who.address.key(), self.made).into_bytes();
+        let start = text.len();
+        text.resize(start + octets, 0);
+        self.rng.fill(&mut text[start..]);
+        let body = hash(&text);
+        (Content::from_octets(text), body)
+    }
+
+    fn arrival(&mut self, content: Content, filings: Vec<Filing>) -> Arrival {
+        let meta = BlobMeta { header_octets: 40, subject: self.made.to_string(), ..BlobMeta::default() };
+        Arrival { content, meta, filings }
+    }
+
+    /// What the store must have done for a filing of ours.
+    fn filed(&mut self, filed: &Filed, filing: &Filing, body: u64) {
+        if filed.mailbox == self.who.shared {
+            self.state.shared.insert(body);
+            return;
+        }
+        let mailbox = self.state.mailboxes.get_mut(&filed.mailbox).expect("ours");
+        assert_eq!(filed.uid_validity, mailbox.uid_validity, "UIDVALIDITY changed");
+        assert!(filed.uid >= mailbox.uid_next, "UID {} given twice", filed.uid);
+        assert!(filed.mod_seq > mailbox.mod_seq, "MODSEQ fell from {} to {}", mailbox.mod_seq, filed.mod_seq);
+        mailbox.uid_next = filed.uid + 1;
+        mailbox.mod_seq = filed.mod_seq;
+        let keywords = filing.keywords.iter().cloned().collect();
+        let message = MessageState { flags: filing.flags, keywords, mod_seq: filed.mod_seq, body };
+        mailbox.messages.insert(filed.uid, message);
+    }
+
+    async fn deliver(&mut self, world: &World, store: &Store) -> Result<()> {
+        let now = world.clock.wall();
+        let (content, body) = self.message();
+        let own = self.pick();
+        let filing = |mailbox, flags| Filing { mailbox, flags, keywords: Vec::new(), internal_date: now };
+        let mut filings = vec![filing(own, Flags::NONE)];
+        if self.rng.per_mille(200) {
+            filings.push(filing(self.other(own), Flags::SEEN));
+        }
+        if self.rng.per_mille(300) {
+            filings.push(filing(self.who.shared, Flags::NONE));
+        }
+        if self.rng.per_mille(200) {
+            filings[0].keywords.push(KEYWORDS[self.rng.index(KEYWORDS.len())].to_owned());
+        }
+        let recipients = if self.rng.per_mille(400) { self.rng.between(1, 3) } else { 0 };
+        let mut acceptance = Acceptance::default();
+        if recipients > 0 {
+            acceptance.items.push(self.item(content.clone(), recipients, now));
+        }
+        acceptance.arrivals.push(self.arrival(content, filings.clone()));
+        let accepted = store.accept(acceptance).await?;
+        assert_eq!(accepted.filed.len(), filings.len());
+        for (filed, filing) in accepted.filed.iter().zip(&filings) {
+            self.filed(filed, filing, body);
+        }
+        for id in accepted.queued {
+            let recipients = vec![(RecipientState::Waiting, 0, now); recipients as usize];
+            assert!(self.ids.insert(id), "queue id {id:?} given twice");
+            self.state.items.insert(id, ItemState { body, recipients });
+        }
+        Ok(())
+    }
+
+    fn item(&self, content: Content, recipients: u64, now: Timestamp) -> NewItem {
+        let recipient = |n| Recipient::new(Address::parse(&format!("r{n}@example.net")).expect("an address"));
+        let envelope = Envelope {
+            reverse_path: Some(self.who.address.clone()),
+            recipients: (0..recipients).map(recipient).collect(),
+            ..Envelope::default()
+        };
+        let expires = now.after(Duration::from_secs(5 * 86_400));
+        NewItem { envelope, content, submitter: Some(self.who.account), created: now, due: now, expires }
+    }
+
+    async fn flag(&mut self, store: &Store) -> Result<()> {
+        let mailbox = self.pick();
+        let uids = self.some_uids(mailbox);
+        let flags = SYSTEM.into_iter().filter(|_| self.rng.per_mille(300)).fold(Flags::NONE, |a, b| a | b);
+        let how = [FlagHow::Add, FlagHow::Remove, FlagHow::Replace][self.rng.index(3)];
+        let keywords: Vec<String> =
+            KEYWORDS.iter().filter(|_| self.rng.per_mille(200)).map(|name| (*name).to_owned()).collect();
+        let change = FlagChange { how, flags, keywords: keywords.clone() };
+        let answer = store.change_flags(mailbox, set(&uids), change, None).await?;
+        let state = self.state.mailboxes.get_mut(&mailbox).expect("ours");
+        let mut changed = Vec::new();
+        for uid in &uids {
+            let message = state.messages.get_mut(uid).expect("ours");
+            let before = (message.flags, message.keywords.clone());
+            match how {
+                FlagHow::Add => {
+                    message.flags = message.flags | flags;
+                    message.keywords.extend(keywords.iter().cloned());
+                }
+                FlagHow::Remove => {
+                    message.flags = message.flags & !flags;
+                    message.keywords.retain(|name| !keywords.contains(name));
+                }
+                FlagHow::Replace => {
+                    message.flags = flags;
+                    message.keywords = keywords.iter().cloned().collect();
+                }
+            }
+            if before != (message.flags, message.keywords.clone()) {
+                message.mod_seq = answer.mod_seq;
+                changed.push(*uid);
+            }
+        }
+        assert_eq!(answer.changed, changed, "STORE changed other messages than it should");
+        if !changed.is_empty() {
+            assert!(answer.mod_seq > state.mod_seq, "MODSEQ fell");
+            state.mod_seq = answer.mod_seq;
+        }
+        Ok(())
+    }
+
+    async fn copy(&mut self, store: &Store, moving: bool) -> Result<()> {
+        let from = self.pick();
+        let to = self.other(from);
+        let uids = self.some_uids(from);
+        let answer = if moving {
+            store.move_messages(from, set(&uids), to).await?
+        } else {
+            store.copy(from, set(&uids), to).await?
+        };
+        assert_eq!(answer.from, uids, "COPY took other messages than it should");
+        if uids.is_empty() {
+            return Ok(());
+        }
+        let after = store.snapshot(to).await?;
+        for (old, new) in answer.from.iter().zip(&answer.to) {
+            let message = self.state.mailboxes[&from].messages[old].clone();
+            let target = self.state.mailboxes.get_mut(&to).expect("ours");
+            let at = after.uids.binary_search(new).expect("the copy is there");
+            assert!(*new >= target.uid_next, "UID {new} given twice");
+            assert!(after.mod_seqs[at] > target.mod_seq, "MODSEQ fell");
+            target.uid_next = new + 1;
+            target.messages.insert(*new, MessageState { mod_seq: after.mod_seqs[at], ..message });
+        }
+        self.state.mailboxes.get_mut(&to).expect("ours").mod_seq = after.mod_seq;
+        if moving {
+            self.gone(from, &uids, answer.mod_seq);
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self, mailbox: MailboxId, uids: &[Uid], mod_seq: ModSeq) {
+        let state = self.state.mailboxes.get_mut(&mailbox).expect("ours");
+        for uid in uids {
+            assert!(state.messages.remove(uid).is_some(), "UID {uid} was expunged twice");
+        }
+        if !uids.is_empty() {
+            assert!(mod_seq > state.mod_seq, "MODSEQ fell");
+            state.mod_seq = mod_seq;
+        }
+    }
+
+    async fn expunge(&mut self, store: &Store) -> Result<()> {
+        let mailbox = self.pick();
+        let some = self.some_uids(mailbox);
+        let deleted = |uid: &Uid| self.state.mailboxes[&mailbox].messages[uid].flags.contains(Flags::DELETED);
+        let all = self.state.mailboxes[&mailbox].messages.keys();
+        let (which, expected): (Expunge, Vec<Uid>) = match self.made % 3 {
+            0 => (Expunge::Deleted, all.copied().filter(deleted).collect()),
+            1 => (Expunge::DeletedAmong(set(&some)), some.iter().copied().filter(deleted).collect()),
+            _ => (Expunge::Among(set(&some)), some.clone()),
+        };
+        let answer = store.expunge(mailbox, which).await?;
+        assert_eq!(answer.uids, expected, "EXPUNGE took other messages than it should");
+        self.gone(mailbox, &expected, answer.mod_seq);
+        Ok(())
+    }
+
+    /// A queue item with a recipient that waits, and which wait.
+    fn waiting(&mut self) -> Option<(QueueId, Vec<u32>)> {
+        let at = self.rng.index(self.state.items.len());
+        let (id, item) = self.state.items.iter().nth(at)?;
+        let waits = item.recipients.iter().enumerate().filter(|(_, (state, ..))| *state == RecipientState::Waiting);
+        Some((*id, waits.map(|(index, _)| index as u32).collect()))
+    }
+
+    async fn begin(&mut self, world: &World, store: &Store) -> Result<()> {
+        let Some((id, waiting)) = self.waiting() else { return Ok(()) };
+        let next = world.clock.wall().after(Duration::from_secs(self.rng.between(300, 7200)));
+        store.queue_begin(waiting.iter().map(|index| (id, *index)).collect(), next).await?;
+        let item = self.state.items.get_mut(&id).expect("ours");
+        for index in waiting {
+            let (_, attempts, due) = &mut item.recipients[index as usize];
+            (*attempts, *due) = (*attempts + 1, next);
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self, world: &World, store: &Store) -> Result<()> {
+        let Some((id, waiting)) = self.waiting() else { return Ok(()) };
+        let now = world.clock.wall();
+        let mut settled = Vec::new();
+        for index in waiting {
+            let outcome = [Outcome::Delivered, Outcome::Deferred, Outcome::Failed][self.rng.index(3)];
+            let next = (outcome == Outcome::Deferred).then(|| now.after(Duration::from_secs(900)));
+            settled.push(Settle { id, index, result: result(now, outcome), next });
+        }
+        // A failure is reported to the sender, who is local: filed in the same transaction.
+        let (content, body) = self.message();
+        let inbox = *self.state.mailboxes.keys().next().expect("an INBOX");
+        let filing = Filing { mailbox: inbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };
+        let mut reports = Acceptance::default();
+        if settled.iter().any(|settle| settle.result.outcome == Outcome::Failed) {
+            reports.arrivals.push(self.arrival(content, vec![filing.clone()]));
+        }
+        let accepted = store.queue_settle(settled.clone(), reports).await?;
+        for filed in &accepted.filed {
+            self.filed(filed, &filing, body);
+        }
+        let item = self.state.items.get_mut(&id).expect("ours");
+        for settle in &settled {
+            let (state, _, due) = &mut item.recipients[settle.index as usize];
+            match settle.result.outcome {
+                Outcome::Delivered => *state = RecipientState::Delivered,
+                Outcome::Deferred => *due = settle.next.expect("deferred"),
+                _ => *state = RecipientState::Failed,
+            }
+        }
+        *self.state.attempts.entry(id).or_default() += settled.len();
+        if item.recipients.iter().all(|(state, ..)| *state != RecipientState::Waiting) {
+            self.state.items.remove(&id);
+        }
+        Ok(())
+    }
+}
+
+impl Who {
+    /// What the store holds for this client; `ids` are the queue ids whose attempts are looked for.
+    pub async fn dump(&self, store: &Store, ids: &BTreeSet<QueueId>) -> Result<State> {
+        let mut state = State::default();
+        for name in ["INBOX", "Archive"] {
+            let info = store.mailbox(self.account, name).await?.expect("every account has it");
+            state.mailboxes.insert(info.id, mailbox(store, info.id).await?);
+        }
+        for item in store.queue_list(QueueId(0), 10_000).await? {
+            if item.envelope.reverse_path.as_ref() != Some(&self.address) {
+                continue;
+            }
+            // A finished recipient is due no more; what its row says then means nothing.
+            let recipients = item.recipients.iter().map(|r| (r.state, r.attempts, r.due)).collect();
+            let body = body_hash(store, item.blob, item.size).await?;
+            state.items.insert(item.id, ItemState { body, recipients });
+        }
+        for id in ids {
+            let rows = store.attempts(*id).await?.len();
+            if rows > 0 {
+                state.attempts.insert(*id, rows);
+            }
+        }
+        let from = format!("From: {}\r\n", self.address.key());
+        for fact in store.facts(self.shared, &UidSet::all()).await? {
+            let octets = store.body(fact.blob, 0, fact.size as usize).await?;
+            if octets.starts_with(from.as_bytes()) {
+                state.shared.insert(hash(&octets));
+            }
+        }
+        Ok(state)
+    }
+}
+
+async fn mailbox(store: &Store, id: MailboxId) -> Result<MailboxState> {
+    let snapshot = store.snapshot(id).await?;
+    let facts = store.facts(id, &UidSet::all()).await?;
+    let known: Vec<Uid> = facts.iter().map(|fact| fact.uid).collect();
+    assert_eq!(known, *snapshot.uids, "facts and view differ");
+    let mut messages = BTreeMap::new();
+    for (i, fact) in facts.iter().enumerate() {
+        let bits = snapshot.flags[i];
+        let names = snapshot.keywords.iter().enumerate();
+        let keywords = names.filter(|(n, _)| bits.contains(Flags::keyword(*n))).map(|(_, name)| name.clone()).collect();
+        let body = body_hash(store, fact.blob, fact.size).await?;
+        let flags = bits & Flags::SYSTEM;
+        messages.insert(fact.uid, MessageState { flags, keywords, mod_seq: snapshot.mod_seqs[i], body });
+    }
+    let (uid_validity, uid_next) = (snapshot.uid_validity, snapshot.uid_next);
+    Ok(MailboxState { uid_validity, uid_next, mod_seq: snapshot.mod_seq, messages })
+}
+
+async fn body_hash(store: &Store, blob: mailcore::base::BlobId, size: u64) -> Result<u64> {
+    let octets = store.body(blob, 0, size as usize).await?;
+    assert_eq!(octets.len() as u64, size, "a body is shorter than its size");
+    Ok(hash(&octets))
+}
+
+fn result(at: Timestamp, outcome: Outcome) -> AttemptResult {
+    let delivered = outcome == Outcome::Delivered;
+    AttemptResult {
+        at,
+        outcome,
+        host: "mx.example.net".into(),
+        code: if delivered { 250 } else { 451 },
+        enhanced: Some(if delivered { Enhanced::new(2, 0, 0) } else { Enhanced::new(4, 3, 0) }),
+        text: "as decided by chance".into(),
+        took: Duration::from_millis(7),
+        tls: String::new(),
+    }
+}
+
+fn set(uids: &[Uid]) -> UidSet {
+    UidSet::from_ranges(uids.iter().map(|uid| (*uid, *uid)).collect())
+}
+
+fn hash(octets: &[u8]) -> u64 {
+    octets
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325, |hash, octet| (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01B3))
+}
+
+/// Where two states differ, in one line.
+pub fn difference(expected: &State, found: &State) -> String {
+    for (id, mailbox) in &expected.mailboxes {
+        let Some(other) = found.mailboxes.get(id) else { return format!("mailbox {id:?} is gone") };
+        for (uid, message) in &mailbox.messages {
+            match other.messages.get(uid) {
+                None => return format!("mailbox {id:?}: UID {uid} is gone"),
+                Some(there) if there != message => {
+                    return format!("mailbox {id:?}: UID {uid} is {there:?}, was {message:?}");
+                }
+                Some(_) => {}
+            }
+        }
+        if mailbox != other {
+            let numbers = |m: &MailboxState| (m.uid_validity, m.uid_next, m.mod_seq, m.messages.len());
+            return format!("mailbox {id:?}: {:?}, was {:?}", numbers(other), numbers(mailbox));
+        }
+    }
+    if expected.items != found.items {
+        return format!("queue: {:?}, was {:?}", found.items, expected.items);
+    }
+    if expected.attempts != found.attempts {
+        return format!("attempts: {:?}, were {:?}", found.attempts, expected.attempts);
+    }
+    format!("shared mailbox: {} filings, were {}", found.shared.len(), expected.shared.len())
+}
