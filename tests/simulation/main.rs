@@ -15,6 +15,7 @@ mod clock;
 mod disk;
 mod ground;
 mod image;
+mod peer;
 mod pipe;
 mod rng;
 mod run;
