@@ -114,6 +114,8 @@ pub struct Client {
     pub state: State,
     /// Queue ids it was ever given.
     pub ids: BTreeSet<QueueId>,
+    /// Acts that failed and were looked after.
+    pub doubts: u64,
     rng: Rng,
     made: u64,
 }
@@ -126,7 +128,7 @@ impl Client {
         let rng = Rng::new(seed, &format!("client {number}"));
         let who = Who { address, account, shared };
         let state = who.dump(store, &BTreeSet::new()).await?;
-        Ok(Client { who, state, ids: BTreeSet::new(), rng, made: number << 32 })
+        Ok(Client { who, state, ids: BTreeSet::new(), doubts: 0, rng, made: number << 32 })
     }
 
     /// After an error: takes what the store holds for what is promised from now on. What went is gone only
@@ -149,13 +151,15 @@ impl Client {
             return Ok(Some("the shared mailbox lost mail after an error".to_owned()));
         }
         self.ids.extend(found.items.keys());
+        self.doubts += 1;
         self.state = found;
         Ok(None)
     }
 
-    /// A sleep of a few milliseconds between two acts.
-    pub fn pause(&mut self) -> Duration {
-        Duration::from_micros(self.rng.below(3000))
+    /// A sleep of a few milliseconds between two acts; all rest at once now and then, so that the store is idle.
+    pub fn pause(&mut self, step: usize) -> Duration {
+        let rest = if step % 8 == 7 { 10_000_000 } else { 0 };
+        Duration::from_micros(rest + self.rng.below(3000))
     }
 
     /// Does one thing and remembers the answer. After an error see [`Client::settle_doubt`].

@@ -101,6 +101,7 @@ pub struct Inner {
     faults: Vec<(When, Fault)>,
     faults_struck: u64,
     skip_commit_syncs: bool,
+    die_after_fault: bool,
     log: Option<Vec<Op>>,
     locked: BTreeSet<String>,
     clock: Arc<SimClock>,
@@ -122,6 +123,7 @@ impl SimDisk {
             faults: Vec::new(),
             faults_struck: 0,
             skip_commit_syncs: false,
+            die_after_fault: false,
             log: None,
             locked: BTreeSet::new(),
             clock,
@@ -184,6 +186,11 @@ impl SimDisk {
         self.lock().skip_commit_syncs = true;
     }
 
+    /// The next fault is the last thing that happens before the power, or the process, goes.
+    pub fn die_after_fault(&self) {
+        self.lock().die_after_fault = true;
+    }
+
     /// Lets `fault` happen.
     pub fn fault(&self, when: When, fault: Fault) {
         let mut inner = self.lock();
@@ -236,6 +243,8 @@ impl Inner {
         self.dead = false;
         self.cut_at = None;
         self.faults.clear();
+        self.faults_struck = 0;
+        self.die_after_fault = false;
         self.shared.clear();
         self.locked.clear();
         self.on_death = None;
@@ -280,6 +289,7 @@ impl Inner {
         });
         Ok(struck.map(|i| {
             self.faults_struck += 1;
+            self.dead |= self.die_after_fault;
             self.faults.remove(i).1
         }))
     }

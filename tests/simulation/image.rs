@@ -166,9 +166,12 @@ impl Image {
 
     /// Power off and on again: what is on the platter afterwards, with nothing on its way.
     pub fn cut(mut self, loss: Loss, rng: &mut Rng) -> Image {
+        if loss == Loss::Nothing {
+            // The cache stays as it is, with what is still on its way and what a failed sync forgot.
+            return self;
+        }
         let keep = match loss {
             Loss::Everything => 0,
-            Loss::Nothing => self.pending_names.len(),
             _ => rng.index(self.pending_names.len() + 1),
         };
         for op in self.pending_names.drain(..).take(keep) {
@@ -176,10 +179,6 @@ impl Image {
         }
         for file in self.files.values_mut() {
             lose(&mut file.durable, std::mem::take(&mut file.pending), loss, rng);
-            // A kill leaves the cache as it is, wrong where a sync once failed; only real power reads the platter.
-            if loss == Loss::Nothing {
-                file.durable = std::mem::take(&mut file.now);
-            }
             file.now = file.durable.clone();
         }
         self.names = self.durable_names.clone();
@@ -226,8 +225,7 @@ fn name(names: &mut BTreeMap<String, Inode>, op: &Op) {
 /// Brings of `pending` to the platter what `loss` leaves of it.
 fn lose(durable: &mut Vec<u8>, pending: Vec<Pending>, loss: Loss, rng: &mut Rng) {
     match loss {
-        Loss::Everything => {}
-        Loss::Nothing => pending.into_iter().for_each(|change| change.apply(durable)),
+        Loss::Everything | Loss::Nothing => {}
         Loss::Tail => {
             let keep = rng.index(pending.len() + 1);
             let mut rest = pending.into_iter();

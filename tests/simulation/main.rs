@@ -13,6 +13,7 @@ mod check;
 mod client;
 mod clock;
 mod disk;
+mod fsync;
 mod ground;
 mod image;
 mod peer;
@@ -53,4 +54,10 @@ fn seeds(few: u64) -> u64 {
 /// Sweeps look at each `step`-th change, at every one where `SIM_SEEDS` asks for a full campaign.
 fn step(quick: usize) -> usize {
     if setting("SIM_SEEDS").is_some() { 1 } else { quick }
+}
+
+/// What a campaign came to, for whoever runs it by hand (`--nocapture`).
+#[allow(clippy::disallowed_macros, reason = "tests speak to whoever runs them")]
+fn report(text: &str) {
+    println!("{text}");
 }

@@ -37,7 +37,8 @@ struct Load {
 /// What the clients of a run did, step by step.
 type Diaries = Vec<(Who, Arc<Mutex<Vec<Step>>>)>;
 
-async fn shared_mailbox(store: &Store) -> Result<MailboxId> {
+/// A domain, and a mailbox that all clients file into.
+pub async fn shared_mailbox(store: &Store) -> Result<MailboxId> {
     let address = Address::parse("all@example.org").expect("an address");
     store.domain_put("example.org").await?;
     let account = store.account_put(&address, None).await?;
@@ -59,8 +60,8 @@ async fn sign_up(store: &Store, disk: &SimDisk, load: Load) -> Result<Vec<(Clien
 
 /// One client's part of a run without faults.
 async fn work(mut client: Client, diary: Arc<Mutex<Vec<Step>>>, world: World, store: Store, disk: SimDisk, load: Load) {
-    for _ in 0..load.steps {
-        let pause = client.pause();
+    for step in 0..load.steps {
+        let pause = client.pause(step);
         world.clock.sleep_until(world.clock.now() + pause).await;
         let act = client.next_act();
         let began = disk.recorded();
@@ -169,8 +170,13 @@ fn store_survives_a_cut_at_every_change() {
     let _one = crate::one_at_a_time();
     let load = Load { seed: crate::seed(1), clients: 3, steps: 30 };
     let recorded = record(load, |_| {});
+    let answers: std::collections::BTreeSet<_> =
+        recorded.clients.iter().flat_map(|(_, steps)| steps).map(|step| step.answered).collect();
+    let steps: usize = recorded.clients.iter().map(|(_, steps)| steps.len()).sum();
+    crate::report(&format!("{} changes, {steps} steps answered at {} places", recorded.ops.len(), answers.len()));
     assert!(recorded.clients.iter().all(|(_, steps)| steps.len() == load.steps + 1));
     let (cuts, violations) = sweep(load, recorded, crate::step(7), 10);
+    crate::report(&format!("{cuts} cuts"));
     assert!(cuts > 200, "{cuts} cuts");
     assert!(violations.is_empty(), "SIM_SEED={}: {cuts} cuts:\n{}", load.seed, violations.join("\n"));
 }
@@ -281,9 +287,14 @@ fn faulty(load: Load, n: u64, fault: Fault, loss: Loss) -> Option<String> {
         for task in tasks {
             task.await;
         }
+        let struck = machine.disk.faults_struck();
         machine.cut(loss);
         drop(store);
         let ends = std::mem::take(&mut *lock(&ends));
+        crate::report(&format!(
+            "{fault:?} at {n}: struck {struck}, doubts {}",
+            ends.iter().flatten().map(|c| c.doubts).sum::<u64>()
+        ));
         let store = match Store::open(&machine.world(), options()).await {
             Ok(store) => store,
             Err(e) => return Some(format!("does not open: {e}")),
@@ -311,8 +322,8 @@ async fn work_through(
     store: &Store,
     load: Load,
 ) -> std::result::Result<Client, String> {
-    for _ in 0..load.steps {
-        let pause = client.pause();
+    for step in 0..load.steps {
+        let pause = client.pause(step);
         world.clock.sleep_until(world.clock.now() + pause).await;
         let act = client.next_act();
         let Err(e) = client.act(act, world, store).await else { continue };
