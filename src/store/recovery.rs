@@ -42,7 +42,7 @@ pub(super) async fn cure(shared: &Shared, lanes: &Lanes, writer: &mut Option<Con
 }
 
 /// Reads the log, writes the same bytes back, and syncs them and their name.
-fn rewrite_log(shared: &Shared) -> io::Result<()> {
+pub(super) fn rewrite_log(shared: &Shared) -> io::Result<()> {
     let disk = &shared.world.disk;
     let file = match disk.open(&shared.files.wal, false) {
         Ok(file) => file,

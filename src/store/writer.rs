@@ -348,6 +348,9 @@ pub(super) fn open(shared: &Shared) -> Result<(Connection, Directory, Box<dyn Se
         ),
         _ => failed(e),
     })?;
+    // The process before us may have died of a failed sync: what it left in the page cache reads as if it were
+    // on disk, and mail acknowledged behind it would be lost with it at the next power cut.
+    recovery::rewrite_log(shared).map_err(|e| connection::disk_error("making the log durable", &e))?;
     let db = connection::open_writer(&shared.world, files)?;
     super::migrate::migrate(&db)?;
     let directory = Directory::load(&db)?;
