@@ -56,7 +56,7 @@ pub(super) async fn run(shared: Arc<Shared>, log: Receiver<u64>, control: Receiv
                 }
             }
             Next::Work(Wake::Idle) => match &db {
-                // A steady reader would make TRUNCATE fail: it is tried again after the next commit.
+                // A steady reader would make TRUNCATE fail: it is tried again when all is quiet.
                 Some(db) if shared.reading.load(Ordering::SeqCst) == 0 => {
                     pending = false;
                     checkpoint(db, CheckpointMode::TRUNCATE)

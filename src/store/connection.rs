@@ -71,7 +71,8 @@ fn open(world: &World, files: &Files, flags: OpenFlags) -> Result<Connection> {
     db.busy_timeout(std::time::Duration::ZERO)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     db.execute_batch(&format!(
-        "PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{};",
+        "PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -{};",
         STORE_CACHE_OCTETS / 1024
     ))?;
     Ok(db)

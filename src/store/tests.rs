@@ -22,7 +22,9 @@ use crate::base::{
 };
 
 mod accounts;
+mod faults;
 mod messages;
+mod model;
 mod queue;
 
 // -- a world of one thread -----------------------------------------------------------------------------

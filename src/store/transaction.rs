@@ -473,8 +473,8 @@ pub(super) fn no_mailbox() -> Error {
 fn read_row(db: &Connection, mailbox: MailboxId) -> Result<Option<Row>> {
     let row = db
         .prepare_cached(
-            "SELECT account, name, uidvalidity, uidnext, modseq, expunges, vanished_floor, total, unseen, deleted, octets,
-               selectable FROM mailbox WHERE id = ?1",
+            "SELECT account, name, uidvalidity, uidnext, modseq, expunges, vanished_floor, total, unseen, deleted,
+               octets, selectable FROM mailbox WHERE id = ?1",
         )?
         .query_row([mailbox.0], |row| {
             Ok(Row {

@@ -1,0 +1,245 @@
+//! What goes wrong: two openers, strange files, failed syncs, jobs that fail within a group.
+
+use super::*;
+use crate::base::Error;
+
+#[derive(Default)]
+struct Told(Mutex<Vec<Event>>);
+
+impl EventSink for Told {
+    fn say(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl Told {
+    /// Whether each word of the store said that it is down.
+    fn downs(&self) -> Vec<bool> {
+        let events = self.0.lock().unwrap();
+        events.iter().filter_map(|e| if let Event::Store { down, .. } = e { Some(*down) } else { None }).collect()
+    }
+}
+
+/// What a failed sync looks like to the writer.
+async fn break_down(store: &Store) -> ErrorKind {
+    let broken = store.write(0, |_| Err::<(), _>(Error::new(ErrorKind::StoreDown, "disk I/O error"))).await;
+    broken.unwrap_err().kind()
+}
+
+#[test]
+fn a_second_opener_is_told_that_the_store_is_in_use() {
+    run(|place| async move {
+        let store = place.open().await;
+        let error = Store::open(&place.world, place.options()).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(error.text().contains("in use by another process or engine"), "{error}");
+        store.close().await.unwrap();
+        store.close().await.unwrap();
+        let after = store.setting_put("x", None).await.unwrap_err();
+        assert_eq!((after.kind(), after.text()), (ErrorKind::StoreDown, "the store is closed"));
+        assert_eq!(store.setting("x").await.unwrap_err().kind(), ErrorKind::StoreDown);
+        place.open().await.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_store_that_was_only_dropped_can_be_opened() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
+        drop(store);
+        let store = loop {
+            match Store::open(&place.world, place.options()).await {
+                Ok(store) => break store,
+                Err(e) => assert_eq!(e.kind(), ErrorKind::Busy),
+            }
+            smol::future::yield_now().await;
+        };
+        assert_eq!(store.mailbox(bob, "INBOX").await.unwrap().unwrap().total, 1);
+    });
+}
+
+#[test]
+fn closing_empties_the_log() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 100).await;
+        store.close().await.unwrap();
+        let log = fs::metadata(place.folder.join("mail.db-wal")).map_or(0, |file| file.len());
+        assert_eq!(log, 0);
+    });
+}
+
+#[test]
+fn a_file_of_a_newer_engine_is_refused_and_left_alone() {
+    run(|place| async move {
+        place.open().await.close().await.unwrap();
+        place.sqlite().execute_batch("PRAGMA user_version = 99").unwrap();
+        let error = Store::open(&place.world, place.options()).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(error.text().contains("schema 99"), "{error}");
+        let version: i64 = place.sqlite().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        assert_eq!(version, 99);
+        place.sqlite().execute_batch("PRAGMA user_version = 1").unwrap();
+        place.open().await;
+    });
+}
+
+#[test]
+fn a_database_of_another_program_is_refused() {
+    run(|place| async move {
+        fs::create_dir_all(&place.folder).unwrap();
+        place.sqlite().execute_batch("CREATE TABLE cats(name TEXT)").unwrap();
+        let error = Store::open(&place.world, place.options()).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let tables: i64 = place.sqlite().query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0)).unwrap();
+        assert_eq!(tables, 1);
+    });
+}
+
+#[test]
+fn the_file_is_laid_out_as_measured() {
+    run(|place| async move {
+        let store = place.open().await;
+        let text = |sql: &str| -> String {
+            place
+                .sqlite()
+                .query_row(sql, [], |row| row.get::<_, rusqlite::types::Value>(0))
+                .map(|v| match v {
+                    rusqlite::types::Value::Integer(n) => n.to_string(),
+                    rusqlite::types::Value::Text(text) => text,
+                    other => format!("{other:?}"),
+                })
+                .unwrap()
+        };
+        assert_eq!(text("PRAGMA page_size"), "8192");
+        assert_eq!(text("PRAGMA journal_mode"), "wal");
+        let loose =
+            "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite%'";
+        assert_eq!(text(loose), "0");
+        // What the writer's own connection says.
+        let own = store.write(0, |tx| {
+            let number = |sql: &str| tx.db.query_row(sql, [], |row| row.get::<_, i64>(0));
+            let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            let busy = number("PRAGMA busy_timeout")?;
+            let auto = number("PRAGMA wal_autocheckpoint");
+            Ok((number("PRAGMA synchronous")?, busy, auto.unwrap_or(0), tx.db.db_config(config)?))
+        });
+        // The hook that tells the log's length stands where SQLite's own checkpoints would.
+        assert_eq!(own.await.unwrap(), (2, 0, 0, true));
+    });
+}
+
+#[test]
+fn a_job_that_fails_harms_no_other_in_its_group() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        let executor = place.small.executor.clone();
+        let mut tasks = Vec::new();
+        for n in 0..40u32 {
+            let store = store.clone();
+            tasks.push(executor.spawn(async move {
+                if n % 3 == 0 {
+                    // Half done, then refused: two rows changed in memory and on disk.
+                    let half = store.write(0, move |tx| {
+                        message::accept(tx, &arrival("half", vec![]))?;
+                        tx.row_mut(inbox)?.mod_seq += 100;
+                        tx.db.execute("INSERT INTO setting(name, value) VALUES ('half', x'00')", [])?;
+                        Err::<(), _>(Error::new(ErrorKind::Quota, "no"))
+                    });
+                    assert_eq!(half.await.unwrap_err().kind(), ErrorKind::Quota);
+                } else {
+                    store.accept(arrival("whole", vec![filing(inbox)])).await.unwrap();
+                }
+            }));
+        }
+        for task in tasks {
+            task.await;
+        }
+        assert_eq!(store.setting("half").await.unwrap(), None);
+        let snapshot = store.snapshot(inbox).await.unwrap();
+        assert_eq!((snapshot.uids.len(), snapshot.mod_seq), (26, 27));
+        store.close().await.unwrap();
+        let again = place.open().await.snapshot(inbox).await.unwrap();
+        assert_eq!((again.uids, again.mod_seq), (snapshot.uids, 27));
+    });
+}
+
+#[test]
+fn a_job_that_fails_after_it_changed_a_view_takes_its_group_along() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 3).await;
+        let failed = store.write(0, move |tx| {
+            let view = tx.view_mut(inbox)?;
+            Arc::make_mut(&mut view.uids).clear();
+            Err::<(), _>(Error::new(ErrorKind::Invalid, "too late"))
+        });
+        assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Store);
+        assert_eq!(*store.snapshot(inbox).await.unwrap().uids, [1, 2, 3]);
+    });
+}
+
+#[test]
+fn after_a_failed_sync_the_store_reopens_and_goes_on() {
+    run(|place| async move {
+        let told = Arc::new(Told::default());
+        let options = StoreOptions { events: told.clone(), ..place.options() };
+        let store = Store::open(&place.world, options).await.unwrap();
+        let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
+        let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+        fill(&store, inbox, 700).await;
+        store.change_flags(inbox, UidSet::all(), add(Flags::SEEN), None).await.unwrap();
+        let before = store.snapshot(inbox).await.unwrap();
+        let mut watch = store.watch(inbox);
+        assert_eq!(break_down(&store).await, ErrorKind::StoreDown);
+        watch.changed().await;
+        // Refused until it is back.
+        while let Err(e) = store.snapshot(inbox).await {
+            assert_eq!(e.kind(), ErrorKind::StoreDown);
+            smol::future::yield_now().await;
+        }
+        let after = store.snapshot(inbox).await.unwrap();
+        assert_eq!((after.uids, after.flags, after.mod_seqs), (before.uids, before.flags, before.mod_seqs));
+        store.accept(arrival("after", vec![filing(inbox)])).await.unwrap();
+        let blob = store.facts(inbox, &uids(&[(701, 701)])).await.unwrap()[0].blob;
+        assert_eq!(store.body(blob, 0, 9).await.unwrap(), b"after");
+        assert_eq!(told.downs(), [true, false]);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn where_the_log_cannot_be_made_durable_the_store_stays_down() {
+    run(|place| async move {
+        let told = Arc::new(Told::default());
+        let options = StoreOptions { events: told.clone(), ..place.options() };
+        let store = Store::open(&place.world, options).await.unwrap();
+        store.account_put(&address("bob@example.net"), None).await.unwrap();
+        place.small.sync_fails.store(true, Ordering::SeqCst);
+        assert_eq!(break_down(&store).await, ErrorKind::StoreDown);
+        while told.downs().len() < 2 {
+            smol::future::yield_now().await;
+        }
+        assert_eq!(told.downs(), [true, true]);
+        assert_eq!(store.setting_put("x", None).await.unwrap_err().kind(), ErrorKind::StoreDown);
+        assert_eq!(store.setting("x").await.unwrap_err().kind(), ErrorKind::StoreDown);
+        assert!(store.close().await.is_err());
+        place.small.sync_fails.store(false, Ordering::SeqCst);
+        let store = place.open().await;
+        assert!(store.directory().account("bob@example.net").is_some());
+    });
+}
+
+#[test]
+fn a_store_held_by_another_program_waits_and_then_says_busy() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        let other = place.sqlite();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let held = store.accept(arrival("x", vec![filing(inbox)])).await;
+        assert_eq!(held.unwrap_err().kind(), ErrorKind::Busy);
+        other.execute_batch("ROLLBACK").unwrap();
+        store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
+    });
+}
