@@ -98,13 +98,12 @@ fn sources(root: &Path) -> Vec<Source> {
             Source::new(&name, &fs::read_to_string(path).expect("source is UTF-8"))
         })
         .collect();
-    // A module declared `#[cfg(test)] mod name;` is test code as a whole.
+    // A module declared `#[cfg(test)] mod name;` is test code as a whole, and so is a file called `..._tests.rs`.
     let test_files: BTreeSet<String> = sources.iter().flat_map(test_modules_of).collect();
     for source in &mut sources {
-        if test_files
-            .iter()
-            .any(|stem| source.path == format!("{stem}.rs") || source.path.starts_with(&format!("{stem}/")))
-        {
+        let declared =
+            |stem: &String| source.path == format!("{stem}.rs") || source.path.starts_with(&format!("{stem}/"));
+        if source.path.ends_with("_tests.rs") || test_files.iter().any(declared) {
             source.tests_from = 0;
         }
     }
