@@ -178,6 +178,20 @@ pub const DIAGNOSTIC_OCTETS_MAX: usize = 1_024;
 pub const CONNECTIONS_PER_DESTINATION_MAX: usize = 5;
 /// Deliveries under way at a time.
 pub const DELIVERIES_MAX: usize = 100;
+/// Parcels (recipients of one message that go one way) ready in memory; the rest waits in the store.
+pub const QUEUE_READY_PARCELS_MAX: usize = 2_000;
+/// Messages taken into memory at one look.
+pub const QUEUE_BATCH_ITEMS: usize = 200;
+/// Longest sleep of the runner: how late it notices that the wall clock was set.
+pub const QUEUE_SLEEP_SECONDS_MAX: u64 = 600;
+/// Shortest pause between attempts, whatever the settings say.
+pub const RETRY_SECONDS_MIN: u64 = 1;
+/// Steps in following a queued recipient's aliases.
+pub const ALIAS_STEPS_MAX: usize = 100;
+/// Tries to write down the end of an attempt while the store fails.
+pub const SETTLE_TRIES_MAX: u32 = 10;
+/// Longest pause between them.
+pub const SETTLE_PAUSE_SECONDS_MAX: u64 = 60;
 /// Octets of the original message that a bounce brings back.
 pub const BOUNCE_RETURNS_OCTETS_MAX: u64 = 256 * 1024;
 

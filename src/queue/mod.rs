@@ -1,1 +1,33 @@
-//! Floor 5: the outbound queue: what is due, when again, and the report when it is over. Opens no socket.
+//! Floor 5: the outbound queue at work: when an attempt is due, who is told of its end, what the host may do to it.
+//!
+//! The queue's rows are the store's, an attempt is `delivery`'s; here it is decided when the next one is made, and
+//! each accepted recipient ends delivered, bounced or expired and bounced.
+
+mod bounce;
+pub mod control;
+mod local;
+mod parcel;
+pub mod runner;
+pub mod schedule;
+mod settle;
+
+use std::sync::Arc;
+
+use crate::base::event::EventSink;
+use crate::base::{Settings, World};
+use crate::store::Store;
+
+/// What the queue works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The world outside.
+    pub world: World,
+    /// Where the queue is kept.
+    pub store: Store,
+    /// What the host set.
+    pub settings: Arc<Settings>,
+    /// Where the host is told.
+    pub events: Arc<dyn EventSink>,
+    /// Closed when the engine stops: no further attempts are begun then.
+    pub stop: smol::channel::Receiver<()>,
+}

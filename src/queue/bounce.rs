@@ -1,0 +1,162 @@
+//! Reports to senders: who gets them, and how they go there.
+//!
+//! A report goes to the reverse-path of the message it is about, with a null reverse-path of its own, so that nothing
+//! it meets on its way causes another. A sender here finds it in the inbox, filed in the transaction that settles the
+//! attempt; one elsewhere gets it by the queue.
+
+use super::local::{self, Whereabouts};
+use super::{Context, schedule};
+use crate::base::envelope::Notify;
+use crate::base::event::Outcome;
+use crate::base::limits::{BOUNCE_RETURNS_OCTETS_MAX, CHUNK_OCTETS_MAX};
+use crate::base::{Address, BlobId, Content, Enhanced, Envelope, ErrorKind, QueueId, Recipient, Result, Timestamp};
+use crate::delivery::local::arrival;
+use crate::dsn::{Action, Letter, Original, RecipientReport, Report, Typed, compose};
+use crate::store::{Acceptance, Arrival, AttemptResult, Item, ItemRecipient, NewItem, RecipientState};
+
+/// What is said of one recipient.
+pub(super) fn about(
+    to: &ItemRecipient,
+    action: Action,
+    result: &AttemptResult,
+    until: Option<Timestamp>,
+) -> RecipientReport {
+    let status = match (action, result.enhanced) {
+        // What the host said of its own doing is not what we say of ours.
+        (Action::Delivered | Action::Relayed | Action::Expanded, _) => Enhanced::new(2, 0, 0),
+        // A 5yz we do not take for the last word is none.
+        (Action::Delayed, status) => Enhanced { class: 4, ..status.unwrap_or(Enhanced::new(4, 0, 0)) },
+        (Action::Failed, status) => status.unwrap_or(Enhanced::new(5, 0, 0)),
+    };
+    // Time ran out over what was said at the last attempt.
+    let said = if result.outcome == Outcome::Expired { to.last.as_ref() } else { Some(result) };
+    let said = said.filter(|said| status.class != 2 && !said.text.is_empty());
+    let diagnostic = said.map(|said| match said.code {
+        0 => Typed::new("x-unknown", said.text.as_str()),
+        code => {
+            let enhanced = said.enhanced.map_or(String::new(), |enhanced| format!("{enhanced} "));
+            Typed::new("smtp", format!("{code} {enhanced}{}", said.text))
+        }
+    });
+    RecipientReport {
+        original: to.recipient.original.as_deref().and_then(Typed::parse),
+        recipient: Typed::address(&to.recipient.address),
+        action,
+        status,
+        remote_mta: (!result.host.is_empty()).then(|| Typed::new("dns", result.host.as_str())),
+        diagnostic,
+        last_attempt: Some(said.map_or(result.at, |said| said.at)),
+        will_retry_until: until,
+    }
+}
+
+/// A report on its way, and whom it goes to.
+pub(super) struct Bounce {
+    /// The reverse-path.
+    pub(super) to: Address,
+    /// Filed here.
+    pub(super) arrival: Option<Arrival>,
+    /// Queued.
+    pub(super) item: Option<NewItem>,
+}
+
+impl Bounce {
+    /// Adds it to a transaction; the place of its item among the items there.
+    pub(super) fn join(self, acceptance: &mut Acceptance) -> Option<usize> {
+        acceptance.arrivals.extend(self.arrival);
+        let place = self.item.as_ref().map(|_| acceptance.items.len());
+        acceptance.items.extend(self.item);
+        place
+    }
+}
+
+/// Writes a report on `recipients` of `item`; `None` where nobody is to be told. With `by_queue`, it is queued even
+/// for a sender here: an inbox that is full today may have room tomorrow.
+pub(super) async fn report(
+    context: &Context,
+    item: &Item,
+    recipients: Vec<RecipientReport>,
+    by_queue: bool,
+) -> Result<Option<Bounce>> {
+    let Some(to) = item.envelope.reverse_path.clone().filter(|_| !recipients.is_empty()) else { return Ok(None) };
+    let (world, settings) = (&context.world, &context.settings);
+    let directory = context.store.directory();
+    let (inboxes, away) = match local::find(&directory, settings, &to) {
+        Whereabouts::Known { .. } if by_queue => (Vec::new(), vec![to.clone()]),
+        Whereabouts::Known { inboxes, away } => (inboxes, away),
+        // The sender's account is gone: there is nobody to tell.
+        Whereabouts::Nobody => return Ok(None),
+    };
+    let now = world.clock.wall();
+    let beginning = beginning(context, item.blob, item.size).await?;
+    let (mut boundary, mut message_id) = ([0; 16], [0; 16]);
+    world.entropy.fill(&mut boundary);
+    world.entropy.fill(&mut message_id);
+    let report = Report {
+        reporting_mta: settings.hostname.clone(),
+        envelope_id: item.envelope.envelope_id.clone(),
+        arrival: Some(item.created),
+        recipients,
+    };
+    let complete = beginning.len() as u64 == item.size;
+    let original = Original { octets: &beginning, complete, returns: item.envelope.returns };
+    let written = compose(&Letter { report: &report, to: &to, date: now, boundary, message_id, original });
+    let content = Content::from_octets(written.octets);
+    let mut bounce = Bounce { to, arrival: None, item: None };
+    if !inboxes.is_empty() {
+        let filed = Content { prefix: b"Return-Path: <>\r\n".to_vec(), ..content.clone() };
+        bounce.arrival = Some(arrival(filed, local::filings(&inboxes, now), now)?);
+    }
+    if !away.is_empty() {
+        let recipient = |address| Recipient { notify: Notify::NEVER, ..Recipient::new(address) };
+        let envelope = Envelope {
+            reverse_path: None,
+            recipients: away.into_iter().map(recipient).collect(),
+            body: written.body,
+            smtputf8: written.smtputf8,
+            ..Envelope::default()
+        };
+        let expires = schedule::expires(&settings.outbound, now);
+        bounce.item = Some(NewItem { envelope, content, submitter: None, created: now, due: now, expires });
+    }
+    Ok(Some(bounce))
+}
+
+/// As much of the message as a report may bring back.
+async fn beginning(context: &Context, blob: BlobId, size: u64) -> Result<Vec<u8>> {
+    let wanted = size.min(BOUNCE_RETURNS_OCTETS_MAX);
+    let mut octets = Vec::new();
+    while (octets.len() as u64) < wanted {
+        let left = usize::try_from(wanted - octets.len() as u64).unwrap_or(CHUNK_OCTETS_MAX);
+        let piece = context.store.body(blob, octets.len() as u64, left.min(CHUNK_OCTETS_MAX)).await?;
+        if piece.is_empty() {
+            break;
+        }
+        octets.extend_from_slice(&piece);
+    }
+    Ok(octets)
+}
+
+/// Tells the sender of the delay, where it is time to and nobody did.
+pub(super) async fn report_delay(context: &Context, id: QueueId) -> Result<()> {
+    let Some(item) = context.store.queue_item(id).await? else { return Ok(()) };
+    let outbound = &context.settings.outbound;
+    let due = schedule::delay_mark(outbound, &item).is_some_and(|mark| context.world.clock.wall() >= mark);
+    if !due {
+        return Ok(());
+    }
+    let waiting = item.recipients.iter().filter(|to| to.state == RecipientState::Waiting && to.recipient.notify.delay);
+    let recipients: Vec<_> =
+        waiting.filter_map(|to| Some(about(to, Action::Delayed, to.last.as_ref()?, Some(item.expires)))).collect();
+    let mut acceptance = Acceptance::default();
+    if let Some(bounce) = report(context, &item, recipients, false).await? {
+        bounce.join(&mut acceptance);
+    }
+    match context.store.queue_delay_reported(id, acceptance).await {
+        // An inbox without room: the delay is not worth another message in the queue.
+        Err(e) if e.kind() == ErrorKind::Quota => {
+            context.store.queue_delay_reported(id, Acceptance::default()).await.map(drop)
+        }
+        other => other.map(drop),
+    }
+}
