@@ -109,6 +109,16 @@ pub const IMAP_PATTERN_OCTETS_MAX: usize = 2_048;
 pub const IMAP_ID_FIELDS_MAX: usize = 30;
 /// Names of one ENABLE.
 pub const IMAP_ENABLE_NAMES_MAX: usize = 64;
+/// Octets of an APPENDed message that are taken apart on the session's own task; larger ones go to a computing thread.
+pub const IMAP_DESCRIBE_INLINE_OCTETS_MAX: u64 = 256 * 1024;
+/// Messages whose facts FETCH and SEARCH read at once.
+pub const FETCH_FACTS_MAX: usize = 4_000;
+/// Messages FETCH and SEARCH gather at once.
+pub const FETCH_BATCH_MESSAGES_MAX: usize = 500;
+/// Octets of bodies FETCH and SEARCH gather at once; a larger body passes in pieces.
+pub const FETCH_BATCH_OCTETS_MAX: u64 = 1024 * 1024;
+/// Octets of a piece of a large body.
+pub const FETCH_PIECE_OCTETS: usize = 256 * 1024;
 /// Elements of one sequence set.
 pub const IMAP_SEQUENCE_ELEMENTS_MAX: usize = 20_000;
 /// Seconds without a command before autologout once logged in; RFC 9051 §5.4 asks for at least 30 minutes.

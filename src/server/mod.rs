@@ -1,6 +1,7 @@
 //! Floor 7: sockets meet sessions: one file per protocol, IMAP one per verb.
 
 pub mod accounts;
+pub mod imap;
 pub mod maildrops;
 pub mod pop3;
 pub mod smtp;

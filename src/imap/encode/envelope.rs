@@ -3,6 +3,7 @@
 //! Field values go out as they were sent, encoded words left in. Octets above 127 make a string a literal, which
 //! every client may be sent, whatever it has enabled.
 
+use crate::imap::grammar::Cursor;
 use crate::imap::response::{nstring, string};
 use crate::message::{EnvelopeFields, ListItem, addresses};
 
@@ -35,6 +36,15 @@ pub fn envelope(out: &mut Vec<u8>, fields: &EnvelopeFields) {
     out.push(b' ');
     nstring(out, fields.message_id.as_deref());
     out.push(b')');
+}
+
+/// Date and Subject, as they were sent, out of an envelope of ours.
+pub fn date_and_subject(envelope: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    let mut cursor = Cursor::new(envelope, false);
+    cursor.eat(b'(');
+    let date = cursor.nstring().ok().flatten();
+    cursor.eat(b' ');
+    (date, cursor.nstring().ok().flatten())
 }
 
 fn address_list(out: &mut Vec<u8>, list: &[ListItem]) {
@@ -78,6 +88,20 @@ mod tests {
         let none = EnvelopeFields::default();
         envelope(&mut out, structure.root().and_then(|root| root.envelope.as_deref()).unwrap_or(&none));
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn date_and_subject_come_back() {
+        let read = |header: &str| {
+            let (date, subject) = date_and_subject(written(header).as_bytes());
+            let text = |octets: Option<Vec<u8>>| octets.map(|o| String::from_utf8_lossy(&o).into_owned());
+            (text(date), text(subject))
+        };
+        let wanted = (Some("1 Jan".to_owned()), Some("q\"\\ h\u{e9}".to_owned()));
+        assert_eq!(read("Date: 1 Jan\r\nSubject: q\"\\ h\u{e9}\r\n\r\n"), wanted);
+        assert_eq!(read("Subject: nil\r\n\r\n"), (None, Some("nil".to_owned())));
+        assert_eq!(read("\r\n"), (None, None));
+        assert_eq!(date_and_subject(b""), (None, None));
     }
 
     #[test]

@@ -18,6 +18,17 @@ impl<'a> Response<'a> {
         Self { out, first: true }
     }
 
+    /// Goes on with a response begun before; `first` where it has no item yet.
+    pub fn resume(out: &'a mut Vec<u8>, first: bool) -> Self {
+        Self { out, first }
+    }
+
+    /// As [`Response::item`], for a value that is written from elsewhere.
+    pub fn item_out(mut self, name: &[u8]) -> &'a mut Vec<u8> {
+        self.item(name);
+        self.out
+    }
+
     /// The name of the next item, a space in front and behind; the value goes into what is given back.
     pub fn item(&mut self, name: &[u8]) -> &mut Vec<u8> {
         if !self.first {
@@ -58,11 +69,6 @@ impl<'a> Response<'a> {
     /// RFC822.SIZE
     pub fn size(&mut self, octets: u64) {
         number(self.item(b"RFC822.SIZE"), octets);
-    }
-
-    /// Where the response goes on, for octets written from elsewhere.
-    pub fn out(&mut self) -> &mut Vec<u8> {
-        self.out
     }
 
     /// Ends the response.

@@ -1,0 +1,113 @@
+//! AUTHENTICATE (RFC 9051 §6.2.2, RFC 4959).
+
+use std::io;
+use std::sync::Arc;
+
+use crate::base::Account;
+use crate::imap::framing::Cut;
+use crate::imap::response::Answer;
+use crate::sasl::{self, Exchange, Failure, Mechanism, Step};
+use crate::server::accounts;
+
+use super::Session;
+use super::capability::PROTOCOL;
+use super::login::needs_privacy;
+use super::refusal::{Done, Stop};
+use super::wire::Woke;
+
+impl Session {
+    pub(super) async fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Done {
+        let offer = self.sasl_offer();
+        let Some(mechanism) = Mechanism::parse(mechanism) else {
+            return Ok(Answer::no("CANNOT", "Unknown mechanism"));
+        };
+        if !offer.passwords {
+            return Ok(needs_privacy());
+        }
+        if !mechanism.is_offered(offer) {
+            return Ok(Answer::no("CANNOT", "Mechanism not possible here"));
+        }
+        let mut seed = [0; 32];
+        self.shared.world.entropy.fill(&mut seed);
+        self.exchanges += 1;
+        let binding = self.tls.as_ref().and_then(|tls| tls.exporter.clone());
+        let mut exchange = Exchange::new(mechanism, sasl::nonce(&seed, self.exchanges), binding);
+        let mut step = exchange.start(initial);
+        let mut account: Option<Arc<Account>> = None;
+        // Who SCRAM is about: its outcome is told to the host here, a password's by `accounts::login`.
+        let mut told = None;
+        loop {
+            step = match step {
+                Step::Challenge(challenge) => exchange.respond(&self.challenge(&challenge).await?),
+                Step::NeedCredential(user) => {
+                    let (keys, found) = accounts::scram_keys(&self.shared, &user);
+                    let known = found.is_some();
+                    account = found;
+                    told = Some(user);
+                    exchange.credential(&keys, known)
+                }
+                Step::CheckPassword { authcid, password } => {
+                    account = accounts::login(&self.shared, PROTOCOL, self.ends.peer, &authcid, &password).await;
+                    exchange.checked(account.is_some())
+                }
+                Step::Done(_) => {
+                    if let Some(user) = told {
+                        let ok = account.is_some();
+                        accounts::login_ended(&self.shared, PROTOCOL, self.ends.peer, &user, ok).await;
+                    }
+                    return Ok(self.logged_in(account));
+                }
+                Step::Failed(failure) => {
+                    if let Some(user) = told {
+                        accounts::login_ended(&self.shared, PROTOCOL, self.ends.peer, &user, false).await;
+                    }
+                    let refusal = self.logged_in(None);
+                    return Ok(if failure == Failure::Malformed {
+                        Answer::bad("Not what SASL wants")
+                    } else {
+                        refusal
+                    });
+                }
+            };
+        }
+    }
+
+    /// Sends a challenge and gives the client's response, decoded. `*` cancels the exchange.
+    async fn challenge(&mut self, challenge: &[u8]) -> Result<Vec<u8>, Stop> {
+        let line = format!("+ {}\r\n", sasl::encode(challenge));
+        self.wire.out.extend_from_slice(line.as_bytes());
+        let line = self.line().await?;
+        if line == b"*" {
+            return Err(Answer::bad("Authentication cancelled").into());
+        }
+        // Only a command's initial response says `=` for nothing: here that is an empty line.
+        let response = if line == b"=" { None } else { sasl::decode(&line) };
+        response.ok_or_else(|| Answer::bad("Response is not base64").into())
+    }
+
+    /// The next plain line.
+    async fn line(&mut self) -> Result<Vec<u8>, Stop> {
+        loop {
+            match self.framing.cut_line(&mut self.wire.input) {
+                Cut::Command(line) => return Ok(line),
+                Cut::More => {}
+                _ => {
+                    self.bye("Line too long");
+                    return Err(Answer::bad("Line too long").into());
+                }
+            }
+            match self.wire.wait(self.deadline(), None).await? {
+                Woke::Octets | Woke::Changed => {}
+                Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
+                Woke::Late => {
+                    self.bye("Autologout; idle for too long");
+                    return Err(Stop::Answered);
+                }
+                Woke::Draining => {
+                    self.bye("Server shutting down");
+                    return Err(Stop::Answered);
+                }
+            }
+        }
+    }
+}

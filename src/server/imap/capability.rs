@@ -1,0 +1,64 @@
+//! CAPABILITY, ID, ENABLE and NAMESPACE: what the server says of itself.
+
+use crate::imap::name::SEPARATOR;
+use crate::imap::response::Answer;
+use crate::imap::session::{self, Offer};
+use crate::sasl;
+
+use super::Session;
+use super::refusal::Done;
+
+impl Session {
+    /// What is offered on this connection just now.
+    pub(super) fn capabilities(&self) -> String {
+        session::capabilities(&Offer {
+            state: self.state(),
+            starttls: self.tls.is_none() && self.shared.world.tls.can_accept(),
+            sasl: self.sasl_offer(),
+            append_octets_max: self.shared.settings.message_octets_max,
+        })
+    }
+
+    /// Passwords travel under TLS, or over loopback where the host allows it.
+    pub(super) fn sasl_offer(&self) -> sasl::Offer {
+        let local = self.ends.local.ip().to_canonical().is_loopback();
+        let passwords = self.tls.is_some() || (self.shared.settings.allow_plaintext_login && local);
+        let channel_binding = self.tls.as_ref().is_some_and(|tls| tls.exporter.is_some());
+        sasl::Offer { passwords, channel_binding }
+    }
+
+    pub(super) fn capability(&mut self) -> Done {
+        let line = format!("* CAPABILITY {}\r\n", self.capabilities());
+        self.wire.out.extend_from_slice(line.as_bytes());
+        Ok(Answer::ok("Capability completed"))
+    }
+
+    pub(super) fn id(&mut self) -> Done {
+        let line = concat!("* ID (\"name\" \"libmailcore\" \"version\" \"", env!("CARGO_PKG_VERSION"), "\")\r\n");
+        self.wire.out.extend_from_slice(line.as_bytes());
+        Ok(Answer::ok("ID completed"))
+    }
+
+    pub(super) fn enable(&mut self, names: &[String]) -> Done {
+        let fresh = self.enabled.enable(names);
+        let line = format!("* ENABLED {}", fresh.join(" "));
+        self.wire.out.extend_from_slice(line.trim_end().as_bytes());
+        self.wire.out.extend_from_slice(b"\r\n");
+        if fresh.contains(&"CONDSTORE")
+            && let Some(open) = &self.open
+        {
+            let line = format!("* OK [HIGHESTMODSEQ {}] CONDSTORE enabled\r\n", open.view.mod_seq);
+            self.wire.out.extend_from_slice(line.as_bytes());
+        }
+        Ok(Answer::ok("Enabled"))
+    }
+
+    pub(super) fn namespace(&mut self) -> Done {
+        let line = format!("* NAMESPACE ((\"\" \"{SEPARATOR}\")) NIL NIL\r\n");
+        self.wire.out.extend_from_slice(line.as_bytes());
+        Ok(Answer::ok("Namespace completed"))
+    }
+}
+
+/// Protocol name in events.
+pub(super) const PROTOCOL: &str = "imap";

@@ -1,0 +1,45 @@
+//! COPY, MOVE and their UID forms (RFC 9051 §6.4.7, §6.4.8, RFC 4315).
+
+use crate::imap::command::Copy;
+use crate::imap::encode::search::set_in_order;
+use crate::imap::response::Answer;
+
+use super::Session;
+use super::open::Told;
+use super::refusal::{Done, Stop, no_destination, of_destination};
+
+impl Session {
+    pub(super) async fn copy(&mut self, copy: &Copy) -> Done {
+        let account = self.account()?;
+        let open = self.open()?;
+        let places = open.places(&copy.set, copy.by_uid)?;
+        if copy.moves && open.read_only {
+            return Ok(Answer::no("NOPERM", "The mailbox is open read-only"));
+        }
+        let store = &self.shared.store;
+        let to = store.mailbox(account.id, &copy.to).await?.filter(|mailbox| mailbox.selectable);
+        let to = to.ok_or_else(|| Stop::Answer(no_destination()))?;
+        if places.is_empty() {
+            return Ok(Answer::ok("No messages"));
+        }
+        let uids = places.uids(&open.view.uids);
+        let copied = if copy.moves {
+            store.move_messages(open.mailbox, uids, to.id).await
+        } else {
+            store.copy(open.mailbox, uids, to.id).await
+        };
+        let copied = copied.map_err(|e| Stop::Answer(of_destination(&e)))?;
+        if copied.from.is_empty() {
+            return Ok(Answer::no("EXPUNGEISSUED", "These messages are gone"));
+        }
+        let code =
+            format!("COPYUID {} {} {}", copied.uid_validity, set_in_order(&copied.from), set_in_order(&copied.to));
+        if !copy.moves {
+            return Ok(Answer::ok("Copied").with_code(code));
+        }
+        // RFC 6851 §4.3: before the EXPUNGEs, which make the source's UIDs meaningless.
+        Answer::ok("Moved").with_code(code).write(&mut self.wire.out, "*");
+        self.sync(true, Told::default()).await?;
+        Ok(Answer::ok("Move completed"))
+    }
+}

@@ -1,0 +1,168 @@
+//! Brings what is kept of many messages, in order, in batches of bounded memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, FETCH_BATCH_OCTETS_MAX, FETCH_FACTS_MAX, HEADER_OCTETS_MAX};
+use crate::base::{MailboxId, Result, Uid, UidSet};
+use crate::imap::sequence::Places;
+use crate::imap::view::View;
+use crate::store::{BlobMeta, Fact, Store};
+
+/// What is wanted beside the facts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::server::imap) struct Needs {
+    /// What was computed at delivery.
+    pub metas: bool,
+    /// The message's own header; comes with `metas`.
+    pub headers: bool,
+    /// All octets.
+    pub bodies: bool,
+}
+
+/// A message and what was wanted of it.
+#[derive(Debug)]
+pub(in crate::server::imap) struct Gathered {
+    pub place: usize,
+    pub fact: Fact,
+    pub meta: Option<BlobMeta>,
+    pub octets: Octets,
+}
+
+/// What of a message's octets is in memory.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::server::imap) enum Octets {
+    /// So much from the beginning: all, or the header.
+    From0(Vec<u8>),
+    /// Nothing: to be read in pieces.
+    Kept,
+}
+
+/// Goes through messages by place.
+pub(in crate::server::imap) struct Gatherer {
+    store: Store,
+    mailbox: MailboxId,
+    uids: Arc<Vec<Uid>>,
+    places: std::vec::IntoIter<usize>,
+    facts: VecDeque<(usize, Fact)>,
+    needs: Needs,
+    missing: usize,
+}
+
+impl Gatherer {
+    pub fn new(store: Store, mailbox: MailboxId, view: &View, places: &Places, needs: Needs) -> Self {
+        let places = places.iter().collect::<Vec<_>>().into_iter();
+        Self { store, mailbox, uids: view.uids.clone(), places, facts: VecDeque::new(), needs, missing: 0 }
+    }
+
+    /// How many messages were gone.
+    pub fn missing(&self) -> usize {
+        self.missing
+    }
+
+    /// The next messages; `None` behind the last.
+    pub async fn next(&mut self) -> Result<Option<Vec<Gathered>>> {
+        while self.facts.is_empty() {
+            if self.places.len() == 0 {
+                return Ok(None);
+            }
+            self.read_facts().await?;
+        }
+        if self.needs.bodies {
+            return self.with_bodies().await.map(Some);
+        }
+        let most = if self.needs.metas { FETCH_BATCH_MESSAGES_MAX } else { FETCH_FACTS_MAX };
+        let facts: Vec<_> = self.facts.drain(..most.min(self.facts.len())).collect();
+        let mut messages = self.with_metas(facts).await?;
+        if self.needs.headers {
+            self.add_headers(&mut messages).await?;
+        }
+        Ok(Some(messages))
+    }
+
+    async fn read_facts(&mut self) -> Result<()> {
+        let places: Vec<usize> = self.places.by_ref().take(FETCH_FACTS_MAX).collect();
+        let mut set = UidSet::new();
+        let uid_at = |place: &usize| self.uids.get(*place).copied().unwrap_or_default();
+        places.iter().for_each(|place| set.push(uid_at(place)));
+        let mut facts = self.store.facts(self.mailbox, &set).await?.into_iter().peekable();
+        for place in places {
+            let uid = self.uids.get(place).copied().unwrap_or_default();
+            match facts.next_if(|fact| fact.uid == uid) {
+                Some(fact) => self.facts.push_back((place, fact)),
+                None => self.missing += 1,
+            }
+        }
+        Ok(())
+    }
+
+    async fn with_metas(&mut self, facts: Vec<(usize, Fact)>) -> Result<Vec<Gathered>> {
+        let metas = if self.needs.metas {
+            self.store.metas(facts.iter().map(|(_, fact)| fact.blob).collect()).await?
+        } else {
+            Vec::new()
+        };
+        let mut metas = metas.into_iter();
+        let gathered = facts.into_iter().map(|(place, fact)| {
+            let meta = metas.next().flatten();
+            Gathered { place, fact, meta, octets: Octets::Kept }
+        });
+        let mut messages: Vec<_> = gathered.collect();
+        if self.needs.metas {
+            // A freed body: the message went between two questions.
+            let before = messages.len();
+            messages.retain(|message| message.meta.is_some());
+            self.missing += before - messages.len();
+        }
+        Ok(messages)
+    }
+
+    /// A batch whose bodies fit in memory together, or one message whose body does not.
+    async fn with_bodies(&mut self) -> Result<Vec<Gathered>> {
+        let mut octets = 0u64;
+        let mut count = 0;
+        for (_, fact) in &self.facts {
+            if octets + fact.size > FETCH_BATCH_OCTETS_MAX || count >= FETCH_BATCH_MESSAGES_MAX {
+                break;
+            }
+            octets += fact.size;
+            count += 1;
+        }
+        if count == 0 {
+            let large: Vec<_> = self.facts.pop_front().into_iter().collect();
+            return self.with_metas(large).await;
+        }
+        let facts: Vec<_> = self.facts.drain(..count).collect();
+        let mut messages = self.with_metas(facts).await?;
+        let blobs: Vec<_> = messages.iter().map(|message| message.fact.blob).collect();
+        let mut bodies = Vec::with_capacity(blobs.len());
+        while bodies.len() < blobs.len() {
+            let rest = blobs.get(bodies.len()..).unwrap_or_default().to_vec();
+            let more = self.store.bodies(rest, FETCH_BATCH_OCTETS_MAX as usize + 1).await?;
+            if more.is_empty() {
+                break;
+            }
+            bodies.extend(more);
+        }
+        let before = messages.len();
+        let mut bodies = bodies.into_iter();
+        messages.retain_mut(|message| match bodies.next().flatten() {
+            Some(body) => {
+                message.octets = Octets::From0(body);
+                true
+            }
+            None => false,
+        });
+        self.missing += before - messages.len();
+        Ok(messages)
+    }
+
+    /// Headers only. Small messages come whole, which is one question for many; of others the header is read.
+    async fn add_headers(&mut self, messages: &mut [Gathered]) -> Result<()> {
+        for message in messages {
+            let octets = message.meta.as_ref().map_or(0, |meta| meta.header_octets as usize).min(HEADER_OCTETS_MAX);
+            message.octets = Octets::From0(self.store.body(message.fact.blob, 0, octets).await?);
+        }
+        Ok(())
+    }
+}

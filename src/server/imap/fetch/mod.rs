@@ -1,0 +1,212 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5).
+//!
+//! What the view knows (UID, FLAGS, MODSEQ) is written without asking the store. For the rest messages are
+//! gathered in batches, the next one read while the last one is written; large bodies pass in pieces.
+
+pub(super) mod gather;
+mod section;
+
+use crate::base::limits::OUTPUT_OCTETS_MAX;
+use crate::base::{Flags, ModSeq};
+use crate::imap::command::{Fetch, FetchItem, SectionText};
+use crate::imap::encode::fetch::Response;
+use crate::imap::encode::structure::without_extensions;
+use crate::imap::response::{Answer, number};
+use crate::imap::sequence::Places;
+use crate::imap::view::View;
+use crate::store::{FlagChange, FlagHow};
+
+use super::Session;
+use super::open::Told;
+use super::refusal::{Done, Stop};
+use gather::{Gathered, Gatherer, Needs};
+
+/// A FETCH under way.
+struct Plan<'a> {
+    items: &'a [FetchItem],
+    view: View,
+    /// Messages that became `\Seen` by this command: their flags are told with it.
+    seen: Places,
+    condstore: bool,
+}
+
+impl Session {
+    pub(super) async fn fetch(&mut self, fetch: &Fetch) -> Done {
+        self.enabled.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
+        let open = self.open()?;
+        let mut places = open.places(&fetch.set, fetch.by_uid)?;
+        if let Some(since) = fetch.changed_since {
+            places = changed_since(&places, &open.view.mod_seqs, since);
+        }
+        let seen =
+            if sets_seen(&fetch.items) && !open.read_only { self.mark_seen(&places).await? } else { Places::default() };
+        let view = self.open()?.view.clone();
+        let plan = Plan { items: &fetch.items, view, seen, condstore: self.enabled.condstore };
+        let Some(needs) = needs(&fetch.items) else {
+            self.fetch_from_view(&plan, &places).await?;
+            return Ok(Answer::ok("Fetch completed"));
+        };
+        let mailbox = self.open()?.mailbox;
+        let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &plan.view, &places, needs);
+        let mut unknown_encoding = false;
+        let mut batch = gatherer.next().await?;
+        while let Some(messages) = batch {
+            for message in &messages {
+                unknown_encoding |= !self.fetch_one(&plan, message).await?;
+            }
+            // Small answers wait for more; large ones leave while the store reads on.
+            batch = if self.wire.out.len() < OUTPUT_OCTETS_MAX / 4 {
+                gatherer.next().await?
+            } else {
+                let (written, next) = smol::future::zip(self.wire.flush(), gatherer.next()).await;
+                written?;
+                next?
+            };
+        }
+        Ok(if unknown_encoding {
+            Answer::no("UNKNOWN-CTE", "A part has a transfer encoding that is not known")
+        } else if gatherer.missing() > 0 && !fetch.by_uid {
+            Answer::no("EXPUNGEISSUED", "Some of the messages are gone")
+        } else {
+            Answer::ok("Fetch completed")
+        })
+    }
+
+    /// Sets `\Seen` where it is not set, and gives the places where it was set.
+    async fn mark_seen(&mut self, places: &Places) -> Result<Places, Stop> {
+        let open = self.open()?;
+        let mut unseen = Places::default();
+        let flags = &open.view.flags;
+        let is_unseen = |place: &usize| flags.get(*place).is_some_and(|f| !f.contains(Flags::SEEN));
+        places.iter().filter(is_unseen).for_each(|place| unseen.push(place));
+        if unseen.is_empty() {
+            return Ok(unseen);
+        }
+        let uids = unseen.uids(&open.view.uids);
+        let change = FlagChange { how: FlagHow::Add, flags: Flags::SEEN, keywords: Vec::new() };
+        let done = self.shared.store.change_flags(open.mailbox, uids, change, None).await?;
+        let told = Told { hidden: Some((&done.changed, done.mod_seq)), ..Told::default() };
+        self.sync(false, told).await?;
+        Ok(unseen)
+    }
+
+    /// Answers from the view alone.
+    async fn fetch_from_view(&mut self, plan: &Plan<'_>, places: &Places) -> Result<(), Stop> {
+        for place in places.iter() {
+            let mut response = Response::begin(&mut self.wire.out, place);
+            for item in plan.items {
+                plan.item_of_view(item, place, &mut response);
+            }
+            response.end();
+            self.wire.relieve().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes one message's answer. False where a part has a transfer encoding that is not known.
+    async fn fetch_one(&mut self, plan: &Plan<'_>, message: &Gathered) -> Result<bool, Stop> {
+        let mut known = true;
+        Response::begin(&mut self.wire.out, message.place);
+        let mut first = true;
+        for item in plan.items {
+            match item {
+                FetchItem::Section(section) => known &= self.section(section, message, first).await?,
+                FetchItem::BinarySize { part, label } => {
+                    known &= self.binary_size(part, label, message, first).await?;
+                }
+                _ => {
+                    plan.item(item, message, &mut Response::resume(&mut self.wire.out, first));
+                }
+            }
+            first = false;
+        }
+        let mut response = Response::resume(&mut self.wire.out, first);
+        if plan.seen.contains(message.place) && !plan.items.contains(&FetchItem::Flags) {
+            plan.item_of_view(&FetchItem::Flags, message.place, &mut response);
+            if plan.condstore && !plan.items.contains(&FetchItem::ModSeq) {
+                plan.item_of_view(&FetchItem::ModSeq, message.place, &mut response);
+            }
+        }
+        response.end();
+        self.wire.relieve().await?;
+        Ok(known)
+    }
+}
+
+impl Plan<'_> {
+    fn item_of_view(&self, item: &FetchItem, place: usize, response: &mut Response<'_>) {
+        let view = &self.view;
+        match item {
+            FetchItem::Uid => response.uid(view.uid(place).unwrap_or_default()),
+            FetchItem::Flags => {
+                response.flags(view.flags.get(place).copied().unwrap_or_default(), &view.keywords);
+            }
+            FetchItem::ModSeq => response.mod_seq(view.mod_seqs.get(place).copied().unwrap_or(1)),
+            _ => {}
+        }
+    }
+
+    fn item(&self, item: &FetchItem, message: &Gathered, response: &mut Response<'_>) {
+        let nil = |text: &[u8]| if text.is_empty() { b"NIL".to_vec() } else { Vec::new() };
+        let meta = message.meta.as_ref();
+        let mut text = |name: &str, text: &[u8]| {
+            let out = response.item(name.as_bytes());
+            out.extend_from_slice(text);
+            out.extend_from_slice(&nil(text));
+        };
+        match item {
+            FetchItem::InternalDate => response.internal_date(message.fact.internal_date),
+            FetchItem::Size => response.size(message.fact.size),
+            FetchItem::Envelope => text("ENVELOPE", meta.map_or(&[], |meta| &meta.envelope)),
+            FetchItem::BodyStructure => text("BODYSTRUCTURE", meta.map_or(&[], |meta| &meta.structure)),
+            FetchItem::Body => text("BODY", &meta.map_or(Vec::new(), |meta| without_extensions(&meta.structure))),
+            _ => self.item_of_view(item, message.place, response),
+        }
+    }
+}
+
+/// The messages changed after `since`.
+fn changed_since(places: &Places, mod_seqs: &[ModSeq], since: ModSeq) -> Places {
+    let mut changed = Places::default();
+    let is_newer = |place: &usize| mod_seqs.get(*place).is_some_and(|m| *m > since);
+    places.iter().filter(is_newer).for_each(|place| changed.push(place));
+    changed
+}
+
+fn sets_seen(items: &[FetchItem]) -> bool {
+    items.iter().any(|item| matches!(item, FetchItem::Section(section) if !section.peek))
+}
+
+/// What must be asked of the store; `None` where the view knows it all.
+fn needs(items: &[FetchItem]) -> Option<Needs> {
+    let mut needs = Needs::default();
+    let mut facts = false;
+    for item in items {
+        match item {
+            FetchItem::Uid | FetchItem::Flags | FetchItem::ModSeq => continue,
+            FetchItem::InternalDate | FetchItem::Size => {}
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => needs.metas = true,
+            FetchItem::Section(section) => {
+                let whole = section.part.is_empty() && section.text == SectionText::All;
+                let header =
+                    section.part.is_empty() && matches!(section.text, SectionText::Header | SectionText::Fields { .. });
+                needs.metas |= !whole;
+                needs.headers |= header;
+                needs.bodies |= !header;
+            }
+            FetchItem::BinarySize { .. } => (needs.metas, needs.bodies) = (true, true),
+        }
+        facts = true;
+    }
+    facts.then_some(needs)
+}
+
+/// `{n}` or `~{n}`: the announcement of a section's octets.
+fn announce(out: &mut Vec<u8>, octets: u64, binary: bool) {
+    if binary {
+        out.push(b'~');
+    }
+    out.push(b'{');
+    number(out, octets);
+    out.extend_from_slice(b"}\r\n");
+}

@@ -1,0 +1,44 @@
+//! IDLE (RFC 9051 §6.3.13): what happens in the mailbox is told as it happens.
+
+use std::io;
+
+use crate::imap::framing::Cut;
+use crate::imap::response::Answer;
+
+use super::Session;
+use super::refusal::{Done, Stop};
+use super::wire::Woke;
+
+impl Session {
+    pub(super) async fn idle(&mut self) -> Done {
+        self.wire.out.extend_from_slice(b"+ idling\r\n");
+        loop {
+            self.report_changes(true).await;
+            if self.over {
+                return Err(Stop::Answered);
+            }
+            match self.framing.cut_line(&mut self.wire.input) {
+                Cut::Command(line) if line.eq_ignore_ascii_case(b"DONE") => return Ok(Answer::ok("Idle completed")),
+                Cut::Command(_) => return Ok(Answer::bad("DONE expected")),
+                Cut::More => {}
+                _ => {
+                    self.bye("Line too long");
+                    return Err(Stop::Answered);
+                }
+            }
+            let deadline = self.deadline();
+            match self.wire.wait(deadline, self.open.as_mut().map(|open| &mut open.watch)).await? {
+                Woke::Octets | Woke::Changed => {}
+                Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
+                Woke::Late => {
+                    self.bye("Autologout; idle for too long");
+                    return Err(Stop::Answered);
+                }
+                Woke::Draining => {
+                    self.bye("Server shutting down");
+                    return Err(Stop::Answered);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! LOGIN (RFC 9051 §6.2.3), and what a successful login of any kind comes to.
+
+use std::sync::Arc;
+
+use crate::base::{Account, Secret};
+use crate::imap::response::Answer;
+use crate::server::accounts;
+
+use super::Session;
+use super::capability::PROTOCOL;
+use super::refusal::Done;
+
+impl Session {
+    pub(super) async fn login(&mut self, user: &[u8], password: &Secret) -> Done {
+        if !self.sasl_offer().passwords {
+            return Ok(needs_privacy());
+        }
+        self.wire.flush().await?;
+        let user = String::from_utf8_lossy(user);
+        let account = accounts::login(&self.shared, PROTOCOL, self.ends.peer, &user, password).await;
+        Ok(self.logged_in(account))
+    }
+
+    /// Ends a login: with what it may do now, or with a refusal that does not say what was wrong.
+    pub(super) fn logged_in(&mut self, account: Option<Arc<Account>>) -> Answer {
+        let Some(account) = account else {
+            self.failures += 1;
+            return Answer::no("AUTHENTICATIONFAILED", "Authentication failed");
+        };
+        self.account = Some(account);
+        self.failures = 0;
+        Answer::ok("Logged in").with_code(format!("CAPABILITY {}", self.capabilities()))
+    }
+}
+
+/// Passwords are not taken on this connection.
+pub(super) fn needs_privacy() -> Answer {
+    Answer::no("PRIVACYREQUIRED", "Login needs TLS")
+}

@@ -1,0 +1,254 @@
+//! IMAP over the store: the session's loop, and one file a verb.
+//!
+//! Unlike SMTP and POP3 this session is not a `Dialog` but async over any stream: its answers are large, come in
+//! pieces from the store and are written while the next piece is read, which a question for each piece would slow
+//! down. What can be pure is: framing, parsing, encoding and the comparison of views stand in `crate::imap`. Every
+//! wait has a deadline on the world's clock; no socket is written while the store is in a transaction of ours, since
+//! the store gives only values.
+
+mod append;
+mod authenticate;
+mod capability;
+mod copy;
+mod expunge;
+mod fetch;
+mod idle;
+mod list;
+mod login;
+mod mailbox;
+mod open;
+mod refusal;
+mod search;
+mod select;
+mod starttls;
+mod status;
+mod store;
+mod wire;
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use crate::base::limits::{IMAP_ERRORS_MAX, LOGIN_FAILURES_MAX};
+use crate::base::time::Mono;
+use crate::base::world::TlsInfo;
+use crate::base::{Account, settings::Ends};
+use crate::imap::command::{Command, Request, State};
+use crate::imap::framing::{Cut, Framing, Refusal};
+use crate::imap::parse;
+use crate::imap::response::{Answer, Status};
+use crate::imap::session::Enabled;
+
+use super::{Accepted, Shared};
+use open::Open;
+use refusal::{Done, Stop};
+use wire::{Wire, Woke};
+
+/// Serves one connection until it ends.
+pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
+    let Accepted { stream, ends, service: _, tls } = accepted;
+    let began = shared.world.clock.now();
+    let mut session = Session {
+        wire: Wire::new(shared.clone(), stream),
+        shared,
+        framing: Framing::new(),
+        ends,
+        tls,
+        account: None,
+        open: None,
+        enabled: Enabled::default(),
+        heard: began,
+        began,
+        errors: 0,
+        failures: 0,
+        exchanges: 0,
+        over: false,
+    };
+    // A broken connection has nobody to tell.
+    let _ = session.run().await;
+    session.wire.close().await;
+}
+
+/// One connection's state.
+struct Session {
+    shared: Arc<Shared>,
+    wire: Wire,
+    framing: Framing,
+    ends: Ends,
+    tls: Option<TlsInfo>,
+    /// Who logged in.
+    account: Option<Arc<Account>>,
+    /// The selected mailbox.
+    open: Option<Open>,
+    enabled: Enabled,
+    began: Mono,
+    /// When the last command came.
+    heard: Mono,
+    /// BAD answers in a row.
+    errors: u32,
+    /// Failed logins.
+    failures: u32,
+    /// AUTHENTICATE exchanges begun.
+    exchanges: u32,
+    /// Nothing more is read.
+    over: bool,
+}
+
+impl Session {
+    async fn run(&mut self) -> io::Result<()> {
+        let greeting = Answer::ok(format!("{} ready", self.shared.settings.hostname));
+        let greeting = greeting.with_code(format!("CAPABILITY {}", self.capabilities()));
+        greeting.write(&mut self.wire.out, "*");
+        while !self.over {
+            match self.framing.cut(&mut self.wire.input) {
+                Cut::More => self.wait().await?,
+                Cut::Invite => self.wire.out.extend_from_slice(b"+ OK\r\n"),
+                Cut::Command(octets) => self.command(&octets).await?,
+                Cut::Message { head, literal } => {
+                    self.heard = self.shared.world.clock.now();
+                    Box::pin(self.append(&head, literal)).await?;
+                }
+                Cut::Refused { tag, why } => self.refused(tag, why),
+                Cut::Hopeless => self.bye("Too much, goodbye"),
+            }
+            self.wire.relieve().await?;
+        }
+        self.wire.flush().await
+    }
+
+    /// Waits for octets until autologout.
+    async fn wait(&mut self) -> io::Result<()> {
+        match self.wire.wait(self.deadline(), None).await? {
+            Woke::Octets | Woke::Changed => {}
+            Woke::End => self.over = true,
+            Woke::Late => self.bye("Autologout; idle for too long"),
+            Woke::Draining => self.bye("Server shutting down"),
+        }
+        Ok(())
+    }
+
+    /// When the session ends unless the client says something.
+    fn deadline(&self) -> Mono {
+        let waits = &self.shared.settings.waits;
+        if self.account.is_some() { self.heard + waits.imap_idle } else { self.began + waits.imap_login }
+    }
+
+    fn state(&self) -> State {
+        match (&self.account, &self.open) {
+            (None, _) => State::NotAuthenticated,
+            (Some(_), None) => State::Authenticated,
+            (Some(_), Some(_)) => State::Selected,
+        }
+    }
+
+    async fn command(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.heard = self.shared.world.clock.now();
+        let command = match parse::command(octets, self.enabled.utf8_names()) {
+            Ok(command) => command,
+            Err(parse::Refused { tag, why }) => {
+                self.finish(tag.as_deref().unwrap_or("*"), refusal::of_bad(why));
+                return Ok(());
+            }
+        };
+        let Command { tag, row, request } = command;
+        if !row.legal_in(self.state()) {
+            self.finish(&tag, Answer::bad(format!("{} is not possible now", row.name)));
+            return Ok(());
+        }
+        let done = self.perform(&tag, request).await;
+        let answer = match done {
+            Ok(answer) | Err(Stop::Answer(answer)) => answer,
+            Err(Stop::Answered) => return Ok(()),
+            Err(Stop::Wire(e)) => return Err(e),
+        };
+        // What changed meanwhile, whether the command did it or somebody else; the store being down is no
+        // reason to give another answer.
+        self.report_changes(row.expunge).await;
+        self.finish(&tag, answer);
+        Ok(())
+    }
+
+    /// Does what a legal command asks. Large verbs are boxed, so that an idle session stays small.
+    async fn perform(&mut self, tag: &str, request: Request) -> Done {
+        match request {
+            Request::Capability => self.capability(),
+            Request::Noop | Request::Check => Ok(Answer::ok("Done")),
+            Request::Logout => {
+                self.bye("Logging out");
+                Ok(Answer::ok("Logout completed"))
+            }
+            Request::Id(_) => self.id(),
+            Request::StartTls => Box::pin(self.starttls(tag)).await,
+            Request::Login { user, password } => Box::pin(self.login(&user, &password)).await,
+            Request::Authenticate { mechanism, initial } => {
+                Box::pin(self.authenticate(&mechanism, initial.as_deref())).await
+            }
+            Request::Enable(names) => self.enable(&names),
+            Request::Namespace => self.namespace(),
+            Request::Select(select) => Box::pin(self.select(&select)).await,
+            Request::Create { name, special_use } => Box::pin(self.create(&name, special_use)).await,
+            Request::Delete(name) => Box::pin(self.delete(&name)).await,
+            Request::Rename { from, to } => Box::pin(self.rename(&from, &to)).await,
+            Request::Subscribe { name, on } => Box::pin(self.subscribe(&name, on)).await,
+            Request::List(list) => Box::pin(self.list(&list)).await,
+            Request::Lsub { reference, pattern } => Box::pin(self.lsub(&reference, &pattern)).await,
+            Request::Status { name, items } => Box::pin(self.status(&name, items)).await,
+            Request::Idle => Box::pin(self.idle()).await,
+            Request::Close => Box::pin(self.close()).await,
+            Request::Unselect => self.unselect(),
+            Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
+            Request::Search(search) => Box::pin(self.search(tag, &search)).await,
+            Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,
+            Request::Store(store) => Box::pin(self.store(&store)).await,
+            Request::Copy(copy) => Box::pin(self.copy(&copy)).await,
+        }
+    }
+
+    /// Ends a command; a session that only makes errors is ended too.
+    fn finish(&mut self, tag: &str, answer: Answer) {
+        answer.write(&mut self.wire.out, tag);
+        if answer.status != Status::Bad {
+            self.errors = 0;
+        } else {
+            self.errors += 1;
+            if self.errors >= IMAP_ERRORS_MAX {
+                self.bye("Too many errors");
+            }
+        }
+        if self.failures >= LOGIN_FAILURES_MAX {
+            self.bye("Too many failed logins");
+        }
+    }
+
+    fn refused(&mut self, tag: Option<String>, why: Refusal) {
+        let answer = match why {
+            Refusal::LineTooLong => Answer::bad("Command line too long"),
+            Refusal::LiteralTooLarge => Answer::bad("Literal too large").with_code("TOOBIG"),
+        };
+        self.finish(tag.as_deref().unwrap_or("*"), answer);
+    }
+
+    /// `* BYE`; nothing is read after it.
+    fn bye(&mut self, text: &str) {
+        if !self.over {
+            self.wire.out.extend_from_slice(format!("* BYE {text}\r\n").as_bytes());
+            self.over = true;
+        }
+    }
+
+    /// Who logged in; only asked in states that have somebody.
+    fn account(&self) -> Result<Arc<Account>, Stop> {
+        self.account.clone().ok_or_else(|| Answer::bad("Not logged in").into())
+    }
+}
+
+/// Runs `job` on a computing thread. `None` only where the engine is stopping.
+async fn aside<T: Send + Sync + 'static>(shared: &Shared, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let given = Arc::new(OnceLock::new());
+    let to = given.clone();
+    let job = move || {
+        // Set once, by this job alone.
+        let _ = to.set(job());
+    };
+    shared.world.run.compute(Box::new(job)).await;
+    Arc::into_inner(given).and_then(OnceLock::into_inner)
+}

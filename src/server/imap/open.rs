@@ -1,0 +1,131 @@
+//! The selected mailbox: what its client was told of it, and telling what changed.
+
+use crate::base::{Flags, MailboxId, ModSeq, Uid, UidSet, UidValidity};
+use crate::imap::encode::{fetch::Response, flags};
+use crate::imap::response::{Answer, numbered};
+use crate::imap::sequence::{Places, SequenceSet};
+use crate::imap::view::{Changes, View};
+use crate::store::{Snapshot, Watch};
+
+use super::Session;
+use super::refusal::Stop;
+
+/// A selected mailbox.
+pub(super) struct Open {
+    pub mailbox: MailboxId,
+    pub read_only: bool,
+    pub uid_validity: UidValidity,
+    pub view: View,
+    pub watch: Watch,
+    /// What the last SEARCH saved, for `$`.
+    pub saved: UidSet,
+}
+
+impl Open {
+    /// Places of the messages a set means; a message number beyond the last is answered BAD.
+    pub fn places(&self, set: &SequenceSet, by_uid: bool) -> Result<Places, Stop> {
+        if by_uid {
+            return Ok(set.by_uid(&self.view.uids, &self.saved));
+        }
+        let places = set.by_number(&self.view.uids, &self.saved);
+        places.map_err(|_| Answer::bad("No message with this number").into())
+    }
+}
+
+/// The view of a store's snapshot.
+pub(super) fn view(snapshot: &Snapshot) -> View {
+    View {
+        uids: snapshot.uids.clone(),
+        flags: snapshot.flags.clone(),
+        mod_seqs: snapshot.mod_seqs.clone(),
+        keywords: snapshot.keywords.clone(),
+        mod_seq: snapshot.mod_seq,
+        uid_next: snapshot.uid_next,
+        expunges: snapshot.expunges,
+    }
+}
+
+/// Which flag changes are told otherwise than by the rule (all of them, FLAGS with UID).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Told<'a> {
+    /// UIDs (ascending) whose change with this modification sequence is our own and silent: flags are not
+    /// repeated, and MODSEQ only where CONDSTORE is on.
+    pub silent: Option<(&'a [Uid], ModSeq)>,
+    /// The same where nothing is told, since the command tells it itself.
+    pub hidden: Option<(&'a [Uid], ModSeq)>,
+    /// Places that are told of, changed or not.
+    pub also: Option<&'a Places>,
+}
+
+impl Session {
+    /// The selected mailbox; only asked in states that have one.
+    pub(super) fn open(&self) -> Result<&Open, Stop> {
+        self.open.as_ref().ok_or_else(|| Answer::bad("No mailbox is selected").into())
+    }
+
+    /// Tells what changed since the last time, at the end of a command.
+    pub(super) async fn report_changes(&mut self, may_expunge: bool) {
+        if self.open.is_some() && !self.over {
+            // A store that cannot answer now is asked again at the next command.
+            let _ = self.sync(may_expunge, Told::default()).await;
+        }
+    }
+
+    /// Brings the view up to date and writes what a client must know of it.
+    pub(super) async fn sync(&mut self, may_expunge: bool, told: Told<'_>) -> Result<(), Stop> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let snapshot = self.shared.store.snapshot(open.mailbox).await?;
+        if snapshot.gone || snapshot.uid_validity != open.uid_validity {
+            self.bye("The selected mailbox was deleted");
+            return Ok(());
+        }
+        let changes = open.view.update(view(&snapshot), may_expunge);
+        self.write_changes(&changes, told);
+        Ok(())
+    }
+
+    fn write_changes(&mut self, changes: &Changes, told: Told<'_>) {
+        let Some(open) = &self.open else { return };
+        let out = &mut self.wire.out;
+        for number in &changes.expunged {
+            numbered(out, *number, "EXPUNGE");
+        }
+        if let Some(count) = changes.exists {
+            numbered(out, count, "EXISTS");
+            if !self.enabled.rev2 {
+                numbered(out, 0, "RECENT");
+            }
+        }
+        if changes.keywords {
+            flags::defined(out, &open.view.keywords);
+        }
+        let condstore = self.enabled.condstore;
+        let mut write = |place: usize, silent: bool| {
+            let view = &open.view;
+            let mut response = Response::begin(out, place);
+            response.uid(view.uid(place).unwrap_or_default());
+            if !silent {
+                response.flags(view.flags.get(place).copied().unwrap_or(Flags::NONE), &view.keywords);
+            }
+            if condstore {
+                response.mod_seq(view.mod_seqs.get(place).copied().unwrap_or(1));
+            }
+            response.end();
+        };
+        let none = Places::default();
+        let also = told.also.unwrap_or(&none);
+        let ours = |change: Option<(&[Uid], ModSeq)>, place: usize| {
+            change.is_some_and(|(uids, mod_seq)| {
+                let uid = open.view.uid(place).unwrap_or_default();
+                open.view.mod_seqs.get(place) == Some(&mod_seq) && uids.binary_search(&uid).is_ok()
+            })
+        };
+        for place in changes.flags.iter().copied().filter(|place| !also.contains(*place)) {
+            let silent = ours(told.silent, place);
+            if (!silent || condstore) && !ours(told.hidden, place) {
+                write(place, silent);
+            }
+        }
+        also.iter().for_each(|place| write(place, false));
+    }
+}

@@ -1,0 +1,77 @@
+//! Why a command ends without OK: parser and store errors turned into tagged answers (RFC 9051 §7.1, RFC 5530).
+//!
+//! What is said names no private cause: no path, no SQL.
+
+use std::io;
+
+use crate::base::error::{Error, ErrorKind};
+use crate::imap::grammar::Bad;
+use crate::imap::response::Answer;
+
+/// What ends a verb before its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The command is answered so.
+    Answer(Answer),
+    /// All is said already.
+    Answered,
+    /// The connection is gone.
+    Wire(io::Error),
+}
+
+/// What a verb gives.
+pub(super) type Done = Result<Answer, Stop>;
+
+impl From<io::Error> for Stop {
+    fn from(e: io::Error) -> Self {
+        Stop::Wire(e)
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(e: Error) -> Self {
+        Stop::Answer(of_error(&e))
+    }
+}
+
+impl From<Answer> for Stop {
+    fn from(answer: Answer) -> Self {
+        Stop::Answer(answer)
+    }
+}
+
+/// What an error of the store is to a client.
+pub(super) fn of_error(e: &Error) -> Answer {
+    let (code, text) = match e.kind() {
+        ErrorKind::NotFound => ("NONEXISTENT", "It is not there"),
+        ErrorKind::Exists => ("ALREADYEXISTS", "It is there already"),
+        ErrorKind::Invalid | ErrorKind::State => ("CANNOT", "That cannot be done"),
+        ErrorKind::Limit => ("LIMIT", "A limit of this server is reached"),
+        ErrorKind::Quota => ("OVERQUOTA", "There is no room left"),
+        ErrorKind::Busy => ("INUSE", "In use, try again"),
+        ErrorKind::Policy => ("NOPERM", "Not allowed"),
+        ErrorKind::Bug => ("SERVERBUG", "An error of this server"),
+        _ => ("UNAVAILABLE", "Not possible just now, try again later"),
+    };
+    Answer::no(code, text)
+}
+
+/// The same where what was not found is a destination, which the client may make (RFC 9051 §6.4.7).
+pub(super) fn of_destination(e: &Error) -> Answer {
+    if e.kind() == ErrorKind::NotFound { no_destination() } else { of_error(e) }
+}
+
+/// The destination is not there.
+pub(super) fn no_destination() -> Answer {
+    Answer::no("TRYCREATE", "No such mailbox")
+}
+
+/// What the parser's refusal is to a client.
+pub(super) fn of_bad(bad: Bad) -> Answer {
+    match bad {
+        Bad::Syntax(text) => Answer::bad(text),
+        Bad::Charset => Answer::no("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "Unknown charset"),
+        Bad::Name => Answer::no("CANNOT", "No mailbox can have this name"),
+        Bad::Limit(text) => Answer::no("LIMIT", text),
+    }
+}

@@ -1,0 +1,236 @@
+//! A search key made ready for one mailbox, and deciding it with what is known of a message so far.
+
+use memchr::memmem::Finder;
+
+use crate::base::{Flags, Timestamp};
+use crate::imap::command::Key;
+use crate::imap::encode::envelope::date_and_subject;
+use crate::imap::sequence::Places;
+use crate::imap::view::View;
+use crate::message::date;
+use crate::message::encoded_word::decode;
+use crate::store::{BlobMeta, Fact};
+
+use super::super::open::Open;
+use super::super::refusal::Stop;
+use super::text::Hits;
+
+/// How much must be known of a message, in the order of what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Facts,
+    Metas,
+    Octets,
+}
+
+/// What is known of a message.
+pub(super) struct Seen<'a> {
+    pub place: usize,
+    pub fact: Option<&'a Fact>,
+    pub meta: Option<&'a BlobMeta>,
+    pub hits: Option<&'a Hits>,
+}
+
+impl Seen<'_> {
+    /// Only what the view says.
+    pub fn view(place: usize) -> Self {
+        Self { place, fact: None, meta: None, hits: None }
+    }
+}
+
+/// A SEARCH made ready.
+pub(super) struct Question {
+    pub view: View,
+    /// Whether MODSEQ is a key.
+    pub mod_seq: bool,
+    /// Texts looked for in the octets.
+    pub needles: Vec<Needle>,
+    test: Test,
+    now: Timestamp,
+    levels: Vec<Level>,
+}
+
+/// A text looked for in the octets.
+pub(super) struct Needle {
+    pub place: NeedlePlace,
+    /// In lower case.
+    pub text: Finder<'static>,
+}
+
+/// Where a text is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NeedlePlace {
+    /// In the fields of this name (lower case).
+    Field(String),
+    Body,
+    /// Header and body.
+    Text,
+}
+
+enum Test {
+    Known(bool),
+    And(Vec<Test>),
+    Or(Box<Test>, Box<Test>),
+    Not(Box<Test>),
+    Places(Places),
+    Flags(Flags),
+    ModSeq(u64),
+    Arrived(Days),
+    Younger(u32),
+    Larger(u64),
+    Smaller(u64),
+    Sent(Days),
+    From(String),
+    To(String),
+    Cc(String),
+    Subject(String),
+    Needle(usize),
+}
+
+/// Days since 1970 from one, up to and without the other.
+struct Days(i64, i64);
+
+impl Question {
+    pub fn new(key: &Key, open: &Open, now: Timestamp) -> Result<Question, Stop> {
+        let mut question = Question {
+            view: open.view.clone(),
+            mod_seq: false,
+            needles: Vec::new(),
+            test: Test::Known(true),
+            now,
+            levels: Vec::new(),
+        };
+        question.test = question.test(key, open)?;
+        Ok(question)
+    }
+
+    /// Whether some key needs this level.
+    pub fn uses(&self, level: Level) -> bool {
+        self.levels.contains(&level)
+    }
+
+    fn test(&mut self, key: &Key, open: &Open) -> Result<Test, Stop> {
+        Ok(match key {
+            Key::All => Test::Known(true),
+            Key::Nothing => Test::Known(false),
+            Key::And(keys) => Test::And(keys.iter().map(|key| self.test(key, open)).collect::<Result<_, _>>()?),
+            Key::Or(one, other) => Test::Or(Box::new(self.test(one, open)?), Box::new(self.test(other, open)?)),
+            Key::Not(key) => Test::Not(Box::new(self.test(key, open)?)),
+            Key::Numbers(set) => Test::Places(open.places(set, false)?),
+            Key::Uids(set) => Test::Places(open.places(set, true)?),
+            Key::Has(flags) => Test::Flags(*flags),
+            Key::Keyword(name) => {
+                match self.view.keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name)) {
+                    Some(index) => Test::Flags(Flags::keyword(index)),
+                    None => Test::Known(false),
+                }
+            }
+            Key::ModSeq(mod_seq) => {
+                self.mod_seq = true;
+                Test::ModSeq(*mod_seq)
+            }
+            Key::Before(day) => self.level(Level::Facts, Test::Arrived(Days(i64::MIN, *day))),
+            Key::On(day) => self.level(Level::Facts, Test::Arrived(Days(*day, *day + 1))),
+            Key::Since(day) => self.level(Level::Facts, Test::Arrived(Days(*day, i64::MAX))),
+            Key::Younger(seconds) => self.level(Level::Facts, Test::Younger(*seconds)),
+            Key::Larger(octets) => self.level(Level::Facts, Test::Larger(*octets)),
+            Key::Smaller(octets) => self.level(Level::Facts, Test::Smaller(*octets)),
+            Key::SentBefore(day) => self.level(Level::Metas, Test::Sent(Days(i64::MIN, *day))),
+            Key::SentOn(day) => self.level(Level::Metas, Test::Sent(Days(*day, *day + 1))),
+            Key::SentSince(day) => self.level(Level::Metas, Test::Sent(Days(*day, i64::MAX))),
+            Key::Header { name, text } => self.header(name, text),
+            Key::Body(text) => self.needle(NeedlePlace::Body, text),
+            Key::Text(text) => self.needle(NeedlePlace::Text, text),
+        })
+    }
+
+    fn level(&mut self, level: Level, test: Test) -> Test {
+        if !self.levels.contains(&level) {
+            self.levels.push(level);
+        }
+        test
+    }
+
+    /// A field that was read at delivery, or one that is looked for. An empty text asks whether the field is there.
+    fn header(&mut self, name: &str, text: &str) -> Test {
+        let kept: fn(String) -> Test = match name {
+            "from" => Test::From,
+            "to" => Test::To,
+            "cc" => Test::Cc,
+            "subject" => Test::Subject,
+            _ => return self.needle(NeedlePlace::Field(name.to_owned()), text),
+        };
+        if text.is_empty() {
+            return self.needle(NeedlePlace::Field(name.to_owned()), text);
+        }
+        self.level(Level::Metas, kept(text.to_owned()))
+    }
+
+    fn needle(&mut self, place: NeedlePlace, text: &str) -> Test {
+        if text.is_empty() && !matches!(place, NeedlePlace::Field(_)) {
+            return Test::Known(true);
+        }
+        self.needles.push(Needle { place, text: Finder::new(text).into_owned() });
+        self.level(Level::Octets, Test::Needle(self.needles.len() - 1))
+    }
+
+    /// Whether the message fits; `None` while too little is known.
+    pub fn decide(&self, seen: &Seen<'_>) -> Option<bool> {
+        self.decide_one(&self.test, seen)
+    }
+
+    fn decide_one(&self, test: &Test, seen: &Seen<'_>) -> Option<bool> {
+        match test {
+            Test::Known(answer) => Some(*answer),
+            Test::And(tests) => {
+                let mut answer = Some(true);
+                for test in tests {
+                    match self.decide_one(test, seen) {
+                        Some(false) => return Some(false),
+                        Some(true) => {}
+                        None => answer = None,
+                    }
+                }
+                answer
+            }
+            Test::Or(one, other) => match (self.decide_one(one, seen), self.decide_one(other, seen)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                _ => None,
+            },
+            Test::Not(test) => self.decide_one(test, seen).map(|answer| !answer),
+            Test::Places(places) => Some(places.contains(seen.place)),
+            Test::Flags(flags) => Some(self.view.flags.get(seen.place).is_some_and(|f| f.contains(*flags))),
+            Test::ModSeq(least) => Some(self.view.mod_seqs.get(seen.place).is_some_and(|m| m >= least)),
+            Test::Arrived(days) => Some(days.hold(seen.fact?.internal_date.seconds().div_euclid(86_400))),
+            Test::Younger(seconds) => {
+                let age = self.now.seconds().saturating_sub(seen.fact?.internal_date.seconds());
+                Some(age <= i64::from(*seconds))
+            }
+            Test::Larger(octets) => Some(seen.fact?.size > *octets),
+            Test::Smaller(octets) => Some(seen.fact?.size < *octets),
+            Test::Sent(days) => Some(days.hold(sent_day(seen.meta?))),
+            Test::From(text) => Some(seen.meta?.from.to_lowercase().contains(text)),
+            Test::To(text) => Some(seen.meta?.to.to_lowercase().contains(text)),
+            Test::Cc(text) => Some(seen.meta?.cc.to_lowercase().contains(text)),
+            Test::Subject(text) => Some(subject(seen.meta?).to_lowercase().contains(text)),
+            Test::Needle(index) => Some(seen.hits?.has(*index)),
+        }
+    }
+}
+
+impl Days {
+    fn hold(&self, day: i64) -> bool {
+        self.0 <= day && day < self.1
+    }
+}
+
+/// The day of the Date field as it was written, its zone disregarded; without a readable one, the day of arrival.
+fn sent_day(meta: &BlobMeta) -> i64 {
+    let written = date_and_subject(&meta.envelope).0.as_deref().and_then(date);
+    written.map_or_else(|| meta.sent.seconds().div_euclid(86_400), |date| date.written_day())
+}
+
+fn subject(meta: &BlobMeta) -> String {
+    date_and_subject(&meta.envelope).1.map_or(String::new(), |subject| decode(&subject))
+}

@@ -1,0 +1,180 @@
+//! Looking for texts in a message: fields with their encoded words decoded, text parts with transfer encoding and
+//! charset taken off, all in lower case. Memory is a piece and a needle's length, whatever the message's size.
+
+use crate::base::limits::{FETCH_PIECE_OCTETS, HEADER_OCTETS_MAX};
+use crate::message::encoded_word::decode;
+use crate::message::mime::TextDecoder;
+use crate::message::table::{Encoding, PartTable, TableEntry};
+use crate::message::{Field, PartKind, fields};
+use crate::store::Store;
+
+use super::super::fetch::gather::{Gathered, Octets};
+use super::super::refusal::Stop;
+use super::test::{NeedlePlace, Question};
+
+/// Octets decoded at once.
+const STEP_OCTETS: usize = 32 * 1024;
+
+/// Which needles were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hits(Vec<bool>);
+
+impl Hits {
+    pub fn has(&self, index: usize) -> bool {
+        self.0.get(index).copied().unwrap_or(false)
+    }
+}
+
+/// Searches a message held in memory.
+pub(super) fn scan(question: &Question, message: &Gathered) -> Hits {
+    let mut scan = Scan::new(question);
+    let Octets::From0(octets) = &message.octets else { return scan.hits };
+    let part = |range: &std::ops::Range<u64>| octets.get(range.start as usize..range.end as usize).unwrap_or_default();
+    for (index, entry) in entries(message).iter().enumerate() {
+        scan.header(part(&entry.header), index == 0);
+        if scan.wants_body() && is_searched(entry) {
+            let mut decoder = TextDecoder::new(entry.encoding, &entry.charset);
+            for step in part(&entry.body).chunks(STEP_OCTETS) {
+                scan.text(|out| decoder.push(step, out));
+            }
+            scan.text(|out| decoder.finish(out));
+            scan.end_of_text();
+        }
+    }
+    scan.hits
+}
+
+/// Searches a message that stays where it is kept, piece by piece.
+pub(super) async fn scan_kept(store: &Store, question: &Question, message: &Gathered) -> Result<Hits, Stop> {
+    let mut scan = Scan::new(question);
+    let blob = message.fact.blob;
+    for (index, entry) in entries(message).iter().enumerate() {
+        let octets = (entry.header.end - entry.header.start).min(HEADER_OCTETS_MAX as u64) as usize;
+        if octets > 0 {
+            scan.header(&store.body(blob, entry.header.start, octets).await?, index == 0);
+        }
+        if !scan.wants_body() || !is_searched(entry) {
+            continue;
+        }
+        let mut decoder = TextDecoder::new(entry.encoding, &entry.charset);
+        let mut at = entry.body.start;
+        while at < entry.body.end {
+            let octets = (entry.body.end - at).min(FETCH_PIECE_OCTETS as u64) as usize;
+            let piece = store.body(blob, at, octets).await?;
+            if piece.is_empty() {
+                break;
+            }
+            at += piece.len() as u64;
+            for step in piece.chunks(STEP_OCTETS) {
+                scan.text(|out| decoder.push(step, out));
+            }
+        }
+        scan.text(|out| decoder.finish(out));
+        scan.end_of_text();
+    }
+    Ok(scan.hits)
+}
+
+/// The message's parts; without a part table, its header and the rest as text.
+fn entries(message: &Gathered) -> Vec<TableEntry> {
+    let meta = message.meta.as_ref();
+    if let Some(table) = meta.and_then(|meta| PartTable::decode(&meta.parts)) {
+        return table.entries;
+    }
+    let header = meta.map_or(0, |meta| u64::from(meta.header_octets)).min(message.fact.size);
+    vec![TableEntry {
+        kind: PartKind::Leaf,
+        end: 1,
+        header: 0..header,
+        body: header..message.fact.size,
+        encoding: Encoding::Identity,
+        charset: String::new(),
+        is_text: true,
+    }]
+}
+
+/// Text is searched, pictures and the like are not. What is inside a multipart or message comes as parts of its own.
+fn is_searched(entry: &TableEntry) -> bool {
+    entry.kind == PartKind::Leaf && entry.is_text
+}
+
+struct Scan<'q> {
+    question: &'q Question,
+    hits: Hits,
+    decoded: String,
+    /// Text in lower case: the end of the last piece, then the present one.
+    window: String,
+    /// Octets of the longest needle.
+    longest: usize,
+}
+
+impl<'q> Scan<'q> {
+    fn new(question: &'q Question) -> Self {
+        let longest = question.needles.iter().map(|needle| needle.text.needle().len()).max().unwrap_or(0);
+        let hits = Hits(vec![false; question.needles.len()]);
+        Self { question, hits, decoded: String::new(), window: String::new(), longest }
+    }
+
+    /// Whether a text in the body is still looked for.
+    fn wants_body(&self) -> bool {
+        let open =
+            |(needle, hit): (&super::test::Needle, &bool)| !hit && !matches!(needle.place, NeedlePlace::Field(_));
+        self.question.needles.iter().zip(&self.hits.0).any(open)
+    }
+
+    /// A header: the message's own, or one within its body.
+    fn header(&mut self, header: &[u8], own: bool) {
+        for field in fields(header) {
+            let mut value = None;
+            for (needle, hit) in self.question.needles.iter().zip(self.hits.0.iter_mut()) {
+                let here = match &needle.place {
+                    NeedlePlace::Field(name) => own && field.name.eq_ignore_ascii_case(name.as_bytes()),
+                    NeedlePlace::Body => !own,
+                    NeedlePlace::Text => true,
+                };
+                if *hit || !here {
+                    continue;
+                }
+                let value = value.get_or_insert_with(|| Lowered::of(&field));
+                let text = if matches!(needle.place, NeedlePlace::Field(_)) { &value.body } else { &value.whole };
+                *hit = needle.text.find(text.as_bytes()).is_some();
+            }
+        }
+    }
+
+    /// The next piece of a text, which `decode` adds to what it is given.
+    fn text(&mut self, decode: impl FnOnce(&mut String)) {
+        self.decoded.clear();
+        decode(&mut self.decoded);
+        self.window.push_str(&self.decoded.to_lowercase());
+        for (needle, hit) in self.question.needles.iter().zip(self.hits.0.iter_mut()) {
+            if !*hit && !matches!(needle.place, NeedlePlace::Field(_)) {
+                *hit = needle.text.find(self.window.as_bytes()).is_some();
+            }
+        }
+        let mut keep_from = self.window.len().saturating_sub(self.longest);
+        while !self.window.is_char_boundary(keep_from) {
+            keep_from -= 1;
+        }
+        self.window.drain(..keep_from);
+    }
+
+    fn end_of_text(&mut self) {
+        self.window.clear();
+    }
+}
+
+/// A field as it is searched.
+struct Lowered {
+    body: String,
+    whole: String,
+}
+
+impl Lowered {
+    fn of(field: &Field<'_>) -> Lowered {
+        let body = decode(field.body).to_lowercase();
+        let name = String::from_utf8_lossy(field.name).to_lowercase();
+        let whole = if name.is_empty() { decode(field.raw).to_lowercase() } else { format!("{name}: {body}") };
+        Lowered { body, whole }
+    }
+}

@@ -1,0 +1,81 @@
+//! SELECT, EXAMINE, UNSELECT, CLOSE (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2).
+
+use crate::base::{Flags, UidSet};
+use crate::imap::command::Select;
+use crate::imap::encode::{flags, list};
+use crate::imap::response::{Answer, numbered};
+use crate::store::Expunge;
+
+use super::Session;
+use super::open::{Open, view};
+use super::refusal::Done;
+
+impl Session {
+    pub(super) async fn select(&mut self, select: &Select) -> Done {
+        // Whatever comes of it, the mailbox selected before is no longer.
+        if self.open.take().is_some() {
+            self.wire.out.extend_from_slice(b"* OK [CLOSED] Previous mailbox is closed\r\n");
+        }
+        self.enabled.condstore |= select.condstore;
+        let account = self.account()?;
+        let mailbox = self.shared.store.mailbox(account.id, &select.name).await?;
+        let Some(mailbox) = mailbox.filter(|mailbox| mailbox.selectable) else {
+            return Ok(Answer::no("NONEXISTENT", "No such mailbox"));
+        };
+        // The watch first: what happens between it and the snapshot is then noticed.
+        let watch = self.shared.store.watch(mailbox.id);
+        let snapshot = self.shared.store.snapshot(mailbox.id).await?;
+        let open = Open {
+            mailbox: mailbox.id,
+            read_only: select.read_only,
+            uid_validity: snapshot.uid_validity,
+            view: view(&snapshot),
+            watch,
+            saved: UidSet::new(),
+        };
+        self.describe(&open, &mailbox.name);
+        self.open = Some(open);
+        let code = if select.read_only { "READ-ONLY" } else { "READ-WRITE" };
+        Ok(Answer::ok("Selected").with_code(code))
+    }
+
+    /// The untagged answers of SELECT.
+    fn describe(&mut self, open: &Open, name: &str) {
+        let out = &mut self.wire.out;
+        let view = &open.view;
+        flags::defined(out, &view.keywords);
+        flags::permanent(out, &view.keywords, open.read_only);
+        numbered(out, view.count(), "EXISTS");
+        if !self.enabled.rev2 {
+            numbered(out, 0, "RECENT");
+            if let Some(place) = view.flags.iter().position(|f| !f.contains(Flags::SEEN)) {
+                out.extend_from_slice(format!("* OK [UNSEEN {}] First unseen\r\n", place + 1).as_bytes());
+            }
+        }
+        let numbers = format!(
+            "* OK [UIDVALIDITY {}] UIDs valid\r\n* OK [UIDNEXT {}] Predicted next UID\r\n\
+             * OK [HIGHESTMODSEQ {}] Highest\r\n",
+            open.uid_validity, view.uid_next, view.mod_seq
+        );
+        out.extend_from_slice(numbers.as_bytes());
+        if self.enabled.rev2 {
+            let entry = list::Entry { name, ..list::Entry::default() };
+            list::entry(out, "LIST", &entry, self.enabled.utf8_names());
+        }
+    }
+
+    pub(super) fn unselect(&mut self) -> Done {
+        self.open = None;
+        Ok(Answer::ok("Unselected"))
+    }
+
+    /// CLOSE expunges without a word.
+    pub(super) async fn close(&mut self) -> Done {
+        if let Some(open) = self.open.take()
+            && !open.read_only
+        {
+            self.shared.store.expunge(open.mailbox, Expunge::Deleted).await?;
+        }
+        Ok(Answer::ok("Closed"))
+    }
+}

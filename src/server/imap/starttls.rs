@@ -1,0 +1,31 @@
+//! STARTTLS (RFC 9051 §6.2.1).
+
+use std::io;
+
+use crate::imap::framing::Framing;
+use crate::imap::response::Answer;
+
+use super::Session;
+use super::refusal::{Done, Stop};
+
+impl Session {
+    /// Answers itself, since the answer goes out in the clear. What came in the clear behind the command ends the
+    /// connection: somebody put it there.
+    pub(super) async fn starttls(&mut self, tag: &str) -> Done {
+        if self.tls.is_some() {
+            return Ok(Answer::bad("TLS is active already"));
+        }
+        if !self.shared.world.tls.can_accept() {
+            return Ok(Answer::bad("No TLS here"));
+        }
+        if !self.wire.input.is_empty() {
+            return Err(Stop::Wire(io::ErrorKind::InvalidData.into()));
+        }
+        Answer::ok("Begin TLS negotiation now").write(&mut self.wire.out, tag);
+        self.tls = Some(self.wire.start_tls().await?);
+        self.framing = Framing::new();
+        // A client is held to its login time from here on.
+        self.began = self.shared.world.clock.now();
+        Err(Stop::Answered)
+    }
+}
