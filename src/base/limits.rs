@@ -285,6 +285,22 @@ pub const SESSIONS_PER_PEER_MAX: usize = 200;
 pub const EVENTS_MAX: usize = 10_000;
 /// Computing jobs (password hashes) waiting for a thread before callers wait to hand theirs in.
 pub const COMPUTE_QUEUE_JOBS_MAX: usize = 64;
+/// Aliases followed for one question; resolvers follow between 8 and 16.
+pub const CNAME_STEPS_MAX: usize = 8;
+/// Seconds a denial without a SOA is kept.
+pub const DNS_NEGATIVE_SECONDS: u64 = 60;
+/// Seconds a denial is kept at most; RFC 2308 §5 takes one to three hours for sensible.
+pub const DNS_NEGATIVE_SECONDS_MAX: u64 = 3_600;
+/// Seconds a failure to answer is kept; RFC 9520 §3.2 asks for 1 to 300.
+pub const DNS_FAILURE_SECONDS: u64 = 5;
+/// Seconds an answer is kept at most; RFC 8767 §4 allows a week.
+pub const DNS_POSITIVE_SECONDS_MAX: u64 = 86_400;
+/// Octets of a DNS message over UDP that we take and send; what is longer goes over TCP (RFC 6891 §6.2.5).
+pub const DNS_UDP_OCTETS_MAX: usize = 1_232;
+/// Connections our DNS server serves at a time.
+pub const DNS_CONNECTIONS_MAX: usize = 64;
+/// Seconds a connection to our DNS server may stay.
+pub const DNS_CONNECTION_SECONDS: u64 = 30;
 /// DNS answers kept.
 pub const DNS_CACHE_ENTRIES_MAX: usize = 10_000;
 

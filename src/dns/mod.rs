@@ -1,3 +1,5 @@
 //! Floor 3: the real resolver, its cache, MX order, and a zone kept in memory. Uses base only.
 
+pub mod cache;
 pub mod mx;
+pub mod zone;

@@ -1,0 +1,433 @@
+//! Names kept in memory: what a host sets for itself, a test for the whole world.
+//!
+//! A [`Zone`] answers for the names it has: records, or "no such kind". In front of a resolver ([`Overlay`]) names it
+//! does not have are asked of that one; alone ([`SharedZone`] as a resolver) they do not exist. CNAMEs are followed,
+//! `CNAME_STEPS_MAX` at most.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::limits::{CNAME_STEPS_MAX, DNS_FAILURE_SECONDS, DNS_NEGATIVE_SECONDS};
+use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
+
+/// Records by name and kind.
+#[derive(Debug, Clone, Default)]
+pub struct Zone {
+    /// A name without records exists nevertheless.
+    names: BTreeMap<String, BTreeMap<RecordKind, Set>>,
+}
+
+/// The records of one name and kind.
+#[derive(Debug, Clone)]
+struct Set {
+    ttl: u32,
+    records: Vec<Record>,
+}
+
+/// What a zone has for a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Records, with their TTL in seconds.
+    Records(Vec<Record>, u32),
+    /// The name is an alias of this one, with its TTL in seconds.
+    Alias(String, u32),
+    /// The name exists without records of that kind.
+    NoData,
+    /// The zone does not have the name.
+    Unknown,
+}
+
+impl Zone {
+    /// A zone without names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a record, given as in a master file (RFC 1035 §5.1): kind `MX` with rdata `10 mail.example.org.`; all names
+    /// are absolute, with or without the final dot. TXT is one string as it is, or several in quotes. Kinds: A AAAA MX
+    /// TXT PTR TLSA CNAME. The TTL, in seconds, is that of the whole set.
+    pub fn add(&mut self, name: &str, kind: &str, rdata: &str, ttl: u32) -> Result<()> {
+        let invalid =
+            |what: &str| Error::new(ErrorKind::Invalid, format!("{what} in DNS record {name} {kind} {rdata}"));
+        let key = key_of(name).ok_or_else(|| invalid("bad name"))?;
+        let kind = kind_of(kind).ok_or_else(|| invalid("unknown kind"))?;
+        let record = record_of(kind, rdata.trim()).ok_or_else(|| invalid("bad data"))?;
+        let sets = self.names.entry(key).or_default();
+        // RFC 2181 §10.1: an alias stands alone.
+        if sets.keys().any(|other| (*other == RecordKind::Cname) != (kind == RecordKind::Cname)) {
+            return Err(Error::new(ErrorKind::Exists, format!("{name}: a CNAME stands alone")));
+        }
+        let set = sets.entry(kind).or_insert_with(|| Set { ttl, records: Vec::new() });
+        set.ttl = ttl;
+        if kind == RecordKind::Cname {
+            set.records.clear();
+        }
+        if !set.records.contains(&record) {
+            set.records.push(record);
+        }
+        Ok(())
+    }
+
+    /// Makes a name exist, with or without records.
+    pub fn add_name(&mut self, name: &str) -> Result<()> {
+        let key = key_of(name).ok_or_else(|| Error::new(ErrorKind::Invalid, format!("bad DNS name {name}")))?;
+        self.names.entry(key).or_default();
+        Ok(())
+    }
+
+    /// Removes the records of one kind; the name stays.
+    pub fn remove(&mut self, name: &str, kind: RecordKind) {
+        if let Some(sets) = key_of(name).and_then(|key| self.names.get_mut(&key)) {
+            sets.remove(&kind);
+        }
+    }
+
+    /// Removes a name with all its records.
+    pub fn remove_name(&mut self, name: &str) {
+        if let Some(key) = key_of(name) {
+            self.names.remove(&key);
+        }
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        self.names.clear();
+    }
+
+    /// Whether it has no names.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// What there is for one question; aliases are told, not followed.
+    pub fn find(&self, name: &str, kind: RecordKind) -> Found {
+        let Some(key) = key_of(name) else { return Found::Unknown };
+        let Some(sets) = self.names.get(&key) else {
+            // RFC 8020: a name with others below it exists.
+            let below = format!(".{key}");
+            let parent = self.names.keys().any(|name| name.ends_with(&below));
+            return if parent { Found::NoData } else { Found::Unknown };
+        };
+        if let Some(set) = sets.get(&kind) {
+            return Found::Records(set.records.clone(), set.ttl);
+        }
+        match sets.get(&RecordKind::Cname).map(|set| (set.records.first(), set.ttl)) {
+            Some((Some(Record::Cname(target)), ttl)) => Found::Alias(target.clone(), ttl),
+            _ => Found::NoData,
+        }
+    }
+
+    /// Follows aliases as far as they lie in the zone.
+    fn follow(&self, name: &str, kind: RecordKind) -> Followed {
+        let mut name = name.to_owned();
+        let mut ttl_min = u32::MAX;
+        for _ in 0..=CNAME_STEPS_MAX {
+            match self.find(&name, kind) {
+                Found::Records(records, ttl) => {
+                    return Followed::Answer(Answer {
+                        records: Ok(records),
+                        ttl: seconds(ttl.min(ttl_min)),
+                        secure: false,
+                    });
+                }
+                Found::Alias(target, ttl) => {
+                    name = target;
+                    ttl_min = ttl_min.min(ttl);
+                }
+                Found::NoData => return Followed::Answer(no_records(NoRecords::NoData)),
+                Found::Unknown => return Followed::Outside { name, ttl: seconds(ttl_min) },
+            }
+        }
+        Followed::Answer(no_records(NoRecords::ServFail))
+    }
+}
+
+enum Followed {
+    Answer(Answer),
+    /// The last name is not ours.
+    Outside {
+        name: String,
+        /// Of the aliases on the way there.
+        ttl: Duration,
+    },
+}
+
+fn seconds(ttl: u32) -> Duration {
+    Duration::from_secs(u64::from(ttl))
+}
+
+/// An answer without records, to be kept for as long as its kind deserves.
+pub(super) fn no_records(why: NoRecords) -> Answer {
+    let ttl = if why.is_transient() { DNS_FAILURE_SECONDS } else { DNS_NEGATIVE_SECONDS };
+    Answer { records: Err(why), ttl: Duration::from_secs(ttl), secure: false }
+}
+
+/// The form names are compared in: lower case, no final dot; `None` where it is no DNS name of text.
+pub(super) fn key_of(name: &str) -> Option<String> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let fits = !name.is_empty() && name.len() <= 253;
+    let label_fits = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'\\')
+    };
+    (fits && name.split('.').all(label_fits)).then(|| name.to_ascii_lowercase())
+}
+
+fn kind_of(text: &str) -> Option<RecordKind> {
+    Some(match text.to_ascii_uppercase().as_str() {
+        "A" => RecordKind::A,
+        "AAAA" => RecordKind::Aaaa,
+        "MX" => RecordKind::Mx,
+        "TXT" => RecordKind::Txt,
+        "PTR" => RecordKind::Ptr,
+        "TLSA" => RecordKind::Tlsa,
+        "CNAME" => RecordKind::Cname,
+        _ => return None,
+    })
+}
+
+fn record_of(kind: RecordKind, rdata: &str) -> Option<Record> {
+    Some(match kind {
+        RecordKind::A => Record::A(rdata.parse::<Ipv4Addr>().ok()?),
+        RecordKind::Aaaa => Record::Aaaa(rdata.parse::<Ipv6Addr>().ok()?),
+        RecordKind::Mx => {
+            let (preference, exchange) = rdata.split_once(char::is_whitespace)?;
+            let exchange = exchange.trim();
+            let exchange = if exchange == "." { String::new() } else { key_of(exchange)? };
+            Record::Mx { preference: preference.parse().ok()?, exchange }
+        }
+        RecordKind::Txt => Record::Txt(text_of(rdata)?),
+        RecordKind::Ptr => Record::Ptr(key_of(rdata)?),
+        RecordKind::Cname => Record::Cname(key_of(rdata)?),
+        RecordKind::Tlsa => {
+            let mut fields = rdata.split_ascii_whitespace();
+            let mut number = || fields.next()?.parse::<u8>().ok();
+            let (usage, selector, matching) = (number()?, number()?, number()?);
+            let hex: Vec<u8> = fields.flat_map(str::bytes).collect();
+            Record::Tlsa { usage, selector, matching, data: octets_of(&hex)? }
+        }
+    })
+}
+
+/// One string without quotes as it is; strings in quotes, `\"` and `\\` in them, joined.
+fn text_of(rdata: &str) -> Option<Vec<u8>> {
+    if !rdata.starts_with('"') {
+        return Some(rdata.as_bytes().to_vec());
+    }
+    let mut text = Vec::new();
+    let mut inside = false;
+    let mut octets = rdata.bytes();
+    while let Some(octet) = octets.next() {
+        match (inside, octet) {
+            (_, b'"') => inside = !inside,
+            (true, b'\\') => text.push(octets.next()?),
+            (true, octet) => text.push(octet),
+            (false, b' ' | b'\t') => {}
+            (false, _) => return None,
+        }
+    }
+    (!inside).then_some(text)
+}
+
+fn octets_of(hex: &[u8]) -> Option<Vec<u8>> {
+    let digit = |octet: u8| char::from(octet).to_digit(16);
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(digit(*high)? << 4 | digit(*low)?).ok(),
+        _ => None,
+    };
+    hex.chunks(2).map(pair).collect()
+}
+
+/// A zone that several hold. As a resolver, the whole world.
+#[derive(Debug, Clone, Default)]
+pub struct SharedZone(Arc<RwLock<Zone>>);
+
+impl SharedZone {
+    /// Shares a zone.
+    pub fn new(zone: Zone) -> Self {
+        Self(Arc::new(RwLock::new(zone)))
+    }
+
+    /// For questions.
+    pub fn read(&self) -> RwLockReadGuard<'_, Zone> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For changes; they hold for the next question.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Zone> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resolver for SharedZone {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        let answer = match self.read().follow(name, kind) {
+            Followed::Answer(answer) => answer,
+            Followed::Outside { .. } if key_of(name).is_none() => no_records(NoRecords::BadName),
+            Followed::Outside { .. } => no_records(NoRecords::NxDomain),
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+/// A zone in front of a resolver, which is asked for the names that the zone does not have.
+#[derive(Clone)]
+pub struct Overlay {
+    zone: SharedZone,
+    beyond: Arc<dyn Resolver>,
+}
+
+impl Overlay {
+    /// `zone` in front of `beyond`.
+    pub fn new(zone: SharedZone, beyond: Arc<dyn Resolver>) -> Self {
+        Self { zone, beyond }
+    }
+}
+
+impl Resolver for Overlay {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        let followed = self.zone.read().follow(name, kind);
+        match followed {
+            Followed::Answer(answer) => Box::pin(std::future::ready(answer)),
+            Followed::Outside { name, ttl } => {
+                let asked = self.beyond.ask(&name, kind);
+                Box::pin(async move {
+                    let answer = asked.await;
+                    Answer { ttl: answer.ttl.min(ttl), ..answer }
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(lines: &str) -> Zone {
+        let mut zone = Zone::new();
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let mut fields = line.splitn(3, ' ');
+            let mut next = || fields.next().unwrap_or_default();
+            zone.add(next(), next(), next(), 300).unwrap();
+        }
+        zone
+    }
+
+    fn ask(resolver: &dyn Resolver, name: &str, kind: RecordKind) -> std::result::Result<Vec<Record>, NoRecords> {
+        smol::future::block_on(resolver.ask(name, kind)).records
+    }
+
+    #[test]
+    fn reads_data_as_people_write_it() {
+        let good = [
+            ("a", "192.0.2.1", Record::A(Ipv4Addr::new(192, 0, 2, 1))),
+            ("AAAA", "2001:db8::1", Record::Aaaa("2001:db8::1".parse().unwrap())),
+            ("MX", "10 Mail.Example.org.", Record::Mx { preference: 10, exchange: "mail.example.org".into() }),
+            ("MX", "0 .", Record::Mx { preference: 0, exchange: String::new() }),
+            ("TXT", "v=spf1 -all", Record::Txt(b"v=spf1 -all".to_vec())),
+            ("TXT", r#""v=DKIM1; p=" "AB\"C""#, Record::Txt(b"v=DKIM1; p=AB\"C".to_vec())),
+            ("PTR", "mail.example.org.", Record::Ptr("mail.example.org".into())),
+            ("CNAME", "b.example.org", Record::Cname("b.example.org".into())),
+            ("TLSA", "3 1 1 00ff 0A", Record::Tlsa { usage: 3, selector: 1, matching: 1, data: vec![0, 255, 10] }),
+        ];
+        for (kind, rdata, record) in good {
+            assert_eq!(record_of(kind_of(kind).unwrap(), rdata), Some(record), "{kind} {rdata}");
+        }
+        for (kind, rdata) in [
+            ("A", "192.0.2"),
+            ("AAAA", "192.0.2.1"),
+            ("MX", "mail.example.org"),
+            ("MX", "70000 mail"),
+            ("MX", "10 a..b"),
+            ("TXT", "\"open"),
+            ("TXT", "\"a\" b"),
+            ("CNAME", ""),
+            ("TLSA", "3 1 1 0"),
+            ("TLSA", "3 1 1 0g"),
+            ("TLSA", "3 1"),
+        ] {
+            assert_eq!(record_of(kind_of(kind).unwrap(), rdata), None, "{kind} {rdata}");
+        }
+        assert_eq!(Zone::new().add("a", "NS", "b", 1).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn names_fit_in_the_wire() {
+        let long = |octets: usize| "a.".repeat(octets / 2) + &"b".repeat(octets % 2 + 1);
+        let cases = [("a".repeat(63), true), ("a".repeat(64), false), (long(252), true), (long(254), false)];
+        for (name, fits) in cases {
+            assert_eq!(key_of(&name).is_some(), fits, "{}", name.len());
+        }
+        for (name, fits) in
+            [("s1_2048._domainkey.a.", true), ("", false), (".", false), ("a..b", false), ("a b", false)]
+        {
+            assert_eq!(key_of(name).is_some(), fits, "{name}");
+        }
+    }
+
+    #[test]
+    fn follows_aliases_and_stops_at_a_circle() {
+        let zone = SharedZone::new(zone(
+            "a.test CNAME b.test
+             b.test CNAME c.test
+             c.test MX 10 mx.test
+             c.test MX 20 mx2.test
+             x.test CNAME y.test
+             y.test CNAME X.test
+             out.test CNAME elsewhere.example",
+        ));
+        assert_eq!(ask(&zone, "A.test.", RecordKind::Mx).unwrap().len(), 2);
+        assert_eq!(ask(&zone, "a.test", RecordKind::Cname), Ok(vec![Record::Cname("b.test".into())]));
+        assert_eq!(ask(&zone, "a.test", RecordKind::A), Err(NoRecords::NoData));
+        assert_eq!(ask(&zone, "x.test", RecordKind::A), Err(NoRecords::ServFail));
+        assert_eq!(ask(&zone, "test", RecordKind::A), Err(NoRecords::NoData));
+        assert_eq!(ask(&zone, "est", RecordKind::A), Err(NoRecords::NxDomain));
+        assert_eq!(ask(&zone, "out.test", RecordKind::A), Err(NoRecords::NxDomain));
+        assert_eq!(ask(&zone, "a..b", RecordKind::A), Err(NoRecords::BadName));
+    }
+
+    #[test]
+    fn an_alias_of_steps_max_is_followed_and_no_longer_one() {
+        for (steps, found) in [(CNAME_STEPS_MAX - 1, true), (CNAME_STEPS_MAX, true), (CNAME_STEPS_MAX + 1, false)] {
+            let mut zone = Zone::new();
+            for step in 0..steps {
+                zone.add(&format!("n{step}"), "CNAME", &format!("n{}", step + 1), 5).unwrap();
+            }
+            zone.add(&format!("n{steps}"), "A", "192.0.2.1", 5).unwrap();
+            assert_eq!(ask(&SharedZone::new(zone), "n0", RecordKind::A).is_ok(), found, "{steps}");
+        }
+    }
+
+    #[test]
+    fn an_overlay_hides_what_it_has_and_passes_the_rest() {
+        let beyond = SharedZone::new(zone("a.test A 192.0.2.9\nb.test A 192.0.2.2"));
+        let front = SharedZone::new(zone("a.test MX 0 b.test\nc.test CNAME b.test"));
+        let overlay = Overlay::new(front.clone(), Arc::new(beyond));
+        assert_eq!(ask(&overlay, "a.test", RecordKind::A), Err(NoRecords::NoData));
+        assert_eq!(ask(&overlay, "c.test", RecordKind::A), Ok(vec![Record::A(Ipv4Addr::new(192, 0, 2, 2))]));
+        assert_eq!(ask(&overlay, "d.test", RecordKind::A), Err(NoRecords::NxDomain));
+        front.write().clear();
+        assert_eq!(ask(&overlay, "a.test", RecordKind::A), Ok(vec![Record::A(Ipv4Addr::new(192, 0, 2, 9))]));
+    }
+
+    #[test]
+    fn aliases_stand_alone_and_can_be_changed() {
+        let mut zone = zone("a.test A 192.0.2.1\na.test A 192.0.2.1");
+        assert_eq!(zone.add("a.test", "CNAME", "b.test", 1).unwrap_err().kind(), ErrorKind::Exists);
+        assert_eq!(zone.find("a.test", RecordKind::A), Found::Records(vec![Record::A([192, 0, 2, 1].into())], 300));
+        zone.add("c.test", "CNAME", "b.test", 1).unwrap();
+        zone.add("c.test", "CNAME", "d.test", 2).unwrap();
+        assert_eq!(zone.find("c.test", RecordKind::A), Found::Alias("d.test".into(), 2));
+        zone.remove("c.test", RecordKind::Cname);
+        assert_eq!(zone.find("c.test", RecordKind::A), Found::NoData);
+        zone.remove_name("c.test");
+        zone.add_name("empty.test").unwrap();
+        assert_eq!(
+            (zone.find("c.test", RecordKind::A), zone.find("empty.test", RecordKind::A)),
+            (Found::Unknown, Found::NoData)
+        );
+    }
+}
