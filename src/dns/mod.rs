@@ -2,4 +2,8 @@
 
 pub mod cache;
 pub mod mx;
+pub mod resolver;
+mod runtime;
+pub mod server;
+mod wire;
 pub mod zone;

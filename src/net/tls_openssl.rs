@@ -229,5 +229,4 @@ fn info(ssl: &SslRef, client: bool) -> TlsInfo {
 }
 
 #[cfg(test)]
-#[path = "tls_openssl_tests.rs"]
 mod tests;

@@ -392,5 +392,4 @@ fn wake_reactor() {
 }
 
 #[cfg(test)]
-#[path = "threads_tests.rs"]
 mod tests;

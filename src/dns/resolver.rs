@@ -1,0 +1,187 @@
+//! The real resolver: hickory's stub on our reactor and our tasks.
+//!
+//! It asks the system's servers or one that the host names, over UDP and, where an answer does not fit, TCP. With
+//! `validate` it proves answers by DNSSEC itself, for which the servers must pass signatures on. Nothing is cached
+//! here: put a [`CachedResolver`](super::cache::CachedResolver) in front, which keeps the engine's time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use trust_dns_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use trust_dns_resolver::lookup::Lookup;
+use trust_dns_resolver::net::{DnsError, NetError};
+use trust_dns_resolver::proto::dnssec::Proof;
+use trust_dns_resolver::proto::op::ResponseCode;
+use trust_dns_resolver::proto::rr::{self, Name, RData, RecordType};
+
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver, Spawner};
+
+use super::runtime::SmolRuntime;
+use super::zone::{key_of, no_records};
+
+/// How names are looked up.
+#[derive(Debug, Clone)]
+pub struct ResolverOptions {
+    /// The one server to ask; without, the system's.
+    pub server: Option<SocketAddr>,
+    /// Whether answers are proved by DNSSEC.
+    pub validate: bool,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Attempts after the first.
+    pub retries: usize,
+}
+
+impl Default for ResolverOptions {
+    fn default() -> Self {
+        Self { server: None, validate: false, timeout: Duration::from_secs(5), retries: 2 }
+    }
+}
+
+/// Looks names up.
+pub struct RealResolver {
+    hickory: trust_dns_resolver::Resolver<SmolRuntime>,
+    validate: bool,
+}
+
+impl RealResolver {
+    /// A resolver whose background work runs on `run`.
+    pub fn new(run: Arc<dyn Spawner>, options: &ResolverOptions) -> Result<Self> {
+        let unusable = |e: NetError| Error::new(ErrorKind::Dns, format!("resolver cannot be set up: {e}"));
+        let runtime = SmolRuntime::new(run);
+        let mut builder = match options.server {
+            Some(server) => {
+                let config = ResolverConfig::from_parts(None, Vec::new(), vec![at(server)]);
+                let mut builder = trust_dns_resolver::Resolver::builder_with_config(config, runtime);
+                // One server is the whole world: a file of this machine has no say.
+                builder.options_mut().use_hosts_file = ResolveHosts::Never;
+                builder
+            }
+            None => trust_dns_resolver::Resolver::builder(runtime).map_err(unusable)?,
+        };
+        set(builder.options_mut(), options);
+        Ok(Self { hickory: builder.build().map_err(unusable)?, validate: options.validate })
+    }
+}
+
+fn at(server: SocketAddr) -> NameServerConfig {
+    let mut connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()];
+    connections.iter_mut().for_each(|connection| connection.port = server.port());
+    NameServerConfig::new(server.ip(), true, connections.into())
+}
+
+fn set(hickory: &mut ResolverOpts, options: &ResolverOptions) {
+    hickory.timeout = options.timeout;
+    hickory.attempts = options.retries;
+    hickory.edns0 = true;
+    hickory.validate = options.validate;
+    // Its cache keeps the machine's time. Validation asks for the same keys all the time, and keeps those.
+    hickory.cache_size = if options.validate { 1_024 } else { 0 };
+}
+
+impl Resolver for RealResolver {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        let Some(name) = absolute(name) else { return Box::pin(std::future::ready(no_records(NoRecords::BadName))) };
+        let (hickory, validate) = (self.hickory.clone(), self.validate);
+        Box::pin(async move {
+            match hickory.lookup(name, type_of(kind)).await {
+                Ok(lookup) => found(&lookup, kind, validate),
+                Err(e) => not_found(&e, validate),
+            }
+        })
+    }
+}
+
+/// The name as hickory wants it. Not by its own parser of text: that one refuses `s1_2048._domainkey`.
+fn absolute(name: &str) -> Option<Name> {
+    let ascii = if name.is_ascii() { name.to_owned() } else { idna::domain_to_ascii(name).ok()? };
+    Name::from_ascii(format!("{}.", key_of(&ascii)?)).ok()
+}
+
+fn type_of(kind: RecordKind) -> RecordType {
+    match kind {
+        RecordKind::A => RecordType::A,
+        RecordKind::Aaaa => RecordType::AAAA,
+        RecordKind::Mx => RecordType::MX,
+        RecordKind::Txt => RecordType::TXT,
+        RecordKind::Ptr => RecordType::PTR,
+        RecordKind::Tlsa => RecordType::TLSA,
+        RecordKind::Cname => RecordType::CNAME,
+    }
+}
+
+/// The answer section also has the aliases on the way and, under validation, signatures.
+fn found(lookup: &Lookup, kind: RecordKind, validate: bool) -> Answer {
+    let wanted = type_of(kind);
+    let records: Vec<Record> =
+        lookup.answers().iter().filter(|r| r.record_type() == wanted).filter_map(|r| record(&r.data)).collect();
+    if records.is_empty() {
+        return no_records(NoRecords::NoData);
+    }
+    let ttl = lookup.answers().iter().map(|r| r.ttl).min().unwrap_or(0);
+    let secure = validate && proved(lookup.answers());
+    Answer { records: Ok(records), ttl: Duration::from_secs(u64::from(ttl)), secure }
+}
+
+/// Whether every record is, of those that can be.
+fn proved(records: &[rr::Record]) -> bool {
+    let mut signed = records.iter().filter(|r| r.record_type() != RecordType::RRSIG).peekable();
+    signed.peek().is_some() && signed.all(|r| r.proof == Proof::Secure)
+}
+
+fn record(data: &RData) -> Option<Record> {
+    Some(match data {
+        RData::A(ip) => Record::A(ip.0),
+        RData::AAAA(ip) => Record::Aaaa(ip.0),
+        RData::MX(mx) => Record::Mx { preference: mx.preference, exchange: text(&mx.exchange) },
+        RData::TXT(txt) => Record::Txt(txt.txt_data.concat()),
+        RData::PTR(name) => Record::Ptr(text(&name.0)),
+        RData::CNAME(name) => Record::Cname(text(&name.0)),
+        RData::TLSA(tlsa) => Record::Tlsa {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching: tlsa.matching.into(),
+            data: tlsa.cert_data.clone(),
+        },
+        _ => return None,
+    })
+}
+
+/// A name without the final dot; empty for the root.
+fn text(name: &Name) -> String {
+    let ascii = name.to_ascii();
+    ascii.strip_suffix('.').unwrap_or(&ascii).to_owned()
+}
+
+fn not_found(e: &NetError, validate: bool) -> Answer {
+    match e {
+        NetError::Dns(DnsError::NoRecordsFound(denial)) => {
+            let why = match denial.response_code {
+                ResponseCode::NXDomain => NoRecords::NxDomain,
+                ResponseCode::NoError => NoRecords::NoData,
+                _ => NoRecords::ServFail,
+            };
+            let secure = validate && denial.authorities.as_deref().is_some_and(proved);
+            let answer = Answer { secure, ..no_records(why) };
+            match denial.negative_ttl {
+                Some(ttl) if !why.is_transient() => Answer { ttl: Duration::from_secs(u64::from(ttl)), ..answer },
+                _ => answer,
+            }
+        }
+        NetError::Dns(DnsError::Nsec { response, proof: Proof::Secure, .. }) => {
+            let nx = response.response_code == ResponseCode::NXDomain;
+            Answer { secure: true, ..no_records(if nx { NoRecords::NxDomain } else { NoRecords::NoData }) }
+        }
+        NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, .. } | DnsError::DnssecBogus) => {
+            no_records(NoRecords::Bogus)
+        }
+        NetError::Timeout => no_records(NoRecords::Timeout),
+        NetError::Io(e) if e.kind() == std::io::ErrorKind::TimedOut => no_records(NoRecords::Timeout),
+        _ => no_records(NoRecords::ServFail),
+    }
+}
+
+#[cfg(test)]
+mod tests;

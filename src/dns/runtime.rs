@@ -1,0 +1,137 @@
+//! What hickory runs on: our tasks, the reactor's sockets and timers, no runtime of its own.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_io::{AsyncRead, AsyncWrite};
+use smol::Async;
+use smol::future::FutureExt;
+use trust_dns_resolver::net::runtime::{DnsTcpStream, DnsUdpSocket, RuntimeProvider, Spawn, Time};
+
+use crate::base::limits::CONNECT_WAIT_SECONDS;
+use crate::base::world::Spawner;
+
+/// Hickory's view of our world.
+#[derive(Clone)]
+pub(super) struct SmolRuntime(Tasks);
+
+impl SmolRuntime {
+    pub(super) fn new(run: Arc<dyn Spawner>) -> Self {
+        Self(Tasks(run))
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Tasks(Arc<dyn Spawner>);
+
+impl Spawn for Tasks {
+    fn spawn_bg(&mut self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.task("dns", Box::pin(future)).detach();
+    }
+}
+
+impl RuntimeProvider for SmolRuntime {
+    type Handle = Tasks;
+    type Timer = Timer;
+    type Udp = Udp;
+    type Tcp = Tcp;
+
+    fn create_handle(&self) -> Tasks {
+        self.0.clone()
+    }
+
+    fn connect_tcp(
+        &self,
+        server: SocketAddr,
+        _from: Option<SocketAddr>,
+        wait: Option<Duration>,
+    ) -> Pin<Box<dyn Send + Future<Output = io::Result<Tcp>>>> {
+        Box::pin(async move {
+            let wait = wait.unwrap_or(Duration::from_secs(CONNECT_WAIT_SECONDS));
+            let stream = Timer::timeout(wait, Async::<TcpStream>::connect(server)).await??;
+            stream.get_ref().set_nodelay(true)?;
+            Ok(Tcp(stream))
+        })
+    }
+
+    fn bind_udp(&self, from: SocketAddr, _server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
+        Box::pin(std::future::ready(Async::<UdpSocket>::bind(from).map(Udp)))
+    }
+}
+
+pub(super) struct Timer;
+
+#[async_trait]
+impl Time for Timer {
+    // Waits for packets are in real time, also where the engine's clock stands still.
+    #[allow(clippy::disallowed_methods, reason = "hickory's timers have no clock to ask")]
+    async fn delay_for(duration: Duration) {
+        smol::Timer::after(duration).await;
+    }
+
+    async fn timeout<F: 'static + Future + Send>(duration: Duration, future: F) -> io::Result<F::Output> {
+        let work = async { Ok(future.await) };
+        let late = async {
+            Self::delay_for(duration).await;
+            Err(io::ErrorKind::TimedOut.into())
+        };
+        work.or(late).await
+    }
+}
+
+pub(super) struct Udp(Async<UdpSocket>);
+
+#[async_trait]
+impl DnsUdpSocket for Udp {
+    type Time = Timer;
+
+    fn poll_recv_from(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+        loop {
+            match self.0.get_ref().recv_from(out) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
+    fn poll_send_to(&self, cx: &mut Context<'_>, octets: &[u8], to: SocketAddr) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.get_ref().send_to(octets, to) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_writable(cx))?,
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+}
+
+pub(super) struct Tcp(Async<TcpStream>);
+
+impl DnsTcpStream for Tcp {
+    type Time = Timer;
+}
+
+impl AsyncRead for Tcp {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, out)
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}
