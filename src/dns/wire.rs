@@ -276,9 +276,8 @@ impl<'a> Reader<'a> {
                 return None;
             }
             for &octet in self.take(usize::from(octets))? {
-                match octet {
-                    b'.' | b'\\' => name.push_str("\\"),
-                    _ => {}
+                if matches!(octet, b'.' | b'\\') {
+                    name.push('\\');
                 }
                 name.push(char::from(octet));
             }
