@@ -3,6 +3,9 @@
 //! A script is one connection: `S:` what the host says, `C:` what it must be told, `C*` a message up to its dot,
 //! `(tls)` a handshake, `(stall)` silence for ever, `(close)` the end. Hosts are given one script for each connection
 //! they get, in order; they refuse further ones. Deviations are gathered and asserted at the end.
+//!
+//! A taker is a host without a script: it takes everything, but refuses recipients whose address says `nobody` (550) or
+//! `later` (451), says `dsn` in EHLO where its name does, and answers the final dot of mail for `slow` after a minute.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +24,8 @@ use crate::world::{Host, Sim};
 pub struct Seen {
     pub deviations: Arc<Mutex<Vec<String>>>,
     pub messages: Arc<Mutex<Vec<String>>>,
+    /// MAIL and RCPT commands takers were given.
+    pub envelopes: Arc<Mutex<Vec<String>>>,
     /// Names of the hosts in the order they were connected to.
     pub connections: Arc<Mutex<Vec<String>>>,
     hosts: Arc<Mutex<Vec<Host>>>,
@@ -36,6 +41,23 @@ impl Seen {
         let world = host.world();
         let serve = serve(self.clone(), world.clone(), name, SocketAddr::new(IpAddr::from(ip), port), scripts);
         world.run.task("host", Box::pin(serve)).detach();
+        lock(&self.hosts).push(host);
+    }
+
+    /// A host that takes mail.
+    pub fn taker(&self, sim: &Sim, name: &'static str, ip: [u8; 4]) {
+        sim.zone.add(name, Record::A(ip.into()));
+        let host = sim.host(name, ip);
+        let (world, seen) = (host.world(), self.clone());
+        let serve = async move {
+            let listener = world.network.listen(SocketAddr::new(IpAddr::from(ip), 25)).await.expect("listens");
+            while let Ok((stream, _)) = listener.accept().await {
+                lock(&seen.connections).push(name.to_owned());
+                let (seen, inside) = (seen.clone(), world.clone());
+                world.run.task("taker", Box::pin(async move { take(seen, inside, name, stream).await })).detach();
+            }
+        };
+        host.world().run.task("host", Box::pin(serve)).detach();
         lock(&self.hosts).push(host);
     }
 
@@ -103,6 +125,45 @@ async fn follow(seen: Seen, world: World, name: &'static str, mut stream: BoxStr
     // The script is over: whatever the client says now is one thing too many.
     if let Some(more) = read_line(&mut stream).await {
         seen.deviation(name, format!("{more:?} after the end of the script"));
+    }
+}
+
+async fn take(seen: Seen, world: World, name: &'static str, mut stream: BoxStream) {
+    let _ = stream.write_all(format!("220 {name}\r\n").as_bytes()).await;
+    let mut slow = false;
+    while let Some(line) = read_line(&mut stream).await {
+        let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
+        if matches!(verb.as_str(), "MAIL" | "RCPT") {
+            lock(&seen.envelopes).push(line.clone());
+            slow |= line.contains("slow");
+        }
+        let reply = match verb.as_str() {
+            "EHLO" if name.contains("dsn") => "250-hello\r\n250-DSN\r\n250 PIPELINING",
+            "EHLO" => "250-hello\r\n250 PIPELINING",
+            "RCPT" if line.contains("nobody") => "550 5.1.1 no such user",
+            "RCPT" if line.contains("later") => "451 4.2.0 later",
+            "DATA" => "354 go on",
+            "QUIT" => "221 bye",
+            _ => "250 2.0.0 ok",
+        };
+        if stream.write_all(format!("{reply}\r\n").as_bytes()).await.is_err() || verb == "QUIT" {
+            return;
+        }
+        if verb == "DATA" {
+            let mut message = String::new();
+            loop {
+                match read_line(&mut stream).await {
+                    Some(dot) if dot == "." => break,
+                    Some(text) => message.push_str(&format!("{text}\n")),
+                    None => return,
+                }
+            }
+            lock(&seen.messages).push(message);
+            if std::mem::take(&mut slow) {
+                world.clock.sleep_until(world.clock.now() + Duration::from_secs(60)).await;
+            }
+            let _ = stream.write_all(b"250 2.0.0 kept\r\n").await;
+        }
     }
 }
 

@@ -1,0 +1,485 @@
+//! The queue at work on the real store, in a simulated world: retries to the second, reports, filing, control.
+#![allow(dead_code, reason = "the simulation offers more than these tests use")]
+
+#[path = "simulation/clock.rs"]
+mod clock;
+#[path = "simulation/disk.rs"]
+mod disk;
+#[path = "simulation/image.rs"]
+mod image;
+mod peers;
+#[path = "simulation/pipe.rs"]
+mod pipe;
+#[path = "simulation/rng.rs"]
+mod rng;
+#[path = "simulation/run.rs"]
+mod run;
+#[path = "simulation/tls.rs"]
+mod tls;
+#[path = "simulation/vfs.rs"]
+mod vfs;
+#[path = "simulation/world.rs"]
+mod world;
+#[path = "simulation/zone.rs"]
+mod zone;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mailcore::base::envelope::Notify;
+use mailcore::base::event::{Event, EventSink, Outcome};
+use mailcore::base::world::{Record, Task};
+use mailcore::base::{Address, Content, Envelope, ErrorKind, QueueId, Recipient, Settings, Timestamp, World};
+use mailcore::dsn::{self, Action};
+use mailcore::queue::{Context, control, runner, schedule};
+use mailcore::store::{Acceptance, NewItem, Store, StoreOptions};
+use peers::Seen;
+use world::{Host, Sim};
+
+/// What `world.rs` asks for: no traces here.
+fn setting(_name: &str) -> Option<u64> {
+    None
+}
+
+const TEXT: &str = "Subject: greetings\r\nMessage-ID: <1@example.org>\r\n\r\nhello\r\n";
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3600;
+
+/// Events with the second they were said at.
+struct Diary {
+    world: World,
+    begun: Timestamp,
+    lines: Mutex<Vec<String>>,
+}
+
+impl EventSink for Diary {
+    fn say(&self, event: Event) {
+        let second = self.world.clock.wall().seconds() - self.begun.seconds();
+        let line = match event {
+            Event::Attempted { recipient, outcome, host, code, enhanced, text, .. } => {
+                format!("{second} {recipient} {outcome:?} {code} {enhanced} {host} {text}")
+            }
+            Event::Bounced { report, to, .. } => format!("{second} bounced {to} queued {}", report.is_some()),
+            _ => return,
+        };
+        disk::lock(&self.lines).push(line);
+    }
+}
+
+struct Stage {
+    sim: Sim,
+    seen: Seen,
+    host: Host,
+    store: Store,
+    context: Context,
+    diary: Arc<Diary>,
+    runner: Option<Task<()>>,
+    stop: Option<smol::channel::Sender<()>>,
+    _alone: std::sync::MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Stage {
+        static ONE: Mutex<()> = Mutex::new(());
+        let _alone = disk::lock(&ONE);
+        let sim = Sim::new(11);
+        let host = sim.host("mail.example.org", [10, 0, 0, 1]);
+        let mut settings = Settings { hostname: "mail.example.org".to_owned(), ..Settings::default() };
+        settings.outbound.retry_jitter_percent = 0;
+        change(&mut settings);
+        let world = host.world();
+        let begun = world.clock.wall();
+        let diary = Arc::new(Diary { world: world.clone(), begun, lines: Mutex::default() });
+        let (events, inside) = (diary.clone(), world.clone());
+        let store = sim.executor.run(async move {
+            let store =
+                Store::open(&inside, StoreOptions { folder: "/store".into(), events, readers: 2 }).await.unwrap();
+            store.account_put(&Address::parse("alice@example.org").unwrap(), None).await.unwrap();
+            store
+        });
+        let (sender, stop) = smol::channel::bounded(1);
+        let (settings, events) = (Arc::new(settings), diary.clone());
+        let context = Context { world, store: store.clone(), settings, events, stop };
+        let runner = Some(runner::start(context.clone()));
+        let seen = Seen::default();
+        // A domain whose host takes mail, and one whose host is down.
+        for (domain, exchange) in
+            [("example.net", "mx.example.net"), ("example.com", "dsn.example.com"), ("down.example", "down.example")]
+        {
+            sim.zone.add(domain, Record::Mx { preference: 10, exchange: exchange.to_owned() });
+        }
+        seen.taker(&sim, "mx.example.net", [10, 0, 1, 1]);
+        seen.taker(&sim, "dsn.example.com", [10, 0, 1, 2]);
+        sim.zone.add("down.example", Record::A([10, 0, 1, 3].into()));
+        Stage { sim, seen, host, store, context, diary, runner, stop: Some(sender), _alone }
+    }
+
+    fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        self.sim.executor.run(work)
+    }
+
+    fn pass(&self, seconds: u64) {
+        let world = self.host.world();
+        self.run(async move { world.clock.sleep_until(world.clock.now() + Duration::from_secs(seconds)).await });
+    }
+
+    /// Queues a mail; recipients may be followed by ` NEVER`, ` SUCCESS`.
+    fn queue(&self, from: &str, to: &[&str]) -> QueueId {
+        let now = self.host.world().clock.wall();
+        let recipient = |text: &&str| {
+            let (address, notify) = text.split_once(' ').unwrap_or((text, ""));
+            let mut recipient = Recipient::new(Address::parse(address).unwrap());
+            match notify {
+                "NEVER" => recipient.notify = Notify::NEVER,
+                "SUCCESS" => recipient.notify = Notify { success: true, explicit: true, ..Notify::default() },
+                _ => {}
+            }
+            recipient
+        };
+        let envelope = Envelope {
+            reverse_path: Address::parse(from).ok(),
+            recipients: to.iter().map(recipient).collect(),
+            ..Envelope::default()
+        };
+        let item = NewItem {
+            envelope,
+            content: Content::from_octets(TEXT),
+            submitter: None,
+            created: now,
+            due: now,
+            expires: schedule::expires(&self.context.settings.outbound, now),
+        };
+        let store = self.store.clone();
+        let accepted =
+            self.run(async move { store.accept(Acceptance { items: vec![item], ..Acceptance::default() }).await });
+        accepted.unwrap().queued[0]
+    }
+
+    /// What was said since the last call.
+    fn diary(&self) -> Vec<String> {
+        std::mem::take(&mut *disk::lock(&self.diary.lines))
+    }
+
+    /// Mails in an inbox.
+    fn inbox(&self, address: &str) -> Vec<String> {
+        let store = self.store.clone();
+        let account = store.directory().account(address).unwrap();
+        self.run(async move {
+            let snapshot = store.snapshot(account.inbox).await.unwrap();
+            let set = snapshot.uids.iter().copied().collect();
+            let facts = store.facts(account.inbox, &set).await.unwrap();
+            let mut mails = Vec::new();
+            for fact in facts {
+                let octets = store.body(fact.blob, 0, 1_000_000).await.unwrap();
+                mails.push(String::from_utf8(octets).unwrap());
+            }
+            mails
+        })
+    }
+
+    fn queued(&self) -> usize {
+        let store = self.store.clone();
+        self.run(async move { store.queue_list(QueueId(0), 1000).await.unwrap().len() })
+    }
+
+    fn control(&self, action: mailcore::store::QueueAction, id: QueueId) {
+        let (store, now) = (self.store.clone(), self.host.world().clock.wall());
+        self.run(async move { store.queue_control(Some(id), action, now).await.unwrap() });
+    }
+
+    /// Stops the runner and closes the store.
+    fn end(mut self) {
+        drop(self.stop.take());
+        let (runner, store) = (self.runner.take().unwrap(), self.store.clone());
+        self.run(async move {
+            runner.await;
+            store.close().await.unwrap();
+        });
+        self.seen.check();
+        self.sim.executor.shut();
+    }
+}
+
+fn actions(mail: &str) -> Vec<(Action, String, String)> {
+    let report = dsn::parse(mail.as_bytes()).unwrap_or_else(|| panic!("no report: {mail}"));
+    report.recipients.iter().map(|r| (r.action, r.recipient.value.clone(), r.status.to_string())).collect()
+}
+
+fn failed(to: &str, status: &str) -> (Action, String, String) {
+    (Action::Failed, to.to_owned(), status.to_owned())
+}
+
+#[test]
+fn delivered_and_gone() {
+    let stage = Stage::new();
+    let id = stage.queue("alice@example.org", &["bob@example.net"]);
+    let store = stage.store.clone();
+    stage.run(async move { control::wait(&store, id).await.unwrap() });
+    assert_eq!(stage.diary(), ["0 bob@example.net Delivered 250 2.0.0 mx.example.net kept"]);
+    assert_eq!(stage.queued(), 0);
+    assert_eq!(*disk::lock(&stage.seen.messages), [TEXT.replace("\r\n", "\n")]);
+    let store = stage.store.clone();
+    stage.run(async move {
+        let attempts = store.attempts(id).await.unwrap();
+        assert_eq!((attempts.len(), attempts[0].1.outcome), (1, Outcome::Delivered));
+        control::wait(&store, id).await.unwrap();
+        assert_eq!(control::wait(&store, QueueId(999)).await.unwrap_err().kind(), ErrorKind::NotFound);
+    });
+    assert!(stage.inbox("alice@example.org").is_empty());
+    stage.end();
+}
+
+#[test]
+fn refused_and_reported_to_a_sender_here() {
+    let stage = Stage::new();
+    stage.queue("alice@example.org", &["bob@example.net", "nobody@example.net", "nobody@example.com"]);
+    stage.pass(MINUTE);
+    let mut diary = stage.diary();
+    diary.sort();
+    assert_eq!(
+        diary,
+        [
+            "0 bob@example.net Delivered 250 2.0.0 mx.example.net kept",
+            "0 bounced alice@example.org queued false",
+            "0 bounced alice@example.org queued false",
+            "0 nobody@example.com Failed 550 5.1.1 dsn.example.com no such user",
+            "0 nobody@example.net Failed 550 5.1.1 mx.example.net no such user",
+        ]
+    );
+    let mails = stage.inbox("alice@example.org");
+    let mut reported: Vec<_> = mails.iter().flat_map(|mail| actions(mail)).collect();
+    reported.sort_by(|a, b| a.1.cmp(&b.1));
+    assert_eq!(reported, [failed("nobody@example.com", "5.1.1"), failed("nobody@example.net", "5.1.1")]);
+    assert!(mails.iter().all(|mail| mail.starts_with("Return-Path: <>\r\nDate: ") && mail.contains("hello\r\n")));
+    assert_eq!(stage.queued(), 0);
+    stage.end();
+}
+
+#[test]
+fn refused_and_reported_to_a_sender_elsewhere_once() {
+    let stage = Stage::new();
+    stage.queue("carol@example.net", &["nobody@example.com"]);
+    // A report that is refused itself causes no other.
+    stage.queue("nobody@example.net", &["nobody@example.com"]);
+    stage.pass(MINUTE);
+    let diary = stage.diary();
+    assert!(diary.contains(&"0 bounced carol@example.net queued true".to_owned()), "{diary:#?}");
+    assert_eq!(diary.iter().filter(|line| line.contains("bounced")).count(), 2);
+    assert_eq!(diary.iter().filter(|line| line.contains(" carol@example.net Delivered")).count(), 1);
+    assert_eq!(diary.iter().filter(|line| line.contains(" nobody@example.net Failed")).count(), 1);
+    let envelopes = disk::lock(&stage.seen.envelopes).clone();
+    assert!(envelopes.contains(&"MAIL FROM:<>".to_owned()), "{envelopes:#?}");
+    // Beside the empty ones that end a transaction without recipients.
+    let messages: Vec<_> = disk::lock(&stage.seen.messages).iter().filter(|m| !m.is_empty()).cloned().collect();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(actions(&messages[0].replace('\n', "\r\n")), [failed("nobody@example.com", "5.1.1")]);
+    assert_eq!(stage.queued(), 0);
+    stage.end();
+}
+
+#[test]
+fn retried_to_the_second_then_given_up() {
+    let stage = Stage::new();
+    stage.queue("alice@example.org", &["bob@down.example"]);
+    stage.pass(6 * 24 * HOUR);
+    let diary = stage.diary();
+    let seconds: Vec<u64> = diary.iter().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+    // 5, 15, 30, 60, 120 minutes, the mark of the delay report at 4 hours, then every 4 hours.
+    let mut expected = vec![0, 300, 1200, 3000, 6600, 13_800, 14_400];
+    expected.extend((1..).map(|n| 14_400 + n * 14_400).take_while(|at| *at < 5 * 24 * HOUR));
+    expected.extend([5 * 24 * HOUR, 5 * 24 * HOUR]);
+    assert_eq!(seconds.len(), expected.len());
+    // An attempt takes a moment, and the pause begins at its end.
+    assert!(seconds.iter().zip(&expected).all(|(at, due)| (0..5).contains(&(at - due))), "{seconds:?}");
+    let (last, rest) = diary.split_last().unwrap();
+    assert_eq!(last, "432000 bounced alice@example.org queued false");
+    assert!(rest.last().unwrap().starts_with("432000 bob@down.example Expired 0 4.4.7 down.example given up after 35"));
+    assert!(rest[0].ends_with("Deferred 0 4.4.1 down.example connecting to 10.0.1.3:25: connection refused"));
+    let mails = stage.inbox("alice@example.org");
+    let reported: Vec<_> = mails.iter().map(|mail| dsn::parse(mail.as_bytes()).unwrap()).collect();
+    assert_eq!(reported.len(), 2, "{mails:#?}");
+    let (delayed, expired) = (&reported[0].recipients[0], &reported[1].recipients[0]);
+    let begun = stage.diary.begun.seconds();
+    assert_eq!((delayed.action, delayed.status.to_string().as_str()), (Action::Delayed, "4.4.1"));
+    assert_eq!(delayed.will_retry_until.unwrap().seconds(), begun + 5 * 24 * HOUR as i64);
+    assert_eq!(delayed.last_attempt.unwrap().seconds(), begun + 14_400);
+    assert_eq!((expired.action, expired.status.to_string().as_str()), (Action::Failed, "4.4.7"));
+    assert!(expired.diagnostic.as_ref().unwrap().value.ends_with("connection refused"));
+    assert_eq!(stage.queued(), 0);
+    stage.end();
+}
+
+#[test]
+fn comes_up_again_when_the_host_does() {
+    let stage = Stage::new();
+    stage.queue("alice@example.org", &["bob@down.example"]);
+    stage.pass(10 * MINUTE);
+    stage.seen.taker(&stage.sim, "up.example", [10, 0, 1, 3]);
+    stage.pass(HOUR);
+    let diary = stage.diary();
+    assert_eq!(diary.last().unwrap(), "1200 bob@down.example Delivered 250 2.0.0 down.example kept");
+    assert_eq!(diary.len(), 3);
+    stage.end();
+}
+
+#[test]
+fn many_messages_share_few_connections() {
+    let stage = Stage::new();
+    for _ in 0..40 {
+        stage.queue("alice@example.org", &["bob@example.net"]);
+    }
+    stage.pass(MINUTE);
+    assert_eq!(disk::lock(&stage.seen.messages).len(), 40);
+    assert!(disk::lock(&stage.seen.connections).len() <= 5);
+    assert_eq!(stage.queued(), 0);
+    stage.end();
+}
+
+#[test]
+fn a_slow_destination_keeps_nobody_waiting() {
+    let stage = Stage::with(|settings| settings.outbound.deliveries_max = 8);
+    for n in 0..30 {
+        stage.queue("alice@example.org", &[&format!("slow{n}@example.net")]);
+    }
+    stage.queue("alice@example.org", &["quick@example.com"]);
+    stage.pass(30);
+    let diary = stage.diary();
+    assert_eq!(diary, ["0 quick@example.com Delivered 250 2.0.0 dsn.example.com kept"]);
+    stage.pass(10 * MINUTE);
+    // Five at a time, a minute each.
+    let last: u64 = stage.diary().last().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((360..372).contains(&last), "{last}");
+    stage.end();
+}
+
+#[test]
+fn recipients_who_live_here() {
+    let stage = Stage::new();
+    let store = stage.store.clone();
+    stage.run(async move {
+        let address = |text| Address::parse(text).unwrap();
+        store.account_put(&address("bob@example.org"), None).await.unwrap();
+        store.alias_put("both@example.org", &address("bob@example.org")).await.unwrap();
+        store.alias_put("both@example.org", &address("dave@example.net")).await.unwrap();
+    });
+    stage.queue("alice@example.org", &["bob+tag@example.org", "ghost@example.org", "both@example.org"]);
+    stage.pass(MINUTE);
+    assert_eq!(stage.inbox("bob@example.org"), [format!("Return-Path: <alice@example.org>\r\n{TEXT}")]);
+    assert_eq!(actions(&stage.inbox("alice@example.org")[0]), [failed("ghost@example.org", "5.1.1")]);
+    let diary = stage.diary();
+    assert!(diary.iter().any(|line| line.contains("dave@example.net Delivered 250")), "{diary:#?}");
+    assert_eq!(stage.queued(), 0);
+    stage.end();
+}
+
+#[test]
+fn reports_as_the_sender_wished() {
+    let stage = Stage::new();
+    stage.queue("alice@example.org", &["nobody@example.net NEVER"]);
+    stage.pass(MINUTE);
+    assert!(stage.inbox("alice@example.org").is_empty());
+    // A host without DSN: we say that we passed it on; one with DSN says it itself.
+    stage.queue(
+        "alice@example.org",
+        &["bob@example.net SUCCESS", "bob@example.com SUCCESS", "alice@example.org SUCCESS"],
+    );
+    stage.pass(MINUTE);
+    let mails = stage.inbox("alice@example.org");
+    let mut said: Vec<_> =
+        mails.iter().filter(|mail| mail.contains("multipart/report")).flat_map(|m| actions(m)).collect();
+    said.sort_by(|a, b| a.1.cmp(&b.1));
+    let said: Vec<_> = said.iter().map(|(action, to, _)| format!("{action} {to}")).collect();
+    assert_eq!(said, ["delivered alice@example.org", "relayed bob@example.net"]);
+    let envelopes = disk::lock(&stage.seen.envelopes).clone();
+    assert!(envelopes.iter().any(|line| line.starts_with("RCPT TO:<bob@example.com> NOTIFY=SUCCESS,FAILURE,DELAY")));
+    stage.end();
+}
+
+#[test]
+fn an_inbox_without_room_makes_a_report_wait() {
+    let stage = Stage::new();
+    let (store, alice) = (stage.store.clone(), stage.store.directory().account("alice@example.org").unwrap().id);
+    stage.run(async move { store.account_quota(alice, Some(10)).await.unwrap() });
+    stage.queue("alice@example.org", &["nobody@example.net"]);
+    stage.pass(MINUTE);
+    let diary = stage.diary();
+    assert!(diary.contains(&"0 bounced alice@example.org queued true".to_owned()), "{diary:#?}");
+    assert!(diary.iter().any(|line| line.contains("alice@example.org Deferred 0 4.2.2")), "{diary:#?}");
+    assert_eq!(stage.queued(), 1);
+    let store = stage.store.clone();
+    stage.run(async move { store.account_quota(alice, None).await.unwrap() });
+    stage.pass(HOUR);
+    assert_eq!(stage.inbox("alice@example.org").len(), 1);
+    assert_eq!(stage.queued(), 0);
+    stage.end();
+}
+
+#[test]
+fn the_host_holds_releases_retries_bounces_and_drops() {
+    use mailcore::store::QueueAction;
+    let stage = Stage::new();
+    let id = stage.queue("alice@example.org", &["later@example.net"]);
+    stage.pass(MINUTE);
+    stage.control(QueueAction::Retry, id);
+    stage.pass(MINUTE);
+    assert_eq!(stage.diary().len(), 2);
+    stage.control(QueueAction::Hold, id);
+    stage.pass(HOUR);
+    assert_eq!(stage.diary().len(), 0);
+    stage.control(QueueAction::Release, id);
+    stage.pass(MINUTE);
+    assert_eq!(stage.diary().len(), 1);
+    stage.control(QueueAction::Bounce, id);
+    stage.pass(MINUTE);
+    let diary = stage.diary();
+    assert!(diary[0].contains("later@example.net Expired 451 4.4.7"), "{diary:#?}");
+    assert_eq!(actions(&stage.inbox("alice@example.org")[0]), [failed("later@example.net", "4.4.7")]);
+    let id = stage.queue("alice@example.org", &["later@example.net"]);
+    stage.pass(MINUTE);
+    stage.control(QueueAction::Drop, id);
+    stage.pass(HOUR);
+    assert_eq!((stage.diary().len(), stage.queued()), (1, 0));
+    stage.end();
+}
+
+#[test]
+fn stopping_lets_what_is_under_way_end() {
+    let mut stage = Stage::new();
+    stage.queue("alice@example.org", &["slow@example.net"]);
+    stage.pass(10);
+    drop(stage.stop.take());
+    let left = stage.queue("alice@example.org", &["bob@example.com"]);
+    let runner = stage.runner.take().unwrap();
+    stage.run(runner);
+    assert_eq!(stage.diary(), ["60 slow@example.net Delivered 250 2.0.0 mx.example.net kept"]);
+    // The next run takes up what was left.
+    let (sender, stop) = smol::channel::bounded(1);
+    stage.stop = Some(sender);
+    stage.runner = Some(runner::start(Context { stop, ..stage.context.clone() }));
+    let store = stage.store.clone();
+    stage.run(async move { control::wait(&store, left).await.unwrap() });
+    stage.end();
+}
+
+#[test]
+fn a_runner_cut_within_an_attempt_does_not_hammer() {
+    let mut stage = Stage::new();
+    stage.queue("alice@example.org", &["slow@example.net"]);
+    stage.pass(10);
+    drop(stage.runner.take());
+    // The simulation drops a cancelled task when its turn comes.
+    stage.pass(1);
+    let (sender, stop) = smol::channel::bounded(1);
+    stage.stop = Some(sender);
+    stage.runner = Some(runner::start(Context { stop, ..stage.context.clone() }));
+    stage.pass(280);
+    assert!(stage.diary().is_empty());
+    stage.pass(2 * MINUTE);
+    assert_eq!(stage.diary(), ["360 slow@example.net Delivered 250 2.0.0 mx.example.net kept"]);
+    stage.end();
+}
