@@ -2,13 +2,14 @@
 
 mod transcript;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mailcore::base::account::Credential;
+use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Notify, Returns};
 use mailcore::base::settings::{Ends, PasswordCost};
-use mailcore::base::{Account, AccountId, Address, Envelope, MailboxId, Recipient, Reply, Secret, Service};
+use mailcore::base::{Account, AccountId, Address, Envelope, MailboxId, Mono, Recipient, Reply, Secret, Service};
 use mailcore::sasl::credential;
 use mailcore::smtp::server::{Answer, Ask, Client, Config, Session};
 use transcript::{Fixture, Head, play_folder, shown, tls_info};
@@ -48,7 +49,9 @@ fn config(head: &Head) -> Config {
 }
 
 fn begin(head: &Head) -> (Session, World) {
-    let credential = credential::make(&Secret::new("secret"), &[3; 32], COST).unwrap();
+    static MADE: OnceLock<Credential> = OnceLock::new();
+    let make = || credential::make(&Secret::new("secret"), &[3; 32], COST).unwrap();
+    let credential = MADE.get_or_init(make).clone();
     let say_commands = head.get("asks").map(String::as_str) == Some("all");
     (Session::new(config(head)), World { credential, pieces: Vec::new(), say_commands })
 }
@@ -176,6 +179,103 @@ impl Fixture<Session> for World {
                 Answer::Done
             }
             Ask::Accept(client, envelope, last) => Answer::Replies(self.accept(&client, &envelope, &last, told)),
+        }
+    }
+}
+
+/// A generator that needs no seed file: the same numbers in every run.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+/// Pieces that dialogues are made of, whole and broken.
+const PIECES: [&[u8]; 40] = [
+    b"EHLO c",
+    b"HELO c",
+    b"LHLO c",
+    b"MAIL FROM:<a@b.example>",
+    b"MAIL FROM:<bob@example.net>",
+    b"MAIL FROM:<>",
+    b"RCPT TO:<bob@example.net>",
+    b"RCPT TO:<nobody@example.net>",
+    b"DATA",
+    b"BDAT 5",
+    b"BDAT 3 LAST",
+    b"BDAT 0 LAST",
+    b"BDAT 18446744073709551615",
+    b"RSET",
+    b"NOOP",
+    b"AUTH PLAIN",
+    b"AUTH PLAIN AGJvYgBzZWNyZXQ=",
+    b"AUTH LOGIN",
+    b"AUTH SCRAM-SHA-256 biwsbj1ib2Iscj1hYmM=",
+    b"STARTTLS",
+    b"VRFY x",
+    b"HELP",
+    b" SIZE=3",
+    b" BODY=BINARYMIME",
+    b" SMTPUTF8",
+    b" NOTIFY=NEVER",
+    b"\r\n",
+    b"\r\n",
+    b"\r\n",
+    b"\r\n",
+    b"\r\n.\r\n",
+    b"\r\n.\r\n",
+    b"\n.\n",
+    b"\r",
+    b"\n",
+    b".",
+    b"*\r\n",
+    b"\xff\0",
+    b"Ym9i\r\n",
+    b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+];
+
+/// 3000 dialogues of nonsense, in random pieces: every one ends or waits, in bounded memory, and nothing is
+/// accepted that has no recipient.
+#[test]
+fn nonsense_is_survived() {
+    let mut state = 0x9e37_79b9_7f4a_7c15;
+    for round in 0..3_000 {
+        let service = ["mx", "submission", "submissions", "lmtp"][round % 4];
+        let head = Head::from([
+            ("service".to_owned(), service.to_owned()),
+            ("plaintext_login".to_owned(), "yes".to_owned()),
+            ("repair_line_ends".to_owned(), if round % 3 == 0 { "yes" } else { "no" }.to_owned()),
+        ]);
+        let (mut session, mut world) = begin(&head);
+        let (mut input, mut output, mut told) = (Input::new(), Vec::new(), Vec::new());
+        'dialogue: for _ in 0..60 {
+            let mut piece = Vec::new();
+            for _ in 0..next(&mut state) % 6 {
+                piece.extend_from_slice(PIECES[(next(&mut state) % PIECES.len() as u64) as usize]);
+            }
+            input.push(&piece);
+            for steps in 0.. {
+                assert!(steps < 1_000, "round {round} never waits");
+                match session.step(Mono(1), &mut input, &mut output) {
+                    Step::Read => break,
+                    Step::Write => output.clear(),
+                    Step::Ask(ask) => {
+                        if let Ask::Accept(_, envelope, _) = &ask {
+                            assert!(!envelope.recipients.is_empty(), "round {round}");
+                        }
+                        session.answer(world.answer(ask, &mut told));
+                    }
+                    Step::StartTls if input.is_empty() => session.tls_started(tls_info()),
+                    Step::StartTls | Step::Close => break 'dialogue,
+                }
+            }
+            assert!(input.len() <= 13_000, "round {round} leaves {} octets", input.len());
+            assert!(output.len() <= 300_000, "round {round}");
+            for line in output.split_inclusive(|c| *c == b'\n') {
+                assert!(line.ends_with(b"\r\n") && line[0].is_ascii_digit(), "{}", String::from_utf8_lossy(line));
+            }
+            output.clear();
         }
     }
 }

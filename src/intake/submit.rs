@@ -114,8 +114,7 @@ impl Intake {
         let domain = author.map_or_else(|| host.clone(), |author| author.domain().key());
         let message_id = format!("{id}{:016x}@{domain}", self.world.entropy.u64());
         prefix.extend_from_slice(&content.prefix);
-        let given = [content.prefix.as_slice(), &front].concat();
-        prefix.extend_from_slice(&missing_fields(&given, author, &message_id, now));
+        prefix.extend_from_slice(&missing_fields([&content.prefix, &front], author, &message_id, now));
         Ok(Ok((now, prefix)))
     }
 
@@ -212,10 +211,11 @@ fn count_filings(acceptance: &Acceptance) -> usize {
     acceptance.arrivals.iter().map(|arrival| arrival.filings.len()).sum()
 }
 
-/// The fields RFC 5322 §3.6 asks for and `given` has not, and an empty line where `given` has no header at all.
-fn missing_fields(given: &[u8], author: Option<&Address>, message_id: &str, now: Timestamp) -> Vec<u8> {
+/// The fields RFC 5322 §3.6 asks for and `given`, prefix and front of the body, has not, and an empty line where it
+/// has no header at all.
+fn missing_fields(given: [&[u8]; 2], author: Option<&Address>, message_id: &str, now: Timestamp) -> Vec<u8> {
     let (mut date, mut from, mut id, mut any) = (false, false, false, false);
-    for field in fields(given) {
+    for field in given.into_iter().flat_map(fields) {
         date |= field.is("Date");
         from |= field.is("From");
         id |= field.is("Message-ID");
@@ -231,7 +231,8 @@ fn missing_fields(given: &[u8], author: Option<&Address>, message_id: &str, now:
     if !id {
         added.push_str(&format!("Message-ID: <{message_id}>\r\n"));
     }
-    let begins_with_its_end = given.starts_with(b"\r\n") || given.starts_with(b"\n");
+    let [_, body] = given;
+    let begins_with_its_end = body.starts_with(b"\r\n") || body.starts_with(b"\n");
     if !any && !begins_with_its_end {
         added.push_str("\r\n");
     }
@@ -246,7 +247,7 @@ mod tests {
     fn only_what_is_missing_is_added() {
         let author = Address::parse("bob@x.org").unwrap();
         let added = |given: &str| {
-            String::from_utf8(missing_fields(given.as_bytes(), Some(&author), "i@x", Timestamp(0))).unwrap()
+            String::from_utf8(missing_fields([b"", given.as_bytes()], Some(&author), "i@x", Timestamp(0))).unwrap()
         };
         let (from, date, id) =
             ("From: <bob@x.org>\r\n", "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n", "Message-ID: <i@x>\r\n");
