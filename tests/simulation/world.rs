@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use mailcore::base::World;
+use mailcore::base::world::{Spawner, Task};
 
 use crate::clock::{ClockDoor, SimClock};
 use crate::disk::SimDisk;
@@ -46,6 +47,11 @@ impl Sim {
             trace,
             clock,
         }
+    }
+
+    /// A task of no machine: somebody outside, whom no power cut ends.
+    pub fn bystander(&self, part: impl Future<Output = ()> + Send + 'static) -> Task<()> {
+        MachineDoor(Machine::new(self.executor.clone())).task("bystander", Box::pin(part))
     }
 
     /// A machine with an empty disk.

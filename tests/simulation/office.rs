@@ -1,0 +1,148 @@
+//! A post office: the engine's rooms put together on a simulated machine, as `engine` does on a real one:
+//! store, queue runner, SMTP listener. It loses power and comes back.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mailcore::base::event::{EventSink, Silence};
+use mailcore::base::settings::Ends;
+use mailcore::base::world::Task;
+use mailcore::base::{Address, Content, Envelope, Error, ErrorKind, Recipient, Result, Service, Settings, UidSet};
+use mailcore::queue;
+use mailcore::server::{self, accounts, maildrops};
+use mailcore::store::Store;
+
+use crate::disk::lock;
+use crate::image::Loss;
+use crate::sweep::options;
+use crate::world::Host;
+
+/// An office. Clones share it.
+#[derive(Clone)]
+pub struct Office {
+    /// The machine.
+    pub host: Host,
+    /// The domain whose mail it takes.
+    pub domain: &'static str,
+    users: &'static [&'static str],
+    settings: Arc<Settings>,
+    open: Arc<Mutex<Option<Open>>>,
+}
+
+/// What lives from one boot to the next cut.
+struct Open {
+    shared: Arc<server::Shared>,
+    /// Dropped with it.
+    _tasks: [Task<()>; 2],
+    _drain: smol::channel::Sender<()>,
+}
+
+impl Office {
+    /// An office that is closed.
+    pub fn new(host: Host, domain: &'static str, users: &'static [&'static str], settings: Settings) -> Self {
+        Self { host, domain, users, settings: Arc::new(settings), open: Arc::default() }
+    }
+
+    /// Opens: store, runner, port 25.
+    pub async fn boot(&self) -> Result<()> {
+        let world = self.host.world();
+        let store = Store::open(&world, options()).await?;
+        for user in self.users {
+            let address = Address::parse(&format!("{user}@{}", self.domain)).expect("an address");
+            if store.directory().account(&address.key()).is_none() {
+                store.account_put(&address, None).await?;
+            }
+        }
+        let (drain, draining) = smol::channel::bounded(1);
+        let events: Arc<dyn EventSink> = Arc::new(Silence);
+        let shared = Arc::new(server::Shared {
+            world: world.clone(),
+            store: store.clone(),
+            settings: self.settings.clone(),
+            events: events.clone(),
+            logins: Arc::new(accounts::Logins::new(&*world.entropy)),
+            maildrops: Arc::default(),
+            draining: draining.clone(),
+        });
+        let _: &Arc<maildrops::Maildrops> = &shared.maildrops;
+        let context =
+            queue::Context { world: world.clone(), store, settings: self.settings.clone(), events, stop: draining };
+        let runner = queue::runner::start(context);
+        let at = SocketAddr::new(self.host.ip, 25);
+        let listener = world.network.listen(at).await?;
+        let serving = shared.clone();
+        let serve = async move {
+            while let Ok((stream, peer)) = listener.accept().await {
+                let ends = Ends { peer, local: at };
+                let accepted = server::Accepted { stream, ends, service: Service::Mx, tls: None };
+                let session = server::smtp::serve(serving.clone(), accepted);
+                serving.world.run.task("session", Box::pin(session)).detach();
+            }
+        };
+        let listening = world.run.task("listen", Box::pin(serve));
+        *lock(&self.open) = Some(Open { shared, _tasks: [runner, listening], _drain: drain });
+        Ok(())
+    }
+
+    /// The power goes, and comes back; the office stays closed until [`Office::boot`].
+    pub fn cut(&self, loss: Loss) {
+        self.host.cut(loss);
+        *lock(&self.open) = None;
+    }
+
+    /// Its store, while it is open.
+    pub fn store(&self) -> Option<Store> {
+        lock(&self.open).as_ref().map(|open| open.shared.store.clone())
+    }
+
+    /// Submits a message as one of its users. Done within the machine: a cut ends it in the middle.
+    pub async fn submit(&self, user: &str, recipients: &[String], text: String) -> Result<()> {
+        let closed = || Error::new(ErrorKind::StoreDown, "the office is closed");
+        let shared = lock(&self.open).as_ref().map(|open| open.shared.clone()).ok_or_else(closed)?;
+        let (said, heard) = smol::channel::bounded(1);
+        let sender = Address::parse(&format!("{user}@{}", self.domain)).expect("an address");
+        let recipients = recipients.iter().map(|to| Recipient::new(Address::parse(to).expect("an address")));
+        let envelope = Envelope { reverse_path: Some(sender), recipients: recipients.collect(), ..Envelope::default() };
+        let submit = async move {
+            let account = envelope.reverse_path.as_ref().and_then(|from| shared.store.directory().account(&from.key()));
+            let submitted = shared.intake().submit(account.as_deref(), &envelope, Content::from_octets(text)).await;
+            let _ = said.try_send(submitted.map(drop));
+        };
+        let _task = self.host.world().run.task("submit", Box::pin(submit));
+        heard.recv().await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// How many messages wait in its queue.
+    pub async fn queued(&self) -> Result<usize> {
+        let Some(store) = self.store() else { return Ok(usize::MAX) };
+        Ok(store.queue_list(mailcore::base::QueueId(0), 10_000).await?.len())
+    }
+
+    /// All messages in a user's INBOX.
+    pub async fn inbox(&self, user: &str) -> Result<Vec<Vec<u8>>> {
+        let store = self.store().expect("open");
+        let key = Address::parse(&format!("{user}@{}", self.domain)).expect("an address").key();
+        let account = store.directory().account(&key).expect("an account");
+        let mut mails = Vec::new();
+        for fact in store.facts(account.inbox, &UidSet::all()).await? {
+            mails.push(store.body(fact.blob, 0, fact.size as usize).await?);
+        }
+        Ok(mails)
+    }
+
+    /// Closes as at the end of a day.
+    pub async fn close(&self) -> Result<()> {
+        let open = lock(&self.open).take();
+        let Some(open) = open else { return Ok(()) };
+        let store = open.shared.store.clone();
+        drop(open);
+        store.close().await
+    }
+
+    /// Sleeps on the world's clock.
+    pub async fn sleep(&self, time: Duration) {
+        let clock = self.host.world().clock;
+        clock.sleep_until(clock.now() + time).await;
+    }
+}

@@ -1,0 +1,409 @@
+//! The whole road of a mail: submitted at one office, queued, routed by DNS, carried over a bad network to
+//! another office or to hosts with moods, filed in a mailbox or bounced; while the power fails at both offices.
+//!
+//! One virtual day of trouble, then calm until the queues are empty. At the end each recipient of each
+//! message that was acknowledged is in exactly one of {delivered, bounced}; a message in doubt went its whole
+//! way or none of it; nothing arrived that nobody sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mailcore::base::Settings;
+use mailcore::base::settings::{OutboundTls, PasswordCost};
+use mailcore::base::world::Record;
+use smol::future::FutureExt;
+
+use crate::disk::lock;
+use crate::image::Loss;
+use crate::office::Office;
+use crate::peer::{Mood, Peer};
+use crate::pipe::Weather;
+use crate::rng::Rng;
+use crate::world::{Host, Sim};
+
+const MAILS: u64 = 12;
+const TROUBLE: Duration = Duration::from_secs(86_400);
+const CUTS: u64 = 4;
+/// Trouble, the lifetime of a message, and the time its bounce may take.
+const DRAINED_AFTER: Duration = Duration::from_secs(9 * 86_400);
+
+const HOME_USERS: &[&str] = &["alice", "bob"];
+const FAR_USERS: &[&str] = &["carol", "dave"];
+
+/// Addresses, and whether mail to them can arrive.
+const DESTINATIONS: &[(&str, bool)] = &[
+    ("alice@home.example", true),
+    ("bob@home.example", true),
+    ("carol@far.example", true),
+    ("dave@far.example", true),
+    ("nobody@far.example", false),
+    ("erin@moody.example", true),
+    ("grey@moody.example", true),
+    ("nobody@moody.example", false),
+    ("full@moody.example", false),
+    ("frank@never.example", false),
+    ("gina@missing.example", false),
+];
+
+/// A message somebody wrote.
+#[derive(Debug, Clone)]
+struct Written {
+    sender: String,
+    recipients: Vec<String>,
+    /// Whether its submission was acknowledged; otherwise it is in doubt.
+    acknowledged: bool,
+}
+
+type Ledger = Arc<Mutex<BTreeMap<String, Written>>>;
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Outcome {
+    trace: (u64, u64),
+    days: u64,
+    connections: u64,
+    cuts: u64,
+    acknowledged: u64,
+    doubts: u64,
+    delivered: u64,
+    bounced: u64,
+    duplicates: u64,
+}
+
+fn settings(hostname: &str) -> Settings {
+    let mut settings = Settings { hostname: hostname.to_owned(), ..Settings::default() };
+    settings.password_cost = PasswordCost { argon2_kib: 8, argon2_passes: 1, scram_iterations: 4096 };
+    settings.outbound.tls = OutboundTls::Opportunistic;
+    settings.outbound.ipv6 = false;
+    settings
+}
+
+fn names(sim: &Sim) {
+    let mx = |preference, exchange: &str| Record::Mx { preference, exchange: exchange.to_owned() };
+    sim.zone.add("home.example", mx(10, "mail.home.example"));
+    sim.zone.add("far.example", mx(10, "mail.far.example"));
+    sim.zone.add("moody.example", mx(10, "mx1.moody.example"));
+    sim.zone.add("moody.example", mx(20, "mx2.moody.example"));
+    sim.zone.add("never.example", mx(0, ""));
+    let hosts = [("mail.home", 1), ("mail.far", 2), ("mx1.moody", 3), ("mx2.moody", 4)];
+    for (name, last) in hosts {
+        sim.zone.add(&format!("{name}.example"), Record::A([10, 0, 0, last].into()));
+    }
+}
+
+fn peer(sim: &Sim, name: &'static str, last: u8, starttls: bool) -> (Host, Peer) {
+    let host = sim.host(name, [10, 0, 0, last]);
+    let peer = Peer::new(host.world(), Rng::new(sim.seed, name), name, starttls);
+    let serve = peer.clone().serve(SocketAddr::new(IpAddr::from([10, 0, 0, last]), 25));
+    host.world().run.task("peer", Box::pin(serve)).detach();
+    (host, peer)
+}
+
+/// Somebody at `office` writes mails all day.
+async fn write(office: Office, user: &'static str, mut rng: Rng, ledger: Ledger) {
+    for number in 0..MAILS {
+        office.sleep(Duration::from_secs(rng.below(TROUBLE.as_secs() / MAILS))).await;
+        let token = format!("token-{user}-{number}-{:08x}", rng.next() as u32);
+        let mut recipients = BTreeSet::new();
+        for _ in 0..rng.between(1, 4) {
+            recipients.insert(DESTINATIONS[rng.index(DESTINATIONS.len())].0.to_owned());
+        }
+        // What the office itself refuses at once is not on the road.
+        let own = format!("nobody@{}", office.domain);
+        recipients.remove(&own);
+        if recipients.is_empty() {
+            continue;
+        }
+        let recipients: Vec<String> = recipients.into_iter().collect();
+        let length = if rng.per_mille(100) { rng.below(300_000) } else { rng.below(4_000) };
+        let text = message(&token, length as usize);
+        let sender = format!("{user}@{}", office.domain);
+        let written = Written { sender, recipients: recipients.clone(), acknowledged: false };
+        lock(&ledger).insert(token.clone(), written);
+        if office.submit(user, &recipients, text).await.is_ok() {
+            lock(&ledger).get_mut(&token).expect("just written").acknowledged = true;
+        }
+    }
+}
+
+/// Its body follows from its token, so that what arrives can be held against it; lines begin with dots.
+fn message(token: &str, octets: usize) -> String {
+    let mut text = format!("Subject: {token}\r\n\r\n");
+    let mut rng = Rng::new(octets as u64, token);
+    while text.len() < octets {
+        let dots = &"..."[..rng.index(4)];
+        text.push_str(&format!("{dots}{:016x}{:016x}\r\n", rng.next(), rng.next()));
+    }
+    text.push_str(&format!("end {token} {octets}\r\n"));
+    text
+}
+
+/// The token of a mail that is one of ours and whole.
+fn token_of(octets: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(octets).ok()?;
+    let last = text.trim_end().rsplit("\r\n").next()?.strip_prefix("end ")?;
+    let (token, length) = last.split_once(' ')?;
+    let sent = message(token, length.parse().ok()?);
+    let (_, body) = sent.split_once("\r\n\r\n")?;
+    text.ends_with(&format!("\r\n\r\n{body}")).then(|| token.to_owned())
+}
+
+/// The power at an office fails a few times a day, mostly in the middle of a call of the disk.
+async fn fail(office: Office, mut rng: Rng, cuts: Arc<Mutex<u64>>) {
+    for _ in 0..CUTS {
+        office.sleep(Duration::from_secs(rng.below(TROUBLE.as_secs() / CUTS))).await;
+        let died = office.host.disk.die_at(rng.between(1, 400));
+        let patience = office.sleep(Duration::from_secs(rng.between(1, 7200)));
+        patience.or(async { drop(died.recv().await) }).await;
+        office.cut(Loss::ALL[rng.index(Loss::ALL.len())]);
+        *lock(&cuts) += 1;
+        office.sleep(Duration::from_secs(rng.below(3600))).await;
+        office.boot().await.expect("boots again");
+    }
+}
+
+/// Runs one seed to its end and checks all of it.
+fn journey(seed: u64) -> Outcome {
+    let sim = Sim::new(seed);
+    names(&sim);
+    let home = Office::new(
+        sim.host("mail.home.example", [10, 0, 0, 1]),
+        "home.example",
+        HOME_USERS,
+        settings("mail.home.example"),
+    );
+    let far = Office::new(
+        sim.host("mail.far.example", [10, 0, 0, 2]),
+        "far.example",
+        FAR_USERS,
+        settings("mail.far.example"),
+    );
+    let (_mx1, first) = peer(&sim, "mx1.moody.example", 3, true);
+    let (_mx2, second) = peer(&sim, "mx2.moody.example", 4, false);
+    let (world, ledger, cuts) = (sim.clone(), Ledger::default(), Arc::<Mutex<u64>>::default());
+    let mut outcome = sim.executor.run(async move {
+        let (sim, offices, peers) = (world, [home, far], [first, second]);
+        let mut tasks = Vec::new();
+        for office in &offices {
+            office.boot().await.expect("boots");
+        }
+        trouble(&sim, &offices, &peers, true);
+        for (office, users) in offices.iter().zip([HOME_USERS, FAR_USERS]) {
+            for user in users {
+                let rng = Rng::new(seed, &format!("writer {user}"));
+                tasks.push(sim.bystander(write(office.clone(), user, rng, ledger.clone())));
+            }
+            let rng = Rng::new(seed, &format!("power {}", office.domain));
+            tasks.push(sim.bystander(fail(office.clone(), rng, cuts.clone())));
+        }
+        for task in tasks {
+            task.await;
+        }
+        trouble(&sim, &offices, &peers, false);
+        drain(&sim, &offices).await;
+        let mut outcome = arrived(&lock(&ledger).clone(), &offices, &peers).await;
+        outcome.cuts = *lock(&cuts);
+        for office in &offices {
+            office.close().await.expect("closes");
+        }
+        outcome
+    });
+    outcome.trace = sim.trace.sum();
+    outcome.days = sim.clock.now().0 / 86_400_000_000_000;
+    outcome.connections = sim.net.connections();
+    sim.executor.shut();
+    outcome
+}
+
+fn trouble(sim: &Sim, offices: &[Office; 2], peers: &[Peer; 2], on: bool) {
+    sim.net.set_weather(if on { Weather::ROUGH } else { Weather::CALM });
+    sim.zone.set_faults(if on { 40 } else { 0 }, if on { 20 } else { 0 });
+    for office in offices {
+        office.host.tls.set_faults(if on { 60 } else { 0 }, if on { 10 } else { 0 });
+    }
+    for peer in peers {
+        peer.set_mood(if on { Mood::BAD } else { Mood::default() });
+    }
+}
+
+/// Waits until nothing is queued: liveness.
+async fn drain(sim: &Sim, offices: &[Office; 2]) {
+    loop {
+        let mut queued = 0;
+        for office in offices {
+            queued += office.queued().await.expect("the queue can be read");
+        }
+        if queued == 0 {
+            return;
+        }
+        let days = sim.clock.now().0 / 86_400_000_000_000;
+        assert!(sim.clock.now().0 < DRAINED_AFTER.as_nanos() as u64, "{queued} messages still queued on day {days}");
+        sim.clock.sleep(Duration::from_secs(1800)).await;
+    }
+}
+
+/// What arrived where, how often: (token, recipient).
+#[derive(Default)]
+struct Found {
+    delivered: BTreeMap<(String, String), u64>,
+    bounced: BTreeMap<(String, String), u64>,
+}
+
+impl Found {
+    fn mail(&mut self, octets: &[u8], recipient: &str) {
+        let text = String::from_utf8_lossy(octets);
+        if text.contains("multipart/report") {
+            return self.report(&text);
+        }
+        let token = token_of(octets).unwrap_or_else(|| panic!("{recipient} got what nobody sent: {text:.600}"));
+        *self.delivered.entry((token, recipient.to_owned())).or_default() += 1;
+    }
+
+    /// A delivery status notification; those of a delay are only told.
+    fn report(&mut self, text: &str) {
+        let token = text.split_once("Subject: token-").map(|(_, rest)| rest.split("\r\n").next().unwrap_or_default());
+        let token = format!("token-{}", token.expect("a report brings back the header"));
+        let mut recipient = None;
+        for line in text.split("\r\n") {
+            if let Some(address) = line.strip_prefix("Final-Recipient:") {
+                recipient = address.rsplit(';').next().map(|address| address.trim().to_ascii_lowercase());
+            }
+            if line.eq_ignore_ascii_case("action: failed") {
+                let recipient = recipient.clone().expect("Final-Recipient stands before Action");
+                *self.bounced.entry((token.clone(), recipient)).or_default() += 1;
+            }
+        }
+    }
+}
+
+async fn arrived(ledger: &BTreeMap<String, Written>, offices: &[Office; 2], peers: &[Peer; 2]) -> Outcome {
+    let mut found = Found::default();
+    for (office, users) in offices.iter().zip([HOME_USERS, FAR_USERS]) {
+        for user in users {
+            for mail in office.inbox(user).await.expect("can be read") {
+                found.mail(&mail, &format!("{user}@{}", office.domain));
+            }
+        }
+    }
+    for taken in peers.iter().flat_map(Peer::taken) {
+        found.mail(&taken.octets, &taken.recipient);
+    }
+    for (token, recipient) in found.delivered.keys().chain(found.bounced.keys()) {
+        let known = ledger.get(token).is_some_and(|written| written.recipients.contains(recipient));
+        assert!(known, "{token} went to {recipient}, to whom nobody sent it");
+    }
+    let mut outcome = Outcome::default();
+    for (token, written) in ledger {
+        account_for(token, written, &found, &mut outcome);
+    }
+    outcome
+}
+
+/// Each recipient in exactly one of {delivered, bounced}.
+fn account_for(token: &str, written: &Written, found: &Found, outcome: &mut Outcome) {
+    let ends: Vec<(u64, u64)> = written
+        .recipients
+        .iter()
+        .map(|recipient| {
+            let place = (token.to_owned(), recipient.clone());
+            let count = |map: &BTreeMap<_, u64>| map.get(&place).copied().unwrap_or(0);
+            (count(&found.delivered), count(&found.bounced))
+        })
+        .collect();
+    if written.acknowledged {
+        outcome.acknowledged += 1;
+    } else {
+        outcome.doubts += 1;
+        if ends.iter().all(|end| *end == (0, 0)) {
+            return;
+        }
+    }
+    for (recipient, (delivered, bounced)) in written.recipients.iter().zip(ends) {
+        let can_arrive = DESTINATIONS.iter().any(|(address, fine)| address == recipient && *fine);
+        let said = format!("{token} from {} to {recipient}: {delivered} delivered, {bounced} bounced", written.sender);
+        if can_arrive {
+            assert!(delivered >= 1 && bounced == 0, "{said}; it could arrive");
+            outcome.delivered += 1;
+            outcome.duplicates += delivered - 1;
+        } else {
+            assert!(delivered == 0 && bounced == 1, "{said}; it could not arrive");
+            outcome.bounced += 1;
+        }
+    }
+}
+
+// -- the campaign ------------------------------------------------------------------------------------------
+
+/// One seed, twice: one history.
+fn twice(seed: u64) -> Result<Outcome, String> {
+    let once = || {
+        catch_unwind(AssertUnwindSafe(|| journey(seed))).map_err(|panic| {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
+        })
+    };
+    let (first, second) = (once()?, once()?);
+    if first != second {
+        return Err(format!("two histories: {first:?} and {second:?}"));
+    }
+    Ok(first)
+}
+
+fn seeds_of(range: std::ops::Range<u64>) -> Result<Outcome, String> {
+    let mut sum = Outcome::default();
+    for seed in range {
+        let outcome = twice(seed).map_err(|e| format!("SIM_SEED={seed}: {e}"))?;
+        sum.days += outcome.days;
+        sum.connections += outcome.connections;
+        sum.cuts += outcome.cuts;
+        sum.acknowledged += outcome.acknowledged;
+        sum.doubts += outcome.doubts;
+        sum.delivered += outcome.delivered;
+        sum.bounced += outcome.bounced;
+        sum.duplicates += outcome.duplicates;
+    }
+    Ok(sum)
+}
+
+#[test]
+fn every_recipient_ends_delivered_or_bounced() {
+    let threads = std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(0);
+    let range = match (crate::setting("SIM_SEED"), crate::setting("SIM_FROM")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, Some(from)) => from..from + crate::seeds(1),
+        (None, None) => return in_processes(crate::seeds(200)),
+    };
+    let _one = crate::one_at_a_time();
+    match seeds_of(range) {
+        Ok(sum) => crate::report(&format!("{sum:?}")),
+        Err(e) => panic!("{e}"),
+    }
+    let after = std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(0);
+    assert!(after <= threads, "a simulation started a thread: {threads} before, {after} after");
+}
+
+/// SQLite's random state is one for the process: seeds run in as many processes as there are processors.
+fn in_processes(seeds: u64) {
+    let here = std::env::current_exe().expect("this program has a path");
+    let processes = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(seeds).max(1);
+    let share = seeds.div_ceil(processes);
+    let children: Vec<_> = (0..processes)
+        .map(|i| {
+            let mut child = std::process::Command::new(&here);
+            child.args(["--exact", "road::every_recipient_ends_delivered_or_bounced", "--nocapture"]);
+            child.env("SIM_FROM", (i * share).to_string());
+            child.env("SIM_SEEDS", share.min(seeds - i * share).to_string());
+            child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+            child.spawn().expect("a process")
+        })
+        .collect();
+    for child in children {
+        let done = child.wait_with_output().expect("a process ends");
+        let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.success(), "{out}\n{err}");
+        crate::report(&out);
+    }
+}
