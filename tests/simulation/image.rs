@@ -198,11 +198,12 @@ impl Pending {
 }
 
 fn write(content: &mut Vec<u8>, offset: usize, octets: &[u8]) {
-    let end = offset + octets.len();
-    if content.len() < end {
-        content.resize(end, 0);
+    let inside = content.len().saturating_sub(offset).min(octets.len());
+    if content.len() < offset {
+        content.resize(offset, 0);
     }
-    content[offset..end].copy_from_slice(octets);
+    content[offset..offset + inside].copy_from_slice(&octets[..inside]);
+    content.extend_from_slice(&octets[inside..]);
 }
 
 fn name(names: &mut BTreeMap<String, Inode>, op: &Op) {

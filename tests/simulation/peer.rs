@@ -112,13 +112,13 @@ struct Session {
     peer: Peer,
     stream: Option<BoxStream>,
     received: Vec<u8>,
-    sender: String,
+    sender: Option<String>,
     recipients: Vec<String>,
 }
 
 impl Session {
     fn new(peer: Peer, stream: BoxStream) -> Self {
-        Self { peer, stream: Some(stream), received: Vec::new(), sender: String::new(), recipients: Vec::new() }
+        Self { peer, stream: Some(stream), received: Vec::new(), sender: None, recipients: Vec::new() }
     }
 
     async fn say(&mut self, text: &str) -> io::Result<()> {
@@ -177,6 +177,7 @@ impl Session {
                 "RCPT" => self.rcpt(&text).await?,
                 "DATA" => self.data().await?,
                 "RSET" => {
+                    self.sender = None;
                     self.recipients.clear();
                     self.say("250 2.0.0 ok").await?;
                 }
@@ -205,16 +206,20 @@ impl Session {
     }
 
     async fn mail(&mut self, text: &str) -> io::Result<()> {
+        self.sender = None;
+        self.recipients.clear();
         if self.peer.chance(|mood| mood.defers) {
             return self.say("451 4.3.0 not now").await;
         }
-        self.sender = path(text);
-        self.recipients.clear();
+        self.sender = Some(path(text));
         self.say("250 2.1.0 ok").await
     }
 
     async fn rcpt(&mut self, text: &str) -> io::Result<()> {
         let recipient = path(text);
+        if self.sender.is_none() {
+            return self.say("503 5.5.1 MAIL first").await;
+        }
         if recipient.starts_with("nobody") {
             return self.say("550 5.1.1 no such user").await;
         }
@@ -256,7 +261,7 @@ impl Session {
         }
         let unanswered = self.peer.chance(|mood| mood.takes_and_hangs_up);
         let recipients = std::mem::take(&mut self.recipients);
-        let sender = self.sender.clone();
+        let sender = self.sender.take().unwrap_or_default();
         let taken = recipients.into_iter().map(|recipient| Taken {
             recipient,
             sender: sender.clone(),
