@@ -28,6 +28,8 @@ pub struct Config {
     pub dnssec: bool,
     /// Events kept for a host that does not pull them.
     pub events_max: usize,
+    /// Whether the clock stands still from the first moment on, until the host moves it.
+    pub clock_by_host: bool,
     /// Whether a certificate is minted where the host gives none, so that TLS is offered at all.
     pub self_signed: bool,
 }
@@ -44,6 +46,7 @@ impl Config {
             dns_host_only: false,
             dnssec: false,
             events_max: limits::EVENTS_MAX,
+            clock_by_host: false,
             self_signed: true,
         }
     }

@@ -1,8 +1,214 @@
 //! Floor 8: wires everything, starts and stops it, and is what the host holds.
+//!
+//! Life of an engine: [`Engine::open`] (store open, threads running; accounts and settings can be made) ->
+//! [`Engine::start`] (settings fixed, queue running, listeners may be opened) -> [`Engine::stop`] (nothing new is
+//! taken, sessions say goodbye, deliveries under way end) -> [`Engine::close`] (store checkpointed, threads
+//! joined). Dropping the last `Engine` does what is left of it.
+//!
+//! Methods are async: they wait on the caller's thread for work of the engine's own threads. A host without an executor
+//! waits with [`Engine::wait`].
 
+pub mod accounts;
 pub mod config;
 pub mod events;
 pub mod interrupt;
 pub mod keys;
+pub mod listen;
+pub mod mailboxes;
+pub mod names;
+pub mod outbound;
+mod real;
+mod start;
 
 pub use config::Config;
+pub use events::{EventQueue, Said};
+pub use interrupt::Interrupt;
+pub use listen::ListenerId;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+use smol::channel::{Receiver, Sender};
+
+use self::interrupt::lock;
+use self::keys::Value;
+use self::listen::Listening;
+use self::names::LateResolver;
+use self::real::Real;
+use crate::base::event::{Event, EventSink};
+use crate::base::world::Task;
+use crate::base::{Error, ErrorKind, Result, Timestamp, World};
+use crate::server::Shared;
+use crate::store::{Store, StoreOptions};
+
+/// An engine. Clones are the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    world: World,
+    real: Real,
+    late: LateResolver,
+    store: Store,
+    events: Arc<EventQueue>,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    config: Config,
+    phase: Phase,
+    shared: Option<Arc<Shared>>,
+    listeners: BTreeMap<ListenerId, Listening>,
+    listener_last: u64,
+    drain: Option<Drain>,
+    runner: Option<Task<()>>,
+}
+
+/// How stopping is told, and how it is known to be over.
+struct Drain {
+    /// Dropped: everybody drains.
+    _begin: Sender<()>,
+    /// Held by every session; gone when all have ended.
+    alive: Sender<()>,
+    ended: Receiver<()>,
+}
+
+/// Where an engine stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Open, not started.
+    Open,
+    /// Started.
+    Running,
+    /// Stopped; can be closed only.
+    Stopped,
+}
+
+impl Engine {
+    /// Opens the store in `config.folder` and starts the threads. `Busy` where another process, or another
+    /// engine of this one, has the store.
+    pub fn open(config: Config) -> Result<Engine> {
+        let late = LateResolver::default();
+        let teller = Arc::new(OnceCell::<Arc<EventQueue>>::new());
+        let told = Arc::clone(&teller);
+        let on_panic = move |place: &'static str, what: &str| {
+            if let Some(events) = told.get() {
+                events.say(Event::Fatal { text: format!("{place}: {what}") });
+            }
+        };
+        let real = Real::new(&config, Arc::new(late.clone()), Arc::new(on_panic))?;
+        let world = real.world().clone();
+        let events = EventQueue::new(Arc::clone(&world.clock), config.events_max)?;
+        let _ = teller.set(Arc::clone(&events));
+        let options = StoreOptions {
+            folder: config.folder.clone(),
+            events: Arc::clone(&events) as Arc<dyn EventSink>,
+            readers: config.store_readers,
+        };
+        let store = match smol::block_on(Store::open(&world, options)) {
+            Ok(store) => store,
+            Err(e) => {
+                real.stop(Duration::ZERO);
+                return Err(e.while_doing("open the store"));
+            }
+        };
+        let state = State {
+            config,
+            phase: Phase::Open,
+            shared: None,
+            listeners: BTreeMap::new(),
+            listener_last: 0,
+            drain: None,
+            runner: None,
+        };
+        Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, state: Mutex::new(state) }) })
+    }
+
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        lock(&self.inner.state).phase
+    }
+
+    /// A setting by name.
+    pub fn get(&self, name: &str) -> Result<Value> {
+        Ok(keys::find(name)?.get(&lock(&self.inner.state).config))
+    }
+
+    /// Sets a setting by name, before the start.
+    pub fn set(&self, name: &str, value: Value) -> Result<()> {
+        let key = keys::find(name)?;
+        let mut state = lock(&self.inner.state);
+        if state.phase != Phase::Open {
+            return Err(Error::new(ErrorKind::State, format!("{name} is fixed once the engine has started")));
+        }
+        key.set(&mut state.config, value)
+    }
+
+    /// What happens, for the host to pull.
+    pub fn events(&self) -> &Arc<EventQueue> {
+        &self.inner.events
+    }
+
+    /// Waits on the calling thread for `work`, at most `timeout` of real time, or until `interrupt` is used.
+    pub fn wait<T>(
+        &self,
+        interrupt: &Interrupt,
+        timeout: Option<Duration>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        interrupt.wait(self.inner.real.host_clock(), timeout, work)
+    }
+
+    /// The engine's world: its clock may be stepped by the host.
+    pub fn world(&self) -> &World {
+        &self.inner.world
+    }
+
+    /// Sets the certificate chain and key (PEM) for `server_name`, or for everybody else.
+    pub fn tls_set(&self, server_name: Option<&str>, certificate_pem: &[u8], key_pem: &[u8]) -> Result<()> {
+        self.inner.world.tls.set_identity(server_name, certificate_pem, key_pem)
+    }
+
+    /// Adds authorities (PEM) to those trusted for outgoing TLS.
+    pub fn trust(&self, authorities_pem: &[u8]) -> Result<()> {
+        self.inner.world.tls.trust(authorities_pem)
+    }
+
+    /// Sets the wall clock and stops it there: from now on only the host moves it.
+    pub fn clock_set(&self, wall: Timestamp) -> Result<()> {
+        self.inner.real.clock().set(wall);
+        Ok(())
+    }
+
+    /// Stops the clock where that was not done, and moves it on: what is due by then happens.
+    pub fn clock_advance(&self, by: Duration) -> Result<()> {
+        self.inner.real.clock().advance(by);
+        Ok(())
+    }
+
+    /// Sets a DNS record of the engine's own, which stands in front of what a server says: `A`, `AAAA`, `MX`, `TXT`,
+    /// `PTR`, `CNAME` or `TLSA` with its usual text. Without rdata the name's records of that type go, without a
+    /// type all of the name's, without a name all there are.
+    pub fn dns_set(&self, name: Option<&str>, kind: Option<&str>, rdata: Option<&str>, ttl: u32) -> Result<()> {
+        self.inner.real.dns_set(name, kind, rdata, ttl)
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// What sessions share; `State` unless started.
+    pub(super) fn running(&self) -> Result<Arc<Shared>> {
+        let state = lock(&self.inner.state);
+        state.shared.clone().ok_or_else(|| Error::new(ErrorKind::State, "the engine is not started"))
+    }
+
+    /// The configuration as it is now.
+    pub(super) fn config(&self) -> Config {
+        lock(&self.inner.state).config.clone()
+    }
+}

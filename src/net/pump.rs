@@ -167,10 +167,10 @@ impl Connection {
         role: &TlsRole,
         dialog: &mut D,
     ) -> io::Result<()> {
+        self.flush(world, waits.write).await?;
         if !self.input.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "octets in front of the TLS handshake"));
         }
-        self.flush(world, waits.write).await?;
         let plain = std::mem::replace(&mut self.stream, Box::new(Closed));
         let handshake = match role {
             TlsRole::Server => world.tls.accept(plain),

@@ -1,0 +1,152 @@
+//! Start, stop, close: the order in which an engine comes to life and goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smol::channel::bounded;
+use smol::future::FutureExt;
+
+use super::interrupt::lock;
+use super::{Config, Drain, Engine, Inner, Phase};
+use crate::base::event::{Event, EventSink};
+use crate::base::{Error, ErrorKind, Result};
+use crate::net::identity;
+use crate::server::Shared;
+use crate::server::accounts::Logins;
+
+/// Settings under which a minted certificate is kept.
+const SELF_SIGNED_CERTIFICATE: &str = "tls.self_signed.certificate";
+const SELF_SIGNED_KEY: &str = "tls.self_signed.key";
+/// How long `close` lets sessions and deliveries end where nobody called `stop`.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Fixes the settings and sets the queue running; listeners may be opened afterwards.
+    pub async fn start(&self) -> Result<()> {
+        let config = {
+            let mut state = lock(&self.inner.state);
+            if state.phase != Phase::Open {
+                return Err(Error::new(ErrorKind::State, "the engine was started before"));
+            }
+            state.phase = Phase::Running;
+            state.config.clone()
+        };
+        match self.bring_up(&config).await {
+            Ok(()) => {
+                self.inner.events.say(Event::Started);
+                Ok(())
+            }
+            Err(e) => {
+                lock(&self.inner.state).phase = Phase::Open;
+                Err(e)
+            }
+        }
+    }
+
+    async fn bring_up(&self, config: &Config) -> Result<()> {
+        let inner = &self.inner;
+        inner.late.choose(inner.real.resolver(config));
+        if config.self_signed && !inner.world.tls.can_accept() {
+            self.self_sign(&config.settings.hostname).await?;
+        }
+        let (begin, draining) = bounded(1);
+        let (alive, ended) = bounded(1);
+        let shared = Arc::new(Shared {
+            world: inner.world.clone(),
+            store: inner.store.clone(),
+            settings: Arc::new(config.settings.clone()),
+            events: Arc::clone(&inner.events) as Arc<dyn EventSink>,
+            logins: Arc::new(Logins::new(&*inner.world.entropy)),
+            maildrops: Arc::default(),
+            draining,
+        });
+        let queue = crate::queue::Context {
+            world: shared.world.clone(),
+            store: shared.store.clone(),
+            settings: Arc::clone(&shared.settings),
+            events: Arc::clone(&shared.events),
+            stop: shared.draining.clone(),
+        };
+        let runner = crate::queue::runner::start(queue);
+        let mut state = lock(&inner.state);
+        state.runner = Some(runner);
+        state.shared = Some(shared);
+        state.drain = Some(Drain { _begin: begin, alive, ended });
+        Ok(())
+    }
+
+    /// Serves with a certificate of our own, the same one after a restart: better than no TLS, since other
+    /// hosts' opportunistic TLS takes any.
+    async fn self_sign(&self, hostname: &str) -> Result<()> {
+        let store = &self.inner.store;
+        let kept = (store.setting(SELF_SIGNED_CERTIFICATE).await?, store.setting(SELF_SIGNED_KEY).await?);
+        let (certificate, key) = match kept {
+            (Some(certificate), Some(key)) => (certificate, key),
+            _ => {
+                let minted = identity::mint(hostname, self.inner.world.clock.wall())?;
+                let minted = (minted.certificate_pem, minted.key_pem.expose().to_vec());
+                store.setting_put(SELF_SIGNED_CERTIFICATE, Some(minted.0.clone())).await?;
+                store.setting_put(SELF_SIGNED_KEY, Some(minted.1.clone())).await?;
+                minted
+            }
+        };
+        self.inner.world.tls.set_identity(None, &certificate, &key)
+    }
+
+    /// Takes nothing new, lets sessions and deliveries end for at most `timeout`, then cuts them. Nothing
+    /// accepted is lost either way: what was not delivered is still queued.
+    pub async fn stop(&self, timeout: Duration) -> Result<()> {
+        self.inner.stop(timeout).await;
+        Ok(())
+    }
+
+    /// Stops where that was not done, checkpoints and closes the store, joins the threads. The engine is of
+    /// no further use. The result is the store's.
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+}
+
+impl Inner {
+    async fn stop(&self, timeout: Duration) {
+        let (listeners, drain, runner, shared) = {
+            let mut state = lock(&self.state);
+            if state.phase != Phase::Running {
+                state.phase = Phase::Stopped;
+                return;
+            }
+            state.phase = Phase::Stopped;
+            (std::mem::take(&mut state.listeners), state.drain.take(), state.runner.take(), state.shared.take())
+        };
+        drop((listeners, shared));
+        if let Some(Drain { _begin, alive, ended }) = drain {
+            drop((_begin, alive));
+            let clock = self.real.host_clock();
+            let late = clock.sleep_until(clock.now() + timeout);
+            let over = async {
+                let _ = ended.recv().await;
+                if let Some(runner) = runner {
+                    runner.await;
+                }
+            };
+            // Past the deadline the runner's task is dropped here, which cancels it; sessions go with the threads.
+            over.or(late).await;
+        }
+        self.events.say(Event::Stopped);
+    }
+
+    fn close(&self) -> Result<()> {
+        smol::block_on(self.stop(CLOSE_WAIT));
+        let closed = smol::block_on(self.store.close());
+        self.real.stop(CLOSE_WAIT);
+        self.events.close();
+        closed
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nobody is left to be told; `close` is the way to learn of trouble here.
+        let _ = self.close();
+    }
+}
