@@ -1,0 +1,51 @@
+//! Bad peers cost the house no memory. A program of its own, since it looks at the whole process.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
+
+mod wire;
+
+use std::time::Duration;
+
+use mailcore::base::Service;
+use mailcore::engine::keys::Value;
+use mailcore::engine::{Config, Engine};
+use wire::Wire;
+
+#[test]
+fn memory_stays_flat_under_bad_peers() {
+    let folder = wire::scratch("memory");
+    let engine = Engine::open(Config::new(folder.path())).expect("open");
+    engine.set("login.allow_plaintext", Value::Number(1)).expect("setting");
+    smol::block_on(engine.start()).expect("start");
+    let listen = |service| smol::block_on(engine.listen(service, wire::LOOPBACK)).expect("listen").1;
+    let (imap, mx, pop3) = (listen(Service::Imap), listen(Service::Mx), listen(Service::Pop3));
+    let storm = || {
+        for _ in 0..40 {
+            let garbage = [vec![b'x'; 65_536], vec![b'('; 30_000], b"\r\n".to_vec()].concat();
+            for (at, opening) in [(imap, "a LOGIN {65536+}\r\n"), (mx, "EHLO x\r\nBDAT 99999\r\n"), (pop3, "USER ")] {
+                let mut wire = Wire::connect(at);
+                wire.line().expect("greeting");
+                wire.try_send(opening.as_bytes());
+                wire.try_send(&garbage);
+                wire.shut();
+                while wire.line().is_some() {}
+            }
+        }
+    };
+    storm();
+    let before = resident_kib();
+    for _ in 0..5 {
+        storm();
+    }
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 16 * 1024, "{grown} KiB more after 600 bad sessions");
+    smol::block_on(engine.stop(Duration::from_secs(5))).expect("stop");
+    engine.close().expect("close");
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+}
