@@ -142,3 +142,139 @@ fn network_of(ip: IpAddr) -> IpAddr {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use smol::channel::{Sender, bounded, unbounded};
+
+    use super::*;
+    use crate::base::world::BoxFuture;
+    use crate::os::{RealClock, RealDisk, RealEntropy, ThreadOptions, Threads};
+
+    /// Callers as a test lets them come.
+    struct Scripted(Receiver<io::Result<SocketAddr>>);
+
+    impl Listener for Scripted {
+        fn accept(&self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
+            Box::pin(async {
+                match self.0.recv().await {
+                    Ok(caller) => caller.map(|peer| (Box::new(smol::io::Cursor::new(Vec::new())) as BoxStream, peer)),
+                    Err(_) => std::future::pending().await,
+                }
+            })
+        }
+        fn local_addr(&self) -> SocketAddr {
+            ([127, 0, 0, 1], 25).into()
+        }
+    }
+
+    struct Bench {
+        threads: Threads,
+        callers: Sender<io::Result<SocketAddr>>,
+        /// Who was served, in order.
+        served: Receiver<SocketAddr>,
+        /// One message ends one session.
+        end: Sender<()>,
+        under_way: Arc<AtomicUsize>,
+        stop: Sender<()>,
+        stopped: crate::base::world::Task<()>,
+    }
+
+    fn bench(sessions_max: usize, sessions_per_peer_max: usize) -> Bench {
+        let threads = Threads::start(ThreadOptions::usual()).unwrap();
+        let world = World {
+            clock: Arc::new(RealClock::new()),
+            entropy: Arc::new(RealEntropy),
+            network: Arc::new(crate::net::tcp::RealNetwork),
+            resolver: Arc::new(crate::dns::zone::SharedZone::default()),
+            disk: Arc::new(RealDisk),
+            tls: crate::net::tls::real_tls(),
+            run: threads.spawner(),
+        };
+        let ((callers, listened), (told, served)) = (unbounded(), unbounded());
+        let ((end, ends), (stop, stops)) = (unbounded::<()>(), bounded(1));
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let count = under_way.clone();
+        let serve = move |_stream: BoxStream, peer: SocketAddr| {
+            let (told, ends, count) = (told.clone(), ends.clone(), count.clone());
+            async move {
+                count.fetch_add(1, Ordering::SeqCst);
+                let _ = told.send(peer).await;
+                let _ = ends.recv().await;
+                count.fetch_sub(1, Ordering::SeqCst);
+            }
+        };
+        let limits = ListenLimits { sessions_max, sessions_per_peer_max };
+        let looping = accept_loop(world.clone(), Box::new(Scripted(listened)), limits, stops, serve);
+        let stopped = world.run.task("listen", Box::pin(looping));
+        Bench { threads, callers, served, end, under_way, stop, stopped }
+    }
+
+    impl Bench {
+        fn call(&self, peer: &str) {
+            self.callers.try_send(Ok(peer.parse().unwrap())).unwrap();
+        }
+
+        fn fail(&self, kind: io::ErrorKind) {
+            self.callers.try_send(Err(kind.into())).unwrap();
+        }
+
+        fn next(&self) -> String {
+            smol::block_on(self.served.recv()).unwrap().to_string()
+        }
+    }
+
+    #[test]
+    fn full_it_leaves_callers_in_the_backlog() {
+        let bench = bench(2, 9);
+        for port in 1..=4 {
+            bench.call(&format!("192.0.2.1:{port}"));
+        }
+        assert_eq!([bench.next(), bench.next()].map(|peer| peer.ends_with(":1") || peer.ends_with(":2")), [true; 2]);
+        // Two are served, two wait unaccepted until one of them ends.
+        assert_eq!((bench.callers.len(), bench.under_way.load(Ordering::SeqCst)), (2, 2));
+        bench.end.try_send(()).unwrap();
+        assert_eq!(bench.next(), "192.0.2.1:3");
+        assert!(bench.under_way.load(Ordering::SeqCst) <= 2);
+        bench.threads.stop(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn one_peer_does_not_fill_the_house() {
+        let bench = bench(9, 1);
+        for peer in ["192.0.2.1:1", "192.0.2.1:2", "[2001:db8::1]:3", "[2001:db8::ffff]:4", "[2001:db8:0:1::]:5"] {
+            bench.call(peer);
+        }
+        let mut served = [bench.next(), bench.next(), bench.next()];
+        served.sort();
+        assert_eq!(served, ["192.0.2.1:1", "[2001:db8:0:1::]:5", "[2001:db8::1]:3"]);
+        assert!(bench.callers.is_empty());
+        bench.threads.stop(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn failures_are_outlived_and_a_stop_is_heard() {
+        let bench = bench(9, 9);
+        bench.fail(io::ErrorKind::ConnectionAborted);
+        bench.fail(io::ErrorKind::OutOfMemory);
+        bench.call("192.0.2.1:1");
+        assert_eq!(bench.next(), "192.0.2.1:1");
+        bench.stop.close();
+        smol::block_on(bench.stopped);
+        // The session goes on.
+        assert_eq!(bench.under_way.load(Ordering::SeqCst), 1);
+        bench.threads.stop(Duration::from_secs(20)).unwrap();
+    }
+
+    #[test]
+    fn networks_of_a_peer() {
+        for (ip, network) in
+            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
+        {
+            assert_eq!(network_of(ip.parse().unwrap()), network.parse::<IpAddr>().unwrap());
+        }
+    }
+}
