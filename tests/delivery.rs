@@ -225,6 +225,29 @@ fn connections_are_used_again_and_dead_ones_replaced() {
 }
 
 #[test]
+fn what_a_kept_connection_says_is_heard_once() {
+    let stage = Stage::with(|settings| settings.outbound.keep_connection = Duration::from_secs(60));
+    stage.mx("example.net", 10, "mx.example.net");
+    let hello = "S: 220 mx\nC: EHLO mail.example.org\nS: 250 mx\n";
+    let mail = "C: MAIL FROM:<alice@example.org>\nS: 250 ok\nC: RCPT TO:<bob@example.net>\n";
+    let kept = "S: 250 ok\nC: DATA\nS: 354 go\nC*\nS: 250 kept\n";
+    // Grey-listed on the second message: not asked again over a new connection.
+    let first = format!(
+        "{hello}{mail}{kept}{mail}S: 451 4.7.1 grey\nC: RSET\nS: 250 ok
+        C: MAIL FROM:<alice@example.org>\nS: 451 4.7.0 enough messages\nC: QUIT\nS: 221 bye"
+    );
+    // Enough of this connection, says the host of the third: a new one does.
+    let second = format!("{hello}{mail}{kept}C: QUIT\nS: 221 bye");
+    stage.host("mx.example.net", 1, &[&first, &second]);
+    assert_eq!(stage.attempt(&["bob@example.net"]), ["Delivered 250 - mx.example.net kept"]);
+    assert_eq!(stage.attempt(&["bob@example.net"]), ["Deferred 451 4.7.1 mx.example.net grey"]);
+    assert_eq!(disk::lock(&stage.seen.connections).len(), 1);
+    assert_eq!(stage.attempt(&["bob@example.net"]), ["Delivered 250 - mx.example.net kept"]);
+    assert_eq!(disk::lock(&stage.seen.connections).len(), 2);
+    stage.end();
+}
+
+#[test]
 fn tls_where_offered_and_in_the_clear_where_it_breaks() {
     let secured = "S: 220 mx\nC: EHLO mail.example.org\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 go\n(tls)
         C: EHLO mail.example.org\nS: 250 mx\nC: MAIL FROM:<alice@example.org>\nS: 250 ok

@@ -232,3 +232,88 @@ fn dialogues() {
         }
     }
 }
+
+/// Whatever a host says, the session ends with a fate for everybody, and nobody is delivered without a 250 behind the
+/// message.
+#[test]
+fn nonsense_from_hosts() {
+    const WORDS: [&str; 24] = [
+        "220 hi",
+        "250 ok",
+        "250-a\r\n250 PIPELINING",
+        "250-a\r\n250-STARTTLS\r\n250 SIZE 5",
+        "354 go",
+        "421 bye",
+        "450 no",
+        "452 4.5.3 many",
+        "550 no",
+        "552 5.2.2 full",
+        "250-a\r\n550 b",
+        "235 in",
+        "334 ",
+        "999 x",
+        "2",
+        "",
+        "250",
+        "x",
+        "\0\0",
+        "250-a\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250 DSN",
+        "503 order",
+        "521 never",
+        "250 2.1.5 fine",
+        "100 x",
+    ];
+    let text = b"Subject: x\r\n\r\n.hello";
+    let mut chance = 1_u64;
+    let mut next = move |below: usize| {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 33) as usize % below
+    };
+    let mut delivered = 0;
+    for round in 0..20_000 {
+        let tls = [OutboundTls::Off, OutboundTls::Opportunistic, OutboundTls::Required][next(3)];
+        let login = (next(4) == 0).then(|| ("u".to_owned(), Secret::new("p")));
+        let body = [BodyKind::SevenBit, BodyKind::EightBit, BodyKind::Binary][next(3)];
+        let recipients = (0..=next(3)).map(|n| recipient(&format!("r{n}@example.net"))).collect();
+        let envelope = Envelope { recipients, body, ..Envelope::default() };
+        let count = envelope.recipients.len();
+        let mut client = Client::new(Options { hostname: "h".to_owned(), tls, login }, None);
+        client.begin(Transaction { envelope, size: text.len() as u64 });
+        let (mut input, mut output) = (Input::new(), Vec::new());
+        let (mut last_positive, mut steps) = (false, 0);
+        loop {
+            steps += 1;
+            assert!(steps < 2_000, "round {round} does not end");
+            match client.step(Mono(steps), &mut input, &mut output) {
+                Step::Ask(ask) => client.answer(text.get(ask.offset as usize..).map(<[u8]>::to_vec)),
+                Step::Write => {}
+                Step::StartTls => client.tls_started(TlsInfo::default()),
+                Step::Close => break,
+                Step::Read if next(40) == 0 => client.end(),
+                Step::Read if next(40) == 0 => client.expire(),
+                Step::Read => {
+                    // Mostly what fits, so that sessions come far.
+                    let after_data = output.ends_with(b"DATA\r\n");
+                    let word = match next(4) {
+                        0 => WORDS[next(WORDS.len())],
+                        _ if output.is_empty() => "220 hi",
+                        _ if after_data && next(2) == 0 => "354 go",
+                        _ => WORDS[1 + next(2)],
+                    };
+                    last_positive = word.starts_with('2');
+                    input.push(format!("{word}\r\n").as_bytes());
+                }
+            }
+        }
+        let delivery = client.take_delivery().expect("a delivery");
+        assert_eq!(delivery.fates.len(), count);
+        if delivery.fates.iter().any(|fate| matches!(fate, Fate::Accepted(_))) {
+            delivered += 1;
+            assert!(last_positive, "round {round}");
+            let said = String::from_utf8_lossy(&output).into_owned();
+            assert!(said.contains("\r\n..hello\r\n.\r\n") || said.contains("BDAT 20 LAST\r\nSubject"), "{said}");
+        }
+        assert!(output.len() < 2_000, "{}", output.len());
+    }
+    assert!(delivered > 500, "{delivered}");
+}

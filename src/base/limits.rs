@@ -182,6 +182,8 @@ pub const TLS_HANDSHAKE_SECONDS: u64 = 30;
 pub const ATTEMPT_DIALS_SECONDS_MAX: u64 = 900;
 /// Recipients we name in one transaction; every host must take 100 (RFC 5321 §4.5.3.1.8).
 pub const RECIPIENTS_PER_TRANSACTION: usize = 100;
+/// Transactions on one outgoing connection.
+pub const MESSAGES_PER_CONNECTION_MAX: u32 = 100;
 /// Octets of what a host said that are kept with an attempt and quoted in reports.
 pub const DIAGNOSTIC_OCTETS_MAX: usize = 1_024;
 /// Connections to one destination at a time.

@@ -4,6 +4,7 @@
 //! What a failure means is `trouble`'s; when to try again is the queue's. Bounded in hosts, addresses, recipients per
 //! transaction and time.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::base::limits::{ATTEMPT_DIALS_SECONDS_MAX, RECIPIENTS_PER_TRANSACTION}
 use crate::base::settings::OutboundTls;
 use crate::base::{Enhanced, Envelope, Mono, Recipient, Settings, World};
 use crate::dns::mx::{self, NoRoute};
-use crate::smtp::client::{Delivery, Transaction};
+use crate::smtp::client::{Delivery, Fate, Stage, Transaction};
 
 /// What all attempts share.
 #[derive(Clone)]
@@ -49,7 +50,7 @@ pub struct Work<'a> {
 pub async fn attempt(outlet: &Outlet, work: &Work<'_>) -> Vec<Outcome> {
     let places = vec![Place::default(); work.recipients.len()];
     let dials_until = outlet.world.clock.now() + Duration::from_secs(ATTEMPT_DIALS_SECONDS_MAX);
-    let mut attempt = Attempt { outlet, work, places, dials_until };
+    let mut attempt = Attempt { outlet, work, places, dials_until, heard: BTreeSet::new() };
     attempt.over_kept_connections().await;
     if attempt.is_open() {
         attempt.over_all_hosts().await;
@@ -81,6 +82,8 @@ struct Attempt<'a> {
     work: &'a Work<'a>,
     places: Vec<Place>,
     dials_until: Mono,
+    /// Hosts that said what they had to say over a kept connection.
+    heard: BTreeSet<String>,
 }
 
 /// Where to go on.
@@ -103,8 +106,15 @@ impl Attempt<'_> {
     async fn over_kept_connections(&mut self) {
         let key = self.work.destination.key();
         while let Some(session) = self.outlet.pool.take(&key) {
-            if self.over(session, true).await.is_some() {
-                return;
+            let host = session.host().to_owned();
+            match self.over_kept(session).await {
+                None => {}
+                Some(Next::Address) => return,
+                // It was heard: dialling it anew would only ask the same again.
+                Some(Next::Host) => {
+                    self.heard.insert(host);
+                    return;
+                }
             }
         }
     }
@@ -115,7 +125,7 @@ impl Attempt<'_> {
             Ok(hosts) => hosts,
             Err(no_route) => return self.note_route(&no_route),
         };
-        for exchanger in hosts {
+        for exchanger in hosts.into_iter().filter(|host| !self.heard.contains(&host.name)).collect::<Vec<_>>() {
             let addresses = match mx::addresses(world, &exchanger, settings.outbound.ipv6).await {
                 Ok(addresses) => addresses,
                 Err(no_route) => {
@@ -176,12 +186,18 @@ impl Attempt<'_> {
         Peer { host: host.to_owned(), at, login, implicit_tls: self.work.destination.implicit_tls() }
     }
 
-    /// Uses a session for everybody who is open. `None` where it was dead before it said anything.
-    async fn over(&mut self, mut session: Session, kept: bool) -> Option<Next> {
+    /// Uses a session that rested. `None` where it says nothing of this message: it was dead, or the host wants no
+    /// further messages on it.
+    async fn over_kept(&mut self, mut session: Session) -> Option<Next> {
         let open = self.open();
         let (first, more) = open.split_at(open.len().min(RECIPIENTS_PER_TRANSACTION));
         let delivery = self.deliver(&mut session, first).await;
-        if kept && !session.is_open() && !session.was_alive(&delivery) {
+        if !session.is_open() && !session.was_alive(&delivery) {
+            return None;
+        }
+        let enough = |fate: &Fate| matches!(fate, Fate::Refused(Stage::Mail, reply) if reply.is_transient());
+        if delivery.fates.iter().all(enough) {
+            session.leave(&self.outlet.world, self.outlet.settings.waits).await;
             return None;
         }
         Some(self.go_on(session, first, delivery, more).await)

@@ -38,7 +38,7 @@ impl Pool {
         let keep = settings.outbound.keep_connection;
         let (number, surplus) = {
             let mut resting = self.lock();
-            if keep.is_zero() || resting.closed {
+            if keep.is_zero() || resting.closed || session.is_spent() {
                 (None, Some(session))
             } else {
                 let number = resting.next;

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::base::limits::CONNECT_WAIT_SECONDS;
+use crate::base::limits::{CONNECT_WAIT_SECONDS, MESSAGES_PER_CONNECTION_MAX};
 use crate::base::settings::{OutboundTls, Waits};
 use crate::base::world::{BoxFuture, TlsInfo, TlsPeer, World};
 use crate::base::{Secret, Settings};
@@ -37,6 +37,7 @@ pub(super) struct Session {
     connection: Connection,
     role: TlsRole,
     peer: Peer,
+    messages: u32,
 }
 
 /// Why there is no session.
@@ -70,7 +71,7 @@ impl Session {
             info = Some(made);
         }
         let options = Options { hostname: settings.hostname.clone(), tls, login: peer.login.clone() };
-        Ok(Session { client: Client::new(options, info), connection, role, peer })
+        Ok(Session { client: Client::new(options, info), connection, role, peer, messages: 0 })
     }
 
     /// Hands over one message.
@@ -83,6 +84,7 @@ impl Session {
     ) -> Delivery {
         let recipients = transaction.envelope.recipients.len();
         self.client.begin(transaction);
+        self.messages += 1;
         self.drive(world, waits, body).await;
         self.client.take_delivery().unwrap_or_else(|| {
             let fate = Fate::Lost(Stage::Mail, "the session ended".to_owned());
@@ -108,6 +110,11 @@ impl Session {
     /// Whether another message may follow.
     pub(super) fn is_open(&self) -> bool {
         self.client.is_open()
+    }
+
+    /// Whether it had its share: hosts grow impatient with connections that never end.
+    pub(super) fn is_spent(&self) -> bool {
+        self.messages >= MESSAGES_PER_CONNECTION_MAX
     }
 
     /// Whether it broke in the TLS handshake.

@@ -3,7 +3,8 @@
 use crate::base::{Error, ErrorKind, QueueId, Result, Timestamp};
 use crate::store::{QueueAction, Store};
 
-/// Makes a message (`None`: every message) due now. Gives how many were touched; `NotFound` for an id that is not queued.
+/// Makes a message (`None`: every message) due now. Gives how many were touched; `NotFound` for an id that is not
+/// queued.
 pub async fn retry(store: &Store, id: Option<QueueId>, now: Timestamp) -> Result<u64> {
     store.queue_control(id, QueueAction::Retry, now).await
 }

@@ -10,17 +10,16 @@
 //! submitters declare 8BITMIME for everything. The same goes for SMTPUTF8 and ASCII headers.
 
 mod fate;
+mod handover;
+mod opening;
 mod transaction;
 
 use std::time::Duration;
-
-use base64::Engine as _;
 
 use super::data::Stuffer;
 use super::extension::Extensions;
 use super::reply::ReplyReader;
 use crate::base::dialog::{Dialog, Input, Step};
-use crate::base::envelope::BodyKind;
 use crate::base::limits;
 use crate::base::settings::OutboundTls;
 use crate::base::time::Mono;
@@ -220,8 +219,6 @@ impl Client {
         self.end_with(fate);
     }
 
-    // -- up to the first transaction -----------------------------------------------------------------
-
     fn on_reply(&mut self, reply: Reply, output: &mut Vec<u8>) {
         self.replies += 1;
         if reply.code == 421 && !matches!(self.phase, Phase::Quit) {
@@ -254,265 +251,6 @@ impl Client {
         }
     }
 
-    fn tls_required(&self) -> bool {
-        matches!(self.options.tls, OutboundTls::Required | OutboundTls::Verified) || self.options.login.is_some()
-    }
-
-    fn on_hello(&mut self, esmtp: bool, reply: Reply, output: &mut Vec<u8>) {
-        if reply.code / 100 == 2 {
-            self.offers = if esmtp { Extensions::parse(&reply) } else { Extensions::default() };
-            self.after_hello(output);
-        } else if esmtp && reply.is_permanent() && (self.tls.is_some() || !self.tls_required()) {
-            // RFC 5321 §3.2: a host that does not know EHLO may know HELO.
-            self.hello(false, output);
-        } else {
-            self.leave(&Fate::Refused(Stage::Hello, reply), output);
-        }
-    }
-
-    fn hello(&mut self, esmtp: bool, output: &mut Vec<u8>) {
-        let verb = if esmtp { "EHLO" } else { "HELO" };
-        output.extend_from_slice(format!("{verb} {}\r\n", self.options.hostname).as_bytes());
-        self.phase = Phase::Hello { esmtp };
-    }
-
-    /// What is still to be done before mail may be sent.
-    fn after_hello(&mut self, output: &mut Vec<u8>) {
-        if self.tls.is_none() && self.options.tls != OutboundTls::Off {
-            if self.offers.starttls && !self.starttls_refused {
-                output.extend_from_slice(b"STARTTLS\r\n");
-                self.phase = Phase::StartTls;
-                return;
-            }
-            if self.tls_required() {
-                return self.leave(&Fate::Unfit(Unfit::NoTls), output);
-            }
-        }
-        if let Some((user, password)) = &self.options.login
-            && !self.logged_in
-        {
-            let offered = |name: &str| self.offers.auth.iter().any(|mechanism| mechanism == name);
-            if self.tls.is_none() {
-                return self.leave(&Fate::Unfit(Unfit::NoTls), output);
-            } else if offered("PLAIN") {
-                let mut secret = [b"\0", user.as_bytes(), b"\0"].concat();
-                secret.extend_from_slice(password.expose());
-                push_base64(output, b"AUTH PLAIN ", &secret);
-                self.phase = Phase::Login(Login::Plain);
-            } else if offered("LOGIN") {
-                output.extend_from_slice(b"AUTH LOGIN\r\n");
-                self.phase = Phase::Login(Login::User);
-            } else {
-                return self.leave(&Fate::Unfit(Unfit::NoLogin), output);
-            }
-            return;
-        }
-        self.phase = Phase::Rest;
-    }
-
-    fn on_login(&mut self, step: Login, reply: Reply, output: &mut Vec<u8>) {
-        let Some((user, password)) = self.options.login.as_ref() else { return };
-        match (step, reply.code) {
-            (_, 235) => {
-                self.logged_in = true;
-                self.after_hello(output);
-            }
-            (Login::User, 334) => {
-                push_base64(output, b"", user.as_bytes());
-                self.phase = Phase::Login(Login::Password);
-            }
-            (Login::Password, 334) => {
-                push_base64(output, b"", password.expose());
-                self.phase = Phase::Login(Login::Plain);
-            }
-            _ => self.leave(&Fate::Refused(Stage::Login, reply), output),
-        }
-    }
-
-    // -- a transaction -------------------------------------------------------------------------------
-
-    /// Starts the transaction that waits.
-    fn start(&mut self) {
-        let Some(running) = &mut self.running else { return };
-        let doubts = running.fit(&self.offers);
-        if !running.has(&Standing::Undecided) {
-            // Nothing was sent: the session is as clean as before.
-            let dirty = self.dirty;
-            self.finish(dirty);
-        } else if doubts.header || doubts.body {
-            self.phase = Phase::Scan(Scan::new(doubts));
-        } else {
-            self.line_up();
-        }
-    }
-
-    fn line_up(&mut self) {
-        if let Some(running) = &mut self.running {
-            running.line_up(self.dirty);
-        }
-        self.dirty = true;
-        self.phase = Phase::Envelope;
-    }
-
-    /// The transaction is over and everybody decided.
-    fn finish(&mut self, dirty: bool) {
-        self.conclude(&Fate::Lost(Stage::Mail, "the host gave no answer".to_owned()));
-        self.dirty = dirty;
-        self.phase = Phase::Rest;
-    }
-
-    /// Writes what may be written. Whether replies are awaited.
-    fn send(&mut self, output: &mut Vec<u8>) -> bool {
-        let Some(running) = &mut self.running else { return false };
-        let window = if self.offers.pipelining { limits::SMTP_PIPELINED_COMMANDS_MAX } else { 1 };
-        while running.awaited.len() < window {
-            let Some(command) = running.queue.pop_front() else { break };
-            if command == Command::Data && running.awaited.is_empty() && !running.has(&Standing::Taken) {
-                break;
-            }
-            running.write(command, &self.offers, self.logged_in, output);
-            running.awaited.push_back(command);
-        }
-        !running.awaited.is_empty()
-    }
-
-    fn on_envelope(&mut self, reply: Reply, output: &mut Vec<u8>) {
-        let Some(running) = &mut self.running else { return };
-        let Some(command) = running.awaited.front().copied() else { return };
-        let class = reply.code / 100;
-        if class == 3 && command != Command::Data || class == 2 && command == Command::Data {
-            return self.lose("the host's replies do not fit our commands");
-        }
-        running.awaited.pop_front();
-        match command {
-            Command::Reset if class != 2 => self.leave(&Fate::Refused(Stage::Mail, reply), output),
-            Command::Reset => {}
-            Command::Mail if class == 2 => {}
-            Command::Mail => {
-                running.queue.clear();
-                running.decide_rest(&Fate::Refused(Stage::Mail, reply));
-            }
-            Command::Recipient(at) => {
-                if let Some(standing) = running.standings.get_mut(at)
-                    && *standing == Standing::Undecided
-                {
-                    *standing = match class {
-                        2 => Standing::Taken,
-                        _ => Standing::Decided(Fate::Refused(Stage::Recipient, reply)),
-                    };
-                }
-            }
-            Command::Data if class == 3 && running.has(&Standing::Taken) => {
-                self.phase = Phase::Body(Some(Stuffer::default()));
-            }
-            Command::Data if class == 3 => {
-                // RFC 2920 §3.1: 354 though nobody was accepted. An empty message ends it.
-                running.hollow = true;
-                output.extend_from_slice(b".\r\n");
-                self.phase = Phase::Final;
-            }
-            Command::Data => running.decide_rest(&Fate::Refused(Stage::Data, reply)),
-        }
-    }
-
-    /// All commands of the envelope are answered, and no DATA among them went through.
-    fn after_envelope(&mut self, output: &mut Vec<u8>) {
-        match &self.running {
-            Some(running) if running.body == BodyKind::Binary && running.has(&Standing::Taken) => {
-                output.extend_from_slice(format!("BDAT {} LAST\r\n", running.job.size).as_bytes());
-                self.phase = Phase::Body(None);
-            }
-            _ => self.finish(true),
-        }
-    }
-
-    fn on_final(&mut self, reply: Reply) {
-        let hollow = self.running.as_ref().is_some_and(|running| running.hollow);
-        match reply.code / 100 {
-            _ if hollow => self.finish(true),
-            2 => {
-                self.conclude(&Fate::Accepted(reply));
-                self.dirty = false;
-                self.phase = Phase::Rest;
-            }
-            3 => self.lose("the host answered the message with 3yz"),
-            _ => {
-                self.conclude(&Fate::Refused(Stage::Final, reply));
-                self.dirty = true;
-                self.phase = Phase::Rest;
-            }
-        }
-    }
-
-    // -- the message ---------------------------------------------------------------------------------
-
-    /// Looks through the content for what the peer cannot take.
-    fn scan(&mut self) -> Option<Step<BodyAsk>> {
-        let (Phase::Scan(scan), Some(running)) = (&mut self.phase, &mut self.running) else { return None };
-        let done = match self.piece.take() {
-            None => false,
-            Some(Some(piece)) if !piece.is_empty() => scan.look(&piece),
-            Some(_) => {
-                running.decide_rest(&Fate::Unread);
-                let dirty = self.dirty;
-                self.finish(dirty);
-                return None;
-            }
-        };
-        if !done && scan.offset < running.job.size {
-            return Some(ask(scan.offset, running.job.size));
-        }
-        let unfit = if scan.doubts.header && scan.header_eight {
-            Some(Unfit::NoUtf8)
-        } else if scan.doubts.body && (scan.header_eight || scan.body_eight) {
-            Some(Unfit::NoEightBit)
-        } else {
-            None
-        };
-        if scan.doubts.body {
-            running.body = BodyKind::SevenBit;
-        }
-        match unfit {
-            Some(unfit) => {
-                running.decide_rest(&Fate::Unfit(unfit));
-                let dirty = self.dirty;
-                self.finish(dirty);
-            }
-            None => self.line_up(),
-        }
-        None
-    }
-
-    /// Sends the next piece.
-    fn send_body(&mut self, output: &mut Vec<u8>) -> Option<Step<BodyAsk>> {
-        let (Phase::Body(stuffer), Some(running)) = (&mut self.phase, &mut self.running) else { return None };
-        let size = running.job.size;
-        match self.piece.take() {
-            None if running.offset < size => return Some(ask(running.offset, size)),
-            None => {}
-            Some(Some(piece)) if !piece.is_empty() && running.offset + piece.len() as u64 <= size => {
-                running.offset += piece.len() as u64;
-                match stuffer {
-                    Some(stuffer) => stuffer.put(&piece, output),
-                    None => output.extend_from_slice(&piece),
-                }
-                if running.offset < size {
-                    return Some(Step::Write);
-                }
-            }
-            Some(_) => {
-                // DATA can only be broken off by closing the connection.
-                self.end_with(&Fate::Unread);
-                return None;
-            }
-        }
-        if let Some(stuffer) = stuffer.take() {
-            stuffer.end(output);
-        }
-        self.phase = Phase::Final;
-        None
-    }
-
     fn wait(&self) -> Duration {
         let last = self.running.as_ref().and_then(|running| running.awaited.front());
         Duration::from_secs(match self.phase {
@@ -522,17 +260,6 @@ impl Client {
             _ => limits::SMTP_CLIENT_WAIT_SECONDS,
         })
     }
-}
-
-fn ask(offset: u64, size: u64) -> Step<BodyAsk> {
-    let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
-    Step::Ask(BodyAsk { offset, octets_max: left.min(limits::CHUNK_OCTETS_MAX) })
-}
-
-fn push_base64(output: &mut Vec<u8>, before: &[u8], octets: &[u8]) {
-    output.extend_from_slice(before);
-    output.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(octets).as_bytes());
-    output.extend_from_slice(b"\r\n");
 }
 
 impl Dialog for Client {
