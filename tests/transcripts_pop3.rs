@@ -208,3 +208,73 @@ fn scram_logs_in() {
         assert_eq!(said, end, "{password}");
     }
 }
+
+/// xorshift64*
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n
+    }
+}
+
+#[test]
+fn nonsense_is_answered_line_by_line() {
+    const PIECES: [&str; 30] = [
+        "USER bob",
+        "PASS secret",
+        "PASS wrong",
+        "AUTH",
+        "AUTH PLAIN",
+        "AUTH LOGIN",
+        "AUTH PLAIN AGJvYgBzZWNyZXQ=",
+        "*",
+        "AGJvYgBzZWNyZXQ=",
+        "STAT",
+        "LIST",
+        "LIST 2",
+        "UIDL",
+        "RETR 1",
+        "RETR 3",
+        "TOP 1 1",
+        "TOP 5 0",
+        "DELE 1",
+        "DELE 9",
+        "RSET",
+        "NOOP",
+        "CAPA",
+        "APOP x y",
+        "\r\n",
+        "\n",
+        "\r\n",
+        "\r\n",
+        " ",
+        "\0\u{ff}",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    ];
+    let mut rng = Rng(0x9e37_79b9_7f4a_7c15);
+    let mut logged_in = 0;
+    for _ in 0..1_000 {
+        let mut wire = Wire::new(world(MESSAGES.map(|text| text.as_bytes().to_vec()).to_vec()));
+        wire.say("CAPA\r\n");
+        let mut lines = 0;
+        for _ in 0..rng.below(40) {
+            let mut piece = PIECES[rng.below(PIECES.len())].to_owned();
+            if rng.below(3) > 0 {
+                piece.push_str("\r\n");
+            }
+            lines += piece.matches('\n').count();
+            let said = wire.say(&piece);
+            assert!(said.is_empty() || said.ends_with("\r\n"), "{said:?}");
+            logged_in += said.matches("+OK maildrop has").count();
+        }
+        wire.session.end();
+        let step = wire.session.step(Mono(0), &mut wire.input, &mut wire.output);
+        assert!(matches!(step, Step::Close), "{step:?} after {lines} lines");
+        assert!(wire.output.is_empty());
+    }
+    assert!(logged_in > 50, "{logged_in}");
+}

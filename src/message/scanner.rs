@@ -27,6 +27,8 @@ pub struct Scanner {
     open: Vec<Open>,
     /// Of the innermost open part, while its header is read.
     header: Option<Vec<u8>>,
+    /// What the next header is read into.
+    spare: Vec<u8>,
     /// How many of `open` have a boundary that still counts.
     boundaries: usize,
     /// Where the present line begins.
@@ -74,6 +76,7 @@ impl Scanner {
             parts: Vec::new(),
             open: Vec::new(),
             header: None,
+            spare: Vec::with_capacity(2 * 1024),
             boundaries: 0,
             at: 0,
             line_ends: 0,
@@ -230,7 +233,7 @@ impl Scanner {
             envelope: is_message.then(Box::default),
             ..Part::default()
         });
-        self.header = Some(Vec::new());
+        self.header = Some(std::mem::take(&mut self.spare));
     }
 
     /// Ends headers that something cut short before their empty line.
@@ -247,6 +250,8 @@ impl Scanner {
         let (Some(open), Some(part)) = (self.open.last_mut(), self.parts.last_mut()) else { return };
         let in_digest = std::mem::take(&mut open.is_digest);
         let (facts, envelope) = read_header(&header, part.envelope.is_some(), in_digest, &mut self.budget);
+        self.spare = header;
+        self.spare.clear();
         part.header.end = self.at;
         part.body = self.at..self.at;
         part.facts = facts;
