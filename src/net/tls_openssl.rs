@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{
-    NameType, SniError, Ssl, SslAcceptor, SslConnector, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions,
-    SslRef, SslSessionCacheMode, SslVerifyMode, SslVersion,
+    NameType, SniError, Ssl, SslAcceptor, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef,
+    SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
 use openssl::x509::verify::X509CheckFlags;
 use openssl::x509::{X509, X509VerifyResult};
@@ -183,23 +183,19 @@ fn server_context(
 }
 
 fn client_context(authorities: &[X509]) -> std::result::Result<SslContext, ErrorStack> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-    #[cfg(feature = "vendored-openssl")]
-    {
-        // A vendored OpenSSL looks for authorities where it was to be installed, not where the system has them.
-        let found = openssl_probe::probe();
-        if let Some(file) = &found.cert_file {
-            builder.load_verify_locations(Some(file), None)?;
-        }
-        for folder in &found.cert_dir {
-            builder.load_verify_locations(None, Some(folder))?;
-        }
+    let mut builder = SslContext::builder(SslMethod::tls_client())?;
+    builder.set_cipher_list("DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK")?;
+    // Read once, into memory. OpenSSL's default paths would search a folder of hundreds of files in each handshake
+    // with an unknown issuer; and a vendored OpenSSL looks where it was to be installed, not where the system has them.
+    match openssl_probe::probe().cert_file {
+        Some(bundle) => builder.set_ca_file(bundle)?,
+        None => builder.set_default_verify_paths()?,
     }
     for authority in authorities {
         builder.cert_store_mut().add_cert(authority.clone())?;
     }
     usual(&mut builder)?;
-    Ok(builder.build().into_context())
+    Ok(builder.build())
 }
 
 /// What both sides have in common.

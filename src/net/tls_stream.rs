@@ -141,6 +141,7 @@ impl TlsStream {
         let full = wire.till == wire.input.len();
         let size = if full && wire.till > 0 { TLS_BATCH_OCTETS } else { wire.input.len().max(TLS_INPUT_IDLE_OCTETS) };
         wire.input.resize(size, 0);
+        let calm = wire.till <= TLS_INPUT_IDLE_OCTETS;
         (wire.from, wire.till) = (0, 0);
         match Pin::new(&mut self.inner).poll_read(cx, &mut wire.input) {
             Poll::Ready(Ok(n)) => {
@@ -150,7 +151,8 @@ impl TlsStream {
             }
             Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
             Poll::Pending => {
-                if wire.input.len() > TLS_INPUT_IDLE_OCTETS {
+                // Not while much comes in: it would be given back and taken again for every piece.
+                if calm && wire.input.len() > TLS_INPUT_IDLE_OCTETS {
                     wire.input.truncate(TLS_INPUT_IDLE_OCTETS);
                     wire.input.shrink_to_fit();
                 }
