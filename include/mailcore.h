@@ -330,6 +330,306 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_E_TIMEOUT -104
 
 /**
+ * A property that is a number.
+ */
+#define MAILCORE_TYPE_NUMBER 1
+
+/**
+ * A property that is 0 or 1.
+ */
+#define MAILCORE_TYPE_SWITCH 2
+
+/**
+ * A property that is a text.
+ */
+#define MAILCORE_TYPE_TEXT 3
+
+/**
+ * The property belongs to engines.
+ */
+#define MAILCORE_ON_ENGINE 1
+
+/**
+ * The property belongs to accounts.
+ */
+#define MAILCORE_ON_ACCOUNT 2
+
+/**
+ * The property belongs to mailboxes.
+ */
+#define MAILCORE_ON_MAILBOX 3
+
+/**
+ * The property belongs to messages.
+ */
+#define MAILCORE_ON_MESSAGE 4
+
+/**
+ * The property belongs to listeners.
+ */
+#define MAILCORE_ON_LISTENER 5
+
+/**
+ * The engine's clock stands still from the beginning: only mailcore_clock_set() and mailcore_clock_advance() move it.
+ */
+#define MAILCORE_OPEN_CLOCK_BY_HOST 1
+
+/**
+ * Accounts of an engine. name: address; id.
+ */
+#define MAILCORE_LIST_ACCOUNTS 1
+
+/**
+ * Local domains of an engine. name.
+ */
+#define MAILCORE_LIST_DOMAINS 2
+
+/**
+ * Aliases of an engine. name: pattern; text: target, one row for each.
+ */
+#define MAILCORE_LIST_ALIASES 3
+
+/**
+ * Queued messages of an engine. id: queue id; name: reverse-path; text: recipients not finished, with commas
+ * between them; detail: last reply; size; time_ms: accepted; due_ms: next attempt; state:
+ * MAILCORE_DELIVERY_; attempts; code; flags: 1 while held.
+ */
+#define MAILCORE_LIST_QUEUE 4
+
+/**
+ * Attempts for a queued message, finished ones too; query.id says which. id; name: recipient; text: reply;
+ * detail: host; time_ms; state: MAILCORE_DELIVERY_; code.
+ */
+#define MAILCORE_LIST_ATTEMPTS 5
+
+/**
+ * Mailboxes of an account. id; name; text: special use, "\Sent"; total; unseen; size; mod_seq; flags: 1 where
+ * subscribed, 2 where it can be opened.
+ */
+#define MAILCORE_LIST_MAILBOXES 6
+
+/**
+ * Messages of a mailbox, oldest first. id: UID; name: From; text: Subject; detail: Message-ID; size; time_ms:
+ * when it came; flags: MAILCORE_FLAG_; mod_seq.
+ */
+#define MAILCORE_LIST_MESSAGES 7
+
+/**
+ * Due now.
+ */
+#define MAILCORE_QUEUE_RETRY 1
+
+/**
+ * Not due until released.
+ */
+#define MAILCORE_QUEUE_HOLD 2
+
+/**
+ * Ends a hold.
+ */
+#define MAILCORE_QUEUE_RELEASE 3
+
+/**
+ * Given up now, reported to the sender.
+ */
+#define MAILCORE_QUEUE_BOUNCE 4
+
+/**
+ * Removed without a word.
+ */
+#define MAILCORE_QUEUE_DROP 5
+
+/**
+ * No attempt has come to an end yet.
+ */
+#define MAILCORE_DELIVERY_WAITING 0
+
+/**
+ * Every recipient's next host took the message.
+ */
+#define MAILCORE_DELIVERY_DELIVERED 1
+
+/**
+ * At least one recipient will be tried again.
+ */
+#define MAILCORE_DELIVERY_DEFERRED 2
+
+/**
+ * Finished, and at least one recipient was given up.
+ */
+#define MAILCORE_DELIVERY_FAILED 3
+
+/**
+ * Finished, and at least one recipient was given up since the queue lifetime was over.
+ */
+#define MAILCORE_DELIVERY_EXPIRED 4
+
+/**
+ * Makes the mailbox where there is none.
+ */
+#define MAILCORE_MAILBOX_CREATE 1
+
+/**
+ * Makes a mailbox and the levels above it.
+ */
+#define MAILCORE_ACTION_CREATE 1
+
+/**
+ * Deletes a mailbox with its messages.
+ */
+#define MAILCORE_ACTION_DELETE 2
+
+/**
+ * Renames a mailbox and those below it; argument: the new name.
+ */
+#define MAILCORE_ACTION_RENAME 3
+
+/**
+ * Subscribes a name.
+ */
+#define MAILCORE_ACTION_SUBSCRIBE 4
+
+/**
+ * Unsubscribes a name.
+ */
+#define MAILCORE_ACTION_UNSUBSCRIBE 5
+
+/**
+ * The message was read.
+ */
+#define MAILCORE_FLAG_SEEN 1
+
+/**
+ * The message was answered.
+ */
+#define MAILCORE_FLAG_ANSWERED 2
+
+/**
+ * The message is marked.
+ */
+#define MAILCORE_FLAG_FLAGGED 4
+
+/**
+ * The message is to be expunged.
+ */
+#define MAILCORE_FLAG_DELETED 8
+
+/**
+ * The message is a draft.
+ */
+#define MAILCORE_FLAG_DRAFT 16
+
+/**
+ * SMTP from the world (usually port 25), STARTTLS.
+ */
+#define MAILCORE_SERVICE_MX 1
+
+/**
+ * Submission by accounts (587), STARTTLS.
+ */
+#define MAILCORE_SERVICE_SUBMISSION 2
+
+/**
+ * Submission by accounts (465), TLS from the first octet.
+ */
+#define MAILCORE_SERVICE_SUBMISSIONS 3
+
+/**
+ * LMTP.
+ */
+#define MAILCORE_SERVICE_LMTP 4
+
+/**
+ * IMAP (143), STARTTLS.
+ */
+#define MAILCORE_SERVICE_IMAP 5
+
+/**
+ * IMAP (993), TLS from the first octet.
+ */
+#define MAILCORE_SERVICE_IMAPS 6
+
+/**
+ * POP3 (110), STLS.
+ */
+#define MAILCORE_SERVICE_POP3 7
+
+/**
+ * POP3 (995), TLS from the first octet.
+ */
+#define MAILCORE_SERVICE_POP3S 8
+
+/**
+ * The engine is ready: all that was asked for listens.
+ */
+#define MAILCORE_EVENT_STARTED 1
+
+/**
+ * The engine has drained and stopped.
+ */
+#define MAILCORE_EVENT_STOPPED 2
+
+/**
+ * A message was accepted into the queue. subject: queue id; count: recipients.
+ */
+#define MAILCORE_EVENT_QUEUED 3
+
+/**
+ * A message was filed into a mailbox. subject: UID.
+ */
+#define MAILCORE_EVENT_FILED 4
+
+/**
+ * A recipient's next host took the message. subject: queue id; code: SMTP reply code.
+ */
+#define MAILCORE_EVENT_DELIVERED 5
+
+/**
+ * An attempt failed for now and will be repeated. subject: queue id; code: SMTP reply code, or 0.
+ */
+#define MAILCORE_EVENT_DEFERRED 6
+
+/**
+ * A recipient was given up. subject: queue id; code: SMTP reply code, or 0.
+ */
+#define MAILCORE_EVENT_FAILED 7
+
+/**
+ * A recipient was given up since the queue lifetime is over. subject: queue id.
+ */
+#define MAILCORE_EVENT_EXPIRED 8
+
+/**
+ * A bounce was written. subject: queue id of the message that failed.
+ */
+#define MAILCORE_EVENT_BOUNCED 9
+
+/**
+ * A peer logged in (code 1) or failed to (code 0).
+ */
+#define MAILCORE_EVENT_LOGIN 10
+
+/**
+ * The store failed (code 1) or came back (code 0).
+ */
+#define MAILCORE_EVENT_STORE 11
+
+/**
+ * Something inside broke and was contained.
+ */
+#define MAILCORE_EVENT_FATAL 12
+
+/**
+ * The host was too slow. count: events that were dropped.
+ */
+#define MAILCORE_EVENT_OVERFLOW 13
+
+/**
+ * An event of a kind that this header does not name; detail has it.
+ */
+#define MAILCORE_EVENT_OTHER 14
+
+/**
  * Octets that the caller owns and gives back with mailcore_buf_free. Behind the last one stands a NUL, so
  * that a text can be used as a C string.
  */
@@ -343,6 +643,56 @@ typedef struct {
      */
     size_t len;
 } mailcore_buf;
+
+/**
+ * A property, as mailcore_property_info() describes it. The texts belong to the library and are valid for ever.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_property), set by MAILCORE_PROPERTY_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_ON_ and what has it.
+     */
+    uint32_t on;
+    /**
+     * MAILCORE_TYPE_ and what it is.
+     */
+    uint32_t type;
+    /**
+     * 1 where it can be set.
+     */
+    uint32_t writable;
+    /**
+     * Least number.
+     */
+    int64_t min;
+    /**
+     * Greatest number.
+     */
+    int64_t max;
+    /**
+     * Its name.
+     */
+    const char *name;
+    /**
+     * What a new engine has, as text; empty on other handles.
+     */
+    const char *initial;
+    /**
+     * One line for a person.
+     */
+    const char *doc;
+} mailcore_property;
+
+/** What a mailcore_property is set up with. */
+#define MAILCORE_PROPERTY_INIT { (uint32_t)sizeof(mailcore_property), 0, 0, 0, 0, 0, NULL, NULL, NULL }
+
+/**
+ * Any handle; 0 is none. Closed with mailcore_close().
+ */
+typedef uint64_t mailcore_handle;
 
 /**
  * Why a call failed. The caller owns it and may use it again and again; set it up with MAILCORE_ERROR_INIT.
@@ -376,6 +726,309 @@ typedef struct {
 
 /** What a mailcore_error is set up with. */
 #define MAILCORE_ERROR_INIT { (uint32_t)sizeof(mailcore_error), 0, 0, 0, { 0 }, { 0 } }
+
+/**
+ * How an engine is opened. Set it up with MAILCORE_OPEN_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_open), set by MAILCORE_OPEN_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * 0, or MAILCORE_OPEN_CLOCK_BY_HOST.
+     */
+    uint32_t flags;
+    /**
+     * Folder of the store; made where missing. Needed.
+     */
+    const char *folder;
+    /**
+     * The engine's name in greetings and reports, "mx.example.org"; NULL for "localhost".
+     */
+    const char *hostname;
+    /**
+     * Properties to set in the very beginning, a line "key=value" each, or NULL. The only way to set those that
+     * say how the engine is built: engine.threads, store.readers, events.capacity.
+     */
+    const char *settings;
+} mailcore_open;
+
+/** What a mailcore_open is set up with. */
+#define MAILCORE_OPEN_INIT { (uint32_t)sizeof(mailcore_open), 0, NULL, NULL, NULL }
+
+/**
+ * An engine: a store, its servers and its queue.
+ */
+typedef uint64_t mailcore_engine;
+
+/**
+ * An account of an engine.
+ */
+typedef uint64_t mailcore_account;
+
+/**
+ * What of a listing is wanted. Set it up with MAILCORE_QUERY_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_query), set by MAILCORE_QUERY_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * At most so many rows; 0 for all.
+     */
+    uint32_t limit;
+    /**
+     * Only rows with an id above this one: of messages and queued messages.
+     */
+    uint64_t after;
+    /**
+     * The queue id for MAILCORE_LIST_ATTEMPTS.
+     */
+    uint64_t id;
+} mailcore_query;
+
+/** What a mailcore_query is set up with. */
+#define MAILCORE_QUERY_INIT { (uint32_t)sizeof(mailcore_query), 0, 0, 0 }
+
+/**
+ * A listing, read with mailcore_next().
+ */
+typedef uint64_t mailcore_cursor;
+
+/**
+ * A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL; they belong to the
+ * cursor and are valid until the next call on it.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_row), set by MAILCORE_ROW_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_LIST_ and what it is.
+     */
+    uint32_t kind;
+    /**
+     * Its number.
+     */
+    uint64_t id;
+    /**
+     * Octets.
+     */
+    uint64_t size;
+    /**
+     * Modification sequence.
+     */
+    uint64_t mod_seq;
+    /**
+     * A moment, in ms since 1970.
+     */
+    int64_t time_ms;
+    /**
+     * The next moment, in ms since 1970; 0 for none.
+     */
+    int64_t due_ms;
+    /**
+     * Flags.
+     */
+    uint32_t flags;
+    /**
+     * State.
+     */
+    uint32_t state;
+    /**
+     * Attempts.
+     */
+    uint32_t attempts;
+    /**
+     * Reply code.
+     */
+    uint32_t code;
+    /**
+     * Messages.
+     */
+    uint32_t total;
+    /**
+     * Messages not read.
+     */
+    uint32_t unseen;
+    /**
+     * First text.
+     */
+    const char *name;
+    /**
+     * Second text.
+     */
+    const char *text;
+    /**
+     * Third text.
+     */
+    const char *detail;
+} mailcore_row;
+
+/** What a mailcore_row is set up with. */
+#define MAILCORE_ROW_INIT { (uint32_t)sizeof(mailcore_row), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL }
+
+/**
+ * A message: one that is being written, or one that is kept.
+ */
+typedef uint64_t mailcore_message;
+
+/**
+ * Who a message is from and for. Set it up with MAILCORE_ENVELOPE_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_envelope), set by MAILCORE_ENVELOPE_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+    /**
+     * Where failures go; NULL or "" for the null reverse-path: no failure is reported then.
+     */
+    const char *from;
+    /**
+     * The recipients; needed.
+     */
+    const char *const *to;
+    /**
+     * How many recipients there are.
+     */
+    size_t to_count;
+    /**
+     * An id of the sender's that comes back in reports (RFC 3461 ENVID), or NULL.
+     */
+    const char *envelope_id;
+} mailcore_envelope;
+
+/** What a mailcore_envelope is set up with. */
+#define MAILCORE_ENVELOPE_INIT { (uint32_t)sizeof(mailcore_envelope), 0, NULL, NULL, 0, NULL }
+
+/**
+ * How a queued message fares: the recipient that fares worst speaks for all.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_delivery), set by MAILCORE_DELIVERY_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_DELIVERY_ and how it fares.
+     */
+    uint32_t state;
+    /**
+     * Attempts that came to an end.
+     */
+    uint32_t attempts;
+    /**
+     * Reply code of the last attempt; 0 where no host answered.
+     */
+    uint32_t smtp_code;
+    /**
+     * When it is tried again, in ms since 1970; 0 where it is not.
+     */
+    int64_t next_ms;
+    /**
+     * Enhanced status code, "5.1.1", or empty.
+     */
+    char enhanced[12];
+    /**
+     * Host that was talked to, or empty; cut where too long.
+     */
+    char host[256];
+    /**
+     * What it said, or what went wrong; cut where too long.
+     */
+    char reply[508];
+} mailcore_delivery;
+
+/** What a mailcore_delivery is set up with. */
+#define MAILCORE_DELIVERY_INIT { (uint32_t)sizeof(mailcore_delivery), 0, 0, 0, 0, { 0 }, { 0 }, { 0 } }
+
+/**
+ * A mailbox of an account.
+ */
+typedef uint64_t mailcore_mailbox;
+
+/**
+ * What to listen for and where. Set it up with MAILCORE_LISTEN_OPTIONS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_listen_options), set by MAILCORE_LISTEN_OPTIONS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_SERVICE_ and what is served.
+     */
+    uint32_t service;
+    /**
+     * Address to listen on, "127.0.0.1" or "::"; needed.
+     */
+    const char *address;
+    /**
+     * Port; 0 takes a free one, which property listener.port tells.
+     */
+    uint32_t port;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+} mailcore_listen_options;
+
+/** What a mailcore_listen_options is set up with. */
+#define MAILCORE_LISTEN_OPTIONS_INIT { (uint32_t)sizeof(mailcore_listen_options), 0, NULL, 0, 0 }
+
+/**
+ * A listening socket.
+ */
+typedef uint64_t mailcore_listener;
+
+/**
+ * An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_event), set by MAILCORE_EVENT_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_EVENT_ and what happened.
+     */
+    uint32_t type;
+    /**
+     * Counts up by one from 1; a gap means that events were dropped.
+     */
+    uint64_t seq;
+    /**
+     * When, in milliseconds since 1970, UTC, on the engine's clock.
+     */
+    int64_t time_ms;
+    /**
+     * What it is about: see the type.
+     */
+    uint64_t subject;
+    /**
+     * See the type.
+     */
+    int32_t code;
+    /**
+     * See the type.
+     */
+    uint32_t count;
+    /**
+     * Everything there is to say, as a JSON object in UTF-8; `event` names the type.
+     */
+    mailcore_buf detail;
+} mailcore_event;
+
+/** What a mailcore_event is set up with. */
+#define MAILCORE_EVENT_INIT { (uint32_t)sizeof(mailcore_event), 0, 0, 0, 0, 0, 0, { NULL, 0 } }
 
 #ifdef __cplusplus
 extern "C" {
@@ -422,6 +1075,761 @@ MAILCORE_API const char *mailcore_build_info(void);
  * @since 0.1.0
  */
 MAILCORE_API const char *mailcore_strerror(int32_t code);
+
+/**
+ * Describes a property: count index up from 0 to see them all.
+ *
+ * [nowait] [hook-ok]
+ *
+ * @param index  which
+ * @param property  takes the description, or NULL
+ * @returns 1, 0 when there are no more, or MAILCORE_E_VERSION
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_property_info(uint32_t index, mailcore_property *property);
+
+/**
+ * Reads a property that is a number.
+ *
+ * [disk] [hook-ok]
+ *
+ * @param handle  an engine, account, mailbox, message or listener
+ * @param key  its name, one of MAILCORE_KEY_
+ * @param value  takes the number, or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_KEY (the message has the
+ * nearest name), MAILCORE_E_TYPE
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_get_i64(mailcore_handle handle, const char *key, int64_t *value, mailcore_error *err);
+
+/**
+ * Reads any property as text.
+ *
+ * [disk] [hook-ok] Passwords in it are given as stars.
+ *
+ * @param handle  an engine, account, mailbox, message or listener
+ * @param key  its name, one of MAILCORE_KEY_
+ * @param value  takes the text, to be given back with mailcore_buf_free(), or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_KEY (the message has the
+ * nearest name), MAILCORE_E_NOMEM
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_get_str(mailcore_handle handle,
+                         const char *key,
+                         mailcore_buf *value,
+                         mailcore_error *err);
+
+/**
+ * Sets a property that is a number or a switch.
+ *
+ * [disk] Those of an engine are set before mailcore_engine_start().
+ *
+ * @param handle  an engine or account
+ * @param key  its name, one of MAILCORE_KEY_
+ * @param value  the number
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_KEY (the message has the
+ * nearest name), MAILCORE_E_INVALID, MAILCORE_E_STATE
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_set_i64(mailcore_handle handle, const char *key, int64_t value, mailcore_error *err);
+
+/**
+ * Sets any property; a text is read as a number where it is one.
+ *
+ * [disk] Those of an engine are set before mailcore_engine_start().
+ *
+ * @param handle  an engine or account
+ * @param key  its name, one of MAILCORE_KEY_
+ * @param value  the text
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_KEY (the message has the
+ * nearest name), MAILCORE_E_INVALID, MAILCORE_E_STATE
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_set_str(mailcore_handle handle, const char *key, const char *value, mailcore_error *err);
+
+/**
+ * Opens an engine on a store.
+ *
+ * [disk] Makes the folder and the store where there are none. The engine does nothing by itself until
+ * mailcore_engine_start(); accounts, properties and keys may be set before and, properties apart, after it.
+ *
+ * @param open  how; needed
+ * @param engine  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY, MAILCORE_E_BUSY (the
+ * store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_LIMIT
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_engine_open(const mailcore_open *open,
+                             mailcore_engine *engine,
+                             mailcore_error *err);
+
+/**
+ * Starts the engine: the queue is delivered, and what listens is served.
+ *
+ * [disk] Listeners may be opened before and after it. An engine is started once.
+ *
+ * @param engine  the engine
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_STATE (started before, or stopped), MAILCORE_E_STORE,
+ * MAILCORE_E_TLS, MAILCORE_E_DNS
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_engine_start(mailcore_engine engine, mailcore_error *err);
+
+/**
+ * Stops the engine: listens no more, lets sessions and deliveries end, then drops those that did not.
+ *
+ * [wait] Everything accepted is in the store. The event STOPPED is the last one. What is left to do is
+ * mailcore_close().
+ *
+ * @param engine  the engine
+ * @param timeout_ms  how long sessions may go on: -1 for ever, 0 not at all
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_STATE, MAILCORE_E_STORE
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_engine_stop(mailcore_engine engine, int32_t timeout_ms, mailcore_error *err);
+
+/**
+ * Makes an account, or gives one a new password.
+ *
+ * [disk] A new account has INBOX, Drafts, Sent, Junk, Trash and Archive; its domain becomes local.
+ *
+ * @param engine  the engine
+ * @param address  "alice@example.org": also its login name
+ * @param password  its password; NULL for an account that nobody can log in to
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_account_put(mailcore_engine engine,
+                             const char *address,
+                             const char *password,
+                             mailcore_error *err);
+
+/**
+ * Opens an account, for its mailboxes.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param address  its address
+ * @param account  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_account_open(mailcore_engine engine,
+                              const char *address,
+                              mailcore_account *account,
+                              mailcore_error *err);
+
+/**
+ * Deletes an account with all its mail.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param address  its address
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
+ * MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_account_delete(mailcore_engine engine, const char *address, mailcore_error *err);
+
+/**
+ * Checks a password, as a login would.
+ *
+ * [disk] Takes as long as hashing a password does.
+ *
+ * @param engine  the engine
+ * @param address  the account's address
+ * @param password  what to check
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_LOGIN (no such account, or another password), MAILCORE_E_HANDLE, MAILCORE_E_NULL,
+ * MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_account_check(mailcore_engine engine,
+                               const char *address,
+                               const char *password,
+                               mailcore_error *err);
+
+/**
+ * Adds a target to an alias, or removes the alias.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param pattern  "sales@example.org", or "@example.org" for every address there that has no account
+ * @param target  an address here or elsewhere; NULL removes the alias with all its targets
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
+ * MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_alias_put(mailcore_engine engine,
+                           const char *pattern,
+                           const char *target,
+                           mailcore_error *err);
+
+/**
+ * Makes a domain local: mail for it is ours.
+ *
+ * [disk] An account does so by itself; this is for domains with aliases only. Not an error where it is local.
+ *
+ * @param engine  the engine
+ * @param domain  "example.org"
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_domain_put(mailcore_engine engine, const char *domain, mailcore_error *err);
+
+/**
+ * Makes a domain foreign again.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param domain  "example.org"
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
+ * MAILCORE_E_STATE (it has accounts), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_domain_delete(mailcore_engine engine, const char *domain, mailcore_error *err);
+
+/**
+ * Lists what there is many of: accounts, mailboxes, messages, the queue.
+ *
+ * [disk] The rows are read with mailcore_next(). Messages are those of the moment of this call, less those that
+ * go meanwhile.
+ *
+ * @param from  an engine, account or mailbox: see the MAILCORE_LIST_ values
+ * @param kind  MAILCORE_LIST_ and what is wanted
+ * @param query  which of them; NULL for all
+ * @param cursor  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
+ * MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_list(mailcore_handle from,
+                      uint32_t kind,
+                      const mailcore_query *query,
+                      mailcore_cursor *cursor,
+                      mailcore_error *err);
+
+/**
+ * Reads the next row of a listing.
+ *
+ * [disk]
+ *
+ * @param cursor  from mailcore_list()
+ * @param row  takes the row; its texts are valid until the next call on the cursor
+ * @param err  takes what went wrong, or NULL
+ * @returns 1 for a row, 0 at the end, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_next(mailcore_cursor cursor, mailcore_row *row, mailcore_error *err);
+
+/**
+ * Begins a new message.
+ *
+ * [nowait]
+ *
+ * @param engine  the engine
+ * @param message  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_LIMIT
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_message_new(mailcore_engine engine, mailcore_message *message, mailcore_error *err);
+
+/**
+ * Adds octets to a new message.
+ *
+ * [disk] Header, empty line, body; lines end in CRLF. Large messages are kept in a scratch file meanwhile.
+ *
+ * @param message  from mailcore_message_new(), not yet submitted or appended
+ * @param data  the octets; NULL for none
+ * @param len  how many they are
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_STATE, MAILCORE_E_LIMIT (property
+ * message.octets_max), MAILCORE_E_STORE, MAILCORE_E_INVALID
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_message_write(mailcore_message message,
+                               const void *data,
+                               size_t len,
+                               mailcore_error *err);
+
+/**
+ * Opens a message that is kept, for reading.
+ *
+ * [disk]
+ *
+ * @param from  a mailbox, or the engine for a message of the queue
+ * @param id  its UID, or its queue id
+ * @param message  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED, MAILCORE_E_LIMIT
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_message_open(mailcore_handle from,
+                              uint64_t id,
+                              mailcore_message *message,
+                              mailcore_error *err);
+
+/**
+ * Reads octets of a message.
+ *
+ * [disk] A new message can be read once it was submitted or appended.
+ *
+ * @param message  the message
+ * @param offset  where to begin, 0 for its first octet
+ * @param data  takes the octets
+ * @param capacity  how many there is room for
+ * @param read  takes how many were read: fewer than capacity only at the end. Needed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_STATE, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN,
+ * MAILCORE_E_NOT_FOUND (removed meanwhile), MAILCORE_E_INVALID, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_message_read(mailcore_message message,
+                              uint64_t offset,
+                              void *data,
+                              size_t capacity,
+                              size_t *read,
+                              mailcore_error *err);
+
+/**
+ * Reads a header field.
+ *
+ * [disk] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8.
+ *
+ * @param message  the message
+ * @param name  "Subject", in any case
+ * @param index  0 for the first field of this name, 1 for the second
+ * @param value  takes the value, to be given back with mailcore_buf_free(), or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 1, 0 where there is no such field, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8,
+ * MAILCORE_E_STATE, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_NOT_FOUND, MAILCORE_E_NOMEM,
+ * MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_message_header(mailcore_message message,
+                                const char *name,
+                                uint32_t index,
+                                mailcore_buf *value,
+                                mailcore_error *err);
+
+/**
+ * Submits a message: recipients here are filed at once, the others are queued.
+ *
+ * [disk] After it returned, the message is on disk and the engine answers for it. Missing Date and Message-ID
+ * fields are added. The message can be read, appended and submitted again.
+ *
+ * @param message  the message
+ * @param envelope  from whom and for whom; needed
+ * @param id  takes the queue id, or 0 where all recipients are here; may be NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
+ * MAILCORE_E_NOT_FOUND (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY,
+ * MAILCORE_E_STATE, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_submit(mailcore_message message,
+                        const mailcore_envelope *envelope,
+                        uint64_t *id,
+                        mailcore_error *err);
+
+/**
+ * Submits a message in one call.
+ *
+ * [disk] As mailcore_message_new(), mailcore_message_write() and mailcore_submit().
+ *
+ * @param engine  the engine
+ * @param from  where failures go; NULL or "" for the null reverse-path
+ * @param to  the recipient, or several with commas between them
+ * @param data  header, empty line, body, with CRLF line ends
+ * @param len  how many octets they are
+ * @param id  takes the queue id, or 0 where all recipients are here; may be NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND
+ * (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_send(mailcore_engine engine,
+                      const char *from,
+                      const char *to,
+                      const void *data,
+                      size_t len,
+                      uint64_t *id,
+                      mailcore_error *err);
+
+/**
+ * Does something to a queued message, or to all.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param id  queue id; 0 for all
+ * @param action  MAILCORE_QUEUE_ and what to do
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_queue_control(mailcore_engine engine, uint64_t id, uint32_t action, mailcore_error *err);
+
+/**
+ * Waits until a queued message is finished: every recipient delivered or given up.
+ *
+ * [wait] The outcome is known for messages that finished before, too. When the time is over, delivery tells
+ * how it fares then.
+ *
+ * @param engine  the engine
+ * @param id  queue id
+ * @param timeout_ms  how long to wait: -1 for ever, 0 not at all
+ * @param delivery  takes how it fares, after MAILCORE_E_TIMEOUT too; or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_TIMEOUT (it is still in the queue), MAILCORE_E_HANDLE, MAILCORE_E_VERSION,
+ * MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_queue_wait(mailcore_engine engine,
+                            uint64_t id,
+                            int32_t timeout_ms,
+                            mailcore_delivery *delivery,
+                            mailcore_error *err);
+
+/**
+ * Opens a mailbox, for its messages.
+ *
+ * [disk]
+ *
+ * @param account  the account
+ * @param name  "INBOX", "Archive/2026": UTF-8, levels separated by "/"
+ * @param flags  0, or MAILCORE_MAILBOX_CREATE
+ * @param mailbox  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_NOT_FOUND, MAILCORE_E_INVALID,
+ * MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_mailbox_open(mailcore_account account,
+                              const char *name,
+                              uint32_t flags,
+                              mailcore_mailbox *mailbox,
+                              mailcore_error *err);
+
+/**
+ * Makes, deletes, renames or subscribes a mailbox.
+ *
+ * [disk]
+ *
+ * @param account  the account
+ * @param action  MAILCORE_ACTION_ and what to do
+ * @param name  the mailbox's name
+ * @param argument  the new name for MAILCORE_ACTION_RENAME, else NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
+ * MAILCORE_E_EXISTS, MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_mailbox_control(mailcore_account account,
+                                 uint32_t action,
+                                 const char *name,
+                                 const char *argument,
+                                 mailcore_error *err);
+
+/**
+ * Adds a message to a mailbox.
+ *
+ * [disk] The message may be new, or one that is kept elsewhere.
+ *
+ * @param mailbox  the mailbox
+ * @param message  the message
+ * @param flags  MAILCORE_FLAG_ values added up
+ * @param time_ms  when it came, in ms since 1970; 0 for now
+ * @param uid  takes its UID, or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID, MAILCORE_E_QUOTA, MAILCORE_E_NOT_FOUND, MAILCORE_E_STATE,
+ * MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_mailbox_append(mailcore_mailbox mailbox,
+                                mailcore_message message,
+                                uint32_t flags,
+                                int64_t time_ms,
+                                uint64_t *uid,
+                                mailcore_error *err);
+
+/**
+ * Sets and clears flags of messages.
+ *
+ * [disk] UIDs of messages that are gone are passed over.
+ *
+ * @param mailbox  the mailbox
+ * @param uids  the messages
+ * @param count  how many they are; 0 does nothing
+ * @param add  MAILCORE_FLAG_ values added up: to set
+ * @param remove  MAILCORE_FLAG_ values added up: to clear
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_mailbox_flag(mailcore_mailbox mailbox,
+                              const uint64_t *uids,
+                              size_t count,
+                              uint32_t add,
+                              uint32_t remove,
+                              mailcore_error *err);
+
+/**
+ * Copies or moves messages to another mailbox of the same account.
+ *
+ * [disk] All or none. UIDs of messages that are gone are passed over.
+ *
+ * @param mailbox  where they are
+ * @param uids  the messages
+ * @param count  how many they are; 0 does nothing
+ * @param destination  where they go
+ * @param move  1 to move, 0 to copy
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_QUOTA,
+ * MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_mailbox_copy(mailcore_mailbox mailbox,
+                              const uint64_t *uids,
+                              size_t count,
+                              mailcore_mailbox destination,
+                              uint32_t move,
+                              mailcore_error *err);
+
+/**
+ * Removes messages for good, whatever their flags.
+ *
+ * [disk] UIDs of messages that are gone are passed over.
+ *
+ * @param mailbox  the mailbox
+ * @param uids  the messages
+ * @param count  how many they are; 0 does nothing
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_mailbox_expunge(mailcore_mailbox mailbox,
+                                 const uint64_t *uids,
+                                 size_t count,
+                                 mailcore_error *err);
+
+/**
+ * Listens for a service.
+ *
+ * [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the first octet need a certificate: mailcore_tls_set(), or the one
+ * that the engine makes for itself.
+ *
+ * @param engine  the engine
+ * @param options  what and where; needed
+ * @param listener  takes the handle, or NULL: it then listens until the engine stops
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
+ * MAILCORE_E_BUSY (the port is taken), MAILCORE_E_NETWORK, MAILCORE_E_STATE, MAILCORE_E_TLS
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_listen(mailcore_engine engine,
+                        const mailcore_listen_options *options,
+                        mailcore_listener *listener,
+                        mailcore_error *err);
+
+/**
+ * Gives a descriptor that is readable exactly while mailcore_events_next() would not wait.
+ *
+ * [nowait] [hook-ok] For poll(), select(), epoll and event loops. It belongs to the library: never read,
+ * write or close it; it is closed with the engine.
+ *
+ * @param engine  the engine
+ * @param fd  takes the descriptor
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UNSUPPORTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_events_fd(mailcore_engine engine, int32_t *fd, mailcore_error *err);
+
+/**
+ * Takes the next event.
+ *
+ * [wait] Empties *event first, so that one struct serves a whole loop; the last one is emptied by
+ * mailcore_event_clear().
+ *
+ * @param engine  the engine
+ * @param timeout_ms  how long to wait: -1 for ever, 0 not at all
+ * @param event  takes the event
+ * @param err  takes what went wrong, or NULL
+ * @returns 1 for an event, 0 when there was none in time, MAILCORE_E_STATE when the engine has stopped and
+ * there will be none, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_events_next(mailcore_engine engine,
+                             int32_t timeout_ms,
+                             mailcore_event *event,
+                             mailcore_error *err);
+
+/**
+ * Frees what an event holds and sets it to zero, its size apart.
+ *
+ * [nowait] [hook-ok] A second call does nothing. NULL is allowed.
+ *
+ * @param event  the event, or NULL
+ * @since 0.1.0
+ */
+MAILCORE_API void mailcore_event_clear(mailcore_event *event);
+
+/**
+ * Sets the certificate that is served, also while running: new sessions have it.
+ *
+ * [nowait]
+ *
+ * @param engine  the engine
+ * @param server_name  name of the host that clients ask for (SNI); NULL for everybody else
+ * @param certificate_pem  the certificate and those above it, PEM
+ * @param key_pem  its private key, PEM
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_TLS (not a certificate, or not
+ * its key), MAILCORE_E_INVALID
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_tls_set(mailcore_engine engine,
+                         const char *server_name,
+                         const char *certificate_pem,
+                         const char *key_pem,
+                         mailcore_error *err);
+
+/**
+ * Adds certificate authorities to those that outgoing connections trust.
+ *
+ * [nowait]
+ *
+ * @param engine  the engine
+ * @param authorities_pem  their certificates, PEM
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_TLS, MAILCORE_E_INVALID
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_tls_trust(mailcore_engine engine, const char *authorities_pem, mailcore_error *err);
+
+/**
+ * Sets a DNS record: the engine takes it in place of what the DNS says.
+ *
+ * [nowait] Records of one name and type add up. With property dns.host_only no DNS server is asked at all.
+ *
+ * @param engine  the engine
+ * @param name  "example.net"; NULL forgets all records that were set
+ * @param type  "A", "AAAA", "MX", "TXT", "PTR", "CNAME", "TLSA"; NULL forgets the records of this name
+ * @param rdata  as in a zone file: "192.0.2.1", "10 mx.example.net"; NULL says that there is no such record
+ * @param ttl  seconds it may be kept
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_UTF8, MAILCORE_E_INVALID
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_dns_set(mailcore_engine engine,
+                         const char *name,
+                         const char *type,
+                         const char *rdata,
+                         uint32_t ttl,
+                         mailcore_error *err);
+
+/**
+ * Sets the engine's clock, and stops it there.
+ *
+ * [nowait] What is due by then is done at once. Backwards, only dates change: what was waited for stays waited for.
+ *
+ * @param engine  the engine
+ * @param unix_ms  milliseconds since 1970, UTC
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_clock_set(mailcore_engine engine, int64_t unix_ms, mailcore_error *err);
+
+/**
+ * Stops the engine's clock, if it still runs, and moves it forward.
+ *
+ * [nowait] What is due by then is done at once: days of retries take milliseconds.
+ *
+ * @param engine  the engine
+ * @param delta_ms  milliseconds, 0 and up
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_clock_advance(mailcore_engine engine, int64_t delta_ms, mailcore_error *err);
+
+/**
+ * Wakes the calls of other threads that wait on this handle: they return MAILCORE_E_INTERRUPTED.
+ *
+ * [nowait] [hook-ok] Calls made later are not touched. Not for signal handlers: write to a pipe there. Only
+ * an engine's calls wait; on other handles nothing happens.
+ *
+ * @param handle  an engine, or any other handle
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_FORKED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_interrupt(mailcore_handle handle);
+
+/**
+ * Closes a handle. For an engine: stops it at once if it runs, and closes everything that came from it.
+ *
+ * [disk] Safe at any time, also while other threads are inside calls on the handle: those that wait return
+ * MAILCORE_E_INTERRUPTED. To let sessions end first, call mailcore_engine_stop() before. A message that was
+ * being written and not submitted is gone.
+ *
+ * @param handle  any handle; 0 is allowed and does nothing
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_STORE, MAILCORE_E_FORKED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_close(mailcore_handle handle);
 
 #ifdef __cplusplus
 } /* extern "C" */

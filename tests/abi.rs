@@ -89,14 +89,22 @@ fn shared_library_has_its_soname_and_stays_loaded() {
 
 // -- layouts -----------------------------------------------------------------------------------------------
 
+macro_rules! offset {
+    ($name:ident, type) => {
+        offset_of!($name, r#type)
+    };
+    ($name:ident, $field:ident) => {
+        offset_of!($name, $field)
+    };
+}
+
 macro_rules! layout {
-    ($($name:ident { $($field:ident),+ })+) => {{
-        use ffi::buf::*;
-        use ffi::error::*;
+    ($($name:ident { $($field:tt),+ })+) => {{
+        use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, listen::*, property::*, queue::*, submit::*};
         let mut text = String::new();
         $(
             writeln!(text, "{} {}", stringify!($name), size_of::<$name>()).expect("text");
-            $(writeln!(text, "{}.{} {}", stringify!($name), stringify!($field), offset_of!($name, $field))
+            $(writeln!(text, "{}.{} {}", stringify!($name), stringify!($field), offset!($name, $field))
                 .expect("text");)+
         )+
         text
@@ -108,6 +116,15 @@ fn structs_lie_as_c_sees_them() {
     let rust = layout! {
         mailcore_error { struct_size, code, sys_errno, smtp_code, enhanced, message }
         mailcore_buf { data, len }
+        mailcore_property { struct_size, on, type, writable, min, max, name, initial, doc }
+        mailcore_open { struct_size, flags, folder, hostname, settings }
+        mailcore_query { struct_size, limit, after, id }
+        mailcore_row { struct_size, kind, id, size, mod_seq, time_ms, due_ms, flags, state, attempts, code, total,
+            unseen, name, text, detail }
+        mailcore_envelope { struct_size, flags, from, to, to_count, envelope_id }
+        mailcore_delivery { struct_size, state, attempts, smtp_code, next_ms, enhanced, host, reply }
+        mailcore_listen_options { struct_size, service, address, port, flags }
+        mailcore_event { struct_size, type, seq, time_ms, subject, code, count, detail }
     };
     let mut source = "#include <mailcore.h>\n#include <stdio.h>\nint main(void) {\n".to_owned();
     for item in structs(&header()) {

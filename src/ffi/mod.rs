@@ -10,15 +10,29 @@
 #![allow(non_camel_case_types, reason = "types are named as in the header")]
 #![allow(clippy::missing_safety_doc, reason = "the rules for all pointers stand at the header's beginning")]
 #![allow(rustdoc::broken_intra_doc_links, reason = "the texts are the header's: [nowait] is a tag, not a link")]
-#![allow(dead_code, reason = "the nouns that stand on this come next")]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+pub mod account;
 pub mod buf;
+pub mod clock;
+pub mod close;
+pub mod cursor;
+pub mod dns;
+pub mod engine;
 pub mod error;
+pub mod event;
 mod fork;
 mod handle;
 pub mod library;
+pub mod listen;
+pub mod mailbox;
+pub mod message;
+pub mod object;
 mod panic;
+pub mod property;
+pub mod queue;
 mod record;
 pub mod result;
+pub mod submit;
 mod text;
+pub mod tls;

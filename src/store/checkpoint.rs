@@ -104,17 +104,11 @@ async fn report(
     }
 }
 
-/// One checkpoint. That somebody was in the way, or that the disk is full, is no error: the next one goes on.
+/// One checkpoint. That somebody was in the way is no error: the next one goes on.
 pub(super) fn checkpoint(db: &Connection, mode: CheckpointMode) -> Result<()> {
-    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
-    let Err(e) = db.wal_checkpoint_v2(None::<&str>, mode) else { return Ok(()) };
-    match e.sqlite_error_code() {
-        Some(DatabaseBusy | DatabaseLocked) => Ok(()),
-        Some(DiskFull) => {
-            // The log keeps everything until there is room.
-            log::warn!("store: no room for a checkpoint: {e}");
-            Ok(())
-        }
-        _ => Err(Error::new(ErrorKind::StoreDown, format!("store: checkpoint: {e}"))),
+    match db.wal_checkpoint_v2(None::<&str>, mode).map_err(Error::from) {
+        Err(e) if e.kind() == ErrorKind::Busy => Ok(()),
+        Err(e) => Err(Error::new(ErrorKind::StoreDown, e.text()).while_doing("checkpoint")),
+        Ok(_) => Ok(()),
     }
 }

@@ -42,15 +42,13 @@ impl Store {
         let mut table = match tables.get(mailbox) {
             // Much of it is of messages that went: read anew.
             Some(table) if table.facts.len() / 2 > snapshot.uids.len() + FACTS_DIRECT_MAX => Table::default(),
-            table => table.unwrap_or_default(),
+            Some(table) => table,
+            None if wanted.len() <= FACTS_DIRECT_MAX => {
+                let wanted: UidSet = wanted.into_iter().collect();
+                return self.read(move |db| read(db, mailbox, wanted.ranges())).await;
+            }
+            None => Table::default(),
         };
-        let (known, new) = wanted.split_at(wanted.partition_point(|uid| *uid <= table.up_to));
-        if !new.is_empty() && new.len() <= FACTS_DIRECT_MAX {
-            let mut facts = pick(&table.facts, known);
-            let new: UidSet = new.iter().copied().collect();
-            facts.extend(self.read(move |db| read(db, mailbox, new.ranges())).await?);
-            return Ok(facts);
-        }
         if table.up_to < last {
             let (from, to) = (table.up_to + 1, snapshot.uid_next - 1);
             let new = self.read(move |db| read(db, mailbox, &[(from, to)])).await?;

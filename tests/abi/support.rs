@@ -121,7 +121,7 @@ pub struct Struct {
 pub fn functions(header: &str) -> Vec<Function> {
     let mut functions = Vec::new();
     let mut rest = header;
-    while let Some((before, after)) = rest.split_once("\nMAILCORE_API ") {
+    while let Some((before, after)) = rest.split_once("\nMAILCORE_API") {
         let (declaration, tail) = after.split_once(");").expect("end of a declaration");
         let declaration = declaration.split_whitespace().collect::<Vec<_>>().join(" ");
         let (head, parameters) = declaration.split_once('(').expect("parameters");

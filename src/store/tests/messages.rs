@@ -300,32 +300,3 @@ fn other_programs_read_mail_through_the_view() {
         assert_eq!(rows, expected);
     });
 }
-
-#[test]
-fn facts_are_kept_in_step_with_what_comes_and_goes() {
-    run(|place| async move {
-        let (store, _, inbox) = with_bob(&place).await;
-        let told = async |set: UidSet| {
-            let facts = store.facts(inbox, &set).await.unwrap();
-            facts.iter().map(|fact| (fact.uid, fact.blob.0)).collect::<Vec<_>>()
-        };
-        // A few are read as they are asked for, many are kept; then a few more beside those kept, then many.
-        let mut expected = Vec::new();
-        for count in [5, 295, 300, 10, 400, 1] {
-            fill(&store, inbox, count).await;
-            let from = expected.len() as u32;
-            expected.extend((from + 1..=from + count as u32).map(|n| (n, i64::from(n))));
-            assert_eq!(told(UidSet::all()).await, expected);
-            let around: Vec<_> = expected.iter().copied().filter(|(uid, _)| (from..=from + 1).contains(uid)).collect();
-            assert_eq!(told(uids(&[(from, from + 1)])).await, around);
-        }
-        for gone in [(1, 1), (300, 700), (1_011, 1_011)] {
-            store.expunge(inbox, Expunge::Among(uids(&[gone]))).await.unwrap();
-            expected.retain(|(uid, _)| !(gone.0..=gone.1).contains(uid));
-            assert_eq!(told(UidSet::all()).await, expected);
-        }
-        store.expunge(inbox, Expunge::Among(uids(&[(10, 1_000)]))).await.unwrap();
-        expected.retain(|(uid, _)| !(10..=1_000).contains(uid));
-        assert_eq!(told(UidSet::all()).await, expected);
-    });
-}

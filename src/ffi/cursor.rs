@@ -1,0 +1,454 @@
+//! Listings: one function for everything there is many of, read row by row.
+
+use std::collections::VecDeque;
+use std::ffi::{CString, c_char};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::engine::EngineSeat;
+use super::error::mailcore_error;
+use super::mailbox::{MailboxSeat, flags_to_c};
+use super::object::{self, Object, mailcore_cursor, mailcore_handle};
+use super::panic::wall;
+use super::queue::fares;
+use super::record::{self, Record};
+use super::result::{Failure, MAILCORE_E_HANDLE};
+use super::text::give;
+use crate::base::{Flags, QueueId, SpecialUse, Uid};
+use crate::message::encoded_word;
+use crate::store::{Item, RecipientState};
+
+/// Accounts of an engine. name: address; id.
+pub const MAILCORE_LIST_ACCOUNTS: u32 = 1;
+/// Local domains of an engine. name.
+pub const MAILCORE_LIST_DOMAINS: u32 = 2;
+/// Aliases of an engine. name: pattern; text: target, one row for each.
+pub const MAILCORE_LIST_ALIASES: u32 = 3;
+/// Queued messages of an engine. id: queue id; name: reverse-path; text: recipients not finished, with commas
+/// between them; detail: last reply; size; time_ms: accepted; due_ms: next attempt; state:
+/// MAILCORE_DELIVERY_; attempts; code; flags: 1 while held.
+pub const MAILCORE_LIST_QUEUE: u32 = 4;
+/// Attempts for a queued message, finished ones too; query.id says which. id; name: recipient; text: reply;
+/// detail: host; time_ms; state: MAILCORE_DELIVERY_; code.
+pub const MAILCORE_LIST_ATTEMPTS: u32 = 5;
+/// Mailboxes of an account. id; name; text: special use, "\Sent"; total; unseen; size; mod_seq; flags: 1 where
+/// subscribed, 2 where it can be opened.
+pub const MAILCORE_LIST_MAILBOXES: u32 = 6;
+/// Messages of a mailbox, oldest first. id: UID; name: From; text: Subject; detail: Message-ID; size; time_ms:
+/// when it came; flags: MAILCORE_FLAG_; mod_seq.
+pub const MAILCORE_LIST_MESSAGES: u32 = 7;
+
+/// Rows fetched from the store at a time.
+const PAGE_ROWS: usize = 256;
+
+/// What of a listing is wanted. Set it up with MAILCORE_QUERY_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_query {
+    /// sizeof(mailcore_query), set by MAILCORE_QUERY_INIT.
+    pub struct_size: u32,
+    /// At most so many rows; 0 for all.
+    pub limit: u32,
+    /// Only rows with an id above this one: of messages and queued messages.
+    pub after: u64,
+    /// The queue id for MAILCORE_LIST_ATTEMPTS.
+    pub id: u64,
+}
+
+// SAFETY: numbers.
+unsafe impl Record for mailcore_query {
+    const NAME: &'static str = "mailcore_query";
+}
+
+/// A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL; they belong to the
+/// cursor and are valid until the next call on it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_row {
+    /// sizeof(mailcore_row), set by MAILCORE_ROW_INIT.
+    pub struct_size: u32,
+    /// MAILCORE_LIST_ and what it is.
+    pub kind: u32,
+    /// Its number.
+    pub id: u64,
+    /// Octets.
+    pub size: u64,
+    /// Modification sequence.
+    pub mod_seq: u64,
+    /// A moment, in ms since 1970.
+    pub time_ms: i64,
+    /// The next moment, in ms since 1970; 0 for none.
+    pub due_ms: i64,
+    /// Flags.
+    pub flags: u32,
+    /// State.
+    pub state: u32,
+    /// Attempts.
+    pub attempts: u32,
+    /// Reply code.
+    pub code: u32,
+    /// Messages.
+    pub total: u32,
+    /// Messages not read.
+    pub unseen: u32,
+    /// First text.
+    pub name: *const c_char,
+    /// Second text.
+    pub text: *const c_char,
+    /// Third text.
+    pub detail: *const c_char,
+}
+
+// SAFETY: numbers and pointers, which may be NULL.
+unsafe impl Record for mailcore_row {
+    const NAME: &'static str = "mailcore_row";
+}
+
+/// A listing and how far it was read.
+pub(crate) struct CursorSeat {
+    pub engine: Arc<EngineSeat>,
+    state: Mutex<State>,
+}
+
+struct State {
+    rows: VecDeque<Row>,
+    more: More,
+    /// Rows still wanted.
+    left: usize,
+    /// Texts of the row given last.
+    texts: [CString; 3],
+}
+
+/// Where further rows come from.
+enum More {
+    Nothing,
+    Queue(QueueId),
+    Messages(Arc<MailboxSeat>, VecDeque<(Uid, Flags, u64)>),
+}
+
+/// A row before it is given.
+#[derive(Default, Clone)]
+struct Row {
+    kind: u32,
+    id: u64,
+    size: u64,
+    mod_seq: u64,
+    time_ms: i64,
+    due_ms: i64,
+    flags: u32,
+    state: u32,
+    attempts: u32,
+    code: u32,
+    total: u32,
+    unseen: u32,
+    texts: [String; 3],
+}
+
+/// Lists what there is many of: accounts, mailboxes, messages, the queue.
+///
+/// [disk] The rows are read with mailcore_next(). Messages are those of the moment of this call, less those that
+/// go meanwhile.
+///
+/// @param from  an engine, account or mailbox: see the MAILCORE_LIST_ values
+/// @param kind  MAILCORE_LIST_ and what is wanted
+/// @param query  which of them; NULL for all
+/// @param cursor  takes the handle; needed. 0 after a failure
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
+/// MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_list(
+    from: mailcore_handle,
+    kind: u32,
+    query: *const mailcore_query,
+    cursor: *mut mailcore_cursor,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        // SAFETY: the caller's output.
+        unsafe { give(cursor, 0) };
+        let object = object::any(from)?;
+        if cursor.is_null() {
+            return Err(Failure::null("cursor"));
+        }
+        let query = if query.is_null() {
+            mailcore_query { struct_size: 0, limit: 0, after: 0, id: 0 }
+        } else {
+            // SAFETY: the caller gives a struct with its size.
+            unsafe { record::read(query) }?
+        };
+        let (rows, more) = begin(&object, kind, &query)?;
+        let left = if query.limit == 0 { usize::MAX } else { query.limit as usize };
+        let state = Mutex::new(State { rows, more, left, texts: Default::default() });
+        let seat = CursorSeat { engine: object.engine().clone(), state };
+        let handle = object::hold(Object::Cursor(seat.into()))?;
+        // SAFETY: the caller's output.
+        unsafe { give(cursor, handle) };
+        Ok(0)
+    })
+}
+
+/// Reads the next row of a listing.
+///
+/// [disk]
+///
+/// @param cursor  from mailcore_list()
+/// @param row  takes the row; its texts are valid until the next call on the cursor
+/// @param err  takes what went wrong, or NULL
+/// @returns 1 for a row, 0 at the end, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_STORE,
+/// MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_next(
+    cursor: mailcore_cursor,
+    row: *mut mailcore_row,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::cursor(cursor)?;
+        if row.is_null() {
+            return Err(Failure::null("row"));
+        }
+        // SAFETY: the caller gives a struct with its size.
+        unsafe { record::check(row.cast_const()) }?;
+        let mut state = seat.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(next) = state.next(&seat.engine)? else { return Ok(0) };
+        state.texts = next.texts.clone().map(|text| CString::new(text.replace('\0', " ")).unwrap_or_default());
+        let [name, text, detail] = state.texts.each_ref().map(|text| text.as_ptr());
+        let given = mailcore_row {
+            struct_size: 0,
+            kind: next.kind,
+            id: next.id,
+            size: next.size,
+            mod_seq: next.mod_seq,
+            time_ms: next.time_ms,
+            due_ms: next.due_ms,
+            flags: next.flags,
+            state: next.state,
+            attempts: next.attempts,
+            code: next.code,
+            total: next.total,
+            unseen: next.unseen,
+            name,
+            text,
+            detail,
+        };
+        // SAFETY: checked above.
+        unsafe { record::write(row, &given) };
+        Ok(1)
+    })
+}
+
+/// The first rows of a listing, and where the others come from.
+fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque<Row>, More), Failure> {
+    let rows = match (kind, object) {
+        (MAILCORE_LIST_ACCOUNTS, Object::Engine(seat)) => {
+            let accounts = seat.engine.directory().accounts();
+            accounts.iter().map(|a| named(kind, a.id.0, &a.address.to_string())).collect()
+        }
+        (MAILCORE_LIST_DOMAINS, Object::Engine(seat)) => {
+            seat.engine.directory().domains().iter().map(|domain| named(kind, 0, domain)).collect()
+        }
+        (MAILCORE_LIST_ALIASES, Object::Engine(seat)) => {
+            let aliases = seat.engine.directory().aliases();
+            let row = |(pattern, target)| Row { kind, texts: [pattern, target, String::new()], ..Row::default() };
+            aliases.into_iter().map(row).collect()
+        }
+        (MAILCORE_LIST_QUEUE, Object::Engine(_)) => {
+            return Ok((VecDeque::new(), More::Queue(QueueId(i64::try_from(query.after).unwrap_or(i64::MAX)))));
+        }
+        (MAILCORE_LIST_ATTEMPTS, Object::Engine(seat)) => attempts(seat, query.id)?,
+        (MAILCORE_LIST_MAILBOXES, Object::Account(seat)) => mailboxes(&seat.engine, seat.id)?,
+        (MAILCORE_LIST_MESSAGES, Object::Mailbox(seat)) => {
+            let engine = &seat.account.engine;
+            let snapshot = engine.run(engine.engine.snapshot(seat.id))?;
+            let states = snapshot.uids.iter().zip(snapshot.flags.iter()).zip(snapshot.mod_seqs.iter());
+            let states = states.map(|((uid, flags), mod_seq)| (*uid, *flags, *mod_seq));
+            let states = states.filter(|(uid, ..)| u64::from(*uid) > query.after).collect();
+            return Ok((VecDeque::new(), More::Messages(seat.clone(), states)));
+        }
+        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_MESSAGES, _) => {
+            return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
+        }
+        _ => return Err(Failure::invalid(format!("kind {kind} is none"))),
+    };
+    Ok((rows, More::Nothing))
+}
+
+fn named(kind: u32, id: i64, name: &str) -> Row {
+    Row { kind, id: id as u64, texts: [name.to_owned(), String::new(), String::new()], ..Row::default() }
+}
+
+fn attempts(engine: &EngineSeat, id: u64) -> Result<VecDeque<Row>, Failure> {
+    let queue_id = QueueId(i64::try_from(id).map_err(|_| Failure::invalid(format!("queue id {id}")))?);
+    let rows = engine.run(engine.engine.attempts(queue_id))?;
+    let row = |(recipient, result): (String, crate::store::AttemptResult)| Row {
+        kind: MAILCORE_LIST_ATTEMPTS,
+        id,
+        time_ms: result.at.0,
+        state: fares(None, std::slice::from_ref(&(recipient.clone(), result.clone()))).state,
+        code: u32::from(result.code),
+        texts: [recipient, result.text, result.host],
+        ..Row::default()
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+fn mailboxes(engine: &EngineSeat, account: crate::base::AccountId) -> Result<VecDeque<Row>, Failure> {
+    let row = |info: crate::store::MailboxInfo| Row {
+        kind: MAILCORE_LIST_MAILBOXES,
+        id: info.id.0 as u64,
+        size: info.octets,
+        mod_seq: info.mod_seq,
+        flags: u32::from(info.subscribed) | u32::from(info.selectable) << 1,
+        total: info.total,
+        unseen: info.unseen,
+        texts: [info.name, info.special_use.map_or("", SpecialUse::attribute).to_owned(), String::new()],
+        ..Row::default()
+    };
+    Ok(engine.run(engine.engine.mailboxes(account))?.into_iter().map(row).collect())
+}
+
+impl State {
+    fn next(&mut self, engine: &EngineSeat) -> Result<Option<Row>, Failure> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        while self.rows.is_empty() {
+            if !self.fetch(engine)? {
+                return Ok(None);
+            }
+        }
+        self.left -= 1;
+        Ok(self.rows.pop_front())
+    }
+
+    /// The next page; false at the end.
+    fn fetch(&mut self, engine: &EngineSeat) -> Result<bool, Failure> {
+        let wanted = self.left.min(PAGE_ROWS);
+        match &mut self.more {
+            More::Nothing => Ok(false),
+            More::Queue(after) => {
+                let items = engine.run(engine.engine.queue_list(*after, wanted))?;
+                let Some(last) = items.last() else { return Ok(false) };
+                *after = last.id;
+                for item in &items {
+                    self.rows.push_back(queued(engine, item)?);
+                }
+                Ok(true)
+            }
+            More::Messages(mailbox, states) => {
+                let page: Vec<_> = states.drain(..wanted.min(states.len())).collect();
+                if page.is_empty() {
+                    return Ok(false);
+                }
+                self.rows = messages(mailbox, &page)?;
+                Ok(true)
+            }
+        }
+    }
+}
+
+fn queued(engine: &EngineSeat, item: &Item) -> Result<Row, Failure> {
+    let attempts = engine.run(engine.engine.attempts(item.id))?;
+    let fares = fares(Some(item), &attempts);
+    let waiting = item.recipients.iter().filter(|recipient| recipient.state == RecipientState::Waiting);
+    let waiting: Vec<String> = waiting.map(|recipient| recipient.recipient.address.to_string()).collect();
+    let from = item.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let last = attempts.last().map(|(_, result)| result.text.clone()).unwrap_or_default();
+    Ok(Row {
+        kind: MAILCORE_LIST_QUEUE,
+        id: item.id.0 as u64,
+        size: item.size,
+        time_ms: item.created.0,
+        due_ms: fares.next_ms,
+        flags: u32::from(item.held),
+        state: fares.state,
+        attempts: item.recipients.iter().map(|recipient| recipient.attempts).max().unwrap_or(0),
+        code: fares.smtp_code,
+        texts: [from, waiting.join(","), last],
+        ..Row::default()
+    })
+}
+
+/// The subject in an ENVELOPE as IMAP writes it (RFC 9051 §7.5.2): its second string, decoded. The one beside it
+/// in the store is cut and folded for sorting.
+fn subject(envelope: &[u8]) -> String {
+    let rest = envelope.strip_prefix(b"(").unwrap_or_default();
+    let subject = string(rest).and_then(|(_, rest)| string(rest.strip_prefix(b" ")?));
+    subject.map(|(text, _)| encoded_word::decode(&text)).unwrap_or_default()
+}
+
+/// A quoted string, literal or NIL at the start, and what follows it.
+fn string(octets: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    if let Some(rest) = octets.strip_prefix(b"NIL") {
+        return Some((Vec::new(), rest));
+    }
+    if let Some(rest) = octets.strip_prefix(b"{") {
+        let end = rest.iter().position(|c| *c == b'}')?;
+        let length: usize = std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()?;
+        let (text, rest) = rest.get(end + 1..)?.strip_prefix(b"\r\n")?.split_at_checked(length)?;
+        return Some((text.to_vec(), rest));
+    }
+    let mut text = Vec::new();
+    let mut rest = octets.strip_prefix(b"\"")?;
+    loop {
+        let (first, after) = rest.split_first()?;
+        rest = after;
+        match first {
+            b'"' => return Some((text, rest)),
+            b'\\' => {
+                let (escaped, after) = rest.split_first()?;
+                text.push(*escaped);
+                rest = after;
+            }
+            other => text.push(*other),
+        }
+    }
+}
+
+fn messages(mailbox: &MailboxSeat, page: &[(Uid, Flags, u64)]) -> Result<VecDeque<Row>, Failure> {
+    let uids: Vec<Uid> = page.iter().map(|(uid, ..)| *uid).collect();
+    let facts = mailbox.facts(&uids)?;
+    let engine = &mailbox.account.engine;
+    let blobs = facts.iter().map(|fact| fact.blob).collect();
+    let metas = engine.run(engine.engine.metas(blobs))?;
+    let mut rows = VecDeque::with_capacity(facts.len());
+    let mut states = page.iter();
+    for (fact, meta) in facts.iter().zip(metas) {
+        // Facts come in the order of the page; those of messages that are gone are missing.
+        let Some((_, flags, mod_seq)) = states.find(|(uid, ..)| *uid == fact.uid) else { break };
+        let meta = meta.unwrap_or_default();
+        rows.push_back(Row {
+            kind: MAILCORE_LIST_MESSAGES,
+            id: u64::from(fact.uid),
+            size: fact.size,
+            mod_seq: *mod_seq,
+            time_ms: fact.internal_date.0,
+            flags: flags_to_c(*flags),
+            texts: [meta.from, subject(&meta.envelope), meta.message_id],
+            ..Row::default()
+        });
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::subject;
+
+    #[test]
+    fn subjects_from_envelopes() {
+        for (envelope, text) in [
+            (&b"(\"date\" \"Hello\" NIL)"[..], "Hello"),
+            (b"(NIL \"a \\\"b\\\\\" NIL)", "a \"b\\"),
+            (b"(\"d\" {6}\r\n\"q\"\r\nx NIL)", "\"q\"x"),
+            (b"(\"d\" \"=?utf-8?q?J=C3=BCrgen?=\" NIL)", "J\u{fc}rgen"),
+            (b"(NIL NIL NIL)", ""),
+            (b"(\"d\" \"open", ""),
+            (b"", ""),
+        ] {
+            assert_eq!(subject(envelope), text);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Events: what happened, pulled by the host.
+
+use super::buf::mailcore_buf;
+use super::engine::duration;
+use super::error::mailcore_error;
+use super::object::{self, mailcore_engine};
+use super::panic::wall;
+use super::record::{self, Record};
+use super::result::{Failure, MAILCORE_E_STATE};
+use super::text::give;
+use crate::base::ErrorKind;
+use crate::base::event::{Event, Outcome};
+use crate::engine::events::Said;
+
+/// The engine is ready: all that was asked for listens.
+pub const MAILCORE_EVENT_STARTED: u32 = 1;
+/// The engine has drained and stopped.
+pub const MAILCORE_EVENT_STOPPED: u32 = 2;
+/// A message was accepted into the queue. subject: queue id; count: recipients.
+pub const MAILCORE_EVENT_QUEUED: u32 = 3;
+/// A message was filed into a mailbox. subject: UID.
+pub const MAILCORE_EVENT_FILED: u32 = 4;
+/// A recipient's next host took the message. subject: queue id; code: SMTP reply code.
+pub const MAILCORE_EVENT_DELIVERED: u32 = 5;
+/// An attempt failed for now and will be repeated. subject: queue id; code: SMTP reply code, or 0.
+pub const MAILCORE_EVENT_DEFERRED: u32 = 6;
+/// A recipient was given up. subject: queue id; code: SMTP reply code, or 0.
+pub const MAILCORE_EVENT_FAILED: u32 = 7;
+/// A recipient was given up since the queue lifetime is over. subject: queue id.
+pub const MAILCORE_EVENT_EXPIRED: u32 = 8;
+/// A bounce was written. subject: queue id of the message that failed.
+pub const MAILCORE_EVENT_BOUNCED: u32 = 9;
+/// A peer logged in (code 1) or failed to (code 0).
+pub const MAILCORE_EVENT_LOGIN: u32 = 10;
+/// The store failed (code 1) or came back (code 0).
+pub const MAILCORE_EVENT_STORE: u32 = 11;
+/// Something inside broke and was contained.
+pub const MAILCORE_EVENT_FATAL: u32 = 12;
+/// The host was too slow. count: events that were dropped.
+pub const MAILCORE_EVENT_OVERFLOW: u32 = 13;
+/// An event of a kind that this header does not name; detail has it.
+pub const MAILCORE_EVENT_OTHER: u32 = 14;
+
+/// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_event {
+    /// sizeof(mailcore_event), set by MAILCORE_EVENT_INIT.
+    pub struct_size: u32,
+    /// MAILCORE_EVENT_ and what happened.
+    pub r#type: u32,
+    /// Counts up by one from 1; a gap means that events were dropped.
+    pub seq: u64,
+    /// When, in milliseconds since 1970, UTC, on the engine's clock.
+    pub time_ms: i64,
+    /// What it is about: see the type.
+    pub subject: u64,
+    /// See the type.
+    pub code: i32,
+    /// See the type.
+    pub count: u32,
+    /// Everything there is to say, as a JSON object in UTF-8; `event` names the type.
+    pub detail: mailcore_buf,
+}
+
+// SAFETY: numbers and a buffer, which may be NULL.
+unsafe impl Record for mailcore_event {
+    const NAME: &'static str = "mailcore_event";
+}
+
+/// Gives a descriptor that is readable exactly while mailcore_events_next() would not wait.
+///
+/// [nowait] [hook-ok] For poll(), select(), epoll and event loops. It belongs to the library: never read,
+/// write or close it; it is closed with the engine.
+///
+/// @param engine  the engine
+/// @param fd  takes the descriptor
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UNSUPPORTED
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_events_fd(engine: mailcore_engine, fd: *mut i32, err: *mut mailcore_error) -> i32 {
+    wall!(err, {
+        let seat = object::engine(engine)?;
+        if fd.is_null() {
+            return Err(Failure::null("fd"));
+        }
+        #[cfg(unix)]
+        {
+            // SAFETY: the caller's output.
+            unsafe { give(fd, seat.engine.events().descriptor()) };
+            Ok(0)
+        }
+        #[cfg(not(unix))]
+        {
+            Err(Failure::plain(super::result::MAILCORE_E_UNSUPPORTED))
+        }
+    })
+}
+
+/// Takes the next event.
+///
+/// [wait] Empties *event first, so that one struct serves a whole loop; the last one is emptied by
+/// mailcore_event_clear().
+///
+/// @param engine  the engine
+/// @param timeout_ms  how long to wait: -1 for ever, 0 not at all
+/// @param event  takes the event
+/// @param err  takes what went wrong, or NULL
+/// @returns 1 for an event, 0 when there was none in time, MAILCORE_E_STATE when the engine has stopped and
+/// there will be none, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INTERRUPTED
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_events_next(
+    engine: mailcore_engine,
+    timeout_ms: i32,
+    event: *mut mailcore_event,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::engine(engine)?;
+        // SAFETY: the caller gives NULL or a struct with its size.
+        let mut old = unsafe { record::read(event.cast_const()) }?;
+        let timeout = duration(timeout_ms);
+        let said = match seat.next_event(timeout) {
+            Ok(Some(said)) => said,
+            Ok(None) => return Err(Failure::new(MAILCORE_E_STATE, "the engine has stopped: no more events")),
+            Err(e) if e.kind() == ErrorKind::Timeout => return Ok(0),
+            Err(e) => return Err(e.into()),
+        };
+        let mut new = describe(&said)?;
+        // SAFETY: zero, or filled by an earlier call.
+        unsafe { old.detail.free() };
+        new.struct_size = old.struct_size;
+        if (old.struct_size as usize) < size_of::<mailcore_event>() {
+            // SAFETY: ours; the caller's struct has no room for it.
+            unsafe { new.detail.free() };
+        }
+        // SAFETY: checked by `read` above.
+        unsafe { record::write(event, &new) };
+        Ok(1)
+    })
+}
+
+/// Frees what an event holds and sets it to zero, its size apart.
+///
+/// [nowait] [hook-ok] A second call does nothing. NULL is allowed.
+///
+/// @param event  the event, or NULL
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_event_clear(event: *mut mailcore_event) {
+    wall!(else (), {
+        // SAFETY: NULL, or a struct with its size that was zero or filled by mailcore_events_next.
+        if let Ok(mut old) = unsafe { record::read(event.cast_const()) } {
+            // SAFETY: as above.
+            unsafe { old.detail.free() };
+            let empty = empty();
+            // SAFETY: as above.
+            unsafe { record::write(event, &empty) };
+        }
+    })
+}
+
+fn empty() -> mailcore_event {
+    let struct_size = size_of::<mailcore_event>() as u32;
+    let detail = mailcore_buf::EMPTY;
+    mailcore_event { struct_size, r#type: 0, seq: 0, time_ms: 0, subject: 0, code: 0, count: 0, detail }
+}
+
+fn describe(said: &Said) -> Result<mailcore_event, Failure> {
+    let (kind, subject, code, count) = numbers(&said.event);
+    let detail = mailcore_buf::copy_of(json(said).as_bytes())?;
+    let time_ms = said.at.0;
+    Ok(mailcore_event { r#type: kind, seq: said.sequence, time_ms, subject, code, count, detail, ..empty() })
+}
+
+/// Type, subject, code and count.
+fn numbers(event: &Event) -> (u32, u64, i32, u32) {
+    let id = |id: &crate::base::QueueId| id.0 as u64;
+    match event {
+        Event::Started => (MAILCORE_EVENT_STARTED, 0, 0, 0),
+        Event::Stopped => (MAILCORE_EVENT_STOPPED, 0, 0, 0),
+        Event::Queued { id: queue, to, .. } => (MAILCORE_EVENT_QUEUED, id(queue), 0, to.len() as u32),
+        Event::Filed { uid, .. } => (MAILCORE_EVENT_FILED, u64::from(*uid), 0, 0),
+        Event::Attempted { id: queue, outcome, code, .. } => (outcome_type(*outcome), id(queue), i32::from(*code), 0),
+        Event::Bounced { id: queue, .. } => (MAILCORE_EVENT_BOUNCED, id(queue), 0, 0),
+        Event::Login { ok, .. } => (MAILCORE_EVENT_LOGIN, 0, i32::from(*ok), 0),
+        Event::Store { down, .. } => (MAILCORE_EVENT_STORE, 0, i32::from(*down), 0),
+        Event::Fatal { .. } => (MAILCORE_EVENT_FATAL, 0, 0, 0),
+        Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, u32::try_from(*dropped).unwrap_or(u32::MAX)),
+    }
+}
+
+fn outcome_type(outcome: Outcome) -> u32 {
+    match outcome {
+        Outcome::Delivered => MAILCORE_EVENT_DELIVERED,
+        Outcome::Deferred => MAILCORE_EVENT_DEFERRED,
+        Outcome::Failed => MAILCORE_EVENT_FAILED,
+        Outcome::Expired => MAILCORE_EVENT_EXPIRED,
+    }
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Deferred => "deferred",
+        Outcome::Failed => "failed",
+        Outcome::Expired => "expired",
+    }
+}
+
+/// The event as a JSON object, `event`, `seq` and `time_ms` first.
+fn json(said: &Said) -> String {
+    let head = |name: &str| Json::new().text("event", name).number("seq", said.sequence).number("time_ms", said.at.0);
+    let json = match &said.event {
+        Event::Started => head("started"),
+        Event::Stopped => head("stopped"),
+        Event::Queued { id, from, to, size } => {
+            head("queued").number("id", id.0).text("from", from).texts("to", to).number("size", *size)
+        }
+        Event::Filed { account, address, mailbox, mailbox_name, uid, size } => head("filed")
+            .number("account", account.0)
+            .text("address", address)
+            .number("mailbox", mailbox.0)
+            .text("mailbox_name", mailbox_name)
+            .number("uid", *uid)
+            .number("size", *size),
+        Event::Attempted { id, recipient, outcome, host, code, enhanced, text, next } => {
+            let json = head(outcome_name(*outcome)).number("id", id.0).text("recipient", recipient).text("host", host);
+            let json = json.number("code", *code).text("enhanced", enhanced).text("text", text);
+            match next {
+                Some(next) => json.number("next_ms", next.0),
+                None => json,
+            }
+        }
+        Event::Bounced { id, report, to } => {
+            let json = head("bounced").number("id", id.0).text("to", to);
+            match report {
+                Some(report) => json.number("report", report.0),
+                None => json,
+            }
+        }
+        Event::Login { protocol, user, peer, ok } => {
+            head("login").text("protocol", protocol).text("user", user).text("peer", peer).switch("ok", *ok)
+        }
+        Event::Store { down, text } => head("store").switch("down", *down).text("text", text),
+        Event::Fatal { text } => head("fatal").text("text", text),
+        Event::Overflow { dropped } => head("overflow").number("dropped", *dropped),
+    };
+    json.finish()
+}
+
+/// Writes a JSON object, its members in the order given.
+struct Json(String);
+
+impl Json {
+    fn new() -> Self {
+        Self("{".to_owned())
+    }
+
+    fn member(mut self, name: &str, value: &str) -> Self {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&format!("\"{name}\":{value}"));
+        self
+    }
+
+    fn text(self, name: &str, value: &str) -> Self {
+        let quoted = serde_json::Value::from(value).to_string();
+        self.member(name, &quoted)
+    }
+
+    fn texts(self, name: &str, values: &[String]) -> Self {
+        let quoted = serde_json::Value::from(values).to_string();
+        self.member(name, &quoted)
+    }
+
+    fn number(self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.member(name, &value.to_string())
+    }
+
+    fn switch(self, name: &str, value: bool) -> Self {
+        self.member(name, if value { "true" } else { "false" })
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{QueueId, Timestamp};
+
+    #[test]
+    fn details_are_json() {
+        let said = |event| Said { sequence: 3, at: Timestamp(1_000), event };
+        let queued = Event::Queued {
+            id: QueueId(7),
+            from: "a\"b@x".to_owned(),
+            to: vec!["c@d".to_owned(), "e@f".to_owned()],
+            size: 9,
+        };
+        let text = json(&said(queued));
+        assert_eq!(
+            text,
+            r#"{"event":"queued","seq":3,"time_ms":1000,"id":7,"from":"a\"b@x","to":["c@d","e@f"],"size":9}"#
+        );
+        let attempted = Event::Attempted {
+            id: QueueId(7),
+            recipient: "c@d".to_owned(),
+            outcome: Outcome::Deferred,
+            host: "mx.d".to_owned(),
+            code: 451,
+            enhanced: "4.7.1".to_owned(),
+            text: "later\r\n\u{1}".to_owned(),
+            next: Some(Timestamp(5)),
+        };
+        let value: serde_json::Value = serde_json::from_str(&json(&said(attempted.clone()))).unwrap();
+        assert_eq!(value["event"], "deferred");
+        assert_eq!(value["text"], "later\r\n\u{1}");
+        assert_eq!(value["next_ms"], 5);
+        assert_eq!(numbers(&attempted), (MAILCORE_EVENT_DEFERRED, 7, 451, 0));
+        assert_eq!(numbers(&Event::Overflow { dropped: 1 << 40 }), (MAILCORE_EVENT_OVERFLOW, 0, 0, u32::MAX));
+    }
+}

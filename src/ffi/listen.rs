@@ -1,0 +1,124 @@
+//! Servers: listening sockets.
+
+use std::ffi::c_char;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::engine::EngineSeat;
+use super::error::mailcore_error;
+use super::object::{self, Object, mailcore_engine, mailcore_listener};
+use super::panic::wall;
+use super::record::{self, Record};
+use super::result::Failure;
+use super::text::{give, needed};
+use crate::base::Service;
+use crate::engine::ListenerId;
+
+/// SMTP from the world (usually port 25), STARTTLS.
+pub const MAILCORE_SERVICE_MX: u32 = 1;
+/// Submission by accounts (587), STARTTLS.
+pub const MAILCORE_SERVICE_SUBMISSION: u32 = 2;
+/// Submission by accounts (465), TLS from the first octet.
+pub const MAILCORE_SERVICE_SUBMISSIONS: u32 = 3;
+/// LMTP.
+pub const MAILCORE_SERVICE_LMTP: u32 = 4;
+/// IMAP (143), STARTTLS.
+pub const MAILCORE_SERVICE_IMAP: u32 = 5;
+/// IMAP (993), TLS from the first octet.
+pub const MAILCORE_SERVICE_IMAPS: u32 = 6;
+/// POP3 (110), STLS.
+pub const MAILCORE_SERVICE_POP3: u32 = 7;
+/// POP3 (995), TLS from the first octet.
+pub const MAILCORE_SERVICE_POP3S: u32 = 8;
+
+const SERVICES: [(u32, Service); 8] = [
+    (MAILCORE_SERVICE_MX, Service::Mx),
+    (MAILCORE_SERVICE_SUBMISSION, Service::Submission),
+    (MAILCORE_SERVICE_SUBMISSIONS, Service::Submissions),
+    (MAILCORE_SERVICE_LMTP, Service::Lmtp),
+    (MAILCORE_SERVICE_IMAP, Service::Imap),
+    (MAILCORE_SERVICE_IMAPS, Service::Imaps),
+    (MAILCORE_SERVICE_POP3, Service::Pop3),
+    (MAILCORE_SERVICE_POP3S, Service::Pop3s),
+];
+
+/// What to listen for and where. Set it up with MAILCORE_LISTEN_OPTIONS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_listen_options {
+    /// sizeof(mailcore_listen_options), set by MAILCORE_LISTEN_OPTIONS_INIT.
+    pub struct_size: u32,
+    /// MAILCORE_SERVICE_ and what is served.
+    pub service: u32,
+    /// Address to listen on, "127.0.0.1" or "::"; needed.
+    pub address: *const c_char,
+    /// Port; 0 takes a free one, which property listener.port tells.
+    pub port: u32,
+    /// 0.
+    pub flags: u32,
+}
+
+// SAFETY: numbers and a pointer, which may be NULL.
+unsafe impl Record for mailcore_listen_options {
+    const NAME: &'static str = "mailcore_listen_options";
+}
+
+/// A listener and the engine it belongs to.
+pub(crate) struct ListenerSeat {
+    pub engine: Arc<EngineSeat>,
+    pub id: ListenerId,
+    pub address: SocketAddr,
+}
+
+impl ListenerSeat {
+    /// Listens no more; sessions go on.
+    pub fn close(&self) -> Result<(), Failure> {
+        Ok(self.engine.engine.unlisten(self.id)?)
+    }
+}
+
+/// Listens for a service.
+///
+/// [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the first octet need a certificate: mailcore_tls_set(), or the one
+/// that the engine makes for itself.
+///
+/// @param engine  the engine
+/// @param options  what and where; needed
+/// @param listener  takes the handle, or NULL: it then listens until the engine stops
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
+/// MAILCORE_E_BUSY (the port is taken), MAILCORE_E_NETWORK, MAILCORE_E_STATE, MAILCORE_E_TLS
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_listen(
+    engine: mailcore_engine,
+    options: *const mailcore_listen_options,
+    listener: *mut mailcore_listener,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        // SAFETY: the caller's output.
+        unsafe { give(listener, 0) };
+        let seat = object::engine(engine)?;
+        // SAFETY: the caller gives NULL or a struct with its size.
+        let options = unsafe { record::read(options) }?;
+        // SAFETY: the caller's text.
+        let address = unsafe { needed(options.address, "address") }?;
+        let service = SERVICES.iter().find(|(number, _)| *number == options.service).map(|(_, service)| *service);
+        let service = service.ok_or_else(|| Failure::invalid(format!("service {} is none", options.service)))?;
+        if options.flags != 0 {
+            return Err(Failure::invalid(format!("flags: {:#x} has a bit that is not known", options.flags)));
+        }
+        let ip: IpAddr =
+            address.parse().map_err(|_| Failure::invalid(format!("address {address:?} is no IP address")))?;
+        let port = u16::try_from(options.port).map_err(|_| Failure::invalid(format!("port {}", options.port)))?;
+        let (id, address) = seat.run(seat.engine.listen(service, SocketAddr::new(ip, port)))?;
+        let listening = ListenerSeat { engine: seat, id, address };
+        if !listener.is_null() {
+            let handle = object::hold(Object::Listener(listening.into()))?;
+            // SAFETY: the caller's output.
+            unsafe { give(listener, handle) };
+        }
+        Ok(0)
+    })
+}

@@ -1,0 +1,140 @@
+//! What handles stand for, and how one is looked up.
+
+use std::sync::Arc;
+
+use super::account::AccountSeat;
+use super::cursor::CursorSeat;
+use super::engine::EngineSeat;
+use super::handle::{Table, Tag};
+use super::listen::ListenerSeat;
+use super::mailbox::MailboxSeat;
+use super::message::MessageSeat;
+use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_LIMIT};
+use crate::engine::interrupt::Interrupt;
+
+/// Any handle; 0 is none. Closed with mailcore_close().
+pub type mailcore_handle = u64;
+/// An engine: a store, its servers and its queue.
+pub type mailcore_engine = u64;
+/// An account of an engine.
+pub type mailcore_account = u64;
+/// A mailbox of an account.
+pub type mailcore_mailbox = u64;
+/// A message: one that is being written, or one that is kept.
+pub type mailcore_message = u64;
+/// A listing, read with mailcore_next().
+pub type mailcore_cursor = u64;
+/// A listening socket.
+pub type mailcore_listener = u64;
+
+/// What a handle stands for.
+#[derive(Clone)]
+pub(crate) enum Object {
+    Engine(Arc<EngineSeat>),
+    Account(Arc<AccountSeat>),
+    Mailbox(Arc<MailboxSeat>),
+    Message(Arc<MessageSeat>),
+    Cursor(Arc<CursorSeat>),
+    Listener(Arc<ListenerSeat>),
+}
+
+static OBJECTS: Table<Object> = Table::new();
+
+impl Object {
+    /// The engine it came from.
+    pub fn engine(&self) -> &Arc<EngineSeat> {
+        match self {
+            Object::Engine(seat) => seat,
+            Object::Account(seat) => &seat.engine,
+            Object::Mailbox(seat) => &seat.account.engine,
+            Object::Message(seat) => &seat.engine,
+            Object::Cursor(seat) => &seat.engine,
+            Object::Listener(seat) => &seat.engine,
+        }
+    }
+
+    /// What wakes the calls that wait on this handle. Only an engine's calls wait for others.
+    pub fn interrupt(&self) -> Option<&Interrupt> {
+        match self {
+            Object::Engine(seat) => Some(&seat.interrupt),
+            _ => None,
+        }
+    }
+
+    fn tag(&self) -> Tag {
+        match self {
+            Object::Engine(_) => Tag::Engine,
+            Object::Account(_) => Tag::Account,
+            Object::Mailbox(_) => Tag::Mailbox,
+            Object::Message(_) => Tag::Message,
+            Object::Cursor(_) => Tag::Cursor,
+            Object::Listener(_) => Tag::Listener,
+        }
+    }
+}
+
+/// A handle for `object`.
+pub(crate) fn hold(object: Object) -> Result<mailcore_handle, Failure> {
+    OBJECTS
+        .insert(object.tag(), object)
+        .ok_or_else(|| Failure::new(MAILCORE_E_LIMIT, "there are too many open handles"))
+}
+
+/// Ends a handle; gives what it stood for.
+pub(crate) fn release(handle: mailcore_handle) -> Result<Object, Failure> {
+    OBJECTS.remove(handle).ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))
+}
+
+/// Ends every handle that came from `engine`.
+pub(crate) fn release_all_of(engine: &Arc<EngineSeat>) -> Vec<Object> {
+    OBJECTS.remove_where(|object| Arc::ptr_eq(object.engine(), engine))
+}
+
+/// What any handle stands for.
+pub(crate) fn any(handle: mailcore_handle) -> Result<Object, Failure> {
+    OBJECTS.get(handle).ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))
+}
+
+/// An engine's handle.
+pub(crate) fn engine(handle: mailcore_engine) -> Result<Arc<EngineSeat>, Failure> {
+    match any(handle)? {
+        Object::Engine(seat) => Ok(seat),
+        _ => Err(other("engine")),
+    }
+}
+
+/// An account's handle.
+pub(crate) fn account(handle: mailcore_account) -> Result<Arc<AccountSeat>, Failure> {
+    match any(handle)? {
+        Object::Account(seat) => Ok(seat),
+        _ => Err(other("account")),
+    }
+}
+
+/// A mailbox's handle.
+pub(crate) fn mailbox(handle: mailcore_mailbox) -> Result<Arc<MailboxSeat>, Failure> {
+    match any(handle)? {
+        Object::Mailbox(seat) => Ok(seat),
+        _ => Err(other("mailbox")),
+    }
+}
+
+/// A message's handle.
+pub(crate) fn message(handle: mailcore_message) -> Result<Arc<MessageSeat>, Failure> {
+    match any(handle)? {
+        Object::Message(seat) => Ok(seat),
+        _ => Err(other("message")),
+    }
+}
+
+/// A cursor's handle.
+pub(crate) fn cursor(handle: mailcore_cursor) -> Result<Arc<CursorSeat>, Failure> {
+    match any(handle)? {
+        Object::Cursor(seat) => Ok(seat),
+        _ => Err(other("cursor")),
+    }
+}
+
+fn other(what: &str) -> Failure {
+    Failure::new(MAILCORE_E_HANDLE, format!("the handle is no {what}"))
+}

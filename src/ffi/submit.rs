@@ -1,0 +1,173 @@
+//! Outbound: giving a message to the engine, which answers for it from then on.
+
+use std::ffi::{c_char, c_void};
+
+use super::error::mailcore_error;
+use super::object::{self, mailcore_engine, mailcore_message};
+use super::panic::wall;
+use super::record::{self, Record};
+use super::result::Failure;
+use super::text::{give, items, needed, octets, optional};
+use crate::base::{Address, Content, Envelope, Recipient};
+
+/// Who a message is from and for. Set it up with MAILCORE_ENVELOPE_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_envelope {
+    /// sizeof(mailcore_envelope), set by MAILCORE_ENVELOPE_INIT.
+    pub struct_size: u32,
+    /// 0.
+    pub flags: u32,
+    /// Where failures go; NULL or "" for the null reverse-path: no failure is reported then.
+    pub from: *const c_char,
+    /// The recipients; needed.
+    pub to: *const *const c_char,
+    /// How many recipients there are.
+    pub to_count: usize,
+    /// An id of the sender's that comes back in reports (RFC 3461 ENVID), or NULL.
+    pub envelope_id: *const c_char,
+}
+
+// SAFETY: numbers and pointers, which may be NULL.
+unsafe impl Record for mailcore_envelope {
+    const NAME: &'static str = "mailcore_envelope";
+}
+
+/// Submits a message: recipients here are filed at once, the others are queued.
+///
+/// [disk] After it returned, the message is on disk and the engine answers for it. Missing Date and Message-ID
+/// fields are added. The message can be read, appended and submitted again.
+///
+/// @param message  the message
+/// @param envelope  from whom and for whom; needed
+/// @param id  takes the queue id, or 0 where all recipients are here; may be NULL
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
+/// MAILCORE_E_NOT_FOUND (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY,
+/// MAILCORE_E_STATE, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_submit(
+    message: mailcore_message,
+    envelope: *const mailcore_envelope,
+    id: *mut u64,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::message(message)?;
+        // SAFETY: the caller gives NULL or a struct with its size and texts.
+        let envelope = unsafe { record::read(envelope).and_then(|envelope| read(&envelope)) }?;
+        let content = seat.content()?;
+        let submitted = seat.engine.run(seat.engine.engine.submit(envelope, content))?;
+        // SAFETY: the caller's output.
+        unsafe { give(id, submitted.queued.map_or(0, |id| id.0 as u64)) };
+        Ok(0)
+    })
+}
+
+/// Submits a message in one call.
+///
+/// [disk] As mailcore_message_new(), mailcore_message_write() and mailcore_submit().
+///
+/// @param engine  the engine
+/// @param from  where failures go; NULL or "" for the null reverse-path
+/// @param to  the recipient, or several with commas between them
+/// @param data  header, empty line, body, with CRLF line ends
+/// @param len  how many octets they are
+/// @param id  takes the queue id, or 0 where all recipients are here; may be NULL
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND
+/// (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY, MAILCORE_E_STORE,
+/// MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_send(
+    engine: mailcore_engine,
+    from: *const c_char,
+    to: *const c_char,
+    data: *const c_void,
+    len: usize,
+    id: *mut u64,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::engine(engine)?;
+        // SAFETY: the caller's texts and octets.
+        let (from, to, data) =
+            unsafe { (optional(from, "from")?, needed(to, "to")?, octets(data.cast(), len, "data")?) };
+        let recipients = separate(to).map(|to| recipient(to.trim())).collect::<Result<_, Failure>>()?;
+        let envelope = Envelope { reverse_path: reverse_path(from)?, recipients, ..Envelope::default() };
+        let submitted = seat.run(seat.engine.submit(envelope, Content::from_octets(data)))?;
+        // SAFETY: the caller's output.
+        unsafe { give(id, submitted.queued.map_or(0, |id| id.0 as u64)) };
+        Ok(0)
+    })
+}
+
+/// # Safety
+/// The pointers in `envelope` are NULL or what its documentation says.
+unsafe fn read(envelope: &mailcore_envelope) -> Result<Envelope, Failure> {
+    if envelope.flags != 0 {
+        return Err(Failure::invalid(format!("flags: {:#x} has a bit that is not known", envelope.flags)));
+    }
+    // SAFETY: the caller's promise.
+    let (from, to, envelope_id) = unsafe {
+        (
+            optional(envelope.from, "from")?,
+            items(envelope.to, envelope.to_count, "to")?,
+            optional(envelope.envelope_id, "envelope_id")?,
+        )
+    };
+    if to.is_empty() {
+        return Err(Failure::invalid("there is no recipient"));
+    }
+    let mut recipients = Vec::with_capacity(to.len());
+    for text in to {
+        // SAFETY: the caller's promise.
+        recipients.push(recipient(unsafe { needed(*text, "to") }?)?);
+    }
+    let envelope_id = envelope_id.map(str::to_owned);
+    Ok(Envelope { reverse_path: reverse_path(from)?, recipients, envelope_id, ..Envelope::default() })
+}
+
+fn address(text: &str, what: &str) -> Result<Address, Failure> {
+    Address::parse(text).map_err(|e| Failure::invalid(format!("{what} {text:?}: {e}")))
+}
+
+fn reverse_path(from: Option<&str>) -> Result<Option<Address>, Failure> {
+    from.filter(|from| !from.is_empty()).map(|from| address(from, "from")).transpose()
+}
+
+fn recipient(to: &str) -> Result<Recipient, Failure> {
+    Ok(Recipient::new(address(to, "to")?))
+}
+
+/// Splits at the commas that do not stand in quotes.
+fn separate(list: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let mut escaped = false;
+    list.split(move |c| {
+        let separates = c == ',' && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && quoted && !escaped;
+        separates
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipients_by_commas() {
+        for (list, parts) in [
+            ("a@x", &["a@x"][..]),
+            ("a@x, b@y", &["a@x", " b@y"]),
+            ("\"a,b\"@x,c@y", &["\"a,b\"@x", "c@y"]),
+            ("\"a\\\",b\"@x,c@y", &["\"a\\\",b\"@x", "c@y"]),
+            ("", &[""]),
+        ] {
+            assert_eq!(separate(list).collect::<Vec<_>>(), parts, "{list}");
+        }
+    }
+}
