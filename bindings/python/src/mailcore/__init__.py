@@ -1,0 +1,57 @@
+"""libmailcore: an embeddable mail engine.
+
+    from email.message import EmailMessage
+    import mailcore
+
+    with mailcore.Engine("mail", hostname="mx.example.org") as engine:
+        engine.account_put("alice@example.org", "wonderland")
+        engine.listen("imap", port=1143)
+        id = engine.submit(message)
+        print(engine.wait(id, timeout=60))
+
+Every function may be called from any thread. After `os.fork` the child must open an engine of its own.
+"""
+
+from ._library import LIBRARY as _LIBRARY
+from ._library import PATH as library_path
+from .account import Account, Mailbox, MailboxInfo
+from .engine import Engine, Listener, Property, properties
+from .errors import (
+    AuthError,
+    Busy,
+    ClosedError,
+    DNSError,
+    Error,
+    Exists,
+    ForkedError,
+    Interrupted,
+    LimitError,
+    NetworkError,
+    NoMemoryError,
+    NotFound,
+    PanicError,
+    PolicyError,
+    ProtocolError,
+    StateError,
+    StoreError,
+    TimeoutError,
+    TLSError,
+    UsageError,
+)
+from .event import Delivery, DeliveryState, Event, Queued
+from .message import Flag, Message
+
+__version__ = "0.1.0"
+
+
+def build_info() -> str:
+    """Version, target and options of the library, for bug reports."""
+    return str(_LIBRARY.mailcore_build_info().decode())
+
+
+__all__ = [
+    "Account", "AuthError", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState", "Engine", "Error", "Event",
+    "Exists", "Flag", "ForkedError", "Interrupted", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
+    "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",
+    "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError", "build_info", "library_path", "properties",
+]  # fmt: skip

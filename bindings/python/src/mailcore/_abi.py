@@ -1,0 +1,453 @@
+"""The C interface as ctypes sees it. Written by generate_abi.py from include/mailcore.h: do not edit."""
+
+# fmt: off
+from ctypes import (
+    CDLL, POINTER, Structure, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p,
+    sizeof,
+)
+from typing import Any
+
+MAILCORE_VERSION_NUMBER = 1000
+MAILCORE_KEY_HOSTNAME = "hostname"
+MAILCORE_KEY_ENGINE_THREADS = "engine.threads"
+MAILCORE_KEY_STORE_READERS = "store.readers"
+MAILCORE_KEY_EVENTS_CAPACITY = "events.capacity"
+MAILCORE_KEY_MESSAGE_OCTETS_MAX = "message.octets_max"
+MAILCORE_KEY_SMTP_RECIPIENTS_MAX = "smtp.recipients_max"
+MAILCORE_KEY_SESSIONS_PER_LISTENER_MAX = "sessions.per_listener_max"
+MAILCORE_KEY_SESSIONS_PER_PEER_MAX = "sessions.per_peer_max"
+MAILCORE_KEY_LOGIN_ALLOW_PLAINTEXT = "login.allow_plaintext"
+MAILCORE_KEY_LOGIN_DOMAIN = "login.domain"
+MAILCORE_KEY_LOGIN_FAILURE_PAUSE_SECONDS = "login.failure_pause_seconds"
+MAILCORE_KEY_LOGIN_ARGON2_KIB = "login.argon2_kib"
+MAILCORE_KEY_LOGIN_ARGON2_PASSES = "login.argon2_passes"
+MAILCORE_KEY_LOGIN_SCRAM_ITERATIONS = "login.scram_iterations"
+MAILCORE_KEY_SUBMISSION_REPAIR_LINE_ENDS = "submission.repair_line_ends"
+MAILCORE_KEY_ADDRESS_SUBADDRESS_SEPARATOR = "address.subaddress_separator"
+MAILCORE_KEY_SMTP_WAIT_SECONDS = "smtp.wait_seconds"
+MAILCORE_KEY_POP3_WAIT_SECONDS = "pop3.wait_seconds"
+MAILCORE_KEY_IMAP_WAIT_SECONDS = "imap.wait_seconds"
+MAILCORE_KEY_IMAP_LOGIN_WAIT_SECONDS = "imap.login_wait_seconds"
+MAILCORE_KEY_TLS_HANDSHAKE_SECONDS = "tls.handshake_seconds"
+MAILCORE_KEY_TLS_SELF_SIGNED = "tls.self_signed"
+MAILCORE_KEY_OUTBOUND_PORT = "outbound.port"
+MAILCORE_KEY_OUTBOUND_SMART_HOST = "outbound.smart_host"
+MAILCORE_KEY_OUTBOUND_RETRY_SECONDS = "outbound.retry_seconds"
+MAILCORE_KEY_OUTBOUND_RETRY_JITTER_PERCENT = "outbound.retry_jitter_percent"
+MAILCORE_KEY_OUTBOUND_LIFETIME_SECONDS = "outbound.lifetime_seconds"
+MAILCORE_KEY_OUTBOUND_DELAY_REPORT_SECONDS = "outbound.delay_report_seconds"
+MAILCORE_KEY_OUTBOUND_DELIVERIES_MAX = "outbound.deliveries_max"
+MAILCORE_KEY_OUTBOUND_CONNECTIONS_PER_DESTINATION_MAX = "outbound.connections_per_destination_max"
+MAILCORE_KEY_OUTBOUND_KEEP_CONNECTION_SECONDS = "outbound.keep_connection_seconds"
+MAILCORE_KEY_OUTBOUND_IPV6 = "outbound.ipv6"
+MAILCORE_KEY_OUTBOUND_TLS = "outbound.tls"
+MAILCORE_KEY_DNS_SERVER = "dns.server"
+MAILCORE_KEY_DNS_HOST_ONLY = "dns.host_only"
+MAILCORE_KEY_DNS_DNSSEC = "dns.dnssec"
+MAILCORE_OK = 0
+MAILCORE_E_HANDLE = -1
+MAILCORE_E_NULL = -2
+MAILCORE_E_UTF8 = -3
+MAILCORE_E_VERSION = -4
+MAILCORE_E_INVALID = -5
+MAILCORE_E_KEY = -6
+MAILCORE_E_TYPE = -7
+MAILCORE_E_UNSUPPORTED = -8
+MAILCORE_E_STATE = -20
+MAILCORE_E_NOT_FOUND = -21
+MAILCORE_E_EXISTS = -22
+MAILCORE_E_BUSY = -23
+MAILCORE_E_LIMIT = -24
+MAILCORE_E_QUOTA = -25
+MAILCORE_E_STORE = -40
+MAILCORE_E_STORE_DOWN = -41
+MAILCORE_E_NETWORK = -60
+MAILCORE_E_DNS = -61
+MAILCORE_E_TLS = -62
+MAILCORE_E_PROTOCOL = -63
+MAILCORE_E_LOGIN = -80
+MAILCORE_E_POLICY = -81
+MAILCORE_E_PANIC = -100
+MAILCORE_E_NOMEM = -101
+MAILCORE_E_FORKED = -102
+MAILCORE_E_INTERRUPTED = -103
+MAILCORE_E_TIMEOUT = -104
+MAILCORE_TYPE_NUMBER = 1
+MAILCORE_TYPE_SWITCH = 2
+MAILCORE_TYPE_TEXT = 3
+MAILCORE_ON_ENGINE = 1
+MAILCORE_ON_ACCOUNT = 2
+MAILCORE_ON_MAILBOX = 3
+MAILCORE_ON_MESSAGE = 4
+MAILCORE_ON_LISTENER = 5
+MAILCORE_OPEN_CLOCK_BY_HOST = 1
+MAILCORE_LIST_ACCOUNTS = 1
+MAILCORE_LIST_DOMAINS = 2
+MAILCORE_LIST_ALIASES = 3
+MAILCORE_LIST_QUEUE = 4
+MAILCORE_LIST_ATTEMPTS = 5
+MAILCORE_LIST_MAILBOXES = 6
+MAILCORE_LIST_MESSAGES = 7
+MAILCORE_QUEUE_RETRY = 1
+MAILCORE_QUEUE_HOLD = 2
+MAILCORE_QUEUE_RELEASE = 3
+MAILCORE_QUEUE_BOUNCE = 4
+MAILCORE_QUEUE_DROP = 5
+MAILCORE_DELIVERY_WAITING = 0
+MAILCORE_DELIVERY_DELIVERED = 1
+MAILCORE_DELIVERY_DEFERRED = 2
+MAILCORE_DELIVERY_FAILED = 3
+MAILCORE_DELIVERY_EXPIRED = 4
+MAILCORE_MAILBOX_CREATE = 1
+MAILCORE_ACTION_CREATE = 1
+MAILCORE_ACTION_DELETE = 2
+MAILCORE_ACTION_RENAME = 3
+MAILCORE_ACTION_SUBSCRIBE = 4
+MAILCORE_ACTION_UNSUBSCRIBE = 5
+MAILCORE_FLAG_SEEN = 1
+MAILCORE_FLAG_ANSWERED = 2
+MAILCORE_FLAG_FLAGGED = 4
+MAILCORE_FLAG_DELETED = 8
+MAILCORE_FLAG_DRAFT = 16
+MAILCORE_SERVICE_MX = 1
+MAILCORE_SERVICE_SUBMISSION = 2
+MAILCORE_SERVICE_SUBMISSIONS = 3
+MAILCORE_SERVICE_LMTP = 4
+MAILCORE_SERVICE_IMAP = 5
+MAILCORE_SERVICE_IMAPS = 6
+MAILCORE_SERVICE_POP3 = 7
+MAILCORE_SERVICE_POP3S = 8
+MAILCORE_EVENT_STARTED = 1
+MAILCORE_EVENT_STOPPED = 2
+MAILCORE_EVENT_QUEUED = 3
+MAILCORE_EVENT_FILED = 4
+MAILCORE_EVENT_DELIVERED = 5
+MAILCORE_EVENT_DEFERRED = 6
+MAILCORE_EVENT_FAILED = 7
+MAILCORE_EVENT_EXPIRED = 8
+MAILCORE_EVENT_BOUNCED = 9
+MAILCORE_EVENT_LOGIN = 10
+MAILCORE_EVENT_STORE = 11
+MAILCORE_EVENT_FATAL = 12
+MAILCORE_EVENT_OVERFLOW = 13
+MAILCORE_EVENT_OTHER = 14
+
+mailcore_handle = c_uint64
+mailcore_engine = c_uint64
+mailcore_account = c_uint64
+mailcore_cursor = c_uint64
+mailcore_message = c_uint64
+mailcore_mailbox = c_uint64
+mailcore_listener = c_uint64
+
+
+class mailcore_buf(Structure):
+    data: Any
+    len: Any
+    _fields_ = [
+        ("data", POINTER(c_uint8)),
+        ("len", c_size_t),
+    ]
+
+
+class mailcore_property(Structure):
+    struct_size: Any
+    on: Any
+    type: Any
+    writable: Any
+    min: Any
+    max: Any
+    name: Any
+    initial: Any
+    doc: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("on", c_uint32),
+        ("type", c_uint32),
+        ("writable", c_uint32),
+        ("min", c_int64),
+        ("max", c_int64),
+        ("name", c_char_p),
+        ("initial", c_char_p),
+        ("doc", c_char_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_error(Structure):
+    struct_size: Any
+    code: Any
+    sys_errno: Any
+    smtp_code: Any
+    enhanced: Any
+    message: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("code", c_int32),
+        ("sys_errno", c_int32),
+        ("smtp_code", c_int32),
+        ("enhanced", c_char * 12),
+        ("message", c_char * 480),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_open(Structure):
+    struct_size: Any
+    flags: Any
+    folder: Any
+    hostname: Any
+    settings: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("folder", c_char_p),
+        ("hostname", c_char_p),
+        ("settings", c_char_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_query(Structure):
+    struct_size: Any
+    limit: Any
+    after: Any
+    id: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("limit", c_uint32),
+        ("after", c_uint64),
+        ("id", c_uint64),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_row(Structure):
+    struct_size: Any
+    kind: Any
+    id: Any
+    size: Any
+    mod_seq: Any
+    time_ms: Any
+    due_ms: Any
+    flags: Any
+    state: Any
+    attempts: Any
+    code: Any
+    total: Any
+    unseen: Any
+    name: Any
+    text: Any
+    detail: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("id", c_uint64),
+        ("size", c_uint64),
+        ("mod_seq", c_uint64),
+        ("time_ms", c_int64),
+        ("due_ms", c_int64),
+        ("flags", c_uint32),
+        ("state", c_uint32),
+        ("attempts", c_uint32),
+        ("code", c_uint32),
+        ("total", c_uint32),
+        ("unseen", c_uint32),
+        ("name", c_char_p),
+        ("text", c_char_p),
+        ("detail", c_char_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_envelope(Structure):
+    struct_size: Any
+    flags: Any
+    to: Any
+    to_count: Any
+    envelope_id: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("from", c_char_p),
+        ("to", POINTER(c_char_p)),
+        ("to_count", c_size_t),
+        ("envelope_id", c_char_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_delivery(Structure):
+    struct_size: Any
+    state: Any
+    attempts: Any
+    smtp_code: Any
+    next_ms: Any
+    enhanced: Any
+    host: Any
+    reply: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("state", c_uint32),
+        ("attempts", c_uint32),
+        ("smtp_code", c_uint32),
+        ("next_ms", c_int64),
+        ("enhanced", c_char * 12),
+        ("host", c_char * 256),
+        ("reply", c_char * 508),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_listen_options(Structure):
+    struct_size: Any
+    service: Any
+    address: Any
+    port: Any
+    flags: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("service", c_uint32),
+        ("address", c_char_p),
+        ("port", c_uint32),
+        ("flags", c_uint32),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_event(Structure):
+    struct_size: Any
+    type: Any
+    seq: Any
+    time_ms: Any
+    subject: Any
+    code: Any
+    count: Any
+    detail: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("type", c_uint32),
+        ("seq", c_uint64),
+        ("time_ms", c_int64),
+        ("subject", c_uint64),
+        ("code", c_int32),
+        ("count", c_uint32),
+        ("detail", mailcore_buf),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+def declare(library: CDLL) -> None:
+    """Tells ctypes the type of every function."""
+    library.mailcore_buf_free.argtypes = [POINTER(mailcore_buf)]
+    library.mailcore_buf_free.restype = None
+    library.mailcore_version.argtypes = []
+    library.mailcore_version.restype = c_uint32
+    library.mailcore_build_info.argtypes = []
+    library.mailcore_build_info.restype = c_char_p
+    library.mailcore_strerror.argtypes = [c_int32]
+    library.mailcore_strerror.restype = c_char_p
+    library.mailcore_property_info.argtypes = [c_uint32, POINTER(mailcore_property)]
+    library.mailcore_property_info.restype = c_int32
+    library.mailcore_get_i64.argtypes = [mailcore_handle, c_char_p, POINTER(c_int64), POINTER(mailcore_error)]
+    library.mailcore_get_i64.restype = c_int32
+    library.mailcore_get_str.argtypes = [mailcore_handle, c_char_p, POINTER(mailcore_buf), POINTER(mailcore_error)]
+    library.mailcore_get_str.restype = c_int32
+    library.mailcore_set_i64.argtypes = [mailcore_handle, c_char_p, c_int64, POINTER(mailcore_error)]
+    library.mailcore_set_i64.restype = c_int32
+    library.mailcore_set_str.argtypes = [mailcore_handle, c_char_p, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_set_str.restype = c_int32
+    library.mailcore_engine_open.argtypes = [POINTER(mailcore_open), POINTER(mailcore_engine), POINTER(mailcore_error)]
+    library.mailcore_engine_open.restype = c_int32
+    library.mailcore_engine_start.argtypes = [mailcore_engine, POINTER(mailcore_error)]
+    library.mailcore_engine_start.restype = c_int32
+    library.mailcore_engine_stop.argtypes = [mailcore_engine, c_int32, POINTER(mailcore_error)]
+    library.mailcore_engine_stop.restype = c_int32
+    library.mailcore_account_put.argtypes = [mailcore_engine, c_char_p, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_account_put.restype = c_int32
+    library.mailcore_account_open.argtypes = [mailcore_engine, c_char_p, POINTER(mailcore_account), POINTER(mailcore_error)]
+    library.mailcore_account_open.restype = c_int32
+    library.mailcore_account_delete.argtypes = [mailcore_engine, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_account_delete.restype = c_int32
+    library.mailcore_account_check.argtypes = [mailcore_engine, c_char_p, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_account_check.restype = c_int32
+    library.mailcore_alias_put.argtypes = [mailcore_engine, c_char_p, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_alias_put.restype = c_int32
+    library.mailcore_domain_put.argtypes = [mailcore_engine, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_domain_put.restype = c_int32
+    library.mailcore_domain_delete.argtypes = [mailcore_engine, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_domain_delete.restype = c_int32
+    library.mailcore_list.argtypes = [mailcore_handle, c_uint32, POINTER(mailcore_query), POINTER(mailcore_cursor), POINTER(mailcore_error)]
+    library.mailcore_list.restype = c_int32
+    library.mailcore_next.argtypes = [mailcore_cursor, POINTER(mailcore_row), POINTER(mailcore_error)]
+    library.mailcore_next.restype = c_int32
+    library.mailcore_message_new.argtypes = [mailcore_engine, POINTER(mailcore_message), POINTER(mailcore_error)]
+    library.mailcore_message_new.restype = c_int32
+    library.mailcore_message_write.argtypes = [mailcore_message, c_void_p, c_size_t, POINTER(mailcore_error)]
+    library.mailcore_message_write.restype = c_int32
+    library.mailcore_message_open.argtypes = [mailcore_handle, c_uint64, POINTER(mailcore_message), POINTER(mailcore_error)]
+    library.mailcore_message_open.restype = c_int32
+    library.mailcore_message_read.argtypes = [mailcore_message, c_uint64, c_void_p, c_size_t, POINTER(c_size_t), POINTER(mailcore_error)]
+    library.mailcore_message_read.restype = c_int32
+    library.mailcore_message_header.argtypes = [mailcore_message, c_char_p, c_uint32, POINTER(mailcore_buf), POINTER(mailcore_error)]
+    library.mailcore_message_header.restype = c_int32
+    library.mailcore_submit.argtypes = [mailcore_message, POINTER(mailcore_envelope), POINTER(c_uint64), POINTER(mailcore_error)]
+    library.mailcore_submit.restype = c_int32
+    library.mailcore_send.argtypes = [mailcore_engine, c_char_p, c_char_p, c_void_p, c_size_t, POINTER(c_uint64), POINTER(mailcore_error)]
+    library.mailcore_send.restype = c_int32
+    library.mailcore_queue_control.argtypes = [mailcore_engine, c_uint64, c_uint32, POINTER(mailcore_error)]
+    library.mailcore_queue_control.restype = c_int32
+    library.mailcore_queue_wait.argtypes = [mailcore_engine, c_uint64, c_int32, POINTER(mailcore_delivery), POINTER(mailcore_error)]
+    library.mailcore_queue_wait.restype = c_int32
+    library.mailcore_mailbox_open.argtypes = [mailcore_account, c_char_p, c_uint32, POINTER(mailcore_mailbox), POINTER(mailcore_error)]
+    library.mailcore_mailbox_open.restype = c_int32
+    library.mailcore_mailbox_control.argtypes = [mailcore_account, c_uint32, c_char_p, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_mailbox_control.restype = c_int32
+    library.mailcore_mailbox_append.argtypes = [mailcore_mailbox, mailcore_message, c_uint32, c_int64, POINTER(c_uint64), POINTER(mailcore_error)]
+    library.mailcore_mailbox_append.restype = c_int32
+    library.mailcore_mailbox_flag.argtypes = [mailcore_mailbox, POINTER(c_uint64), c_size_t, c_uint32, c_uint32, POINTER(mailcore_error)]
+    library.mailcore_mailbox_flag.restype = c_int32
+    library.mailcore_mailbox_copy.argtypes = [mailcore_mailbox, POINTER(c_uint64), c_size_t, mailcore_mailbox, c_uint32, POINTER(mailcore_error)]
+    library.mailcore_mailbox_copy.restype = c_int32
+    library.mailcore_mailbox_expunge.argtypes = [mailcore_mailbox, POINTER(c_uint64), c_size_t, POINTER(mailcore_error)]
+    library.mailcore_mailbox_expunge.restype = c_int32
+    library.mailcore_listen.argtypes = [mailcore_engine, POINTER(mailcore_listen_options), POINTER(mailcore_listener), POINTER(mailcore_error)]
+    library.mailcore_listen.restype = c_int32
+    library.mailcore_events_fd.argtypes = [mailcore_engine, POINTER(c_int32), POINTER(mailcore_error)]
+    library.mailcore_events_fd.restype = c_int32
+    library.mailcore_events_next.argtypes = [mailcore_engine, c_int32, POINTER(mailcore_event), POINTER(mailcore_error)]
+    library.mailcore_events_next.restype = c_int32
+    library.mailcore_event_clear.argtypes = [POINTER(mailcore_event)]
+    library.mailcore_event_clear.restype = None
+    library.mailcore_tls_set.argtypes = [mailcore_engine, c_char_p, c_char_p, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_tls_set.restype = c_int32
+    library.mailcore_tls_trust.argtypes = [mailcore_engine, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_tls_trust.restype = c_int32
+    library.mailcore_dns_set.argtypes = [mailcore_engine, c_char_p, c_char_p, c_char_p, c_uint32, POINTER(mailcore_error)]
+    library.mailcore_dns_set.restype = c_int32
+    library.mailcore_clock_set.argtypes = [mailcore_engine, c_int64, POINTER(mailcore_error)]
+    library.mailcore_clock_set.restype = c_int32
+    library.mailcore_clock_advance.argtypes = [mailcore_engine, c_int64, POINTER(mailcore_error)]
+    library.mailcore_clock_advance.restype = c_int32
+    library.mailcore_interrupt.argtypes = [mailcore_handle]
+    library.mailcore_interrupt.restype = c_int32
+    library.mailcore_close.argtypes = [mailcore_handle]
+    library.mailcore_close.restype = c_int32

@@ -1,0 +1,110 @@
+"""Finds the shared library, loads it, and turns its results into Python's.
+
+Search order: the file in MAILCORE_LIBRARY, the one bundled in this package (`_lib/`), the system's by its soname.
+`PATH` tells which one won.
+"""
+
+import ctypes
+import logging
+import os
+import pathlib
+import sys
+from typing import Any
+
+from . import _abi
+from .errors import Error, error_for
+
+_log = logging.getLogger("mailcore")
+
+if sys.platform == "darwin":
+    _NAMES = ("libmailcore.0.dylib", "libmailcore.dylib")
+elif sys.platform == "win32":
+    _NAMES = ("mailcore.dll",)
+else:
+    _NAMES = ("libmailcore.so.0", "libmailcore.so")
+
+
+def _load() -> "tuple[ctypes.CDLL, str]":
+    named = os.environ.get("MAILCORE_LIBRARY")
+    if named:
+        return ctypes.CDLL(named), named
+    folder = pathlib.Path(__file__).parent / "_lib"
+    for name in _NAMES:
+        if (folder / name).exists():
+            return ctypes.CDLL(str(folder / name)), str(folder / name)
+    missing = ""
+    for name in _NAMES:
+        try:
+            return ctypes.CDLL(name), name
+        except OSError as e:
+            missing = str(e)
+    raise ImportError(
+        f"libmailcore was not found ({missing}): install it, or set MAILCORE_LIBRARY to the path of {_NAMES[0]}"
+    )
+
+
+LIBRARY, PATH = _load()
+_abi.declare(LIBRARY)
+VERSION: int = LIBRARY.mailcore_version()
+if VERSION < _abi.MAILCORE_VERSION_NUMBER:
+    raise ImportError(
+        f"{PATH} is version {VERSION}, older than {_abi.MAILCORE_VERSION_NUMBER}, which this package was made for"
+    )
+_log.debug("libmailcore %s from %s", VERSION, PATH)
+
+
+def call(name: str, *arguments: Any) -> int:
+    """Calls a function whose last parameter is `err`; raises what went wrong."""
+    err = _abi.mailcore_error()
+    result: int = getattr(LIBRARY, name)(*arguments, ctypes.byref(err))
+    if result < 0:
+        raise _error(err)
+    return result
+
+
+def _error(err: Any) -> Error:
+    return error_for(
+        err.code,
+        err.message.decode("utf-8", "replace"),
+        smtp_code=err.smtp_code,
+        enhanced=err.enhanced.decode("ascii", "replace"),
+        errno=err.sys_errno,
+    )
+
+
+def close(handle: int) -> None:
+    """Closes a handle; raises where the store did not close cleanly."""
+    result = LIBRARY.mailcore_close(handle)
+    if result < 0:
+        raise error_for(result, LIBRARY.mailcore_strerror(result).decode())
+
+
+def text(value: "str | None") -> "bytes | None":
+    """A text for C; None is NULL."""
+    if value is None:
+        return None
+    if "\0" in value:
+        raise ValueError("a text for libmailcore cannot hold a NUL character")
+    return value.encode("utf-8")
+
+
+def take(buf: Any) -> bytes:
+    """The octets of a mailcore_buf, which is freed."""
+    try:
+        return ctypes.string_at(buf.data, buf.len) if buf.data else b""
+    finally:
+        LIBRARY.mailcore_buf_free(ctypes.byref(buf))
+
+
+def get(handle: int, key: str) -> str:
+    """A property as text."""
+    buf = _abi.mailcore_buf()
+    call("mailcore_get_str", handle, text(key), ctypes.byref(buf))
+    return take(buf).decode("utf-8")
+
+
+def get_number(handle: int, key: str) -> int:
+    """A property that is a number."""
+    value = ctypes.c_int64()
+    call("mailcore_get_i64", handle, text(key), ctypes.byref(value))
+    return value.value

@@ -1,0 +1,370 @@
+"""The engine: a store, its servers and its queue."""
+
+import ctypes
+import email.message
+import email.utils
+import time
+import warnings
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+
+from . import _abi
+from ._library import LIBRARY, call, close, get, get_number, text
+from .account import Account, rows, words
+from .errors import ClosedError, StateError, TimeoutError
+from .event import Delivery, DeliveryState, Event, Queued, delivery_of, event_of
+from .message import Draft, Message, moment, octets_of
+
+# Waits are cut into slices so that Ctrl-C works meanwhile.
+_SLICE_MS = 200
+
+_SERVICES = {
+    "mx": _abi.MAILCORE_SERVICE_MX,
+    "submission": _abi.MAILCORE_SERVICE_SUBMISSION,
+    "submissions": _abi.MAILCORE_SERVICE_SUBMISSIONS,
+    "lmtp": _abi.MAILCORE_SERVICE_LMTP,
+    "imap": _abi.MAILCORE_SERVICE_IMAP,
+    "imaps": _abi.MAILCORE_SERVICE_IMAPS,
+    "pop3": _abi.MAILCORE_SERVICE_POP3,
+    "pop3s": _abi.MAILCORE_SERVICE_POP3S,
+}
+
+_ACTIONS = {
+    "retry": _abi.MAILCORE_QUEUE_RETRY,
+    "hold": _abi.MAILCORE_QUEUE_HOLD,
+    "release": _abi.MAILCORE_QUEUE_RELEASE,
+    "bounce": _abi.MAILCORE_QUEUE_BOUNCE,
+    "drop": _abi.MAILCORE_QUEUE_DROP,
+}
+
+Setting = Union[str, int, bool]
+
+
+@dataclass(frozen=True)
+class Property:
+    """What can be set, or read, by name."""
+
+    name: str
+    doc: str
+    initial: str
+    minimum: int
+    maximum: int
+    writable: bool
+
+
+class Listener:
+    """A listening socket of an engine."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self.address = get(handle, "listener.address")
+        self.port = get_number(handle, "listener.port")
+
+    def close(self) -> None:
+        """Listens no more; its sessions go on."""
+        handle, self._handle = self._handle, 0
+        if handle:
+            close(handle)
+
+
+class Engine:
+    """A mail engine on the store in `folder`.
+
+    `with Engine(...) as engine:` starts it, and stops and closes it in the end; without `with`, call `start` and
+    `close`. Settings are given as a mapping by their names in the C header ("outbound.port"), or as keyword
+    arguments with `__` for the dot (`outbound__port=2525`).
+    """
+
+    def __init__(
+        self,
+        folder: "str | bytes | Any",
+        hostname: Optional[str] = None,
+        *,
+        settings: Optional[Mapping[str, Setting]] = None,
+        **more: Setting,
+    ) -> None:
+        self._handle = 0
+        self._started = False
+        lines: Dict[str, Setting] = dict(settings or {})
+        lines.update({name.replace("__", "."): value for name, value in more.items()})
+        import os
+
+        options = _abi.mailcore_open(
+            folder=os.fsencode(folder),
+            hostname=text(hostname),
+            settings=text("".join(f"{name}={_written(name, value)}\n" for name, value in lines.items())),
+        )
+        handle = _abi.mailcore_engine()
+        call("mailcore_engine_open", ctypes.byref(options), ctypes.byref(handle))
+        self._handle = handle.value
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    @property
+    def handle(self) -> int:
+        """The number of the C interface."""
+        if not self._handle:
+            raise ClosedError(_abi.MAILCORE_E_HANDLE, "the engine is closed")
+        return self._handle
+
+    def start(self) -> "Engine":
+        """Starts it: the queue is delivered, listeners may be opened."""
+        call("mailcore_engine_start", self.handle)
+        self._started = True
+        return self
+
+    def stop(self, timeout: Optional[float] = 10.0) -> None:
+        """Lets sessions and deliveries end for at most `timeout` seconds, then drops them."""
+        call("mailcore_engine_stop", self.handle, _milliseconds(timeout))
+
+    def close(self) -> None:
+        """Stops it and closes the store. A second call does nothing."""
+        handle, self._handle = self._handle, 0
+        if handle:
+            close(handle)
+
+    def interrupt(self) -> None:
+        """Ends the waits of other threads on this engine."""
+        LIBRARY.mailcore_interrupt(self.handle)
+
+    def __enter__(self) -> "Engine":
+        return self if self._started else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", 0):
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self)
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<Engine {self._handle:#x}>" if self._handle else "<Engine closed>"
+
+    # -- settings, names, keys, clock ------------------------------------------------------------------------
+
+    def get(self, name: str) -> str:
+        """A setting as text."""
+        return get(self.handle, name)
+
+    def set(self, name: str, value: Setting) -> None:
+        """Changes a setting, before the start."""
+        call("mailcore_set_str", self.handle, text(name), text(_written(name, value)))
+
+    def tls_set(self, certificate: "str | bytes", key: "str | bytes", server_name: Optional[str] = None) -> None:
+        """The certificate chain and key that are served, PEM; for clients that ask for `server_name`, or all."""
+        call("mailcore_tls_set", self.handle, text(server_name), _pem(certificate), _pem(key))
+
+    def trust(self, authorities: "str | bytes") -> None:
+        """Adds authorities (PEM) to those trusted for outgoing connections."""
+        call("mailcore_tls_trust", self.handle, _pem(authorities))
+
+    def dns_set(
+        self, name: Optional[str], type: Optional[str] = None, rdata: Optional[str] = None, ttl: int = 300
+    ) -> None:
+        """A DNS record in place of what the DNS says: `dns_set("example.net", "MX", "10 mx.example.net")`."""
+        call("mailcore_dns_set", self.handle, text(name), text(type), text(rdata), ttl)
+
+    def clock_set(self, at: datetime) -> None:
+        """Sets the engine's clock."""
+        call("mailcore_clock_set", self.handle, int(at.timestamp() * 1000))
+
+    def clock_advance(self, by: "timedelta | float") -> None:
+        """Moves the engine's clock forward, by a timedelta or by seconds."""
+        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+        call("mailcore_clock_advance", self.handle, int(seconds * 1000))
+
+    # -- accounts --------------------------------------------------------------------------------------------
+
+    def account_put(self, address: str, password: Optional[str]) -> Account:
+        """Makes an account, or gives it a new password (None: nobody can log in)."""
+        call("mailcore_account_put", self.handle, text(address), text(password))
+        return self.account(address)
+
+    def account(self, address: str) -> Account:
+        """An account; `NotFound`."""
+        return Account(self, address)
+
+    def account_delete(self, address: str) -> None:
+        """Deletes an account with all its mail."""
+        call("mailcore_account_delete", self.handle, text(address))
+
+    def account_check(self, address: str, password: str) -> None:
+        """Checks a password; `AuthError`."""
+        call("mailcore_account_check", self.handle, text(address), text(password))
+
+    def accounts(self) -> List[str]:
+        """Addresses of all accounts."""
+        return [words(r.name) for r in rows(self.handle, _abi.MAILCORE_LIST_ACCOUNTS)]
+
+    def domain_put(self, domain: str) -> None:
+        """Makes a domain local."""
+        call("mailcore_domain_put", self.handle, text(domain))
+
+    def domain_delete(self, domain: str) -> None:
+        """Makes a domain foreign again."""
+        call("mailcore_domain_delete", self.handle, text(domain))
+
+    def domains(self) -> List[str]:
+        """The local domains."""
+        return [words(r.name) for r in rows(self.handle, _abi.MAILCORE_LIST_DOMAINS)]
+
+    def alias_put(self, pattern: str, target: Optional[str]) -> None:
+        """Adds a target to an alias ("sales@example.org", "@example.org"); None removes it with all targets."""
+        call("mailcore_alias_put", self.handle, text(pattern), text(target))
+
+    def aliases(self) -> Dict[str, List[str]]:
+        """Targets by alias."""
+        found: Dict[str, List[str]] = {}
+        for r in rows(self.handle, _abi.MAILCORE_LIST_ALIASES):
+            found.setdefault(words(r.name), []).append(words(r.text))
+        return found
+
+    # -- outbound --------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        message: "email.message.Message | bytes",
+        sender: Optional[str] = None,
+        recipients: "str | Iterable[str] | None" = None,
+    ) -> int:
+        """Takes a message: recipients here have it, the others are queued. When this returns, it is on disk.
+
+        Sender and recipients are read from the header (From; To, Cc, Bcc) where they are not given and `message`
+        is no octets; "" is the null sender. Gives the queue id, 0 where every recipient is here.
+        """
+        if isinstance(message, email.message.Message):
+            if sender is None:
+                sender = _addresses(message, "sender", "from")[:1][0] if _addresses(message, "sender", "from") else ""
+            if recipients is None:
+                recipients = _addresses(message, "to", "cc", "bcc")
+        elif sender is None or recipients is None:
+            raise TypeError("octets have no sender and recipients of their own: give them")
+        to = [recipients] if isinstance(recipients, str) else list(recipients)
+        array = (ctypes.c_char_p * len(to))(*[text(address) for address in to])
+        envelope = _abi.mailcore_envelope(**{"from": text(sender), "to": array, "to_count": len(to)})
+        id = ctypes.c_uint64()
+        with Draft(self.handle, octets_of(message)) as draft:
+            call("mailcore_submit", draft.handle, ctypes.byref(envelope), ctypes.byref(id))
+        return id.value
+
+    def wait(self, id: int, timeout: Optional[float] = None) -> Delivery:
+        """Waits until a queued message is finished; `TimeoutError` after `timeout` seconds."""
+        delivery = _abi.mailcore_delivery()
+        for slice_ms in _slices(timeout):
+            try:
+                call("mailcore_queue_wait", self.handle, id, slice_ms, ctypes.byref(delivery))
+                return delivery_of(delivery)
+            except TimeoutError as e:
+                late = e
+        raise late
+
+    def delivery(self, id: int) -> Delivery:
+        """How a queued message fares now."""
+        delivery = _abi.mailcore_delivery()
+        try:
+            call("mailcore_queue_wait", self.handle, id, 0, ctypes.byref(delivery))
+        except TimeoutError:
+            pass
+        return delivery_of(delivery)
+
+    def queue(self) -> Iterator[Queued]:
+        """The queued messages."""
+        for r in rows(self.handle, _abi.MAILCORE_LIST_QUEUE):
+            recipients = tuple(words(r.text).split(",")) if r.text else ()
+            state = DeliveryState(r.state)
+            yield Queued(r.id, words(r.name), recipients, r.size, moment(r.time_ms), moment(r.due_ms), r.attempts,
+                         r.code, words(r.detail), bool(r.flags & 1), state)  # fmt: skip
+
+    def queue_control(self, action: str, id: int = 0) -> None:
+        """"retry", "hold", "release", "bounce" or "drop" one queued message, or (0) all."""
+        call("mailcore_queue_control", self.handle, id, _ACTIONS[action])
+
+    def queued_message(self, id: int) -> Message:
+        """The octets of a queued message."""
+        message = Message(self.handle, id)
+        message._open()
+        return message
+
+    # -- servers and events ----------------------------------------------------------------------------------
+
+    def listen(self, service: str, address: str = "127.0.0.1", port: int = 0) -> Listener:
+        """Listens: "mx", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"."""
+        if service not in _SERVICES:
+            raise ValueError(f"no service {service!r}; there are {', '.join(_SERVICES)}")
+        options = _abi.mailcore_listen_options(service=_SERVICES[service], address=text(address), port=port)
+        handle = _abi.mailcore_listener()
+        call("mailcore_listen", self.handle, ctypes.byref(options), ctypes.byref(handle))
+        return Listener(handle.value)
+
+    def fileno(self) -> int:
+        """A descriptor that is readable exactly while there is an event: for select and event loops."""
+        fd = ctypes.c_int32()
+        call("mailcore_events_fd", self.handle, ctypes.byref(fd))
+        return fd.value
+
+    def next_event(self, timeout: Optional[float] = None) -> Optional[Event]:
+        """The next event; None when there was none within `timeout` seconds (0: there is none now)."""
+        raw = _abi.mailcore_event()
+        try:
+            for slice_ms in _slices(timeout):
+                if call("mailcore_events_next", self.handle, slice_ms, ctypes.byref(raw)) == 1:
+                    return event_of(raw)
+            return None
+        finally:
+            LIBRARY.mailcore_event_clear(ctypes.byref(raw))
+
+    def events(self, timeout: Optional[float] = None) -> Iterator[Event]:
+        """Events as they come; ends when the engine has stopped, or when none came within `timeout` seconds."""
+        while True:
+            try:
+                event = self.next_event(timeout)
+            except (StateError, ClosedError):
+                return
+            if event is None:
+                return
+            yield event
+
+
+def properties() -> List[Property]:
+    """Everything that can be set, or read, by name."""
+    found = []
+    raw = _abi.mailcore_property()
+    index = 0
+    while LIBRARY.mailcore_property_info(index, ctypes.byref(raw)) == 1:
+        found.append(
+            Property(words(raw.name), words(raw.doc), words(raw.initial), raw.min, raw.max, bool(raw.writable))
+        )
+        index += 1
+    return found
+
+
+def _written(name: str, value: Setting) -> str:
+    written = str(int(value)) if isinstance(value, bool) else str(value)
+    if "\n" in written or "\n" in name:
+        raise ValueError(f"setting {name}: a value has one line")
+    return written
+
+
+def _pem(value: "str | bytes") -> "bytes | None":
+    return text(value.decode("ascii") if isinstance(value, bytes) else value)
+
+
+def _addresses(message: email.message.Message, *names: str) -> List[str]:
+    fields = [str(field) for name in names for field in message.get_all(name, [])]
+    return [address for _, address in email.utils.getaddresses(fields) if address]
+
+
+def _milliseconds(timeout: Optional[float]) -> int:
+    return -1 if timeout is None else max(0, int(timeout * 1000))
+
+
+def _slices(timeout: Optional[float]) -> Iterator[int]:
+    """Waits that add up to `timeout` seconds; at least one."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _SLICE_MS if end is None else min(_SLICE_MS, max(0, round((end - time.monotonic()) * 1000)))
+        yield left
+        if end is not None and time.monotonic() >= end:
+            return

@@ -1,0 +1,229 @@
+"""The main job through the Python package: submit, deliver, read, watch."""
+
+import email.message
+import os
+import select
+import smtplib
+import tempfile
+import threading
+import time
+import unittest
+import warnings
+
+import mailcore
+
+# Password hashing is made cheap: the tests are not about it.
+QUICK = {"login.argon2_kib": 8, "login.argon2_passes": 1, "outbound.retry_seconds": "1", "dns.host_only": True}
+
+
+def message(subject, to="bob@example.org"):
+    m = email.message.EmailMessage()
+    m["From"], m["To"], m["Subject"] = "Alice <alice@example.org>", to, subject
+    m.set_content("Hello,\n\n.a dot in front, and ümläuts.\n")
+    return m
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def engine(self, name="one", **settings):
+        engine = mailcore.Engine(
+            os.path.join(self.folder.name, name), hostname=f"{name}.example.org", settings={**QUICK, **settings}
+        )
+        self.addCleanup(engine.close)
+        return engine
+
+
+class Store(Case):
+    def test_submitted_mail_is_read_back(self):
+        with self.engine() as engine:
+            engine.account_put("alice@example.org", "wonderland")
+            bob = engine.account_put("bob@example.org", "builder")
+            id = engine.submit(message("hello"))
+            self.assertEqual(id, 0, "a recipient here is no queue's business")
+            (got,) = bob["INBOX"]
+            self.assertEqual((got.subject, got.flags), ("hello", mailcore.Flag(0)))
+            self.assertEqual(got.as_email().get_content(), "Hello,\n\n.a dot in front, and ümläuts.\n")
+            self.assertEqual(got.header("subject"), "hello")
+            self.assertIsNone(got.header("X-None"))
+            self.assertEqual(len(got.as_bytes()), got.size)
+            got.seek(-5, os.SEEK_END)
+            self.assertEqual(got.read(), got.as_bytes()[-5:])
+            self.assertEqual(len(bob["INBOX"]), 1)
+
+    def test_mailboxes(self):
+        with self.engine() as engine:
+            bob = engine.account_put("bob@example.org", "builder")
+            names = [info.name for info in bob.mailboxes()]
+            self.assertEqual(sorted(names), ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"])
+            work = bob.create("Work/2026")
+            inbox = bob["INBOX"]
+            uids = [inbox.append(message(f"m{n}"), mailcore.Flag.SEEN) for n in range(5)]
+            self.assertEqual([m.uid for m in inbox], uids)
+            inbox.flag(uids[:2], add=mailcore.Flag.FLAGGED, remove=mailcore.Flag.SEEN)
+            self.assertEqual([m.flags for m in inbox][1:3], [mailcore.Flag.FLAGGED, mailcore.Flag.SEEN])
+            inbox.copy(uids[0], work)
+            inbox.move(uids[1:3], work)
+            inbox.expunge([uids[4]])
+            self.assertEqual([m.subject for m in inbox], ["m0", "m3"])
+            self.assertEqual([m.subject for m in work], ["m0", "m1", "m2"])
+            self.assertEqual([m.subject for m in work.messages(after=1, limit=1)], ["m1"])
+            with self.assertRaises(KeyError):
+                inbox[uids[4]]
+            with self.assertRaises(mailcore.NotFound):
+                bob["Nowhere"]
+            bob.rename("Work/2026", "Work/old")
+            bob.delete("Work/old")
+
+    def test_accounts_and_errors(self):
+        engine = self.engine()
+        engine.account_put("alice@example.org", "wonderland")
+        engine.account_check("alice@example.org", "wonderland")
+        with self.assertRaises(mailcore.AuthError):
+            engine.account_check("alice@example.org", "looking-glass")
+        with self.assertRaises(mailcore.UsageError):
+            engine.account_put("no address", "x")
+        with self.assertRaises(ValueError):
+            engine.account_put("nul\0@example.org", "x")
+        engine.alias_put("sales@example.org", "alice@example.org")
+        self.assertEqual(engine.aliases(), {"sales@example.org": ["alice@example.org"]})
+        self.assertEqual((engine.accounts(), engine.domains()), (["alice@example.org"], ["example.org"]))
+        with self.assertRaises(mailcore.Busy):
+            mailcore.Engine(os.path.join(self.folder.name, "one"))
+        with self.assertRaises(mailcore.NotFound) as caught:
+            engine.set("outbound.prot", 25)
+        self.assertIn("outbound.port", str(caught.exception))
+        with self.assertRaises(mailcore.UsageError):
+            engine.set("outbound.port", 0)
+        engine.set("outbound.port", 2525)
+        self.assertEqual(engine.get("outbound.port"), "2525")
+        engine.start()
+        with self.assertRaises(mailcore.StateError):
+            engine.set("outbound.port", 25)
+        engine.close()
+        engine.close()
+        with self.assertRaises(mailcore.ClosedError):
+            engine.accounts()
+
+    def test_an_engine_left_open_warns_and_closes(self):
+        engine = mailcore.Engine(os.path.join(self.folder.name, "left"))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del engine
+        self.assertEqual([w.category for w in caught], [ResourceWarning])
+        mailcore.Engine(os.path.join(self.folder.name, "left")).close()
+
+
+class Road(Case):
+    def test_from_one_engine_to_another(self):
+        with self.engine("two") as two:
+            bob = two.account_put("bob@example.net", "builder")
+            at = two.listen("mx")
+            with self.engine("one", **{"outbound.port": at.port}) as engine:
+                engine.account_put("alice@example.org", "wonderland")
+                engine.dns_set("example.net", "MX", "10 mx.example.net")
+                engine.dns_set("mx.example.net", "A", "127.0.0.1")
+                id = engine.submit(message("over the wire", "bob@example.net"))
+                self.assertGreater(id, 0)
+                delivery = engine.wait(id, timeout=60)
+                self.assertTrue(delivery.delivered, delivery)
+                self.assertEqual(delivery.smtp_code, 250)
+                (got,) = bob["INBOX"]
+                self.assertEqual(got.subject, "over the wire")
+                self.assertEqual(list(engine.queue()), [])
+                lost = engine.submit(message("to nobody", "nobody@example.net"))
+                self.assertEqual(engine.wait(lost, timeout=60).state, mailcore.DeliveryState.FAILED)
+                names = [event.name for event in engine.events(timeout=0)]
+                for name in ("started", "queued", "delivered", "failed", "bounced"):
+                    self.assertIn(name, names)
+                (report,) = engine.account("alice@example.org")["INBOX"]
+                self.assertIn("multipart/report", report.header("Content-Type"))
+
+    def test_deferred_mail_can_be_handled(self):
+        with self.engine(**{"outbound.retry_seconds": "3600", "outbound.port": 1}) as engine:
+            engine.dns_set("example.net", "A", "127.0.0.1")
+            id = engine.submit(message("later", "bob@example.net"))
+            with self.assertRaises(mailcore.TimeoutError):
+                engine.wait(id, timeout=0.1)
+            until = time.monotonic() + 30
+            while engine.delivery(id).state is not mailcore.DeliveryState.DEFERRED and time.monotonic() < until:
+                time.sleep(0.02)
+            (queued,) = engine.queue()
+            self.assertEqual((queued.id, queued.recipients), (id, ("bob@example.net",)))
+            self.assertIn(b"later", engine.queued_message(id).as_bytes())
+            engine.queue_control("hold", id)
+            self.assertTrue(next(engine.queue()).held)
+            engine.queue_control("drop", id)
+            self.assertEqual(list(engine.queue()), [])
+
+    def test_submission_over_smtp(self):
+        with self.engine(**{"login.allow_plaintext": True}) as engine:
+            engine.account_put("alice@example.org", "wonderland")
+            bob = engine.account_put("bob@example.org", "builder")
+            at = engine.listen("submission")
+            with smtplib.SMTP("127.0.0.1", at.port, timeout=30) as smtp:
+                smtp.login("alice@example.org", "wonderland")
+                smtp.send_message(message("by SMTP"))
+            self.assertEqual([m.subject for m in bob["INBOX"]], ["by SMTP"])
+            at.close()
+            with self.assertRaises(OSError):
+                smtplib.SMTP("127.0.0.1", at.port, timeout=5)
+
+
+class Events(Case):
+    def test_the_descriptor_is_readable_exactly_while_there_is_an_event(self):
+        def readable():
+            return bool(select.select([engine], [], [], 0)[0])
+
+        engine = self.engine()
+        self.assertFalse(readable())
+        engine.start()
+        self.assertTrue(readable())
+        self.assertEqual(engine.next_event(0).name, "started")
+        self.assertFalse(readable())
+        self.assertIsNone(engine.next_event(0))
+        engine.stop(0)
+        self.assertEqual([event.name for event in engine.events(0)], ["stopped"])
+
+    def test_a_wait_is_interrupted_and_closing_is_safe(self):
+        engine = self.engine().start()
+        engine.next_event(5)
+        seen = []
+
+        def wait():
+            try:
+                engine.next_event(60)
+            except mailcore.Error as e:
+                seen.append(type(e))
+
+        for end in (engine.interrupt, engine.close):
+            thread = threading.Thread(target=wait)
+            thread.start()
+            # Both ends may come before the wait has begun; an interrupt is then repeated, a close is found.
+            while thread.is_alive():
+                if engine._handle:
+                    end()
+                thread.join(0.01)
+        self.assertEqual(seen[0], mailcore.Interrupted)
+        self.assertIn(seen[1], (mailcore.Interrupted, mailcore.ClosedError))
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+    def test_a_forked_child_is_told(self):
+        engine = self.engine().start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pid = os.fork()
+        if pid == 0:
+            try:
+                engine.accounts()
+            except mailcore.ForkedError:
+                os._exit(7)
+            finally:
+                os._exit(1)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 7)
+
+
+if __name__ == "__main__":
+    unittest.main()
