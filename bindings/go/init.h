@@ -1,0 +1,22 @@
+#ifndef MAILCORE_GO_INIT_H
+#define MAILCORE_GO_INIT_H
+
+#include <mailcore.h>
+#include <stdlib.h>
+
+#if MAILCORE_VERSION_NUMBER < 1000
+#error "this package needs libmailcore 0.1.0 or newer"
+#endif
+
+/* cgo sees no macros with braces: what the _INIT macros make, as functions. */
+static inline mailcore_error error_init(void) { mailcore_error x = MAILCORE_ERROR_INIT; return x; }
+static inline mailcore_open open_init(void) { mailcore_open x = MAILCORE_OPEN_INIT; return x; }
+static inline mailcore_envelope envelope_init(void) { mailcore_envelope x = MAILCORE_ENVELOPE_INIT; return x; }
+static inline mailcore_delivery delivery_init(void) { mailcore_delivery x = MAILCORE_DELIVERY_INIT; return x; }
+static inline mailcore_listen_options listen_init(void) { mailcore_listen_options x = MAILCORE_LISTEN_OPTIONS_INIT; return x; }
+static inline mailcore_event event_init(void) { mailcore_event x = MAILCORE_EVENT_INIT; return x; }
+static inline mailcore_property property_init(void) { mailcore_property x = MAILCORE_PROPERTY_INIT; return x; }
+static inline mailcore_query query_init(void) { mailcore_query x = MAILCORE_QUERY_INIT; return x; }
+static inline mailcore_row row_init(void) { mailcore_row x = MAILCORE_ROW_INIT; return x; }
+
+#endif
