@@ -1,0 +1,63 @@
+//! The Python and Go bindings, tested by their own tests against the library of this very build, and the C and
+//! Python examples.
+
+#![allow(clippy::disallowed_methods, reason = "a test runs programs and reads files")]
+
+#[path = "abi/support.rs"]
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use support::{folder, left_out, library, library_folder, root, run, tool};
+
+/// The library where the Python package looks for it.
+fn python(python: &str) -> Command {
+    let mut command = Command::new(python);
+    command.env("MAILCORE_LIBRARY", library()).env("PYTHONPATH", root().join("bindings/python/src"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1").args(["-W", "error::ResourceWarning"]);
+    command
+}
+
+#[test]
+fn python_package() {
+    let Some(program) = tool("python3", "the Python package") else { return };
+    let mut command = python(&program);
+    command.current_dir(root().join("bindings/python")).args(["-m", "unittest", "discover", "-s", "tests"]);
+    run(&mut command);
+}
+
+#[test]
+fn python_example_sends() {
+    let Some(program) = tool("python3", "examples/send.py") else { return };
+    let folder = folder("send-py");
+    let mut command = python(&program);
+    command.arg(root().join("examples/send.py")).arg(folder.join("store"));
+    // Nobody here has that address: the sender is told at once.
+    let out = command.args(["alice@example.org", "no address"]).output().expect("send.py");
+    assert!(!out.status.success());
+    assert!(String::from_utf8_lossy(&out.stderr).contains("mailcore.errors.UsageError"), "{out:?}");
+}
+
+#[test]
+fn go_module() {
+    let Some(go) = tool("go", "the Go module") else { return };
+    if tool("cc", "the Go module (cgo)").is_none() {
+        return;
+    }
+    let include = Path::new(env!("MAILCORE_HEADER")).parent().expect("folder of the header");
+    for arguments in [&["vet", "./..."][..], &["test", "-count=1", "./..."]] {
+        let mut command = Command::new(&go);
+        command.current_dir(root().join("bindings/go")).args(arguments);
+        command.env("CGO_ENABLED", "1").env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local");
+        command.env("CGO_CFLAGS", format!("-g -O1 -I{}", include.display()));
+        command.env("CGO_LDFLAGS", format!("-L{}", library_folder().display()));
+        command.env("LD_LIBRARY_PATH", library_folder());
+        let out = command.output().expect("go");
+        let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        if !out.status.success() && text.contains("requires go >=") {
+            return left_out(&format!("this Go is too old for the module: {text}"));
+        }
+        assert!(out.status.success(), "go {arguments:?}:\n{text}");
+    }
+}
