@@ -1161,14 +1161,12 @@ MAILCORE_API int32_t mailcore_set_str(mailcore_handle handle, const char *key, c
  * @param open  how; needed
  * @param engine  takes the handle; needed. 0 after a failure
  * @param err  takes what went wrong, or NULL
- * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY, MAILCORE_E_BUSY (the
+ * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY,
+ * MAILCORE_E_BUSY (the
  * store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_LIMIT
  * @since 0.1.0
  */
-MAILCORE_API
-int32_t mailcore_engine_open(const mailcore_open *open,
-                             mailcore_engine *engine,
-                             mailcore_error *err);
+MAILCORE_API int32_t mailcore_engine_open(const mailcore_open *open, mailcore_engine *engine, mailcore_error *err);
 
 /**
  * Starts the engine: the queue is delivered, and what listens is served.
@@ -1663,7 +1661,8 @@ int32_t mailcore_mailbox_expunge(mailcore_mailbox mailbox,
 /**
  * Listens for a service.
  *
- * [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the first octet need a certificate: mailcore_tls_set(), or the one
+ * [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the
+ * first octet need a certificate: mailcore_tls_set(), or the one
  * that the engine makes for itself.
  *
  * @param engine  the engine

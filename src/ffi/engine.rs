@@ -81,7 +81,8 @@ impl EngineSeat {
 /// @param open  how; needed
 /// @param engine  takes the handle; needed. 0 after a failure
 /// @param err  takes what went wrong, or NULL
-/// @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY, MAILCORE_E_BUSY (the
+/// @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY,
+/// MAILCORE_E_BUSY (the
 /// store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_LIMIT
 /// @since 0.1.0
 #[unsafe(no_mangle)]

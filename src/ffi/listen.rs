@@ -79,7 +79,8 @@ impl ListenerSeat {
 
 /// Listens for a service.
 ///
-/// [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the first octet need a certificate: mailcore_tls_set(), or the one
+/// [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the
+/// first octet need a certificate: mailcore_tls_set(), or the one
 /// that the engine makes for itself.
 ///
 /// @param engine  the engine
