@@ -201,6 +201,13 @@ impl SimDisk {
         inner.faults.push((when, fault));
     }
 
+    /// No fault and no cut that is still to come will come.
+    pub fn forgive(&self) {
+        let mut inner = self.lock();
+        inner.faults.clear();
+        inner.cut_at = None;
+    }
+
     /// Faults that have happened.
     pub fn faults_struck(&self) -> u64 {
         self.lock().faults_struck

@@ -16,7 +16,7 @@ use mailcore::base::settings::{OutboundTls, PasswordCost};
 use mailcore::base::world::Record;
 use smol::future::FutureExt;
 
-use crate::disk::{SimDisk, lock};
+use crate::disk::{Fault, SimDisk, When, lock};
 use crate::image::Loss;
 use crate::office::Office;
 use crate::peer::{Mood, Peer};
@@ -26,7 +26,7 @@ use crate::world::{Host, Sim};
 
 const MAILS: u64 = 6;
 const TROUBLE: Duration = Duration::from_secs(86_400);
-const CUTS: u64 = 3;
+const CUTS: u64 = 4;
 /// Trouble, the lifetime of a message, and the time its bounce may take.
 const DRAINED_AFTER: Duration = Duration::from_secs(5 * 86_400);
 /// Shorter than the default: what cannot arrive is tried less often.
@@ -154,10 +154,19 @@ fn token_of(octets: &[u8]) -> Option<String> {
     text.ends_with(&format!("\r\n\r\n{body}")).then(|| token.to_owned())
 }
 
-/// The power at an office fails a few times a day, mostly in the middle of a call of the disk.
+/// A few times a day an office's disk fails, or its power does, mostly in the middle of a call of the disk.
 async fn fail(office: Office, mut rng: Rng, cuts: Arc<Mutex<u64>>) {
     for _ in 0..CUTS {
         office.sleep(Duration::from_secs(rng.below(TROUBLE.as_secs() / CUTS))).await;
+        if rng.per_mille(500) {
+            let fault = Fault::ALL[rng.index(Fault::ALL.len())];
+            office.host.disk.fault(When::Call(rng.between(1, 400)), fault);
+            office.sleep(Duration::from_secs(rng.between(60, 7200))).await;
+            if office.queued().await.is_ok() {
+                continue;
+            }
+            // Still down: somebody comes and restarts it.
+        }
         let died = office.host.disk.die_at(rng.between(1, 400));
         let patience = office.sleep(Duration::from_secs(rng.between(1, 7200)));
         let dies = async {
@@ -168,6 +177,15 @@ async fn fail(office: Office, mut rng: Rng, cuts: Arc<Mutex<u64>>) {
         *lock(&cuts) += 1;
         office.sleep(Duration::from_secs(rng.below(3600))).await;
         office.boot().await.expect("boots again");
+    }
+    office.host.disk.forgive();
+}
+
+/// Somebody sets the clocks, forward and back.
+async fn set_clocks(sim: Sim, mut rng: Rng) {
+    for _ in 0..3 {
+        sim.clock.sleep(Duration::from_secs(rng.below(TROUBLE.as_secs() / 3))).await;
+        sim.clock.set_wall(rng.below(7_200_000) as i64 - 3_600_000);
     }
 }
 
@@ -207,6 +225,7 @@ fn journey(seed: u64, prepare: fn(&SimDisk)) -> Outcome {
             let rng = Rng::new(seed, &format!("power {}", office.domain));
             tasks.push(sim.bystander(fail(office.clone(), rng, cuts.clone())));
         }
+        tasks.push(sim.bystander(set_clocks(sim.clone(), Rng::new(seed, "wall clock"))));
         for task in tasks {
             task.await;
         }
