@@ -184,8 +184,8 @@ impl AsyncRead for TlsStream {
         let stream = self.get_mut();
         loop {
             let read = stream.ssl.ssl_read(out);
-            // Earlier writes, and answers to key updates. Where the peer takes no more, what it said before still counts;
-            // the next write tells.
+            // Earlier writes, and answers to key updates. Where the peer takes no more, what it said before still
+            // counts; the next write tells.
             let _ = stream.push_what_goes(cx);
             match read {
                 Ok(n) => return Poll::Ready(Ok(n)),
