@@ -315,5 +315,5 @@ fn nonsense_from_hosts() {
         }
         assert!(output.len() < 2_000, "{}", output.len());
     }
-    assert!(delivered > 500, "{delivered}");
+    assert!(delivered > 300, "{delivered}");
 }
