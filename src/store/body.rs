@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension, params};
 
 use super::Store;
@@ -49,6 +50,39 @@ impl Store {
                 bodies.push(select.query_row([blob.0], |row| row.get(0)).optional()?);
             }
             Ok(bodies)
+        })
+        .await
+    }
+
+    /// Pieces of many bodies, each from an offset and so many octets long (fewer at the end), in order; `None` for
+    /// freed ones. The caller bounds what it asks for together.
+    pub async fn pieces(&self, wanted: Vec<(BlobId, u64, usize)>) -> Result<Vec<Option<Vec<u8>>>> {
+        self.read(move |db| {
+            let tx = db.unchecked_transaction()?;
+            let mut open: Option<Blob<'_>> = None;
+            let mut pieces = Vec::with_capacity(wanted.len());
+            for (blob, offset, octets) in &wanted {
+                // Going on with an open handle saves preparing a statement for each. One that failed is of no more use.
+                let at_blob = match open.take() {
+                    Some(mut handle) => handle.reopen(blob.0).map(|()| handle),
+                    None => tx.blob_open(MAIN_DB, "blob", "body", blob.0, true),
+                };
+                let Ok(handle) = at_blob else {
+                    if size(&tx, *blob)?.is_some() {
+                        return Err(Error::new(ErrorKind::Store, "a body cannot be read"));
+                    }
+                    pieces.push(None);
+                    continue;
+                };
+                let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
+                let mut piece = vec![0; handle.len().saturating_sub(offset).min(*octets)];
+                if !piece.is_empty() {
+                    handle.read_at_exact(&mut piece, offset)?;
+                }
+                pieces.push(Some(piece));
+                open = Some(handle);
+            }
+            Ok(pieces)
         })
         .await
     }

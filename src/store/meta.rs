@@ -1,42 +1,90 @@
 //! What was computed of a body once, at delivery.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use super::transaction::WriteTx;
-use super::{BlobMeta, Store};
+use super::{BlobMeta, MetaColumns, Store};
 use crate::base::{BlobId, Result, Timestamp};
 
 impl Store {
     /// What was computed at delivery, one for each blob in order; `None` for freed blobs.
     pub async fn metas(&self, blobs: Vec<BlobId>) -> Result<Vec<Option<BlobMeta>>> {
+        self.metas_of(blobs, MetaColumns::ALL).await
+    }
+
+    /// As [`Store::metas`], only these columns filled: FETCH of one item over a whole mailbox reads no other.
+    pub async fn metas_of(&self, blobs: Vec<BlobId>, columns: MetaColumns) -> Result<Vec<Option<BlobMeta>>> {
         self.read(move |db| {
-            let mut select = db.prepare_cached(
-                "SELECT header_octets, sent, subject, sender, recipients, copies, message_id, msg_references, envelope,
-                   structure, parts FROM blob_meta WHERE blob = ?1",
-            )?;
-            let mut metas = Vec::with_capacity(blobs.len());
-            for blob in &blobs {
-                let meta = select.query_row([blob.0], |row| {
-                    Ok(BlobMeta {
-                        header_octets: row.get(0)?,
-                        sent: Timestamp(row.get(1)?),
-                        subject: row.get(2)?,
-                        from: row.get(3)?,
-                        to: row.get(4)?,
-                        cc: row.get(5)?,
-                        message_id: row.get(6)?,
-                        references: row.get(7)?,
-                        envelope: row.get(8)?,
-                        structure: row.get(9)?,
-                        parts: row.get(10)?,
-                    })
-                });
-                metas.push(meta.optional()?);
+            let select = select(columns);
+            match span(&blobs) {
+                Some((first, last)) => {
+                    let mut rows = db.prepare_cached(&format!("{select} BETWEEN ?1 AND ?2 ORDER BY blob"))?;
+                    merge(&blobs, rows.query([first.0, last.0])?)
+                }
+                None => {
+                    let mut row = db.prepare_cached(&format!("{select} = ?1"))?;
+                    blobs.iter().map(|blob| Ok(row.query_row([blob.0], read_meta).optional()?)).collect()
+                }
             }
-            Ok(metas)
         })
         .await
     }
+}
+
+/// The statement up to the comparison of `blob`; what is not wanted is an empty constant.
+fn select(columns: MetaColumns) -> String {
+    let text = |wanted: bool, names: &'static str, empty: &'static str| if wanted { names } else { empty };
+    format!(
+        "SELECT blob, header_octets, sent, {}, {}, {}, {}, {} FROM blob_meta WHERE blob",
+        text(columns.addresses, "sender, recipients, copies", "'', '', ''"),
+        text(columns.thread, "subject, message_id, msg_references", "'', '', ''"),
+        text(columns.envelope, "envelope", "x''"),
+        text(columns.structure, "structure", "x''"),
+        text(columns.parts, "parts", "x''"),
+    )
+}
+
+fn read_meta(row: &Row<'_>) -> rusqlite::Result<BlobMeta> {
+    Ok(BlobMeta {
+        header_octets: row.get(1)?,
+        sent: Timestamp(row.get(2)?),
+        from: row.get(3)?,
+        to: row.get(4)?,
+        cc: row.get(5)?,
+        subject: row.get(6)?,
+        message_id: row.get(7)?,
+        references: row.get(8)?,
+        envelope: row.get(9)?,
+        structure: row.get(10)?,
+        parts: row.get(11)?,
+    })
+}
+
+/// First and last of blobs that ascend and lie so close together that reading all between them is cheaper than
+/// looking each up.
+fn span(blobs: &[BlobId]) -> Option<(BlobId, BlobId)> {
+    let (first, last) = (*blobs.first()?, *blobs.last()?);
+    let ascend = blobs.iter().zip(blobs.iter().skip(1)).all(|(a, b)| a < b);
+    let close = last.0.saturating_sub(first.0) < 2 * blobs.len() as i64;
+    (ascend && close && blobs.len() > 2).then_some((first, last))
+}
+
+/// The rows of these blobs, both ascending.
+fn merge(blobs: &[BlobId], mut rows: Rows<'_>) -> Result<Vec<Option<BlobMeta>>> {
+    let mut metas = Vec::with_capacity(blobs.len());
+    let mut row = rows.next()?;
+    for blob in blobs {
+        while let Some(here) = row
+            && here.get::<_, i64>(0)? < blob.0
+        {
+            row = rows.next()?;
+        }
+        match row {
+            Some(here) if here.get::<_, i64>(0)? == blob.0 => metas.push(Some(read_meta(here)?)),
+            _ => metas.push(None),
+        }
+    }
+    Ok(metas)
 }
 
 /// Writes what was computed of a body.

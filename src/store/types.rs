@@ -134,6 +134,27 @@ pub struct BlobMeta {
     pub references: String,
 }
 
+/// Which columns of [`BlobMeta`] are read: the others come empty. `header_octets` and `sent` always come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MetaColumns {
+    /// `envelope`
+    pub envelope: bool,
+    /// `structure`
+    pub structure: bool,
+    /// `parts`
+    pub parts: bool,
+    /// `from`, `to`, `cc`
+    pub addresses: bool,
+    /// `subject`, `message_id`, `references`
+    pub thread: bool,
+}
+
+impl MetaColumns {
+    /// All of them.
+    pub const ALL: MetaColumns =
+        MetaColumns { envelope: true, structure: true, parts: true, addresses: true, thread: true };
+}
+
 /// Where a filing ended up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filed {

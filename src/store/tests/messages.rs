@@ -53,6 +53,45 @@ fn a_message_is_filed_and_read_back() {
 }
 
 #[test]
+fn many_messages_are_read_at_once() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        for n in 0..6 {
+            let mut acceptance = arrival(&format!("Subject: {n}\r\n\r\nbody {n}"), vec![filing(inbox)]);
+            let meta = &mut acceptance.arrivals[0].meta;
+            (meta.header_octets, meta.envelope, meta.from) = (n, vec![b'e'; n as usize], format!("f{n}"));
+            store.accept(acceptance).await.unwrap();
+        }
+        let blobs: Vec<_> = store.facts(inbox, &UidSet::all()).await.unwrap().iter().map(|fact| fact.blob).collect();
+        let all = store.metas(blobs.clone()).await.unwrap();
+        assert!(all.iter().enumerate().all(|(n, m)| m.as_ref().is_some_and(|m| m.from == format!("f{n}"))));
+        let columns = MetaColumns { envelope: true, ..MetaColumns::default() };
+        for of in [
+            blobs.clone(),
+            vec![blobs[4], blobs[0], blobs[5]],
+            vec![BlobId(0), blobs[0], blobs[2], BlobId(1_000)],
+            vec![blobs[5], BlobId(blobs[5].0 + 1), BlobId(blobs[5].0 + 2)],
+        ] {
+            let some = store.metas_of(of.clone(), columns).await.unwrap();
+            let pieces = store.pieces(of.iter().map(|blob| (*blob, 9, 3)).collect()).await.unwrap();
+            assert_eq!((some.len(), pieces.len()), (of.len(), of.len()));
+            for ((blob, meta), piece) in of.iter().zip(some).zip(pieces) {
+                let Some(n) = blobs.iter().position(|b| b == blob) else {
+                    assert_eq!((meta, piece), (None, None));
+                    continue;
+                };
+                let meta = meta.unwrap();
+                assert_eq!((meta.header_octets as usize, meta.envelope.len(), meta.from.as_str()), (n, n, ""));
+                assert_eq!(piece, Some(format!("{n}\r\n").into_bytes()));
+            }
+        }
+        let ends = vec![(blobs[1], 18, 100), (blobs[1], 20, 100), (blobs[1], 1_000, 1)];
+        assert_eq!(store.pieces(ends).await.unwrap(), [Some(b" 1".to_vec()), Some(vec![]), Some(vec![])]);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
 fn a_large_body_goes_through_a_scratch_file() {
     run(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;

@@ -7,13 +7,13 @@ use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, FETCH_BATCH_OCTETS_MAX, FETC
 use crate::base::{MailboxId, Result, Uid, UidSet};
 use crate::imap::sequence::Places;
 use crate::imap::view::View;
-use crate::store::{BlobMeta, Fact, Store};
+use crate::store::{BlobMeta, Fact, MetaColumns, Store};
 
 /// What is wanted beside the facts.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::server::imap) struct Needs {
-    /// What was computed at delivery.
-    pub metas: bool,
+    /// What was computed at delivery: these columns of it.
+    pub metas: Option<MetaColumns>,
     /// The message's own header; comes with `metas`.
     pub headers: bool,
     /// All octets.
@@ -71,7 +71,7 @@ impl Gatherer {
         if self.needs.bodies {
             return self.with_bodies().await.map(Some);
         }
-        let most = if self.needs.metas { FETCH_BATCH_MESSAGES_MAX } else { FETCH_FACTS_MAX };
+        let most = if self.needs.metas.is_some() { FETCH_BATCH_MESSAGES_MAX } else { FETCH_FACTS_MAX };
         let facts: Vec<_> = self.facts.drain(..most.min(self.facts.len())).collect();
         let mut messages = self.with_metas(facts).await?;
         if self.needs.headers {
@@ -97,10 +97,9 @@ impl Gatherer {
     }
 
     async fn with_metas(&mut self, facts: Vec<(usize, Fact)>) -> Result<Vec<Gathered>> {
-        let metas = if self.needs.metas {
-            self.store.metas(facts.iter().map(|(_, fact)| fact.blob).collect()).await?
-        } else {
-            Vec::new()
+        let metas = match self.needs.metas {
+            Some(columns) => self.store.metas_of(facts.iter().map(|(_, fact)| fact.blob).collect(), columns).await?,
+            None => Vec::new(),
         };
         let mut metas = metas.into_iter();
         let gathered = facts.into_iter().map(|(place, fact)| {
@@ -108,7 +107,7 @@ impl Gatherer {
             Gathered { place, fact, meta, octets: Octets::Kept }
         });
         let mut messages: Vec<_> = gathered.collect();
-        if self.needs.metas {
+        if self.needs.metas.is_some() {
             // A freed body: the message went between two questions.
             let before = messages.len();
             messages.retain(|message| message.meta.is_some());
@@ -157,12 +156,31 @@ impl Gatherer {
         Ok(messages)
     }
 
-    /// Headers only. Small messages come whole, which is one question for many; of others the header is read.
-    async fn add_headers(&mut self, messages: &mut [Gathered]) -> Result<()> {
-        for message in messages {
-            let octets = message.meta.as_ref().map_or(0, |meta| meta.header_octets as usize).min(HEADER_OCTETS_MAX);
-            message.octets = Octets::From0(self.store.body(message.fact.blob, 0, octets).await?);
+    /// Headers only, so much of each as is looked at.
+    async fn add_headers(&mut self, messages: &mut Vec<Gathered>) -> Result<()> {
+        let header = |message: &Gathered| message.meta.as_ref().map_or(0, |meta| meta.header_octets as usize);
+        let mut at = 0;
+        while at < messages.len() {
+            let mut octets = 0;
+            let mut wanted = Vec::new();
+            for message in messages.iter().skip(at) {
+                let header = header(message).min(HEADER_OCTETS_MAX);
+                octets += header;
+                if octets as u64 > FETCH_BATCH_OCTETS_MAX && !wanted.is_empty() {
+                    break;
+                }
+                wanted.push((message.fact.blob, 0, header));
+            }
+            let pieces = self.store.pieces(wanted).await?;
+            for (message, piece) in messages.iter_mut().skip(at).zip(pieces) {
+                at += 1;
+                // A freed body: the message went between two questions.
+                message.octets = piece.map_or(Octets::Kept, Octets::From0);
+            }
         }
+        let before = messages.len();
+        messages.retain(|message| message.octets != Octets::Kept);
+        self.missing += before - messages.len();
         Ok(())
     }
 }

@@ -6,7 +6,6 @@
 pub(super) mod gather;
 mod section;
 
-use crate::base::limits::OUTPUT_OCTETS_MAX;
 use crate::base::{Flags, ModSeq};
 use crate::imap::command::{Fetch, FetchItem, SectionText};
 use crate::imap::encode::fetch::Response;
@@ -14,7 +13,7 @@ use crate::imap::encode::structure::without_extensions;
 use crate::imap::response::{Answer, number};
 use crate::imap::sequence::Places;
 use crate::imap::view::View;
-use crate::store::{FlagChange, FlagHow};
+use crate::store::{FlagChange, FlagHow, MetaColumns};
 
 use super::Session;
 use super::open::Told;
@@ -51,17 +50,10 @@ impl Session {
         let mut unknown_encoding = false;
         let mut batch = gatherer.next().await?;
         while let Some(messages) = batch {
-            for message in &messages {
-                unknown_encoding |= !self.fetch_one(&plan, message).await?;
-            }
-            // Small answers wait for more; large ones leave while the store reads on.
-            batch = if self.wire.out.len() < OUTPUT_OCTETS_MAX / 4 {
-                gatherer.next().await?
-            } else {
-                let (written, next) = smol::future::zip(self.wire.flush(), gatherer.next()).await;
-                written?;
-                next?
-            };
+            // The next batch is asked for before this one is written.
+            let (next, known) = smol::future::zip(gatherer.next(), self.fetch_batch(&plan, &messages)).await;
+            unknown_encoding |= !known?;
+            batch = next?;
         }
         Ok(if unknown_encoding {
             Answer::no("UNKNOWN-CTE", "A part has a transfer encoding that is not known")
@@ -101,6 +93,15 @@ impl Session {
             self.wire.relieve().await?;
         }
         Ok(())
+    }
+
+    /// Writes a batch. False where a part has a transfer encoding that is not known.
+    async fn fetch_batch(&mut self, plan: &Plan<'_>, messages: &[Gathered]) -> Result<bool, Stop> {
+        let mut known = true;
+        for message in messages {
+            known &= self.fetch_one(plan, message).await?;
+        }
+        Ok(known)
     }
 
     /// Writes one message's answer. False where a part has a transfer encoding that is not known.
@@ -182,21 +183,24 @@ fn needs(items: &[FetchItem]) -> Option<Needs> {
     let mut needs = Needs::default();
     let mut facts = false;
     for item in items {
+        let mut columns = needs.metas.unwrap_or_default();
         match item {
             FetchItem::Uid | FetchItem::Flags | FetchItem::ModSeq => continue,
+            FetchItem::Envelope => columns.envelope = true,
+            FetchItem::Body | FetchItem::BodyStructure => columns.structure = true,
+            FetchItem::Section(section) if !section.part.is_empty() => (columns.parts, needs.bodies) = (true, true),
+            FetchItem::Section(section) => match section.text {
+                SectionText::Header | SectionText::Fields { .. } => needs.headers = true,
+                SectionText::All => needs.bodies = true,
+                SectionText::Text | SectionText::Mime => (columns.parts, needs.bodies) = (true, true),
+            },
+            FetchItem::BinarySize { .. } => (columns.parts, needs.bodies) = (true, true),
             FetchItem::InternalDate | FetchItem::Size => {}
-            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => needs.metas = true,
-            FetchItem::Section(section) => {
-                let whole = section.part.is_empty() && section.text == SectionText::All;
-                let header =
-                    section.part.is_empty() && matches!(section.text, SectionText::Header | SectionText::Fields { .. });
-                needs.metas |= !whole;
-                needs.headers |= header;
-                needs.bodies |= !header;
-            }
-            FetchItem::BinarySize { .. } => (needs.metas, needs.bodies) = (true, true),
         }
         facts = true;
+        if columns != MetaColumns::default() || needs.headers {
+            needs.metas = Some(columns);
+        }
     }
     facts.then_some(needs)
 }

@@ -14,6 +14,8 @@ use crate::imap::encode::search::{Found, esearch, search};
 use crate::imap::response::Answer;
 use crate::imap::sequence::Places;
 
+use crate::store::MetaColumns;
+
 use super::Session;
 use super::fetch::gather::{Gathered, Gatherer, Needs, Octets};
 use super::refusal::{Done, Stop};
@@ -85,13 +87,16 @@ impl Session {
         open: &Places,
         fits: &mut Vec<usize>,
     ) -> Result<Places, Stop> {
-        let needs = Needs { metas: level >= Level::Metas, bodies: level == Level::Octets, ..Needs::default() };
+        let columns =
+            MetaColumns { envelope: true, addresses: true, parts: level == Level::Octets, ..MetaColumns::default() };
+        let metas = (level >= Level::Metas).then_some(columns);
+        let needs = Needs { metas, bodies: level == Level::Octets, ..Needs::default() };
         let mailbox = self.open()?.mailbox;
         let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &question.view, open, needs);
         let mut still_open = Places::default();
         let mut batch = gatherer.next().await?;
         while let Some(messages) = batch {
-            let (verdicts, next) = smol::future::zip(self.verdicts(question, level, messages), gatherer.next()).await;
+            let (next, verdicts) = smol::future::zip(gatherer.next(), self.verdicts(question, level, messages)).await;
             for (place, verdict) in verdicts? {
                 match verdict {
                     Some(true) => fits.push(place),
