@@ -58,6 +58,132 @@ fn dialogues() {
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
 }
 
+/// A message far larger than any buffer comes back octet for octet, whole, in parts, decoded; and is searched.
+#[test]
+fn large_messages() {
+    let mut stage = Stage::new("account: alice@example.org secret\ntls: yes");
+    // Five octets a line and no period of a power of two: a needle crosses every kind of border somewhere.
+    let text: String = (0..600_000).map(|n| format!("{:03}\r\n", n % 997)).collect();
+    let octets: Vec<u8> = (0..1_700_000u32).map(|n| (n * 7 + n / 251) as u8).collect();
+    let coded = mailcore::message::mime::base64_encode(&octets);
+    let head = "Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n";
+    let middle = "\r\n--b\r\nContent-Transfer-Encoding: base64\r\nContent-Type: x/y\r\n\r\n";
+    let coded = String::from_utf8(coded).expect("base64");
+    let message = format!("{head}{text}Needle\r\nend{middle}{coded}\r\n--b--\r\n");
+    assert!(message.len() > 5_000_000);
+    let client = stage.client(1);
+    let mut say = |command: &str| {
+        client.unsent.extend(command.as_bytes());
+        client.send();
+        let mut said = Vec::new();
+        while !said.ends_with(b"\r\n") || !is_last(&said) {
+            let before = said.len();
+            client.read.read_until(b'\n', &mut said).expect("read");
+            assert!(said.len() > before, "{}", said[said.len().saturating_sub(100)..].escape_ascii());
+        }
+        said
+    };
+    say("* LOGIN\r\na LOGIN alice@example.org secret\r\n");
+    say(&format!("a APPEND INBOX {{{}+}}\r\n{message}\r\n", message.len()));
+    say("a SELECT INBOX\r\n");
+    let literal = |said: Vec<u8>| {
+        let at = said.iter().position(|c| *c == b'\n').expect("announcement") + 1;
+        let announcement = String::from_utf8_lossy(&said[..at]).into_owned();
+        let digits = announcement.trim_end().trim_end_matches('}').rsplit('{').next().expect("length").to_owned();
+        said[at..at + digits.parse::<usize>().expect("length")].to_vec()
+    };
+    let body = literal(say("a FETCH 1 BODY.PEEK[]\r\n"));
+    assert!(body == message.as_bytes(), "{} octets", body.len());
+    assert!(literal(say("a FETCH 1 BODY.PEEK[1]\r\n")) == format!("{text}Needle\r\nend").as_bytes());
+    assert!(literal(say("a FETCH 1 BODY.PEEK[]<3000000.300000>\r\n")) == message.as_bytes()[3_000_000..3_300_000]);
+    assert!(literal(say("a FETCH 1 BINARY.PEEK[2]\r\n")) == octets);
+    assert!(literal(say("a FETCH 1 BINARY.PEEK[2]<1000000.9>\r\n")) == octets[1_000_000..1_000_009]);
+    let size = say("a FETCH 1 BINARY.SIZE[2]\r\n");
+    assert!(size.starts_with(b"* 1 FETCH (BINARY.SIZE[2] 1700000)"), "{}", size.escape_ascii());
+    assert_eq!(literal(say("a FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]\r\n")), b"Subject: large\r\n\r\n");
+    for (key, found) in [("BODY needle", true), ("BODY nadel", false), ("TEXT large", true), ("BODY \"996\"", true)] {
+        let said = say(&format!("a SEARCH {key}\r\n"));
+        assert_eq!(said.starts_with(b"* SEARCH 1\r\n"), found, "{key}");
+    }
+    stage.end();
+}
+
+/// Whether the last line is the answer to command `a`.
+fn is_last(said: &[u8]) -> bool {
+    let line = said[..said.len() - 2].rsplit(|c| *c == b'\n').next().unwrap_or_default();
+    [&b"a OK"[..], b"a NO", b"a BAD"].iter().any(|end| line.starts_with(end))
+}
+
+/// Many sessions change one mailbox at once; in the end every client knows what is there.
+#[test]
+fn sessions_agree() {
+    let mut stage = Stage::new("account: alice@example.org secret\ntls: yes");
+    for n in 0..20 {
+        stage.deliver("alice@example.org", "INBOX", &format!("Subject: {n}\\r\\n\\r\\nbody {n}"));
+    }
+    let clients: Vec<u32> = (1..=4).collect();
+    for &number in &clients {
+        let client = stage.client(number);
+        client.unsent.extend(b"a LOGIN alice@example.org secret\r\na SELECT INBOX\r\n");
+        // Pipelined, so that the commands of the four run into each other.
+        for round in 0..30u32 {
+            let seed = number * 7 + round * 13;
+            let command = match seed % 5 {
+                0 => format!("a UID STORE {} +FLAGS (\\Deleted)", 1 + seed % 20),
+                1 => format!("a UID STORE {}:* -FLAGS.SILENT (\\Seen)", 1 + seed % 20),
+                2 => "a EXPUNGE".to_owned(),
+                3 => format!("a UID FETCH {}:* (FLAGS BODY[TEXT])", 1 + seed % 20),
+                _ => "a APPEND INBOX {4+}\r\nnew!".to_owned(),
+            };
+            client.unsent.extend(format!("{command}\r\n").as_bytes());
+        }
+        client.send();
+    }
+    let mut counts = Vec::new();
+    for &number in &clients {
+        let client = stage.client(number);
+        client.unsent.extend(b"z NOOP\r\n");
+        client.send();
+        let mut count = 0usize;
+        loop {
+            let line = client.receive().expect("line");
+            let words: Vec<&str> = line.split(' ').collect();
+            match words.as_slice() {
+                ["*", n, "EXISTS"] => count = n.parse().expect("number"),
+                ["*", n, "EXPUNGE"] => {
+                    assert!((1..=count).contains(&n.parse().expect("number")), "{line} of {count}");
+                    count -= 1;
+                }
+                ["*", n, "FETCH", ..] => assert!((1..=count).contains(&n.parse().expect("number")), "{line}"),
+                ["z", "OK", ..] => break,
+                [_, "BAD", ..] => panic!("{line}"),
+                _ => {}
+            }
+        }
+        counts.push(count);
+    }
+    // The last to finish has seen everything; the others once they are asked again.
+    for (&number, count) in clients.iter().zip(&mut counts) {
+        let client = stage.client(number);
+        client.unsent.extend(b"y NOOP\r\ny UID SEARCH RETURN (COUNT) ALL\r\n");
+        client.send();
+        let mut done = 0;
+        while done < 2 {
+            let line = client.receive().expect("line");
+            let words: Vec<&str> = line.split(' ').collect();
+            match words.as_slice() {
+                ["*", n, "EXISTS"] => *count = n.parse().expect("number"),
+                ["*", _, "EXPUNGE"] => *count -= 1,
+                ["*", "ESEARCH", ..] => assert!(line.ends_with(&format!(" COUNT {count}")), "{line} {count}"),
+                ["y", ..] => done += 1,
+                _ => {}
+            }
+        }
+    }
+    assert!(counts.windows(2).all(|pair| pair[0] == pair[1]), "{counts:?}");
+    stage.end();
+}
+
 fn play(text: &str) -> Result<(), String> {
     let (head, body) = text.split_once("\n\n").ok_or("no head")?;
     let mut stage = Stage::new(head);
