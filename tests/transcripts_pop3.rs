@@ -2,7 +2,7 @@
 
 mod transcript;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mailcore::base::account::Credential;
@@ -46,12 +46,18 @@ fn settings(head: &Head) -> SessionSettings {
     }
 }
 
+/// Made once: it is slow on purpose.
+fn bob_credential() -> Credential {
+    static CREDENTIAL: OnceLock<Credential> = OnceLock::new();
+    CREDENTIAL.get_or_init(|| credential::make(&Secret::new("secret"), &[3; 32], COST).unwrap()).clone()
+}
+
 fn begin(head: &Head) -> (Session, World) {
     let value = |key: &str| head.get(key).map(String::as_str);
     let tls = (value("tls") == Some("yes")).then(tls_info);
     let broken = value("broken").and_then(|text| text.split_once(' '));
     let world = World {
-        credential: credential::make(&Secret::new("secret"), &[3; 32], COST).unwrap(),
+        credential: bob_credential(),
         messages: MESSAGES.map(|text| text.as_bytes().to_vec()).to_vec(),
         piece: value("piece").map_or(1000, |n| n.parse().unwrap()),
         broken: broken.map(|(number, offset)| (number.parse().unwrap(), offset.parse().unwrap())),

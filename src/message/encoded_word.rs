@@ -178,10 +178,10 @@ mod tests {
 
     #[test]
     fn many_words_take_linear_time() {
-        let value = "=?utf-8?q?a?= x ".repeat(20_000);
-        assert_eq!(decode(value.as_bytes()).len(), 4 * 20_000 - 1);
+        let value = "=?utf-8?q?a?= x ".repeat(5_000);
+        assert_eq!(decode(value.as_bytes()).len(), 4 * 5_000 - 1);
         for text in ["=?", "=?a?q?x ", "=?a?q?x", "=?utf-8?q??= "] {
-            assert!(decode(text.repeat(100_000).as_bytes()).len() <= text.len() * 100_000);
+            assert!(decode(text.repeat(20_000).as_bytes()).len() <= text.len() * 20_000);
         }
     }
 
