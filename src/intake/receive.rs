@@ -34,7 +34,7 @@ impl Intake {
         }
         let plan = match self.plan(envelope) {
             Ok(plan) => plan,
-            Err((_, why)) => return vec![nowhere(why)],
+            Err(_) => return vec![directory_changed()],
         };
         let done = self.carry_out(plan, envelope, content, received, None, now).await;
         vec![done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))]
@@ -100,6 +100,11 @@ impl Intake {
 pub(super) fn judge(front: &[u8]) -> std::result::Result<(), Reply> {
     let passages = fields(front).filter(|field| field.is("Received")).take(RECEIVED_FIELDS_MAX + 1).count();
     if passages > RECEIVED_FIELDS_MAX { Err(Reply::new(554, 4, 6, "Too many hops, mail loop")) } else { Ok(()) }
+}
+
+/// A recipient that was good at RCPT leads nowhere now: asked again, RCPT will say which.
+pub(super) fn directory_changed() -> Reply {
+    Reply::new(451, 3, 0, "Recipients changed meanwhile, try again")
 }
 
 /// The good reply.

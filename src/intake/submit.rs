@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::policy::{self, Nowhere, nowhere};
-use super::receive::{judge, taken};
+use super::policy::{self, Nowhere};
+use super::receive::{directory_changed, judge, taken};
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
 use crate::base::{
@@ -81,7 +81,7 @@ impl Intake {
     pub async fn submit_from(&self, client: &Client, envelope: &Envelope, content: Content) -> Reply {
         let plan = match self.plan(envelope) {
             Ok(plan) => plan,
-            Err((_, why)) => return nowhere(why),
+            Err(_) => return directory_changed(),
         };
         let id = self.passage_id();
         let account = client.account.as_deref();
