@@ -110,6 +110,13 @@ impl Input {
         INPUT_OCTETS_MAX.saturating_sub(self.len())
     }
 
+    /// Gives the memory back where nothing is held: for a wait that may be long.
+    pub fn give_back(&mut self) {
+        if self.is_empty() {
+            self.octets = Vec::new();
+        }
+    }
+
     /// Forgets everything: after TLS starts, nothing received in the clear may count.
     pub fn clear(&mut self) {
         self.octets.clear();

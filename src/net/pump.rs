@@ -4,13 +4,14 @@
 //! `INPUT_OCTETS_MAX` of input and one write's worth of output, and ends when the session closes, the peer
 //! goes, or a deadline passes. Every wait has a deadline on the world's clock.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use smol::future::FutureExt;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::io::{AsyncRead as _, AsyncWriteExt};
 
 use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits::READ_OCTETS;
@@ -50,13 +51,12 @@ pub struct Connection {
     /// Closed when the engine drains: a session that waits for input is told so, once.
     pub draining: Option<smol::channel::Receiver<()>>,
     output: Vec<u8>,
-    piece: Vec<u8>,
 }
 
 impl Connection {
     /// A connection nothing was received on.
     pub fn new(stream: BoxStream) -> Self {
-        Self { stream, input: Input::new(), draining: None, output: Vec::new(), piece: Vec::new() }
+        Self { stream, input: Input::new(), draining: None, output: Vec::new() }
     }
 }
 
@@ -119,8 +119,6 @@ impl Connection {
         })
         .await?;
         self.output.clear();
-        // A session that once wrote much does not keep the memory while it idles.
-        self.output.shrink_to(4 * READ_OCTETS);
         Ok(())
     }
 
@@ -132,11 +130,9 @@ impl Connection {
             // Every line cap is below the input's; a session that still wants more is at fault.
             return Err(io::Error::new(io::ErrorKind::InvalidData, "session left the input full"));
         }
-        self.piece.resize(room, 0);
-        let stream = &mut self.stream;
-        let piece = &mut self.piece;
+        let (stream, input, output) = (&mut self.stream, &mut self.input, &mut self.output);
         let draining = self.draining.clone();
-        let read = async { stream.read(piece).await.map(Some) }.or(async move {
+        let read = poll_fn(|cx| poll_input(stream, room, input, output, cx)).or(async move {
             match draining {
                 Some(draining) => while draining.recv().await.is_ok() {},
                 None => std::future::pending().await,
@@ -153,7 +149,7 @@ impl Connection {
                 dialog.drain();
             }
             Ok(Some(0)) => dialog.end(),
-            Ok(Some(n)) => self.input.push(self.piece.get(..n).unwrap_or_default()),
+            Ok(Some(_)) => {}
             Err(e) if e.kind() == io::ErrorKind::TimedOut => dialog.expire(),
             Err(e) => return Err(e),
         }
@@ -185,6 +181,31 @@ impl Connection {
     }
 }
 
+/// Takes octets in by way of the stack: a session that waits holds no buffer for what may come, and gives those
+/// back that it used before. A thousand idle connections are a thousand small states.
+fn poll_input(
+    stream: &mut BoxStream,
+    room: usize,
+    input: &mut Input,
+    output: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Option<usize>>> {
+    let mut piece = [0; READ_OCTETS];
+    let piece = piece.get_mut(..room).unwrap_or_default();
+    match Pin::new(stream).poll_read(cx, piece) {
+        Poll::Ready(Ok(n)) => {
+            input.push(piece.get(..n).unwrap_or_default());
+            Poll::Ready(Ok(Some(n)))
+        }
+        Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
+        Poll::Pending => {
+            input.give_back();
+            output.shrink_to(0);
+            Poll::Pending
+        }
+    }
+}
+
 /// `work`, or [`io::ErrorKind::TimedOut`] at `at`. Work that is ready wins.
 pub async fn within<T>(clock: &dyn Clock, at: Mono, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let deadline = clock.sleep_until(at);
@@ -199,27 +220,19 @@ pub async fn within<T>(clock: &dyn Clock, at: Mono, work: impl Future<Output = i
 struct Closed;
 
 impl futures_io::AsyncRead for Closed {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        _: &mut [u8],
-    ) -> std::task::Poll<io::Result<usize>> {
-        std::task::Poll::Ready(Ok(0))
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(0))
     }
 }
 
 impl futures_io::AsyncWrite for Closed {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-        _: &[u8],
-    ) -> std::task::Poll<io::Result<usize>> {
-        std::task::Poll::Ready(Err(io::Error::from(io::ErrorKind::NotConnected)))
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::Error::from(io::ErrorKind::NotConnected)))
     }
-    fn poll_flush(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
-        std::task::Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
-    fn poll_close(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
-        std::task::Poll::Ready(Ok(()))
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
