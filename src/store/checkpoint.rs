@@ -21,55 +21,65 @@ use crate::base::{Error, ErrorKind, Result};
 
 /// What wakes the lane.
 enum Wake {
-    /// A commit; the log holds so many octets now.
-    Commit(u64),
-    /// Nothing was committed for a while.
-    Idle,
+    /// A commit the lane has to know of.
+    Commit,
+    /// Some time has passed.
+    Late,
 }
 
 /// The checkpoint lane.
-pub(super) async fn run(shared: Arc<Shared>, log: Receiver<u64>, control: Receiver<Control>, writer: WeakSender<Job>) {
+pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiver<Control>, writer: WeakSender<Job>) {
     let mut db: Option<Connection> = None;
-    // Octets in the log that no TRUNCATE has taken away.
-    let mut pending = false;
+    let log = &shared.log;
+    // Commits when the time began that must pass without any; none where the log is empty.
+    let mut quiet_since = None;
     loop {
-        let wake = async {
-            let commit = async { log.recv().await.ok().map(Wake::Commit) };
-            if !pending {
+        let waken = async {
+            let commit = async { wake.recv().await.ok().map(|()| Wake::Commit) };
+            if quiet_since.is_none() {
                 return commit.await;
             }
             let at = shared.world.clock.now() + Duration::from_secs(CHECKPOINT_IDLE_SECONDS);
-            let idle = shared.world.clock.sleep_until(at);
+            let late = shared.world.clock.sleep_until(at);
             commit
                 .or(async {
-                    idle.await;
-                    Some(Wake::Idle)
+                    late.await;
+                    Some(Wake::Late)
                 })
                 .await
         };
-        let done = match next(&control, wake).await {
-            Next::Work(Wake::Commit(octets)) => {
-                pending = true;
+        let done = match next(&control, waken).await {
+            Next::Work(Wake::Commit) => {
+                quiet_since = Some(log.commits.load(Ordering::SeqCst));
                 match &db {
-                    Some(db) if octets >= CHECKPOINT_WAL_OCTETS => checkpoint(db, CheckpointMode::PASSIVE),
+                    Some(db) if log.octets.load(Ordering::SeqCst) >= CHECKPOINT_WAL_OCTETS => {
+                        checkpoint(db, CheckpointMode::PASSIVE)
+                    }
                     _ => Ok(()),
                 }
             }
-            Next::Work(Wake::Idle) => match &db {
+            Next::Work(Wake::Late) => {
+                let commits = log.commits.load(Ordering::SeqCst);
                 // A steady reader would make TRUNCATE fail: it is tried again when all is quiet.
-                Some(db) if shared.reading.load(Ordering::SeqCst) == 0 => {
-                    pending = false;
-                    checkpoint(db, CheckpointMode::TRUNCATE)
+                let quiet = quiet_since.replace(commits) == Some(commits);
+                match &db {
+                    Some(db) if quiet && shared.reading.load(Ordering::SeqCst) == 0 => {
+                        quiet_since = None;
+                        // From here on the next commit wakes the lane again.
+                        log.tended.store(false, Ordering::SeqCst);
+                        checkpoint(db, CheckpointMode::TRUNCATE)
+                    }
+                    _ => Ok(()),
                 }
-                _ => Ok(()),
-            },
+            }
             Next::Order(Control::Open(done)) => {
                 let opened = connection::open_checkpointer(&shared.world, &shared.files);
                 let _ = done.try_send(opened.map(|opened| db = Some(opened)));
                 Ok(())
             }
             Next::Order(Control::Close(done)) => {
-                pending = false;
+                quiet_since = None;
+                log.tended.store(false, Ordering::SeqCst);
                 let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
                 Ok(())
             }

@@ -1,9 +1,12 @@
 //! How the writer leads the other lanes: closes their connections, opens them anew, ends them.
 
+use std::sync::atomic::Ordering;
+
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt;
 
-use super::shared::down;
+use super::shared::{Log, down};
+use crate::base::limits::CHECKPOINT_WAL_OCTETS;
 use crate::base::{Error, Result};
 
 /// What the writer tells another lane.
@@ -20,7 +23,7 @@ pub(super) enum Control {
 #[derive(Default)]
 pub(super) struct Lanes {
     controls: Vec<Sender<Control>>,
-    log: Option<Sender<u64>>,
+    log: Option<Sender<()>>,
 }
 
 impl Lanes {
@@ -31,18 +34,21 @@ impl Lanes {
         told
     }
 
-    /// Where the checkpoint lane hears how long the log is.
-    pub fn add_log(&mut self) -> Receiver<u64> {
+    /// What wakes the checkpoint lane.
+    pub fn add_log(&mut self) -> Receiver<()> {
         let (tell, told) = bounded(1);
         self.log = Some(tell);
         told
     }
 
-    /// Tells the checkpoint lane how long the log is after a commit.
-    pub fn committed(&self, wal_octets: u64) {
-        if let Some(log) = &self.log {
-            // The newest figure counts.
-            let _ = log.force_send(wal_octets);
+    /// After a commit: wakes the checkpoint lane where it has to know. Waking it each time would cost the writer more
+    /// than anything else it does beside its sync.
+    pub fn committed(&self, log: &Log) {
+        log.commits.fetch_add(1, Ordering::SeqCst);
+        let long = log.octets.load(Ordering::SeqCst) >= CHECKPOINT_WAL_OCTETS;
+        if let (Some(wake), true) = (&self.log, !log.tended.swap(true, Ordering::SeqCst) || long) {
+            // A full channel is a lane about to look.
+            let _ = wake.try_send(());
         }
     }
 

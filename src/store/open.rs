@@ -1,7 +1,6 @@
 //! Opening and closing a store: starts its lanes, and ends them.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use smol::channel::{Sender, bounded};
@@ -66,7 +65,6 @@ impl Store {
             lanes,
             db: None,
             desk: Desk::default(),
-            wal: Arc::new(AtomicU64::new(0)),
             dead: true,
             lock: None,
         };

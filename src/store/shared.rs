@@ -1,6 +1,6 @@
 //! What the store's lanes and its callers share: the world, the views, the directory, the watchers.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreOptions;
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub watchers: Watchers,
     /// Readers at work now.
     pub reading: AtomicUsize,
+    /// The write-ahead log, between the writer and the checkpoint lane.
+    pub log: Arc<Log>,
     directory: Mutex<Arc<Directory>>,
     down: AtomicBool,
     closed: AtomicBool,
@@ -39,6 +41,7 @@ impl Shared {
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),
             reading: AtomicUsize::new(0),
+            log: Arc::default(),
             directory: Mutex::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -76,6 +79,17 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// What the writer tells the checkpoint lane without waking it.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Octets of log as of the last commit.
+    pub octets: AtomicU64,
+    /// Commits so far.
+    pub commits: AtomicU64,
+    /// Whether the lane will look after the log by itself some time: then only a long log wakes it.
+    pub tended: AtomicBool,
 }
 
 /// The store is down.

@@ -89,8 +89,6 @@ pub(super) struct Writer {
     pub lanes: Lanes,
     pub db: Option<Connection>,
     pub desk: Desk,
-    /// Octets of log as of the last commit.
-    pub wal: Arc<std::sync::atomic::AtomicU64>,
     /// Bodies wait to be removed.
     pub dead: bool,
     pub lock: Option<Box<dyn Send + Sync>>,
@@ -177,7 +175,7 @@ impl Writer {
             return;
         }
         if matches!(end, End::Committed) {
-            self.lanes.committed(self.wal.load(std::sync::atomic::Ordering::SeqCst));
+            self.lanes.committed(&self.shared.log);
         } else {
             self.dead = false;
         }
@@ -266,11 +264,11 @@ impl Writer {
 
     /// Follows the length of the log on the writer's own connection.
     pub fn watch_log(&mut self) {
-        let wal = self.wal.clone();
+        let log = self.shared.log.clone();
         if let Some(db) = &mut self.db {
             let hook = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
                 let octets = u64::try_from(pages).unwrap_or(0).saturating_mul(connection::PAGE_OCTETS);
-                wal.store(octets, std::sync::atomic::Ordering::SeqCst);
+                log.octets.store(octets, std::sync::atomic::Ordering::SeqCst);
                 Ok(())
             };
             // Where it fails the log is only emptied when idle.
