@@ -32,8 +32,8 @@ fn expunge(tx: &mut WriteTx<'_>, mailbox: MailboxId, which: Expunge) -> Result<E
     };
     let mut gone = UidSet::new();
     for (first, behind) in places(&view.uids, &among) {
-        let messages = view.uids.iter().zip(view.flags.iter()).skip(first).take(behind - first);
-        for (uid, flags) in messages {
+        let uids = view.uids.get(first..behind).unwrap_or_default();
+        for (uid, flags) in uids.iter().zip(view.flags.get(first..behind).unwrap_or_default()) {
             if whatever || flags.contains(Flags::DELETED) {
                 gone.push(*uid);
             }

@@ -57,8 +57,12 @@ fn change_flags(
     let mut changed = Vec::new();
     let (mut unseen, mut deleted) = (0i64, 0i64);
     for (first, behind) in places(&view.uids, uids) {
-        let columns = view.uids.iter().zip(view.flags.iter()).zip(view.mod_seqs.iter()).enumerate();
-        for (place, ((uid, old), mod_seq)) in columns.skip(first).take(behind - first) {
+        let (uids, flags, mod_seqs) = (
+            view.uids.get(first..behind).unwrap_or_default(),
+            view.flags.get(first..behind).unwrap_or_default(),
+            view.mod_seqs.get(first..behind).unwrap_or_default(),
+        );
+        for (place, ((uid, old), mod_seq)) in (first..).zip(uids.iter().zip(flags).zip(mod_seqs)) {
             if unchanged_since.is_some_and(|since| *mod_seq > since) {
                 done.modified.push(*uid);
                 continue;

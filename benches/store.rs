@@ -1,0 +1,194 @@
+//! What the store does in a second, on this machine's disk: `cargo bench --bench store [FOLDER]`.
+//!
+//! Figures to compare by hand, never a test: durable puts of 4 KiB by 1, 10 and 64 producers, STORE of 100 000
+//! messages, opening such a mailbox cold, and one STORE or APPEND at a time.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "measures in real time and prints")]
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mailcore::base::event::Silence;
+use mailcore::base::world::*;
+use mailcore::base::{Address, Content, Flags, MailboxId, Result, Timestamp, UidSet};
+use mailcore::os::{RealClock, RealDisk, RealEntropy, ThreadOptions, Threads};
+use mailcore::store::{Acceptance, Arrival, BlobMeta, Expunge, Filing, FlagChange, FlagHow, Store, StoreOptions};
+
+struct Nothing;
+
+impl Network for Nothing {
+    fn connect(&self, _: SocketAddr, _: Option<IpAddr>) -> BoxFuture<'static, io::Result<BoxStream>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    fn listen(&self, _: SocketAddr) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+}
+
+impl Resolver for Nothing {
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        Box::pin(async { Answer { records: Err(NoRecords::ServFail), ttl: Duration::ZERO, secure: false } })
+    }
+}
+
+impl Tls for Nothing {
+    fn can_accept(&self) -> bool {
+        false
+    }
+    fn accept(&self, _: BoxStream) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    fn connect(&self, _: BoxStream, _: TlsPeer) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    fn set_identity(&self, _: Option<&str>, _: &[u8], _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn trust(&self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let folder =
+        folder.map_or_else(std::env::temp_dir, PathBuf::from).join(format!("store-bench-{}", std::process::id()));
+    let threads = Threads::start(ThreadOptions::usual()).expect("threads");
+    let nothing = Arc::new(Nothing);
+    let world = World {
+        clock: Arc::new(RealClock::new()),
+        entropy: Arc::new(RealEntropy),
+        network: nothing.clone(),
+        resolver: nothing.clone(),
+        disk: Arc::new(RealDisk),
+        tls: nothing,
+        run: threads.spawner(),
+    };
+    smol::block_on(measure(&world, folder.clone()));
+    threads.stop(Duration::from_secs(5)).expect("threads end");
+    std::fs::remove_dir_all(folder).expect("clean up");
+}
+
+async fn measure(world: &World, folder: PathBuf) {
+    let options = StoreOptions { folder, events: Arc::new(Silence), readers: 2 };
+    let store = Store::open(world, options.clone()).await.expect("open");
+    let mut boxes = Vec::new();
+    for n in 0..64 {
+        let address = Address::parse(&format!("u{n}@example.net")).expect("address");
+        let account = store.account_put(&address, None).await.expect("account");
+        boxes.push(store.directory().account_by_id(account).expect("account").inbox);
+    }
+    for producers in [1, 10, 64] {
+        puts(world, &store, &boxes, producers, false).await;
+    }
+    puts(world, &store, &boxes, 64, true).await;
+    let large = boxes[0];
+    fill(&store, large, 100_000).await;
+    println!("\n100 000 messages in one mailbox:");
+    store.close().await.expect("close");
+    let store = Store::open(world, options).await.expect("open");
+    timed("snapshot, cold", 1, || store.snapshot(large)).await;
+    let all = UidSet::all();
+    timed("facts of all, cold", 1, || store.facts(large, &all)).await;
+    timed("facts of all, again", 5, || store.facts(large, &all)).await;
+    let mut set = false;
+    timed("STORE 1:*, +FLAGS and -FLAGS in turn", 20, || {
+        set = !set;
+        let how = if set { FlagHow::Add } else { FlagHow::Remove };
+        store.change_flags(large, UidSet::all(), change(how), None)
+    })
+    .await;
+    let held = store.snapshot(large).await.expect("snapshot");
+    timed("STORE 1:* +FLAGS, a snapshot held", 1, || {
+        store.change_flags(large, UidSet::all(), change(FlagHow::Add), None)
+    })
+    .await;
+    let mut uid = 0;
+    timed("STORE of one", 500, || {
+        uid += 97;
+        store.change_flags(large, [held.uids[uid]].into_iter().collect(), change(FlagHow::Remove), None)
+    })
+    .await;
+    timed("APPEND of one, 4 KiB", 500, || store.accept(mail(large))).await;
+    timed("COPY of 10 000", 1, || store.copy(large, first(&held.uids), boxes[1])).await;
+    timed("MOVE of 10 000", 1, || store.move_messages(large, first(&held.uids), boxes[2])).await;
+    timed("EXPUNGE of 10 000", 1, || store.expunge(boxes[2], Expunge::Among(UidSet::all()))).await;
+    store.close().await.expect("close");
+}
+
+fn first(uids: &[u32]) -> UidSet {
+    uids.iter().take(10_000).copied().collect()
+}
+
+fn change(how: FlagHow) -> FlagChange {
+    FlagChange { how, flags: Flags::FLAGGED, keywords: Vec::new() }
+}
+
+fn mail(mailbox: MailboxId) -> Acceptance {
+    sized(mailbox, 4096)
+}
+
+fn sized(mailbox: MailboxId, octets: usize) -> Acceptance {
+    let filing = Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: Timestamp(1) };
+    let content = Content::from_octets(vec![b'x'; octets]);
+    let meta = BlobMeta { envelope: vec![b'e'; 200], structure: vec![b's'; 80], ..BlobMeta::default() };
+    Acceptance { arrivals: vec![Arrival { content, meta, filings: vec![filing] }], items: Vec::new() }
+}
+
+async fn fill(store: &Store, mailbox: MailboxId, count: usize) {
+    for _ in 0..count / 500 {
+        let arrivals = (0..500).flat_map(|_| sized(mailbox, 100).arrivals).collect();
+        store.accept(Acceptance { arrivals, items: Vec::new() }).await.expect("fill");
+    }
+}
+
+/// Durable puts of 4 KiB for two seconds, into one mailbox or into one for each producer.
+async fn puts(world: &World, store: &Store, boxes: &[MailboxId], producers: usize, spread: bool) {
+    let begun = Instant::now();
+    let until = begun + Duration::from_secs(2);
+    let (told, tell) = smol::channel::unbounded();
+    let mut tasks = Vec::new();
+    for n in 0..producers {
+        let (store, told, mailbox) = (store.clone(), told.clone(), boxes[if spread { n } else { 1 }]);
+        let work = async move {
+            while Instant::now() < until {
+                let at = Instant::now();
+                store.accept(mail(mailbox)).await.expect("put");
+                told.send(at.elapsed()).await.expect("listener");
+            }
+        };
+        tasks.push(world.run.task("producer", Box::pin(work)));
+    }
+    for task in tasks {
+        task.await;
+    }
+    let took = begun.elapsed();
+    let mut waits: Vec<Duration> = std::iter::from_fn(|| tell.try_recv().ok()).collect();
+    waits.sort_unstable();
+    let at = |share: usize| waits[(waits.len() - 1) * share / 100].as_secs_f64() * 1e3;
+    println!(
+        "{producers:3} producers, {}: {:6.0} puts/s, ack p50 {:.2} ms, p99 {:.2} ms, most {:.2} ms",
+        if spread { "a mailbox each" } else { "one mailbox" },
+        waits.len() as f64 / took.as_secs_f64(),
+        at(50),
+        at(99),
+        at(100)
+    );
+}
+
+/// Median and best of so many runs.
+async fn timed<T, F: Future<Output = Result<T>>>(what: &str, runs: usize, mut once: impl FnMut() -> F) {
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        let at = Instant::now();
+        std::hint::black_box(once().await.expect(what));
+        times.push(at.elapsed());
+    }
+    times.sort_unstable();
+    let at = |place: usize| times[place].as_secs_f64() * 1e3;
+    println!("{what:36} median {:8.3} ms, best {:8.3} ms", at(times.len() / 2), at(0));
+}
