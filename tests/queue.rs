@@ -448,6 +448,22 @@ fn the_host_holds_releases_retries_bounces_and_drops() {
 }
 
 #[test]
+fn given_up_by_the_host_within_an_attempt() {
+    use mailcore::store::QueueAction;
+    let stage = Stage::new();
+    let id = stage.queue("alice@example.org", &["slow@example.net", "later@example.net"]);
+    stage.pass(10);
+    stage.control(QueueAction::Bounce, id);
+    stage.pass(2 * MINUTE);
+    let diary = stage.diary();
+    assert!(diary[0].starts_with("60 slow@example.net Delivered"), "{diary:#?}");
+    assert!(diary[1].starts_with("60 later@example.net Deferred"), "{diary:#?}");
+    assert!(diary[2].starts_with("60 later@example.net Expired"), "{diary:#?}");
+    assert_eq!(actions(&stage.inbox("alice@example.org")[0]), [failed("later@example.net", "4.4.7")]);
+    stage.end();
+}
+
+#[test]
 fn stopping_lets_what_is_under_way_end() {
     let mut stage = Stage::new();
     stage.queue("alice@example.org", &["slow@example.net"]);

@@ -4,6 +4,8 @@
 //! it meets on its way causes another. A sender here finds it in the inbox, filed in the transaction that settles the
 //! attempt; one elsewhere gets it by the queue.
 
+use std::time::Duration;
+
 use super::local::{self, Whereabouts};
 use super::{Context, schedule};
 use crate::base::envelope::Notify;
@@ -88,7 +90,7 @@ pub(super) async fn report(
         Whereabouts::Nobody => return Ok(None),
     };
     let now = world.clock.wall();
-    let beginning = beginning(context, item.blob, item.size).await?;
+    let beginning = surely_beginning(context, item).await;
     let (mut boundary, mut message_id) = ([0; 16], [0; 16]);
     world.entropy.fill(&mut boundary);
     world.entropy.fill(&mut message_id);
@@ -122,7 +124,23 @@ pub(super) async fn report(
     Ok(Some(bounce))
 }
 
-/// As much of the message as a report may bring back.
+/// As much of the message as a report may bring back; nothing where it cannot be read: the sender learns of the
+/// failure all the same.
+async fn surely_beginning(context: &Context, item: &Item) -> Vec<u8> {
+    for pause_seconds in [1, 5] {
+        match beginning(context, item.blob, item.size).await {
+            Ok(octets) => return octets,
+            Err(e) if matches!(e.kind(), ErrorKind::Store | ErrorKind::StoreDown) => {
+                log::warn!("queued message {} could not be read for a report: {e}", item.id.0);
+                let clock = &context.world.clock;
+                clock.sleep_until(clock.now() + Duration::from_secs(pause_seconds)).await;
+            }
+            Err(_) => return Vec::new(),
+        }
+    }
+    beginning(context, item.blob, item.size).await.unwrap_or_default()
+}
+
 async fn beginning(context: &Context, blob: BlobId, size: u64) -> Result<Vec<u8>> {
     let wanted = size.min(BOUNCE_RETURNS_OCTETS_MAX);
     let mut octets = Vec::new();

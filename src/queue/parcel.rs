@@ -141,7 +141,15 @@ impl Parcel {
         let outcomes =
             attempt(outlet, &Work { destination, envelope, recipients: &recipients, size, body: &body }).await;
         let took = context.world.clock.now() - begun;
-        let decided = self.decided(context, outcomes.iter(), took);
+        let mut decided = self.decided(context, outcomes.iter(), took);
+        if decided.iter().any(|one| one.next.is_some()) {
+            // The host may have given it up meanwhile: then it is over at once, not at the next attempt.
+            let expires = context.store.queue_item(self.item.id).await.ok().flatten().map(|now| now.expires);
+            let now = context.world.clock.wall();
+            for one in &mut decided {
+                one.next = one.next.map(|next| expires.map_or(next, |expires| next.min(expires.max(now))));
+            }
+        }
         settle::settle(context, &self.item, decided, None).await
     }
 

@@ -38,8 +38,12 @@ pub(super) async fn settle(
     let (accepted, told) = loop {
         let (acceptance, told) = reports(context, item, &decided, here, own.clone(), by_queue).await?;
         match settle_surely(context, item, &decided, &acceptance).await {
-            // The sender's inbox is full: the report waits in the queue for room.
-            Err(e) if e.kind() == ErrorKind::Quota && !by_queue && acceptance.arrivals.len() > own.arrivals.len() => {
+            // The sender's inbox is full, or went away this moment: the report waits in the queue.
+            Err(e)
+                if matches!(e.kind(), ErrorKind::Quota | ErrorKind::NotFound)
+                    && !by_queue
+                    && acceptance.arrivals.len() > own.arrivals.len() =>
+            {
                 by_queue = true;
             }
             other => break (other?, told),
