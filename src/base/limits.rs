@@ -216,6 +216,8 @@ pub const SPF_VOID_LOOKUPS_MAX: usize = 2;
 /// Names of one MX or PTR answer that an SPF check looks at (RFC 7208 §4.6.4).
 pub const SPF_NAMES_MAX: usize = 10;
 
+/// Labels of a name from which a DMARC tree walk goes on upwards (RFC 9989 §4.10): eight questions at most.
+pub const DMARC_WALK_LABELS_MAX: usize = 8;
 /// Signatures of one message that are checked; further ones are not looked at.
 pub const DKIM_SIGNATURES_MAX: usize = 10;
 /// Names in `h=`.

@@ -4,5 +4,6 @@
 //! verdict again, offline. Results are data; what follows from them is decided in `intake`.
 
 pub mod dkim;
+pub mod dmarc;
 pub mod spf;
 mod tags;

@@ -1,0 +1,282 @@
+//! The evaluation: record discovery by walking up the DNS tree (RFC 9989 §4.10), alignment, policy.
+
+use super::record::{self, DmarcRecord};
+use super::{DmarcResult, DmarcVerdict, Policy};
+use crate::base::limits::DMARC_WALK_LABELS_MAX;
+use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
+use crate::mailauth::dkim::DkimResult;
+use crate::mailauth::spf::SpfResult;
+
+/// What is known about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Domain of the From field (A-labels, lower case).
+    pub from_domain: String,
+    /// SPF's result and the domain it is for.
+    pub spf: (SpfResult, String),
+    /// DKIM's results and their signing domains.
+    pub dkim: Vec<(DkimResult, String)>,
+}
+
+/// DNS had trouble.
+struct Trouble(String);
+
+/// Evaluates DMARC.
+pub async fn evaluate(resolver: &dyn Resolver, evidence: &Evidence) -> DmarcVerdict {
+    let from = evidence.from_domain.trim_end_matches('.').to_ascii_lowercase();
+    match judge(resolver, &from, evidence).await {
+        Ok(verdict) => verdict,
+        Err(Trouble(why)) => verdict(DmarcResult::TempError, "", why),
+    }
+}
+
+async fn judge(resolver: &dyn Resolver, from: &str, evidence: &Evidence) -> Result<DmarcVerdict, Trouble> {
+    let found = walk(resolver, from).await?;
+    let Some((record_domain, policy_record)) = found.policy(from) else {
+        return Ok(verdict(DmarcResult::None, "", format!("{from} has no policy")));
+    };
+    let organization = found.organization(from);
+    let mut reasons = Vec::new();
+    for (result, domain) in &evidence.dkim {
+        if *result != DkimResult::Pass {
+            reasons.push(format!("dkim {result} for {domain}"));
+        } else if aligned(resolver, from, &organization, domain, policy_record.strict_dkim).await? {
+            return Ok(verdict(DmarcResult::Pass, record_domain, format!("dkim of {domain}")));
+        } else {
+            reasons.push(format!("dkim of {domain} is not aligned"));
+        }
+    }
+    let (result, spf_domain) = &evidence.spf;
+    if *result != SpfResult::Pass {
+        reasons.push(format!("spf {result}"));
+    } else if aligned(resolver, from, &organization, spf_domain, policy_record.strict_spf).await? {
+        return Ok(verdict(DmarcResult::Pass, record_domain, format!("spf of {spf_domain}")));
+    } else {
+        reasons.push(format!("spf of {spf_domain} is not aligned"));
+    }
+    let mut policy = if record_domain == from {
+        policy_record.policy
+    } else if exists(resolver, from).await? {
+        policy_record.subdomain_policy
+    } else {
+        policy_record.nonexistent_policy
+    };
+    if policy_record.is_testing {
+        policy = policy.milder();
+    }
+    Ok(DmarcVerdict {
+        policy,
+        percent: policy_record.percent,
+        ..verdict(DmarcResult::Fail, record_domain, reasons.join("; "))
+    })
+}
+
+fn verdict(result: DmarcResult, record_domain: &str, why: String) -> DmarcVerdict {
+    DmarcVerdict { result, policy: Policy::None, record_domain: record_domain.to_owned(), percent: 100, why }
+}
+
+/// Records found on the way up from a domain, lowest first.
+struct Walk(Vec<(String, DmarcRecord)>);
+
+impl Walk {
+    /// The record that says what to do: the domain's own, else its organization's, else its public suffix's.
+    fn policy(&self, from: &str) -> Option<(&str, &DmarcRecord)> {
+        let organization = self.organization(from);
+        let at = |name: &str| self.0.iter().find(|(n, _)| n == name);
+        let found = at(from).or_else(|| at(&organization)).or_else(|| self.0.iter().find(|(_, r)| r.psd == Some(true)));
+        found.map(|(name, record)| (name.as_str(), record))
+    }
+
+    /// The organizational domain (RFC 9989 §4.10.2).
+    fn organization(&self, from: &str) -> String {
+        let above = || self.0.iter().filter(|(name, _)| name != from);
+        if let Some((name, _)) = above().find(|(_, record)| record.psd == Some(false)) {
+            return name.clone();
+        }
+        if let Some((suffix, _)) = above().find(|(_, record)| record.psd == Some(true)) {
+            return one_below(from, suffix).to_owned();
+        }
+        self.0.last().map_or_else(|| from.to_owned(), |(name, _)| name.clone())
+    }
+}
+
+/// Asks for records at `domain` and above, as far as the standard lets one walk.
+async fn walk(resolver: &dyn Resolver, domain: &str) -> Result<Walk, Trouble> {
+    let mut found = Vec::new();
+    let mut name = domain;
+    loop {
+        if let Some(record) = ask(resolver, name).await? {
+            let ends = record.psd.is_some();
+            found.push((name.to_owned(), record));
+            if ends {
+                break;
+            }
+        }
+        // A long name is walked from its last labels only, so that it costs no more questions than a short one.
+        let labels = name.split('.').count();
+        let skip = if labels > DMARC_WALK_LABELS_MAX { labels - DMARC_WALK_LABELS_MAX + 1 } else { 1 };
+        let mut rest = Some(name);
+        for _ in 0..skip {
+            rest = rest.and_then(|n| n.split_once('.')).map(|(_, above)| above);
+        }
+        match rest {
+            Some(above) if !above.is_empty() => name = above,
+            _ => break,
+        }
+    }
+    Ok(Walk(found))
+}
+
+/// The one DMARC record of a name; several count as none (RFC 7489 §6.6.3).
+async fn ask(resolver: &dyn Resolver, domain: &str) -> Result<Option<DmarcRecord>, Trouble> {
+    let name = format!("_dmarc.{domain}");
+    let records = match resolver.ask(&name, RecordKind::Txt).await.records {
+        Ok(records) => records,
+        Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => return Ok(None),
+        Err(trouble) => return Err(Trouble(format!("TXT of {name}: {trouble:?}"))),
+    };
+    let mut texts = records.iter().filter_map(|r| match r {
+        Record::Txt(txt) if record::is_dmarc(txt) => Some(txt),
+        _ => None,
+    });
+    match (texts.next(), texts.next()) {
+        (Some(txt), None) => Ok(record::parse(txt)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a proved domain belongs to the one in From.
+async fn aligned(
+    resolver: &dyn Resolver,
+    from: &str,
+    organization: &str,
+    proved: &str,
+    is_strict: bool,
+) -> Result<bool, Trouble> {
+    let proved = proved.trim_end_matches('.').to_ascii_lowercase();
+    if proved == from {
+        return Ok(true);
+    }
+    // Without a common end they cannot have a common organization: saves the walk.
+    if is_strict || !is_at_or_below(&proved, organization) {
+        return Ok(false);
+    }
+    Ok(walk(resolver, &proved).await?.organization(&proved) == organization)
+}
+
+/// Whether a name exists at all: it has addresses or exchangers, or at least is no NXDOMAIN.
+async fn exists(resolver: &dyn Resolver, domain: &str) -> Result<bool, Trouble> {
+    for kind in [RecordKind::Mx, RecordKind::A, RecordKind::Aaaa] {
+        match resolver.ask(domain, kind).await.records {
+            Err(NoRecords::NxDomain) => {}
+            Err(trouble) if trouble.is_transient() => {
+                return Err(Trouble(format!("{kind:?} of {domain}: {trouble:?}")));
+            }
+            _ => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
+fn is_at_or_below(name: &str, domain: &str) -> bool {
+    name.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+}
+
+/// The name one label below `suffix` on the way down to `name`.
+fn one_below<'a>(name: &'a str, suffix: &str) -> &'a str {
+    let mut rest = name;
+    while let Some((_, above)) = rest.split_once('.') {
+        if above == suffix {
+            return rest;
+        }
+        rest = above;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::future::ready;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::world::{Answer, BoxFuture};
+
+    struct Txt(BTreeMap<&'static str, &'static str>);
+
+    impl Resolver for Txt {
+        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+            let records = match (self.0.get(name), kind) {
+                (Some(&"SERVFAIL"), _) => Err(NoRecords::ServFail),
+                (Some(txt), RecordKind::Txt) => {
+                    Ok(txt.split(" | ").map(|t| Record::Txt(t.as_bytes().to_vec())).collect())
+                }
+                (Some(_), _) => Err(NoRecords::NoData),
+                (None, _) => Err(NoRecords::NxDomain),
+            };
+            Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+        }
+    }
+
+    /// From, SPF domain (empty: fail), DKIM domain (empty: none), result and policy.
+    type Case = (&'static str, &'static str, &'static str, &'static str);
+
+    #[test]
+    fn verdicts() {
+        let zone = Txt(BTreeMap::from([
+            ("_dmarc.example.com", "v=DMARC1; p=reject; sp=quarantine; np=reject"),
+            ("known.example.com", "exists"),
+            ("_dmarc.strict.org", "v=DMARC1; p=quarantine; adkim=s; aspf=s"),
+            ("_dmarc.own.example.com", "v=DMARC1; p=none"),
+            ("_dmarc.test.org", "v=DMARC1; p=reject; t=y"),
+            ("_dmarc.two.org", "v=DMARC1; p=reject | v=DMARC1; p=none"),
+            ("_dmarc.down.org", "SERVFAIL"),
+            ("_dmarc.bank", "v=DMARC1; p=reject; psd=y"),
+            ("_dmarc.sure.bank", "v=DMARC1; p=quarantine"),
+            ("_dmarc.a.b.c.d.e.f.long.org", "v=DMARC1; p=reject"),
+            ("_dmarc.long.org", "v=DMARC1; p=reject"),
+        ]));
+        let cases: &[Case] = &[
+            ("example.com", "example.com", "", "pass none"),
+            ("example.com", "", "example.com", "pass none"),
+            ("example.com", "mail.example.com", "", "pass none"),
+            ("known.example.com", "", "other.example.com", "pass none"),
+            ("example.com", "", "", "fail reject"),
+            ("example.com", "evil.com", "evil.com", "fail reject"),
+            ("example.com", "notexample.com", "", "fail reject"),
+            ("known.example.com", "", "", "fail quarantine"),
+            ("unknown.example.com", "", "", "fail reject"),
+            ("own.example.com", "", "", "fail none"),
+            ("strict.org", "a.strict.org", "a.strict.org", "fail quarantine"),
+            ("strict.org", "strict.org", "", "pass none"),
+            ("test.org", "", "", "fail quarantine"),
+            ("two.org", "", "", "none none"),
+            ("nothing.org", "nothing.org", "", "none none"),
+            ("down.org", "down.org", "", "temperror none"),
+            ("sure.bank", "", "", "fail quarantine"),
+            ("unsure.bank", "", "", "fail reject"),
+            ("sure.bank", "", "unsure.bank", "fail quarantine"),
+            ("mail.sure.bank", "", "sure.bank", "pass none"),
+            ("1.2.3.4.5.6.7.8.9.long.org", "", "long.org", "pass none"),
+        ];
+        for (from, spf, dkim, wanted) in cases {
+            let spf_result = if spf.is_empty() { SpfResult::Fail } else { SpfResult::Pass };
+            let evidence = Evidence {
+                from_domain: (*from).to_owned(),
+                spf: (spf_result, (*spf).to_owned()),
+                dkim: if dkim.is_empty() { Vec::new() } else { vec![(DkimResult::Pass, (*dkim).to_owned())] },
+            };
+            let verdict = smol::block_on(evaluate(&zone, &evidence));
+            let said = format!("{} {}", verdict.result, verdict.policy.word());
+            assert_eq!(said, *wanted, "{from} {spf:?} {dkim:?}: {}", verdict.why);
+        }
+    }
+
+    #[test]
+    fn the_percentage_decides_by_the_draw() {
+        let failed =
+            DmarcVerdict { policy: Policy::Reject, percent: 20, ..verdict(DmarcResult::Fail, "x", String::new()) };
+        assert_eq!((failed.policy_for(19), failed.policy_for(20)), (Policy::Reject, Policy::Quarantine));
+    }
+}

@@ -1,0 +1,91 @@
+//! DMARC (RFC 7489, and the tree walk of RFC 9989 in place of a list of public suffixes): does what SPF and DKIM proved
+//! belong to the domain people see, and what does that domain want done where it does not?
+
+mod evaluate;
+mod record;
+
+pub use evaluate::{Evidence, evaluate};
+
+use std::fmt;
+
+/// What an evaluation came to (RFC 8601 §2.7.7 knows the words).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum DmarcResult {
+    /// The domain has no policy.
+    None,
+    Pass,
+    Fail,
+    TempError,
+    PermError,
+}
+
+impl DmarcResult {
+    /// As Authentication-Results writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            DmarcResult::None => "none",
+            DmarcResult::Pass => "pass",
+            DmarcResult::Fail => "fail",
+            DmarcResult::TempError => "temperror",
+            DmarcResult::PermError => "permerror",
+        }
+    }
+}
+
+impl fmt::Display for DmarcResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What a domain wants done with mail that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[allow(missing_docs)]
+pub enum Policy {
+    #[default]
+    None,
+    Quarantine,
+    Reject,
+}
+
+impl Policy {
+    /// `none`, `quarantine` or `reject`
+    pub fn word(self) -> &'static str {
+        match self {
+            Policy::None => "none",
+            Policy::Quarantine => "quarantine",
+            Policy::Reject => "reject",
+        }
+    }
+
+    /// One step milder: what a domain that is testing gets.
+    fn milder(self) -> Policy {
+        match self {
+            Policy::Reject => Policy::Quarantine,
+            _ => Policy::None,
+        }
+    }
+}
+
+/// The verdict on a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DmarcVerdict {
+    /// The result.
+    pub result: DmarcResult,
+    /// What to do: `None` unless the result is `Fail`.
+    pub policy: Policy,
+    /// Domain whose record was found; empty where none was.
+    pub record_domain: String,
+    /// Percentage of failing mail the policy is for (RFC 7489 §6.3); the rest gets the milder one.
+    pub percent: u8,
+    /// What aligned, or why nothing did.
+    pub why: String,
+}
+
+impl DmarcVerdict {
+    /// The policy for one message, given a number from 0 to 99 drawn for it.
+    pub fn policy_for(&self, draw: u8) -> Policy {
+        if draw < self.percent { self.policy } else { self.policy.milder() }
+    }
+}
