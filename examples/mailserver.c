@@ -211,7 +211,7 @@ static void take(struct options *o, const char *name, const char *value)
 
 static int known(const char *name)
 {
-    char line[64];
+    char line[80]; /* names have at most 63 octets, see read_options() */
     const char *at;
 
     snprintf(line, sizeof(line), "--%s", name);
