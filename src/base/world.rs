@@ -262,7 +262,7 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes renames and removals in a folder durable.
     fn sync_dir(&self, folder: &Path) -> io::Result<()>;
-    /// Makes a folder and those above it.
+    /// Makes a folder and those above it, where they are missing; durable when it returns.
     fn make_dir(&self, folder: &Path) -> io::Result<()>;
     /// Takes the exclusive lock of a store; held until dropped. [`io::ErrorKind::AddrInUse`] where
     /// another process, or another engine of this one, has it.

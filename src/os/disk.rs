@@ -50,7 +50,18 @@ impl Disk for RealDisk {
         maker.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
-        maker.create(folder)
+        let missing: Vec<&Path> = folder.ancestors().take_while(|path| is_missing(path)).collect();
+        maker.create(folder)?;
+        // A store is not safe on disk before the name of its folder is.
+        for made in missing.iter().rev() {
+            let above = made.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match self.sync_dir(above) {
+                // Where we may make folders but not list them, this is beyond us.
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+                synced => synced?,
+            }
+        }
+        Ok(())
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
@@ -65,6 +76,10 @@ impl Disk for RealDisk {
             Err(TryLockError::Error(e)) => Err(e),
         }
     }
+}
+
+fn is_missing(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && fs::symlink_metadata(path).is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
 }
 
 /// Mail is nobody else's business: what we make, only our user reads.

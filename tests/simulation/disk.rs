@@ -416,11 +416,12 @@ impl Disk for SimDisk {
         let mut inner = self.lock();
         let boot = inner.boot;
         inner.enter(boot, Call::SyncDir, &text(folder), 0)?;
-        inner.apply(Op::SyncNames);
+        inner.apply(Op::SyncNames(text(folder)));
         Ok(())
     }
 
     fn make_dir(&self, _folder: &Path) -> io::Result<()> {
+        // Durable when it returns, by its contract: folders are always there.
         Ok(())
     }
 

@@ -40,8 +40,8 @@ pub enum Op {
     Unlink(String),
     /// A name changed.
     Rename(String, String),
-    /// Names made durable.
-    SyncNames,
+    /// The names in a folder made durable.
+    SyncNames(String),
 }
 
 impl Op {
@@ -49,6 +49,17 @@ impl Op {
     pub fn is_cut_point(&self) -> bool {
         !matches!(self, Op::Make(_))
     }
+
+    /// Whether it changes a name in this folder. A rename goes by where the name goes to.
+    fn is_in(&self, folder: &str) -> bool {
+        let (Op::Link(name, _) | Op::Unlink(name) | Op::Rename(_, name)) = self else { return false };
+        folder_of(name) == folder
+    }
+}
+
+/// The folder a name lies in.
+pub fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// What a power cut takes.
@@ -149,8 +160,11 @@ impl Image {
                 name(&mut self.names, op);
                 self.pending_names.push(op.clone());
             }
-            Op::SyncNames => {
-                for op in std::mem::take(&mut self.pending_names) {
+            Op::SyncNames(folder) => {
+                let (here, elsewhere) =
+                    std::mem::take(&mut self.pending_names).into_iter().partition(|op| op.is_in(folder));
+                self.pending_names = elsewhere;
+                for op in here {
                     name(&mut self.durable_names, &op);
                 }
             }
@@ -271,7 +285,7 @@ mod tests {
     fn made() -> Image {
         let mut image = Image::default();
         image.apply(&Op::Make(1));
-        image.apply(&Op::Link("a".into(), 1));
+        image.apply(&Op::Link("/f/a".into(), 1));
         image
     }
 
@@ -280,16 +294,17 @@ mod tests {
         let mut image = made();
         image.apply(&Op::Write(1, 0, b"x".to_vec()));
         image.apply(&Op::Sync(1));
-        assert_eq!(image.clone().cut(Loss::Everything, &mut Rng::new(1, "")).find("a"), None);
-        image.apply(&Op::SyncNames);
+        image.apply(&Op::SyncNames("/g".into()));
+        assert_eq!(image.clone().cut(Loss::Everything, &mut Rng::new(1, "")).find("/f/a"), None);
+        image.apply(&Op::SyncNames("/f".into()));
         let after = image.cut(Loss::Everything, &mut Rng::new(1, ""));
-        assert_eq!(after.content(after.find("a").unwrap()), b"x");
+        assert_eq!(after.content(after.find("/f/a").unwrap()), b"x");
     }
 
     #[test]
     fn a_failed_sync_forgets_for_ever() {
         let mut image = made();
-        image.apply(&Op::SyncNames);
+        image.apply(&Op::SyncNames("/f".into()));
         image.apply(&Op::Write(1, 0, vec![7; 8 * SECTOR]));
         image.apply(&Op::SyncFailed { inode: 1, seed: 3, reverts: false });
         assert_eq!(image.content(1), vec![7; 8 * SECTOR], "the cache still shows it");
@@ -301,7 +316,7 @@ mod tests {
     #[test]
     fn sectors_are_lost_alone() {
         let mut image = made();
-        image.apply(&Op::SyncNames);
+        image.apply(&Op::SyncNames("/f".into()));
         image.apply(&Op::Write(1, 0, vec![1; 16 * SECTOR]));
         image.apply(&Op::Sync(1));
         image.apply(&Op::Write(1, 0, vec![2; 16 * SECTOR]));

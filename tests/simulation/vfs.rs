@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use rusqlite::ffi;
 
 use crate::disk::{Call, Fault, Inner, Refused, lock};
-use crate::image::{Inode, Op};
+use crate::image::{Inode, Op, folder_of};
 
 const REGION_OCTETS: usize = 32 * 1024;
 /// A Julian day in milliseconds at 1970-01-01T00:00:00Z, SQLite's epoch being noon of -4713-11-24.
@@ -237,9 +237,10 @@ unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, syn
     if inner.image.find(&name).is_none() {
         return ffi::SQLITE_IOERR_DELETE_NOENT;
     }
+    let folder = folder_of(&name).to_owned();
     inner.apply(Op::Unlink(name));
     if sync_folder != 0 {
-        inner.apply(Op::SyncNames);
+        inner.apply(Op::SyncNames(folder));
     }
     ffi::SQLITE_OK
 }
@@ -416,7 +417,7 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
         return ffi::SQLITE_IOERR_FSYNC;
     }
     if std::mem::take(&mut handle.sync_folder) {
-        inner.apply(Op::SyncNames);
+        inner.apply(Op::SyncNames(folder_of(&handle.name).to_owned()));
     }
     ffi::SQLITE_OK
 }
