@@ -274,7 +274,10 @@ impl Stage {
                 tls: implicit_tls.then(TlsInfo::default),
             };
             let spawner = shared.world.run.clone();
-            spawner.task("imap", Box::pin(imap::serve(shared, accepted))).detach();
+            let session = Box::pin(imap::serve(shared, accepted));
+            // A thousand idle sessions are to cost little.
+            assert!(size_of_val(&*session) < 4_096, "{} octets", size_of_val(&*session));
+            spawner.task("imap", session).detach();
             let read = BufReader::new(ours.try_clone().expect("clone"));
             Client { write: ours, read, unsent: Vec::new() }
         })

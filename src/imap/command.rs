@@ -40,6 +40,8 @@ pub struct Row {
     pub states: u8,
     /// Whether untagged EXPUNGE may come while it runs (RFC 9051 §7.5.1).
     pub expunge: bool,
+    /// Whether it looks at the mailbox as it is now, so that what is new is told before.
+    pub looks: bool,
     /// Reads what stands behind the verb.
     pub parse: fn(&mut super::grammar::Cursor<'_>) -> Parse<Request>,
 }
@@ -66,8 +68,8 @@ impl Row {
 }
 
 macro_rules! rows {
-    ($($name:literal $states:ident $expunge:literal $parse:path;)*) => {
-        &[$(Row { name: $name, states: $states, expunge: $expunge, parse: $parse }),*]
+    ($($name:literal $states:ident $expunge:literal $looks:literal $parse:path;)*) => {
+        &[$(Row { name: $name, states: $states, expunge: $expunge, looks: $looks, parse: $parse }),*]
     };
 }
 
@@ -78,42 +80,42 @@ use super::parse::{
 
 /// Every verb.
 pub const VERBS: &[Row] = rows! {
-    "CAPABILITY"   ANY       true  plain::capability;
-    "NOOP"         ANY       true  plain::noop;
-    "LOGOUT"       ANY       true  plain::logout;
-    "ID"           ANY       true  id::parse;
-    "STARTTLS"     START     true  plain::starttls;
-    "LOGIN"        START     true  login::parse;
-    "AUTHENTICATE" START     true  authenticate::parse;
-    "ENABLE"       LOGGED_IN true  enable::parse;
-    "SELECT"       LOGGED_IN true  select::select;
-    "EXAMINE"      LOGGED_IN true  select::examine;
-    "CREATE"       LOGGED_IN true  create::parse;
-    "DELETE"       LOGGED_IN true  mailbox::delete;
-    "RENAME"       LOGGED_IN true  mailbox::rename;
-    "SUBSCRIBE"    LOGGED_IN true  mailbox::subscribe;
-    "UNSUBSCRIBE"  LOGGED_IN true  mailbox::unsubscribe;
-    "LIST"         LOGGED_IN true  list::list;
-    "LSUB"         LOGGED_IN true  list::lsub;
-    "NAMESPACE"    LOGGED_IN true  plain::namespace;
-    "STATUS"       LOGGED_IN true  status::parse;
-    "APPEND"       LOGGED_IN true  append::without_message;
-    "IDLE"         LOGGED_IN true  plain::idle;
-    "CHECK"        SELECTED  true  plain::check;
-    "CLOSE"        SELECTED  true  plain::close;
-    "UNSELECT"     SELECTED  true  plain::unselect;
-    "EXPUNGE"      SELECTED  true  expunge::all;
-    "SEARCH"       SELECTED  false search::by_number;
-    "FETCH"        SELECTED  false fetch::by_number;
-    "STORE"        SELECTED  false store::by_number;
-    "COPY"         SELECTED  true  copy::copy;
-    "MOVE"         SELECTED  true  copy::mv;
-    "UID EXPUNGE"  SELECTED  true  expunge::by_uid;
-    "UID SEARCH"   SELECTED  true  search::by_uid;
-    "UID FETCH"    SELECTED  true  fetch::by_uid;
-    "UID STORE"    SELECTED  true  store::by_uid;
-    "UID COPY"     SELECTED  true  copy::uid_copy;
-    "UID MOVE"     SELECTED  true  copy::uid_move;
+    "CAPABILITY"   ANY       true  false plain::capability;
+    "NOOP"         ANY       true  false plain::noop;
+    "LOGOUT"       ANY       true  false plain::logout;
+    "ID"           ANY       true  false id::parse;
+    "STARTTLS"     START     true  false plain::starttls;
+    "LOGIN"        START     true  false login::parse;
+    "AUTHENTICATE" START     true  false authenticate::parse;
+    "ENABLE"       LOGGED_IN true  false enable::parse;
+    "SELECT"       LOGGED_IN true  false select::select;
+    "EXAMINE"      LOGGED_IN true  false select::examine;
+    "CREATE"       LOGGED_IN true  false create::parse;
+    "DELETE"       LOGGED_IN true  false mailbox::delete;
+    "RENAME"       LOGGED_IN true  false mailbox::rename;
+    "SUBSCRIBE"    LOGGED_IN true  false mailbox::subscribe;
+    "UNSUBSCRIBE"  LOGGED_IN true  false mailbox::unsubscribe;
+    "LIST"         LOGGED_IN true  false list::list;
+    "LSUB"         LOGGED_IN true  false list::lsub;
+    "NAMESPACE"    LOGGED_IN true  false plain::namespace;
+    "STATUS"       LOGGED_IN true  false status::parse;
+    "APPEND"       LOGGED_IN true  false append::without_message;
+    "IDLE"         LOGGED_IN true  false plain::idle;
+    "CHECK"        SELECTED  true  false plain::check;
+    "CLOSE"        SELECTED  true  false plain::close;
+    "UNSELECT"     SELECTED  true  false plain::unselect;
+    "EXPUNGE"      SELECTED  true  false expunge::all;
+    "SEARCH"       SELECTED  false true  search::by_number;
+    "FETCH"        SELECTED  false true  fetch::by_number;
+    "STORE"        SELECTED  false false store::by_number;
+    "COPY"         SELECTED  true  false copy::copy;
+    "MOVE"         SELECTED  true  false copy::mv;
+    "UID EXPUNGE"  SELECTED  true  false expunge::by_uid;
+    "UID SEARCH"   SELECTED  true  true  search::by_uid;
+    "UID FETCH"    SELECTED  true  true  fetch::by_uid;
+    "UID STORE"    SELECTED  true  false store::by_uid;
+    "UID COPY"     SELECTED  true  false copy::uid_copy;
+    "UID MOVE"     SELECTED  true  false copy::uid_move;
 };
 
 /// What a command asks.

@@ -154,6 +154,9 @@ impl Session {
             self.finish(&tag, Answer::bad(format!("{} is not possible now", row.name)));
             return Ok(());
         }
+        if row.looks {
+            self.report_changes(false).await;
+        }
         let done = self.perform(&tag, request).await;
         let answer = match done {
             Ok(answer) | Err(Stop::Answer(answer)) => answer,

@@ -87,8 +87,7 @@ impl Session {
         open: &Places,
         fits: &mut Vec<usize>,
     ) -> Result<Places, Stop> {
-        let columns =
-            MetaColumns { envelope: true, addresses: true, parts: level == Level::Octets, ..MetaColumns::default() };
+        let columns = MetaColumns { parts: level == Level::Octets, ..question.columns };
         let metas = (level >= Level::Metas).then_some(columns);
         let needs = Needs { metas, bodies: level == Level::Octets, ..Needs::default() };
         let mailbox = self.open()?.mailbox;

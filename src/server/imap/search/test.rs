@@ -9,7 +9,7 @@ use crate::imap::sequence::Places;
 use crate::imap::view::View;
 use crate::message::date;
 use crate::message::encoded_word::decode;
-use crate::store::{BlobMeta, Fact};
+use crate::store::{BlobMeta, Fact, MetaColumns};
 
 use super::super::open::Open;
 use super::super::refusal::Stop;
@@ -45,6 +45,8 @@ pub(super) struct Question {
     pub mod_seq: bool,
     /// Texts looked for in the octets.
     pub needles: Vec<Needle>,
+    /// What of the metas the keys need.
+    pub columns: MetaColumns,
     test: Test,
     now: Timestamp,
     levels: Vec<Level>,
@@ -96,6 +98,7 @@ impl Question {
             view: open.view.clone(),
             mod_seq: false,
             needles: Vec::new(),
+            columns: MetaColumns::default(),
             test: Test::Known(true),
             now,
             levels: Vec::new(),
@@ -135,9 +138,9 @@ impl Question {
             Key::Younger(seconds) => self.level(Level::Facts, Test::Younger(*seconds)),
             Key::Larger(octets) => self.level(Level::Facts, Test::Larger(*octets)),
             Key::Smaller(octets) => self.level(Level::Facts, Test::Smaller(*octets)),
-            Key::SentBefore(day) => self.level(Level::Metas, Test::Sent(Days(i64::MIN, *day))),
-            Key::SentOn(day) => self.level(Level::Metas, Test::Sent(Days(*day, *day + 1))),
-            Key::SentSince(day) => self.level(Level::Metas, Test::Sent(Days(*day, i64::MAX))),
+            Key::SentBefore(day) => self.sent(Days(i64::MIN, *day)),
+            Key::SentOn(day) => self.sent(Days(*day, *day + 1)),
+            Key::SentSince(day) => self.sent(Days(*day, i64::MAX)),
             Key::Header { name, text } => self.header(name, text),
             Key::Body(text) => self.needle(NeedlePlace::Body, text),
             Key::Text(text) => self.needle(NeedlePlace::Text, text),
@@ -151,6 +154,11 @@ impl Question {
         test
     }
 
+    fn sent(&mut self, days: Days) -> Test {
+        self.columns.envelope = true;
+        self.level(Level::Metas, Test::Sent(days))
+    }
+
     /// A field that was read at delivery, or one that is looked for. An empty text asks whether the field is there.
     fn header(&mut self, name: &str, text: &str) -> Test {
         let kept: fn(String) -> Test = match name {
@@ -162,6 +170,12 @@ impl Question {
         };
         if text.is_empty() {
             return self.needle(NeedlePlace::Field(name.to_owned()), text);
+        }
+        // The envelope has the subject as it was sent; what THREAD compares is another.
+        if name == "subject" {
+            self.columns.envelope = true
+        } else {
+            self.columns.addresses = true
         }
         self.level(Level::Metas, kept(text.to_owned()))
     }
