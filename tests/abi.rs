@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use mailcore::ffi;
-use support::{command, compile, folder, functions, header, left_out, library, root, run, structs, tool};
+use support::{command, compile, folder, functions, header, library, root, run, structs, tool};
 
 // -- the header ------------------------------------------------------------------------------------------
 
@@ -226,14 +226,20 @@ fn c_programs_leak_nothing() {
     let Some(valgrind) = tool("valgrind", "leaks of C programs") else { return };
     for source in programs() {
         let name = source.file_stem().expect("name").to_string_lossy().into_owned();
-        if name.starts_with("slow") {
-            left_out(&format!("{name} under valgrind"));
+        if name == "host" {
+            // It counts threads and descriptors, and valgrind has some of its own.
             continue;
         }
         let folder = folder(&format!("valgrind-{name}"));
         let Some(program) = compile(&source, &folder) else { return };
         let mut command = command(valgrind.as_ref());
-        command.args(["-q", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
+        command.args([
+            "-q",
+            "--error-exitcode=9",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite",
+            "--show-leak-kinds=definite",
+        ]);
         run(command.arg(program).current_dir(&folder));
     }
 }

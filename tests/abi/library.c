@@ -1,15 +1,5 @@
 /* The library without an engine: version, texts, buffers. */
-#include <mailcore.h>
-#include <stdio.h>
-#include <string.h>
-
-#define CHECK(what) \
-    do { \
-        if (!(what)) { \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
-            return 1; \
-        } \
-    } while (0)
+#include "check.h"
 
 int main(void)
 {

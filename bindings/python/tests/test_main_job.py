@@ -39,8 +39,8 @@ class Case(unittest.TestCase):
 class Store(Case):
     def test_submitted_mail_is_read_back(self):
         with self.engine() as engine:
-            engine.account_put("alice@example.org", "wonderland")
-            bob = engine.account_put("bob@example.org", "builder")
+            engine.put_account("alice@example.org", "wonderland")
+            bob = engine.put_account("bob@example.org", "builder")
             id = engine.submit(message("hello"))
             self.assertEqual(id, 0, "a recipient here is no queue's business")
             (got,) = bob["INBOX"]
@@ -55,7 +55,7 @@ class Store(Case):
 
     def test_mailboxes(self):
         with self.engine() as engine:
-            bob = engine.account_put("bob@example.org", "builder")
+            bob = engine.put_account("bob@example.org", "builder")
             names = [info.name for info in bob.mailboxes()]
             self.assertEqual(sorted(names), ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"])
             work = bob.create("Work/2026")
@@ -79,15 +79,15 @@ class Store(Case):
 
     def test_accounts_and_errors(self):
         engine = self.engine()
-        engine.account_put("alice@example.org", "wonderland")
-        engine.account_check("alice@example.org", "wonderland")
+        engine.put_account("alice@example.org", "wonderland")
+        engine.check_password("alice@example.org", "wonderland")
         with self.assertRaises(mailcore.AuthError):
-            engine.account_check("alice@example.org", "looking-glass")
+            engine.check_password("alice@example.org", "looking-glass")
         with self.assertRaises(mailcore.UsageError):
-            engine.account_put("no address", "x")
+            engine.put_account("no address", "x")
         with self.assertRaises(ValueError):
-            engine.account_put("nul\0@example.org", "x")
-        engine.alias_put("sales@example.org", "alice@example.org")
+            engine.put_account("nul\0@example.org", "x")
+        engine.put_alias("sales@example.org", "alice@example.org")
         self.assertEqual(engine.aliases(), {"sales@example.org": ["alice@example.org"]})
         self.assertEqual((engine.accounts(), engine.domains()), (["alice@example.org"], ["example.org"]))
         with self.assertRaises(mailcore.Busy):
@@ -119,12 +119,12 @@ class Store(Case):
 class Road(Case):
     def test_from_one_engine_to_another(self):
         with self.engine("two") as two:
-            bob = two.account_put("bob@example.net", "builder")
+            bob = two.put_account("bob@example.net", "builder")
             at = two.listen("mx")
             with self.engine("one", **{"outbound.port": at.port}) as engine:
-                engine.account_put("alice@example.org", "wonderland")
-                engine.dns_set("example.net", "MX", "10 mx.example.net")
-                engine.dns_set("mx.example.net", "A", "127.0.0.1")
+                engine.put_account("alice@example.org", "wonderland")
+                engine.set_dns("example.net", "MX", "10 mx.example.net")
+                engine.set_dns("mx.example.net", "A", "127.0.0.1")
                 id = engine.submit(message("over the wire", "bob@example.net"))
                 self.assertGreater(id, 0)
                 delivery = engine.wait(id, timeout=60)
@@ -143,7 +143,7 @@ class Road(Case):
 
     def test_deferred_mail_can_be_handled(self):
         with self.engine(**{"outbound.retry_seconds": "3600", "outbound.port": 1}) as engine:
-            engine.dns_set("example.net", "A", "127.0.0.1")
+            engine.set_dns("example.net", "A", "127.0.0.1")
             id = engine.submit(message("later", "bob@example.net"))
             with self.assertRaises(mailcore.TimeoutError):
                 engine.wait(id, timeout=0.1)
@@ -160,8 +160,8 @@ class Road(Case):
 
     def test_submission_over_smtp(self):
         with self.engine(**{"login.allow_plaintext": True}) as engine:
-            engine.account_put("alice@example.org", "wonderland")
-            bob = engine.account_put("bob@example.org", "builder")
+            engine.put_account("alice@example.org", "wonderland")
+            bob = engine.put_account("bob@example.org", "builder")
             at = engine.listen("submission")
             with smtplib.SMTP("127.0.0.1", at.port, timeout=30) as smtp:
                 smtp.login("alice@example.org", "wonderland")

@@ -4,7 +4,7 @@
     import mailcore
 
     with mailcore.Engine("mail", hostname="mx.example.org") as engine:
-        engine.account_put("alice@example.org", "wonderland")
+        engine.put_account("alice@example.org", "wonderland")
         engine.listen("imap", port=1143)
         id = engine.submit(message)
         print(engine.wait(id, timeout=60))

@@ -152,7 +152,7 @@ class Engine:
         """Changes a setting, before the start."""
         call("mailcore_set_str", self.handle, text(name), text(_written(name, value)))
 
-    def tls_set(self, certificate: "str | bytes", key: "str | bytes", server_name: Optional[str] = None) -> None:
+    def set_tls(self, certificate: "str | bytes", key: "str | bytes", server_name: Optional[str] = None) -> None:
         """The certificate chain and key that are served, PEM; for clients that ask for `server_name`, or all."""
         call("mailcore_tls_set", self.handle, text(server_name), _pem(certificate), _pem(key))
 
@@ -160,24 +160,24 @@ class Engine:
         """Adds authorities (PEM) to those trusted for outgoing connections."""
         call("mailcore_tls_trust", self.handle, _pem(authorities))
 
-    def dns_set(
+    def set_dns(
         self, name: Optional[str], type: Optional[str] = None, rdata: Optional[str] = None, ttl: int = 300
     ) -> None:
-        """A DNS record in place of what the DNS says: `dns_set("example.net", "MX", "10 mx.example.net")`."""
+        """A DNS record in place of what the DNS says: `set_dns("example.net", "MX", "10 mx.example.net")`."""
         call("mailcore_dns_set", self.handle, text(name), text(type), text(rdata), ttl)
 
-    def clock_set(self, at: datetime) -> None:
+    def set_clock(self, at: datetime) -> None:
         """Sets the engine's clock."""
         call("mailcore_clock_set", self.handle, int(at.timestamp() * 1000))
 
-    def clock_advance(self, by: "timedelta | float") -> None:
+    def advance_clock(self, by: "timedelta | float") -> None:
         """Moves the engine's clock forward, by a timedelta or by seconds."""
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         call("mailcore_clock_advance", self.handle, int(seconds * 1000))
 
     # -- accounts --------------------------------------------------------------------------------------------
 
-    def account_put(self, address: str, password: Optional[str]) -> Account:
+    def put_account(self, address: str, password: Optional[str]) -> Account:
         """Makes an account, or gives it a new password (None: nobody can log in)."""
         call("mailcore_account_put", self.handle, text(address), text(password))
         return self.account(address)
@@ -186,11 +186,11 @@ class Engine:
         """An account; `NotFound`."""
         return Account(self, address)
 
-    def account_delete(self, address: str) -> None:
+    def delete_account(self, address: str) -> None:
         """Deletes an account with all its mail."""
         call("mailcore_account_delete", self.handle, text(address))
 
-    def account_check(self, address: str, password: str) -> None:
+    def check_password(self, address: str, password: str) -> None:
         """Checks a password; `AuthError`."""
         call("mailcore_account_check", self.handle, text(address), text(password))
 
@@ -198,11 +198,11 @@ class Engine:
         """Addresses of all accounts."""
         return [words(r.name) for r in rows(self.handle, _abi.MAILCORE_LIST_ACCOUNTS)]
 
-    def domain_put(self, domain: str) -> None:
+    def put_domain(self, domain: str) -> None:
         """Makes a domain local."""
         call("mailcore_domain_put", self.handle, text(domain))
 
-    def domain_delete(self, domain: str) -> None:
+    def delete_domain(self, domain: str) -> None:
         """Makes a domain foreign again."""
         call("mailcore_domain_delete", self.handle, text(domain))
 
@@ -210,7 +210,7 @@ class Engine:
         """The local domains."""
         return [words(r.name) for r in rows(self.handle, _abi.MAILCORE_LIST_DOMAINS)]
 
-    def alias_put(self, pattern: str, target: Optional[str]) -> None:
+    def put_alias(self, pattern: str, target: Optional[str]) -> None:
         """Adds a target to an alias ("sales@example.org", "@example.org"); None removes it with all targets."""
         call("mailcore_alias_put", self.handle, text(pattern), text(target))
 

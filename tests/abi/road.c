@@ -1,0 +1,104 @@
+/* The main job in C: mail from one engine to another, read back, listed, flagged; a bounce; days of retries. */
+#include "check.h"
+
+static const char text[] = "From: alice@example.org\r\nTo: bob@example.net\r\nSubject: =?utf-8?q?H=C3=A9llo?=\r\n"
+                           "\r\nHello Bob.\r\n.dot\r\n";
+static mailcore_error err = MAILCORE_ERROR_INIT;
+
+static mailcore_mailbox inbox(mailcore_engine engine, const char *address)
+{
+    mailcore_account account = 0;
+    mailcore_mailbox mailbox = 0;
+
+    CHECK(mailcore_account_open(engine, address, &account, &err) == 0);
+    CHECK(mailcore_mailbox_open(account, "INBOX", 0, &mailbox, &err) == 0);
+    CHECK(mailcore_close(account) == 0);
+    return mailbox;
+}
+
+static void read_back(mailcore_mailbox mailbox)
+{
+    mailcore_row row = MAILCORE_ROW_INIT;
+    mailcore_buf subject = {NULL, 0};
+    mailcore_cursor cursor = 0;
+    mailcore_message message = 0;
+    uint64_t uid;
+    int64_t size = 0;
+    char octets[2048];
+    size_t got = 0;
+
+    CHECK(mailcore_list(mailbox, MAILCORE_LIST_MESSAGES, NULL, &cursor, &err) == 0);
+    CHECK(mailcore_next(cursor, &row, &err) == 1);
+    CHECK(strcmp(row.text, "H\xc3\xa9llo") == 0);
+    uid = row.id;
+    CHECK(mailcore_next(cursor, &row, &err) == 0);
+    CHECK(mailcore_close(cursor) == 0);
+    CHECK(mailcore_message_open(mailbox, uid, &message, &err) == 0);
+    CHECK(mailcore_get_i64(message, "message.size", &size, &err) == 0);
+    CHECK(mailcore_message_read(message, 0, octets, sizeof(octets), &got, &err) == 0);
+    CHECK((int64_t)got == size && got > sizeof(text));
+    CHECK(memcmp(octets + got - 20, "\r\nHello Bob.\r\n.dot\r\n", 20) == 0);
+    CHECK(mailcore_message_header(message, "subject", 0, &subject, &err) == 1);
+    CHECK(strcmp((char *)subject.data, "H\xc3\xa9llo") == 0);
+    mailcore_buf_free(&subject);
+    CHECK(mailcore_message_header(message, "X-None", 0, &subject, &err) == 0 && subject.data == NULL);
+    CHECK(mailcore_mailbox_flag(mailbox, &uid, 1, MAILCORE_FLAG_SEEN, 0, &err) == 0);
+    CHECK(mailcore_get_i64(mailbox, "mailbox.unseen", &size, &err) == 0 && size == 0);
+    CHECK(mailcore_mailbox_expunge(mailbox, &uid, 1, &err) == 0);
+    CHECK(mailcore_message_open(mailbox, uid, &message, &err) == MAILCORE_E_NOT_FOUND && message == 0);
+}
+
+int main(void)
+{
+    mailcore_engine one = opened("one.store", 0), two = opened("two.store", 0), three;
+    mailcore_listen_options how = MAILCORE_LISTEN_OPTIONS_INIT;
+    mailcore_delivery fate = MAILCORE_DELIVERY_INIT;
+    mailcore_listener listener = 0;
+    mailcore_mailbox mailbox;
+    int64_t number = 0;
+    uint64_t id = 0;
+    int day;
+
+    CHECK(mailcore_account_put(two, "bob@example.net", "builder", &err) == 0);
+    CHECK(mailcore_engine_start(two, &err) == 0);
+    how.service = MAILCORE_SERVICE_MX;
+    how.address = "127.0.0.1";
+    CHECK(mailcore_listen(two, &how, &listener, &err) == 0);
+    CHECK(mailcore_get_i64(listener, "listener.port", &number, &err) == 0 && number > 0);
+
+    CHECK(mailcore_set_i64(one, MAILCORE_KEY_OUTBOUND_PORT, number, &err) == 0);
+    CHECK(mailcore_account_put(one, "alice@example.org", "wonderland", &err) == 0);
+    CHECK(mailcore_dns_set(one, "example.net", "MX", "10 mx.example.net", 60, &err) == 0);
+    CHECK(mailcore_dns_set(one, "mx.example.net", "A", "127.0.0.1", 60, &err) == 0);
+    CHECK(mailcore_engine_start(one, &err) == 0);
+    CHECK(mailcore_set_i64(one, MAILCORE_KEY_OUTBOUND_PORT, 25, &err) == MAILCORE_E_STATE);
+    CHECK(mailcore_send(one, "alice@example.org", "bob@example.net", text, strlen(text), &id, &err) == 0 && id > 0);
+    CHECK(mailcore_queue_wait(one, id, 60000, &fate, &err) == 0);
+    CHECK(fate.state == MAILCORE_DELIVERY_DELIVERED && fate.smtp_code == 250);
+    mailbox = inbox(two, "bob@example.net");
+    read_back(mailbox);
+
+    /* To nobody: the sender has a report. */
+    CHECK(mailcore_send(one, "alice@example.org", "nobody@example.net", text, strlen(text), &id, &err) == 0);
+    CHECK(mailcore_queue_wait(one, id, 60000, &fate, &err) == 0 && fate.state == MAILCORE_DELIVERY_FAILED);
+    CHECK(fate.smtp_code == 550 && fate.enhanced[0] == '5');
+    mailbox = inbox(one, "alice@example.org");
+    CHECK(mailcore_get_i64(mailbox, "mailbox.total", &number, &err) == 0 && number == 1);
+
+    /* Nobody listens there: retried for days, which the host makes pass. */
+    three = opened("three.store", MAILCORE_OPEN_CLOCK_BY_HOST);
+    CHECK(mailcore_set_i64(three, MAILCORE_KEY_OUTBOUND_PORT, 1, &err) == 0);
+    CHECK(mailcore_account_put(three, "alice@example.org", NULL, &err) == 0);
+    CHECK(mailcore_dns_set(three, "example.net", "A", "127.0.0.1", 60, &err) == 0);
+    CHECK(mailcore_engine_start(three, &err) == 0);
+    CHECK(mailcore_send(three, "alice@example.org", "bob@example.net", text, strlen(text), &id, &err) == 0);
+    for (day = 0; mailcore_queue_wait(three, id, 200, &fate, &err) == MAILCORE_E_TIMEOUT && day < 60; day++)
+        CHECK(mailcore_clock_advance(three, 12 * 3600 * 1000, &err) == 0);
+    CHECK(fate.state == MAILCORE_DELIVERY_EXPIRED && fate.attempts > 3);
+
+    CHECK(mailcore_close(three) == 0);
+    CHECK(mailcore_close(one) == 0);
+    CHECK(mailcore_close(mailbox) == MAILCORE_E_HANDLE); /* it went with its engine */
+    CHECK(mailcore_close(two) == 0);
+    return 0;
+}

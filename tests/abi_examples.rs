@@ -1,0 +1,218 @@
+//! The examples in C, and the code in the header's tutorial and the README: compiled as a newcomer would, and run.
+
+#![allow(clippy::disallowed_methods, reason = "a test runs programs and speaks to them")]
+
+#[path = "abi/support.rs"]
+mod support;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use support::{command, compile, folder, header, root, run, tool};
+
+/// A running mailserver; killed where the test ends early.
+struct Server {
+    child: Child,
+    events: BufReader<ChildStdout>,
+    ready: serde_json::Value,
+}
+
+impl Server {
+    fn start(mut command: Command, folder: &Path) -> Server {
+        let options = [
+            ["--store", "store"],
+            ["--hostname", "mx.example.org"],
+            ["--domain", "example.org"],
+            ["--account", "alice:secret"],
+            ["--account", "bob@example.org:builder"],
+            ["--alias", "sales@example.org=bob@example.org"],
+            ["--mx", "127.0.0.1:0"],
+            ["--submission", "127.0.0.1:0"],
+            ["--submissions", "127.0.0.1:0"],
+            ["--lmtp", "127.0.0.1:0"],
+            ["--imap", "127.0.0.1:0"],
+            ["--pop3", "127.0.0.1:0"],
+            ["--retry", "1,2"],
+            ["--expire", "60"],
+            ["--set", "login.argon2_kib=8"],
+            ["--set", "dns.host_only=1"],
+        ];
+        command.current_dir(folder).args(options.as_flattened()).arg("--allow-plaintext-login");
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("mailserver");
+        let mut events = BufReader::new(child.stdout.take().expect("stdout"));
+        let mut line = String::new();
+        events.read_line(&mut line).expect("first line");
+        let ready = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
+        Server { child, events, ready }
+    }
+
+    fn connect(&self, service: &str) -> BufReader<TcpStream> {
+        let at = self.ready[service].as_str().unwrap_or_else(|| panic!("no {service} in {}", self.ready));
+        BufReader::new(TcpStream::connect(at).expect("connect"))
+    }
+
+    /// The next event of this name.
+    fn event(&mut self, name: &str) -> serde_json::Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.events.read_line(&mut line).expect("event") > 0, "no event {name}");
+            let event: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
+    /// SIGTERM: drained, and ended with 0.
+    fn stop(mut self) {
+        run(Command::new("kill").arg("-TERM").arg(self.child.id().to_string()));
+        let status = self.child.wait().expect("end");
+        assert!(status.success(), "{status}");
+        self.event("stopped");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a line and gives the last line of the reply.
+fn say(connection: &mut BufReader<TcpStream>, line: &str) -> String {
+    connection.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("write");
+    hear(connection)
+}
+
+fn hear(connection: &mut BufReader<TcpStream>) -> String {
+    loop {
+        let mut line = String::new();
+        connection.read_line(&mut line).expect("reply");
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return line;
+        }
+    }
+}
+
+fn serves(server: Server, send: Option<Command>, folder: &Path) {
+    let mut server = server;
+    assert_eq!(server.ready["event"], "ready");
+    let mut smtp = server.connect("mx");
+    assert!(hear(&mut smtp).starts_with("220 mx.example.org"));
+    for (line, code) in [
+        ("EHLO client.example.net", "250"),
+        ("MAIL FROM:<carol@example.net>", "250"),
+        ("RCPT TO:<dave@example.com>", "550"),
+        ("RCPT TO:<nobody@example.org>", "550"),
+        ("RCPT TO:<sales@example.org>", "250"),
+        ("DATA", "354"),
+        ("Subject: hello\r\n\r\nHello Bob.\r\n.", "250"),
+        ("QUIT", "221"),
+    ] {
+        let reply = say(&mut smtp, line);
+        assert!(reply.starts_with(code), "{line}: {reply}");
+    }
+    let filed = server.event("filed");
+    assert_eq!((&filed["address"], &filed["uid"]), (&"bob@example.org".into(), &1.into()));
+
+    let mut pop3 = server.connect("pop3");
+    assert!(hear(&mut pop3).starts_with("+OK"));
+    for line in ["USER bob", "PASS builder", "STAT", "RETR 1"] {
+        let reply = say(&mut pop3, line);
+        assert!(reply.starts_with("+OK"), "{line}: {reply}");
+    }
+
+    if let Some(mut send) = send {
+        // The other example brings its mail here.
+        let letter = folder.join("letter.eml");
+        fs::write(&letter, "Subject: sent\r\n\r\nHello.\r\n").expect("write");
+        let at = server.ready["mx"].as_str().expect("mx").to_owned();
+        send.current_dir(folder).args(["sender", "carol@example.net", "bob@example.org", &at]);
+        let out = run(send.stdin(fs::File::open(letter).expect("letter")));
+        assert!(out.contains("delivered after 1 attempts"), "{out}");
+        assert_eq!(server.event("filed")["uid"], 2);
+    }
+    server.stop();
+}
+
+fn built(folder: &Path) -> Option<(PathBuf, PathBuf)> {
+    Some((compile(&root().join("examples/mailserver.c"), folder)?, compile(&root().join("examples/send.c"), folder)?))
+}
+
+#[test]
+fn mailserver_serves_and_send_sends() {
+    let folder = folder("examples");
+    let Some((mailserver, send)) = built(&folder) else { return };
+    serves(Server::start(command(&mailserver), &folder), Some(command(&send)), &folder);
+}
+
+#[test]
+fn examples_leak_nothing() {
+    let Some(valgrind) = tool("valgrind", "leaks of the examples") else { return };
+    let folder = folder("examples-valgrind");
+    let Some((mailserver, send)) = built(&folder) else { return };
+    let under = |program: &Path| {
+        let mut command = command(valgrind.as_ref());
+        command.args([
+            "-q",
+            "--error-exitcode=9",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite",
+            "--show-leak-kinds=definite",
+        ]);
+        command.arg(program);
+        command
+    };
+    serves(Server::start(under(&mailserver), &folder), Some(under(&send)), &folder);
+}
+
+#[test]
+fn wrong_use_is_told() {
+    let folder = folder("examples-misuse");
+    let Some((mailserver, _)) = built(&folder) else { return };
+    for (arguments, code, text) in [
+        (&["--nonsense"][..], 2, "unknown option --nonsense"),
+        (&["--store", "s"], 2, "--store and --hostname are needed"),
+        (&["--store", "s", "--hostname"], 2, "--hostname: value missing"),
+        (&["--store", "s", "--hostname", "h", "--mx", "25"], 2, "--mx 25: want ADDR:PORT"),
+        (&["--store", "s", "--hostname", "h", "--set", "outbound.prot=1"], 1, "nearest is \"outbound.port\""),
+        (&["--store", "s", "--hostname", "h", "--account", "alice:x"], 2, "no @, and there is no --domain"),
+        (&["--store", "s", "--hostname", "h", "--tls-cert", "c"], 2, "--tls-cert and --tls-key go together"),
+        (&["mail"], 2, "mail: not an option"),
+    ] {
+        let out = command(&mailserver).current_dir(&folder).args(arguments).output().expect("mailserver");
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(text), "{arguments:?}: {stderr}");
+    }
+    let help = run(command(&mailserver).arg("--help"));
+    assert!(help.starts_with("usage: mailserver"), "{help}");
+}
+
+#[test]
+fn tutorial_and_readme_do_what_they_say() {
+    let folder = folder("tutorial");
+    let header = header();
+    let tutorial = header
+        .lines()
+        .skip_while(|line| !line.starts_with("    #include"))
+        .take_while(|line| line.is_empty() || line.starts_with("    "));
+    let tutorial: String = tutorial.map(|line| format!("{}\n", line.strip_prefix("    ").unwrap_or(line))).collect();
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let readme = readme.split_once("```c\n").and_then(|(_, rest)| rest.split_once("```")).map_or("", |(code, _)| code);
+    for (name, code) in [("tutorial.c", tutorial.as_str()), ("readme.c", readme)] {
+        let path = folder.join(name);
+        fs::write(&path, code).expect("write");
+        let Some(program) = compile(&path, &folder) else { return };
+        run(command(&program).current_dir(&folder));
+    }
+    let send = fs::read_to_string(root().join("examples/send.c")).expect("send.c");
+    assert!(send.lines().count() < 60, "send.c has under 60 lines");
+    let mut all = String::new();
+    fs::File::open(root().join("examples/send.py")).and_then(|mut f| f.read_to_string(&mut all)).expect("send.py");
+    assert!(all.contains("EmailMessage"));
+}
