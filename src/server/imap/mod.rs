@@ -5,6 +5,10 @@
 //! down. What can be pure is: framing, parsing, encoding and the comparison of views stand in `crate::imap`. Every
 //! wait has a deadline on the world's clock; no socket is written while the store is in a transaction of ours, since
 //! the store gives only values.
+//!
+//! Gaps: no message is ever `\Recent`; a literal8 is filed as it came, NUL included (RFC 3516 §4.4 lets a server
+//! recode it); messages with UTF-8 headers go to clients without UTF8=ACCEPT as they are (RFC 6855 §7); of RFC 7162
+//! CONDSTORE is there and QRESYNC is not.
 
 mod append;
 mod authenticate;
