@@ -19,6 +19,7 @@ mod image;
 mod office;
 mod peer;
 mod pipe;
+mod pop;
 mod rng;
 mod road;
 mod run;

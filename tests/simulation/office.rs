@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use mailcore::base::event::{EventSink, Silence};
 use mailcore::base::settings::Ends;
-use mailcore::base::world::Task;
-use mailcore::base::{Address, Content, Envelope, Error, ErrorKind, Recipient, Result, Service, Settings, UidSet};
+use mailcore::base::world::{BoxStream, Task};
+use mailcore::base::{Address, Content, Envelope, Error, ErrorKind, Recipient, Result, Secret, Service, Settings};
+use mailcore::net::pump::within;
 use mailcore::queue;
-use mailcore::server::{self, accounts, maildrops};
+use mailcore::sasl::credential;
+use mailcore::server::{self, accounts};
 use mailcore::store::Store;
 
 use crate::disk::lock;
 use crate::image::Loss;
+use crate::pop;
 use crate::sweep::options;
 use crate::world::Host;
 
@@ -34,7 +37,7 @@ pub struct Office {
 struct Open {
     shared: Arc<server::Shared>,
     /// Dropped with it.
-    _tasks: [Task<()>; 2],
+    _tasks: [Task<()>; 3],
     _drain: smol::channel::Sender<()>,
 }
 
@@ -51,7 +54,9 @@ impl Office {
         for user in self.users {
             let address = Address::parse(&format!("{user}@{}", self.domain)).expect("an address");
             if store.directory().account(&address.key()).is_none() {
-                store.account_put(&address, None).await?;
+                let secret = Secret::new(pop::PASSWORD);
+                let credential = credential::make(&secret, &[7; _], self.settings.password_cost)?;
+                store.account_put(&address, Some(credential)).await?;
             }
         }
         let (drain, draining) = smol::channel::bounded(1);
@@ -65,24 +70,26 @@ impl Office {
             maildrops: Arc::default(),
             draining: draining.clone(),
         });
-        let _: &Arc<maildrops::Maildrops> = &shared.maildrops;
         let context =
             queue::Context { world: world.clone(), store, settings: self.settings.clone(), events, stop: draining };
         let runner = queue::runner::start(context);
-        let at = SocketAddr::new(self.host.ip, 25);
-        let listener = world.network.listen(at).await?;
+        let smtp = self.listen(&shared, Service::Mx, 25).await?;
+        let pop3 = self.listen(&shared, Service::Pop3s, pop::PORT).await?;
+        *lock(&self.open) = Some(Open { shared, _tasks: [runner, smtp, pop3], _drain: drain });
+        Ok(())
+    }
+
+    async fn listen(&self, shared: &Arc<server::Shared>, service: Service, port: u16) -> Result<Task<()>> {
+        let at = SocketAddr::new(self.host.ip, port);
+        let listener = shared.world.network.listen(at).await?;
         let serving = shared.clone();
         let serve = async move {
             while let Ok((stream, peer)) = listener.accept().await {
-                let ends = Ends { peer, local: at };
-                let accepted = server::Accepted { stream, ends, service: Service::Mx, tls: None };
-                let session = server::smtp::serve(serving.clone(), accepted);
+                let session = serve(serving.clone(), stream, Ends { peer, local: at }, service);
                 serving.world.run.task("session", Box::pin(session)).detach();
             }
         };
-        let listening = world.run.task("listen", Box::pin(serve));
-        *lock(&self.open) = Some(Open { shared, _tasks: [runner, listening], _drain: drain });
-        Ok(())
+        Ok(shared.world.run.task("listen", Box::pin(serve)))
     }
 
     /// The power goes, and comes back; the office stays closed until [`Office::boot`].
@@ -119,18 +126,6 @@ impl Office {
         Ok(store.queue_list(mailcore::base::QueueId(0), 10_000).await?.len())
     }
 
-    /// All messages in a user's INBOX.
-    pub async fn inbox(&self, user: &str) -> Result<Vec<Vec<u8>>> {
-        let store = self.store().expect("open");
-        let key = Address::parse(&format!("{user}@{}", self.domain)).expect("an address").key();
-        let account = store.directory().account(&key).expect("an account");
-        let mut mails = Vec::new();
-        for fact in store.facts(account.inbox, &UidSet::all()).await? {
-            mails.push(store.body(fact.blob, 0, fact.size as usize).await?);
-        }
-        Ok(mails)
-    }
-
     /// Closes as at the end of a day.
     pub async fn close(&self) -> Result<()> {
         let open = lock(&self.open).take();
@@ -145,4 +140,16 @@ impl Office {
         let clock = self.host.world().clock;
         clock.sleep_until(clock.now() + time).await;
     }
+}
+
+/// One connection to its end; TLS first where the service has it from the first octet.
+async fn serve(shared: Arc<server::Shared>, stream: BoxStream, ends: Ends, service: Service) {
+    if service == Service::Mx {
+        return server::smtp::serve(shared, server::Accepted { stream, ends, service, tls: None }).await;
+    }
+    let world = &shared.world;
+    let until = world.clock.now() + shared.settings.waits.tls_handshake;
+    // A handshake that fails is the peer's affair.
+    let Ok((stream, tls)) = within(&*world.clock, until, world.tls.accept(stream)).await else { return };
+    server::pop3::serve(shared, server::Accepted { stream, ends, service, tls: Some(tls) }).await;
 }
