@@ -440,7 +440,7 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_QUEUE_DROP 5
 
 /**
- * No attempt has come to an end yet.
+ * No attempt has come to an end; of a message that is not in the queue any more: it was removed.
  */
 #define MAILCORE_DELIVERY_WAITING 0
 
@@ -1456,7 +1456,7 @@ int32_t mailcore_message_header(mailcore_message message,
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
  * MAILCORE_E_NOT_FOUND (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY,
- * MAILCORE_E_STATE, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * MAILCORE_E_STATE (the engine is not started), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
  * @since 0.1.0
  */
 MAILCORE_API
@@ -1478,8 +1478,8 @@ int32_t mailcore_submit(mailcore_message message,
  * @param id  takes the queue id, or 0 where all recipients are here; may be NULL
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND
- * (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY, MAILCORE_E_STORE,
- * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY, MAILCORE_E_STATE
+ * (the engine is not started), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
  * @since 0.1.0
  */
 MAILCORE_API

@@ -24,7 +24,7 @@ pub const MAILCORE_QUEUE_BOUNCE: u32 = 4;
 /// Removed without a word.
 pub const MAILCORE_QUEUE_DROP: u32 = 5;
 
-/// No attempt has come to an end yet.
+/// No attempt has come to an end; of a message that is not in the queue any more: it was removed.
 pub const MAILCORE_DELIVERY_WAITING: u32 = 0;
 /// Every recipient's next host took the message.
 pub const MAILCORE_DELIVERY_DELIVERED: u32 = 1;

@@ -44,7 +44,7 @@ unsafe impl Record for mailcore_envelope {
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
 /// MAILCORE_E_NOT_FOUND (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY,
-/// MAILCORE_E_STATE, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// MAILCORE_E_STATE (the engine is not started), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_submit(
@@ -77,8 +77,8 @@ pub unsafe extern "C" fn mailcore_submit(
 /// @param id  takes the queue id, or 0 where all recipients are here; may be NULL
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND
-/// (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY, MAILCORE_E_STORE,
-/// MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// (no such recipient here), MAILCORE_E_LIMIT, MAILCORE_E_QUOTA, MAILCORE_E_POLICY, MAILCORE_E_STATE
+/// (the engine is not started), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_send(
