@@ -208,7 +208,10 @@ fn tutorial_and_readme_do_what_they_say() {
         let path = folder.join(name);
         fs::write(&path, code).expect("write");
         let Some(program) = compile(&path, &folder) else { return };
-        run(command(&program).current_dir(&folder));
+        // The README's mail goes to another host: it is compiled, not sent.
+        if name == "tutorial.c" {
+            run(command(&program).current_dir(&folder));
+        }
     }
     let send = fs::read_to_string(root().join("examples/send.c")).expect("send.c");
     assert!(send.lines().count() < 60, "send.c has under 60 lines");
