@@ -4,8 +4,8 @@
 //! SCRAM keys beside it. Passwords are prepared with SASLprep (RFC 4013) on both sides, so that one typed
 //! composed and one typed decomposed are the same. Salts are the caller's; checks take constant time.
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
@@ -27,10 +27,17 @@ pub fn make(password: &Secret, salts: &[u8; 2 * SALT_OCTETS], cost: PasswordCost
     let broken = |e: &dyn std::fmt::Display| Error::new(ErrorKind::Invalid, format!("password cost: {e}"));
     let params = Params::new(cost.argon2_kib, cost.argon2_passes, 1, Some(32)).map_err(|e| broken(&e))?;
     let salt = SaltString::encode_b64(salt).map_err(|e| broken(&e))?;
-    let argon2id = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password(prepared.expose(), &salt)
-        .map_err(|e| broken(&e))?
-        .to_string();
+    let mut octets = [0; Salt::RECOMMENDED_LENGTH];
+    let raw = salt.decode_b64(&mut octets).map_err(|e| broken(&e))?;
+    let output = argon2id(prepared.expose(), raw, &params).map_err(|e| broken(&e))?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).map_err(|e| broken(&e))?,
+        salt: Some(salt.as_salt()),
+        hash: Some(Output::new(&output).map_err(|e| broken(&e))?),
+    };
+    let argon2id = hash.to_string();
     let scram_sha_256 = scram_keys(&prepared, scram_salt, cost.scram_iterations);
     Ok(Credential { argon2id, scram_sha_256 })
 }
@@ -38,19 +45,35 @@ pub fn make(password: &Secret, salts: &[u8; 2 * SALT_OCTETS], cost: PasswordCost
 /// Whether `password` is the one the credential was made from. As slow as the credential's own cost.
 pub fn check(credential: &Credential, password: &Secret) -> bool {
     let prepared = prepare(password);
-    PasswordHash::new(&credential.argon2id)
-        .is_ok_and(|hash| Argon2::default().verify_password(prepared.expose(), &hash).is_ok())
+    let computed = PasswordHash::new(&credential.argon2id).ok().and_then(|hash| {
+        let params = Params::try_from(&hash).ok()?;
+        let mut octets = [0; Salt::MAX_LENGTH];
+        let salt = hash.salt?.decode_b64(&mut octets).ok()?;
+        let output = argon2id(prepared.expose(), salt, &params).ok()?;
+        Some(same(hash.hash?.as_bytes(), &output))
+    });
+    computed.unwrap_or(false)
+}
+
+/// Argon2id in memory of its own. glibc keeps what was freed for the next time, unless it was more than 32 MiB: that goes
+/// back to the system at once. So room for that much is asked for, and only what is needed is ever touched.
+fn argon2id(password: &[u8], salt: &[u8], params: &Params) -> argon2::Result<[u8; 32]> {
+    const ALWAYS_GIVEN_BACK_BLOCKS: usize = 33 * 1024;
+    let blocks = params.block_count();
+    let mut memory = Vec::with_capacity(blocks.max(ALWAYS_GIVEN_BACK_BLOCKS));
+    memory.resize(blocks, Block::default());
+    let mut output = [0; 32];
+    let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    hasher.hash_password_into_with_memory(password, salt, &mut output, &mut memory)?;
+    Ok(output)
 }
 
 /// Does the work of [`check`] for a user that does not exist, so that time tells nothing.
 pub fn check_nobody(password: &Secret, cost: PasswordCost) {
-    let mut out = [0; 32];
-    if let Ok(params) = Params::new(cost.argon2_kib, cost.argon2_passes, 1, Some(32)) {
-        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        // The result is of no use to anybody, its failure neither.
-        let _ = hasher.hash_password_into(prepare(password).expose(), &[0; SALT_OCTETS], &mut out);
-    }
-    std::hint::black_box(out);
+    let computed = Params::new(cost.argon2_kib, cost.argon2_passes, 1, Some(32))
+        .and_then(|params| argon2id(prepare(password).expose(), &[0; SALT_OCTETS], &params));
+    // The result is of no use to anybody, its failure neither.
+    std::hint::black_box(computed.is_ok());
 }
 
 /// Keys for a user that does not exist: always the same ones for the same name, and nobody's proof fits them.
