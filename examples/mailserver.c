@@ -399,39 +399,54 @@ static void catch_signals(void)
     sigaction(SIGPIPE, &action, NULL);
 }
 
-/* Writes all events there are now; 0 once there will be no more. */
+/* Whether a line can be written without waiting for the reader of our stdout. */
+static int can_write(void)
+{
+    struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+
+    return poll(&out, 1, 0) == 1;
+}
+
+enum { EMPTY, FULL, OVER };
+
+/* Writes events until there is none (EMPTY), nobody reads them (FULL), or there will be no more (OVER). Events that
+ * nobody reads stay in the engine, which counts those it has to drop. */
 static int write_events(mailcore_engine engine)
 {
     mailcore_error err = MAILCORE_ERROR_INIT;
     mailcore_event event = MAILCORE_EVENT_INIT;
-    int32_t result;
+    int32_t result = 1;
 
-    while ((result = mailcore_events_next(engine, 0, &event, &err)) == 1)
+    while (can_write() && (result = mailcore_events_next(engine, 0, &event, &err)) == 1) {
         printf("%s\n", (const char *)event.detail.data);
+        fflush(stdout);
+    }
     mailcore_event_clear(&event);
-    fflush(stdout);
     if (result < 0 && result != MAILCORE_E_STATE)
         die(1, "events: %s", err.message);
-    return result == 0;
+    return result == 1 ? FULL : result == 0 ? EMPTY : OVER;
 }
 
 static void run(mailcore_engine engine)
 {
     mailcore_error err = MAILCORE_ERROR_INIT;
     struct pollfd watched[2];
-    int fd = -1;
+    int state = EMPTY;
+    int32_t fd = -1;
 
     check(mailcore_events_fd(engine, &fd, &err), "events", "", &err);
-    watched[0].fd = fd;
     watched[1].fd = stop_pipe[0];
-    watched[0].events = watched[1].events = POLLIN;
+    watched[1].events = POLLIN;
     do {
+        watched[0].fd = state == FULL ? STDOUT_FILENO : fd;
+        watched[0].events = state == FULL ? POLLOUT : POLLIN;
         watched[0].revents = watched[1].revents = 0;
         if (poll(watched, 2, -1) < 0 && errno != EINTR)
             die(1, "poll: %s", strerror(errno));
         if (watched[1].revents != 0)
             break;
-    } while (write_events(engine));
+        state = write_events(engine);
+    } while (state != OVER);
     check(mailcore_engine_stop(engine, DRAIN_MS, &err), "stop", "", &err);
     write_events(engine);
 }
