@@ -148,7 +148,7 @@ fn start(binary: &Path, store: &Path) -> (Child, SocketAddr) {
         .args(["--dns", "127.0.0.1:9", "--set", "login.argon2_kib=64", "--store"])
         .arg(store)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::inherit())
         .spawn()
         .expect("mailserver starts");
     let mut out = BufReader::new(server.stdout.take().expect("stdout"));
@@ -164,15 +164,15 @@ fn start(binary: &Path, store: &Path) -> (Child, SocketAddr) {
 /// Compiles the example against the library of this build.
 fn build(folder: &Path) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let library = wire::library_folder();
+    wire::link_library(folder);
     let binary = folder.join("mailserver");
     let compiled = Command::new("cc")
         .arg(root.join("examples/mailserver.c"))
         .arg(format!("-I{}", root.join("include").display()))
-        .arg(format!("-L{}", library.display()))
+        .arg(format!("-L{}", folder.display()))
         .args(["-lmailcore", "-o"])
         .arg(&binary)
-        .arg(format!("-Wl,-rpath,{}", library.display()))
+        .arg(format!("-Wl,-rpath,{}", folder.display()))
         .output();
     match compiled {
         Ok(done) => {

@@ -55,8 +55,8 @@ pub fn check(credential: &Credential, password: &Secret) -> bool {
     computed.unwrap_or(false)
 }
 
-/// Argon2id in memory of its own. glibc keeps what was freed for the next time, unless it was more than 32 MiB: that goes
-/// back to the system at once. So room for that much is asked for, and only what is needed is ever touched.
+/// Argon2id in memory of its own. glibc keeps what was freed for the next time, unless it was more than 32 MiB: that
+/// goes back to the system at once. So room for that much is asked for, and only what is needed is ever touched.
 fn argon2id(password: &[u8], salt: &[u8], params: &Params) -> argon2::Result<[u8; 32]> {
     const ALWAYS_GIVEN_BACK_BLOCKS: usize = 33 * 1024;
     let blocks = params.block_count();

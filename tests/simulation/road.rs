@@ -447,7 +447,7 @@ fn every_recipient_ends_delivered_or_bounced() {
     let range = match (crate::setting("SIM_SEED"), crate::setting("SIM_FROM")) {
         (Some(seed), _) => seed..seed + 1,
         (None, Some(from)) => from..from + crate::seeds(1),
-        (None, None) => return in_processes(crate::seeds(28)),
+        (None, None) => return in_processes(crate::seeds(200)),
     };
     let _one = crate::one_at_a_time();
     match seeds_of(range) {

@@ -189,9 +189,14 @@ impl Random {
     }
 }
 
-/// Where this build put `libmailcore.so`: beside the test's own program under `cargo test`.
-pub fn library_folder() -> PathBuf {
+/// Puts links to this build's `libmailcore.so` into `folder`, under its file name and its soname: a program linked with
+/// `-L` and `-rpath` to the folder finds it. Under `cargo test` the library stands beside the test's own program.
+#[cfg(unix)]
+pub fn link_library(folder: &Path) {
     let program = std::env::current_exe().expect("this test's program");
     let deps = program.parent().expect("its folder");
-    if deps.join("libmailcore.so").exists() { deps.to_owned() } else { deps.parent().expect("target").to_owned() }
+    let library = deps.join("libmailcore.so");
+    for name in ["libmailcore.so", "libmailcore.so.0"] {
+        std::os::unix::fs::symlink(&library, folder.join(name)).expect("a link to the library");
+    }
 }

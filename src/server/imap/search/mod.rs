@@ -89,7 +89,10 @@ impl Session {
     ) -> Result<Places, Stop> {
         let columns = MetaColumns { parts: level == Level::Octets, ..question.columns };
         let metas = (level >= Level::Metas).then_some(columns);
-        let needs = Needs { metas, bodies: level == Level::Octets, ..Needs::default() };
+        let octets = level == Level::Octets;
+        // Where only fields are looked for, bodies stay where they are.
+        let needs =
+            Needs { metas, headers: octets && question.only_fields(), bodies: octets && !question.only_fields() };
         let mailbox = self.open()?.mailbox;
         let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &question.view, open, needs);
         let mut still_open = Places::default();

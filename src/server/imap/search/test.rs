@@ -112,6 +112,11 @@ impl Question {
         self.levels.contains(&level)
     }
 
+    /// Whether all texts are looked for in the message's own header.
+    pub fn only_fields(&self) -> bool {
+        self.needles.iter().all(|needle| matches!(needle.place, NeedlePlace::Field(_)))
+    }
+
     fn test(&mut self, key: &Key, open: &Open) -> Result<Test, Stop> {
         Ok(match key {
             Key::All => Test::Known(true),
