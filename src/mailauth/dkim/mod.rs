@@ -13,40 +13,8 @@ pub use key::{Algorithm, SigningKey, dns_record, generate};
 pub use sign::{Signer, Signing};
 pub use verify::{DkimVerdict, Verifier};
 
+pub use super::results::DkimResult;
+
 use canonical::BodyCanon;
 #[cfg(test)]
 use canonical::relaxed_field;
-
-use std::fmt;
-
-/// What a check came to (RFC 8601 §2.7.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)]
-pub enum DkimResult {
-    None,
-    Pass,
-    Fail,
-    Neutral,
-    TempError,
-    PermError,
-}
-
-impl DkimResult {
-    /// As Authentication-Results writes it.
-    pub fn word(self) -> &'static str {
-        match self {
-            DkimResult::None => "none",
-            DkimResult::Pass => "pass",
-            DkimResult::Fail => "fail",
-            DkimResult::Neutral => "neutral",
-            DkimResult::TempError => "temperror",
-            DkimResult::PermError => "permerror",
-        }
-    }
-}
-
-impl fmt::Display for DkimResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}

@@ -4,7 +4,7 @@ use super::record::{self, DmarcRecord};
 use super::{DmarcResult, DmarcVerdict, Policy};
 use crate::base::limits::DMARC_WALK_LABELS_MAX;
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
-use crate::mailauth::dkim::DkimResult;
+use crate::mailauth::results::DkimResult;
 use crate::mailauth::spf::SpfResult;
 
 /// What is known about a message.
