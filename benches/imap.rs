@@ -94,6 +94,9 @@ fn target(name: &str, at: SocketAddr, user: &str, password: &str) -> Target {
     }
 }
 
+/// Octets at the end of an answer among which its tagged line is looked for: longer than any such line.
+const TAIL_OCTETS: usize = 4096;
+
 /// A client that counts octets and looks for the tagged line only.
 struct Reader {
     stream: TcpStream,
@@ -129,8 +132,8 @@ impl Reader {
             assert!(n > 0, "{command}: connection ended");
             octets += n as u64;
             let piece = &self.buffer[..n];
-            tail.extend_from_slice(&piece[n.saturating_sub(400)..]);
-            let keep = tail.len().saturating_sub(800);
+            tail.extend_from_slice(&piece[n.saturating_sub(TAIL_OCTETS)..]);
+            let keep = tail.len().saturating_sub(2 * TAIL_OCTETS);
             tail.drain(..keep);
             if tail.ends_with(b"\r\n") {
                 let text = String::from_utf8_lossy(&tail);
