@@ -7,6 +7,9 @@
 #[cfg(not(any(windows, target_vendor = "apple")))]
 pub mod dkim;
 pub mod dmarc;
+mod examine;
 pub mod results;
 pub mod spf;
 mod tags;
+
+pub use examine::{Examination, Origin, Verdicts};

@@ -33,3 +33,20 @@ impl fmt::Display for DkimResult {
         f.write_str(self.word())
     }
 }
+
+/// The verdict on one signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkimVerdict {
+    /// The result.
+    pub result: DkimResult,
+    /// Signing domain (`d=`); empty where it could not be read.
+    pub domain: String,
+    /// Selector (`s=`).
+    pub selector: String,
+    /// First characters of `b=`, by which reports tell signatures apart (RFC 6008).
+    pub signature_begins: String,
+    /// Which field, hash, key or limit it failed on; empty for a pass.
+    pub why: String,
+    /// Whether the domain says that it is only testing (`t=y`).
+    pub is_testing: bool,
+}

@@ -11,9 +11,9 @@ mod verify;
 pub use canonical::Canonicalization;
 pub use key::{Algorithm, SigningKey, dns_record, generate};
 pub use sign::{Signer, Signing};
-pub use verify::{DkimVerdict, Verifier};
+pub use verify::Verifier;
 
-pub use super::results::DkimResult;
+pub use super::results::{DkimResult, DkimVerdict};
 
 use canonical::BodyCanon;
 #[cfg(test)]

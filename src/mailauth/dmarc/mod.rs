@@ -84,6 +84,11 @@ pub struct DmarcVerdict {
 }
 
 impl DmarcVerdict {
+    /// A verdict that no record had a part in.
+    pub(super) fn without_policy(result: DmarcResult, why: &str) -> DmarcVerdict {
+        DmarcVerdict { result, policy: Policy::None, record_domain: String::new(), percent: 100, why: why.to_owned() }
+    }
+
     /// The policy for one message, given a number from 0 to 99 drawn for it.
     pub fn policy_for(&self, draw: u8) -> Policy {
         if draw < self.percent { self.policy } else { self.policy.milder() }

@@ -1,0 +1,167 @@
+//! Everything that is checked about a message, in one pass over it: header first, body in pieces, then DNS.
+//!
+//! The same message, origin, resolver and time give the same [`Verdicts`] again. DNS costs are bounded by the limits
+//! of each check; how long it may take is the resolver's to bound.
+
+use std::net::IpAddr;
+
+use super::dmarc::{self, DmarcResult, DmarcVerdict, Evidence};
+use super::results::DkimVerdict;
+use super::spf::{self, Query, SpfVerdict};
+use crate::base::limits::DMARC_FROM_DOMAINS_MAX;
+use crate::base::world::Resolver;
+use crate::base::{Address, Domain, Timestamp};
+use crate::message::address_list::mailboxes;
+use crate::message::header;
+
+/// Where a message came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Address of the client.
+    pub ip: IpAddr,
+    /// The name it gave in EHLO or HELO.
+    pub helo: String,
+    /// MAIL FROM; `None` for the null reverse-path.
+    pub reverse_path: Option<Address>,
+    /// Our own name, for `%{r}` of SPF.
+    pub receiver: String,
+}
+
+/// What the checks came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdicts {
+    /// SPF of the name in EHLO (RFC 7208 §2.3).
+    pub spf_helo: SpfVerdict,
+    /// SPF of the reverse-path, or of `postmaster` at the EHLO name where that is null (RFC 7208 §2.4).
+    pub spf: SpfVerdict,
+    /// One for each signature, in the order of the fields; none for a message that is not signed.
+    pub dkim: Vec<DkimVerdict>,
+    /// Domain of the author (A-labels, lower case), of several the one DMARC's verdict is for; empty where From
+    /// has none.
+    pub from_domain: String,
+    /// DMARC, by SPF of the reverse-path and DKIM.
+    pub dmarc: DmarcVerdict,
+}
+
+/// A check under way.
+pub struct Examination {
+    from_domains: Vec<String>,
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    dkim: super::dkim::Verifier,
+}
+
+impl Examination {
+    /// Begins with a message's header, its empty line included or not.
+    pub fn begin(header: &[u8]) -> Examination {
+        Examination {
+            from_domains: from_domains(header),
+            #[cfg(not(any(windows, target_vendor = "apple")))]
+            dkim: super::dkim::Verifier::new(header),
+        }
+    }
+
+    /// Whether anything depends on the body: otherwise it need not be given.
+    pub fn wants_body(&self) -> bool {
+        #[cfg(not(any(windows, target_vendor = "apple")))]
+        return self.dkim.wants_body();
+        #[cfg(any(windows, target_vendor = "apple"))]
+        return false;
+    }
+
+    /// The next octets of the body.
+    pub fn push(&mut self, piece: &[u8]) {
+        #[cfg(not(any(windows, target_vendor = "apple")))]
+        self.dkim.push(piece);
+        #[cfg(any(windows, target_vendor = "apple"))]
+        let _ = piece;
+    }
+
+    /// Asks DNS and judges. SPF and the keys of DKIM are asked for side by side, DMARC after them.
+    pub async fn finish(self, resolver: &dyn Resolver, origin: &Origin, now: Timestamp) -> Verdicts {
+        let spf = async {
+            let helo = spf::check(resolver, &query(origin, None, now)).await;
+            match &origin.reverse_path {
+                Some(address) => (spf::check(resolver, &query(origin, Some(address), now)).await, helo),
+                None => (helo.clone(), helo),
+            }
+        };
+        #[cfg(not(any(windows, target_vendor = "apple")))]
+        let dkim = self.dkim.finish(resolver, now);
+        #[cfg(any(windows, target_vendor = "apple"))]
+        let dkim = std::future::ready(Vec::new());
+        let ((spf, spf_helo), dkim) = smol::future::zip(spf, dkim).await;
+        let (from_domain, dmarc) = judge(resolver, &self.from_domains, &spf, &dkim).await;
+        Verdicts { spf_helo, spf, dkim, from_domain, dmarc }
+    }
+}
+
+fn query(origin: &Origin, sender: Option<&Address>, now: Timestamp) -> Query {
+    Query {
+        ip: origin.ip,
+        helo: origin.helo.clone(),
+        sender_local: sender.map(|address| address.local().to_owned()).unwrap_or_default(),
+        sender_domain: sender.map_or_else(|| origin.helo.clone(), |address| address.domain().key()),
+        receiver: origin.receiver.clone(),
+        now,
+    }
+}
+
+/// DMARC of each domain in From; the worst verdict counts (RFC 7489 §6.6.1).
+async fn judge(
+    resolver: &dyn Resolver,
+    from: &[String],
+    spf: &SpfVerdict,
+    dkim: &[DkimVerdict],
+) -> (String, DmarcVerdict) {
+    if from.is_empty() || from.len() > DMARC_FROM_DOMAINS_MAX {
+        let why = if from.is_empty() { "From names no domain" } else { "From names too many domains" };
+        return (String::new(), DmarcVerdict::without_policy(DmarcResult::PermError, why));
+    }
+    let mut worst: Option<(String, DmarcVerdict)> = None;
+    for domain in from {
+        let evidence = Evidence {
+            from_domain: domain.clone(),
+            spf: (spf.result, spf.domain.clone()),
+            dkim: dkim.iter().map(|verdict| (verdict.result, verdict.domain.clone())).collect(),
+        };
+        let verdict = dmarc::evaluate(resolver, &evidence).await;
+        let weight = |v: &DmarcVerdict| (v.policy, v.result != DmarcResult::Pass);
+        if worst.as_ref().is_none_or(|(_, known)| weight(&verdict) > weight(known)) {
+            worst = Some((domain.clone(), verdict));
+        }
+    }
+    worst.unwrap_or_else(|| (String::new(), DmarcVerdict::without_policy(DmarcResult::None, "")))
+}
+
+/// Domains of the authors, each once. All From fields count, though there should be one: a reader may show any.
+fn from_domains(front: &[u8]) -> Vec<String> {
+    let mut domains: Vec<String> = Vec::new();
+    for mailbox in header::fields(front).filter(|field| field.is("From")).flat_map(|field| mailboxes(field.body)) {
+        let Ok(domain) = Domain::parse(&String::from_utf8_lossy(&mailbox.domain)) else { continue };
+        if !domains.contains(&domain.key()) && domains.len() <= DMARC_FROM_DOMAINS_MAX {
+            domains.push(domain.key());
+        }
+    }
+    domains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_of_the_authors() {
+        for (header, wanted) in [
+            ("From: a@Example.ORG\r\n", "example.org"),
+            ("From: A <a@example.org>, b@example.org,\r\n c@example.net\r\n", "example.org example.net"),
+            ("From: a@example.org\r\nFROM: b@evil.example\r\n", "example.org evil.example"),
+            ("From: =?utf-8?q?x?= <a@b\u{fc}cher.example>\r\n", "xn--bcher-kva.example"),
+            ("From: nobody\r\nSender: a@example.org\r\n", ""),
+            ("To: a@example.org\r\n", ""),
+            ("From: \"a@example.com\" <b@example.org>\r\n", "example.org"),
+            ("From: a@1.x, a@2.x, a@3.x, a@4.x, a@5.x, a@6.x\r\n", "1.x 2.x 3.x 4.x 5.x"),
+        ] {
+            assert_eq!(from_domains(header.as_bytes()).join(" "), wanted, "{header:?}");
+        }
+    }
+}
