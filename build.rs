@@ -7,6 +7,7 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The files the header is made of, in its order.
 const SOURCES: [&str; 19] = [
@@ -37,7 +38,11 @@ fn main() {
         link_soname();
     }
     let vendored = if variable("CARGO_FEATURE_VENDORED_OPENSSL").is_empty() { "" } else { ", vendored OpenSSL" };
-    let bundled = if variable("CARGO_FEATURE_BUNDLED_SQLITE").is_empty() { "system SQLite" } else { "bundled SQLite" };
+    let bundled = !variable("CARGO_FEATURE_BUNDLED_SQLITE").is_empty();
+    if !bundled {
+        look_at_sqlite();
+    }
+    let bundled = if bundled { "bundled SQLite" } else { "system SQLite" };
     let target = variable("TARGET");
     let profile = variable("PROFILE");
     say(&format!("rustc-env=MAILCORE_BUILD=({target}, {profile}, {bundled}{vendored})"));
@@ -47,6 +52,20 @@ fn main() {
     match header(&root) {
         Ok(text) => write_header(&root, &text),
         Err(e) => say(&format!("warning=include/mailcore.h could not be made anew: {e}")),
+    }
+}
+
+/// Says before the linker's riddle that the system's SQLite is too old. The library itself looks again whenever it
+/// opens a store (src/store/sqlite.rs); here a warning is enough, since another one may be meant (SQLITE3_LIB_DIR).
+fn look_at_sqlite() {
+    variable("PKG_CONFIG_PATH");
+    let asked = Command::new("pkg-config").args(["--modversion", "sqlite3"]).output();
+    let found = asked.ok().filter(|asked| asked.status.success());
+    let version = found.map(|found| String::from_utf8_lossy(&found.stdout).trim().to_owned());
+    let numbers: Vec<u32> = version.iter().flat_map(|v| v.split('.')).filter_map(|part| part.parse().ok()).collect();
+    if !numbers.is_empty() && numbers < [3, 44, 6].to_vec() && variable("SQLITE3_LIB_DIR").is_empty() {
+        let version = version.unwrap_or_default();
+        say(&format!("warning=the system's SQLite is {version}; 3.44.6 at least is needed, or feature bundled-sqlite"));
     }
 }
 

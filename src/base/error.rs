@@ -45,6 +45,8 @@ pub enum ErrorKind {
     Interrupted,
     /// The operation does not fit the state of the object.
     State,
+    /// This build or this machine cannot do it.
+    Unsupported,
     /// A bug of ours, caught.
     Bug,
 }

@@ -172,6 +172,7 @@ fn code_of(kind: ErrorKind) -> i32 {
         ErrorKind::Timeout => MAILCORE_E_TIMEOUT,
         ErrorKind::Interrupted => MAILCORE_E_INTERRUPTED,
         ErrorKind::State => MAILCORE_E_STATE,
+        ErrorKind::Unsupported => MAILCORE_E_UNSUPPORTED,
         ErrorKind::Bug => MAILCORE_E_PANIC,
     }
 }

@@ -31,6 +31,7 @@ mod reader;
 mod recovery;
 mod setting;
 mod shared;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -337,6 +337,7 @@ fn commit(db: &Connection) -> Result<()> {
 pub(super) fn open(shared: &Shared) -> Result<(Connection, Directory, Box<dyn Send + Sync>)> {
     let (disk, files) = (&shared.world.disk, &shared.files);
     let failed = |e: std::io::Error| connection::disk_error(&files.folder.display().to_string(), &e);
+    super::sqlite::check()?;
     disk.make_dir(&files.folder).map_err(failed)?;
     disk.make_dir(&files.scratch).map_err(failed)?;
     let lock = disk.lock(&files.lock).map_err(|e| match e.kind() {
