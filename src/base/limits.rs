@@ -218,6 +218,10 @@ pub const SPF_NAMES_MAX: usize = 10;
 
 /// Labels of a name from which a DMARC tree walk goes on upwards (RFC 9989 §4.10): eight questions at most.
 pub const DMARC_WALK_LABELS_MAX: usize = 8;
+/// Octets of a DMARC record; a longer one counts as none. Real ones have a few hundred.
+pub const DMARC_RECORD_OCTETS_MAX: usize = 8_192;
+/// Addresses of one `rua` or `ruf` that are used; RFC 7489 §6.2 asks for at least two.
+pub const DMARC_REPORT_URIS_MAX: usize = 10;
 /// Domains of one From that DMARC is evaluated for; a message with more fails (RFC 7489 §6.6.1).
 pub const DMARC_FROM_DOMAINS_MAX: usize = 4;
 /// Signatures of one message that are checked; further ones are not looked at.

@@ -1,7 +1,9 @@
 //! The evaluation: record discovery by walking up the DNS tree (RFC 9989 §4.10), alignment, policy.
 
+use std::sync::Arc;
+
 use super::record::{self, DmarcRecord};
-use super::{DmarcResult, DmarcVerdict, Policy};
+use super::{DmarcResult, DmarcVerdict};
 use crate::base::limits::DMARC_WALK_LABELS_MAX;
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
 use crate::mailauth::results::DkimResult;
@@ -26,61 +28,110 @@ pub async fn evaluate(resolver: &dyn Resolver, evidence: &Evidence) -> DmarcVerd
     let from = evidence.from_domain.trim_end_matches('.').to_ascii_lowercase();
     match judge(resolver, &from, evidence).await {
         Ok(verdict) => verdict,
-        Err(Trouble(why)) => verdict(DmarcResult::TempError, "", why),
+        Err(Trouble(why)) => DmarcVerdict::without_policy(DmarcResult::TempError, &why),
     }
 }
 
 async fn judge(resolver: &dyn Resolver, from: &str, evidence: &Evidence) -> Result<DmarcVerdict, Trouble> {
     let found = walk(resolver, from).await?;
-    let Some((record_domain, policy_record)) = found.policy(from) else {
-        return Ok(verdict(DmarcResult::None, "", format!("{from} has no policy")));
+    let none = |why: String| Ok(DmarcVerdict::without_policy(DmarcResult::None, &why));
+    let Some((record_domain, record)) = found.policy(from) else {
+        return none(format!("{from} has no policy"));
     };
-    let organization = found.organization(from);
-    let mut reasons = Vec::new();
-    for (result, domain) in &evidence.dkim {
-        if *result != DkimResult::Pass {
-            reasons.push(format!("dkim {result} for {domain}"));
-        } else if aligned(resolver, from, &organization, domain, policy_record.strict_dkim).await? {
-            return Ok(verdict(DmarcResult::Pass, record_domain, format!("dkim of {domain}")));
-        } else {
-            reasons.push(format!("dkim of {domain} is not aligned"));
-        }
+    if !record.applies {
+        return none(format!("the record of {record_domain} has no policy that is one"));
     }
-    let (result, spf_domain) = &evidence.spf;
-    if *result != SpfResult::Pass {
-        reasons.push(format!("spf {result}"));
-    } else if aligned(resolver, from, &organization, spf_domain, policy_record.strict_spf).await? {
-        return Ok(verdict(DmarcResult::Pass, record_domain, format!("spf of {spf_domain}")));
-    } else {
-        reasons.push(format!("spf of {spf_domain} is not aligned"));
+    let organization = found.organization(from);
+    let mut scales = Scales { resolver, from, organization: &organization, trouble: None, reasons: Vec::new() };
+    let dkim_passed = scales.dkim(evidence, record.strict_dkim).await;
+    let spf_passed = scales.spf(&evidence.spf, record.strict_spf).await;
+    let Scales { trouble, reasons, .. } = scales;
+    let verdict = DmarcVerdict {
+        record_domain: record_domain.to_owned(),
+        record: Some(Arc::clone(record)),
+        percent: record.percent,
+        dkim_aligned: dkim_passed.is_some(),
+        spf_aligned: spf_passed.is_some(),
+        ..DmarcVerdict::without_policy(DmarcResult::Pass, "")
+    };
+    if let Some(why) = dkim_passed.or(spf_passed) {
+        return Ok(DmarcVerdict { why, ..verdict });
+    }
+    if let Some(why) = trouble {
+        return Ok(DmarcVerdict { result: DmarcResult::TempError, why, ..verdict });
     }
     let mut policy = if record_domain == from {
-        policy_record.policy
+        record.policy
     } else if exists(resolver, from).await? {
-        policy_record.subdomain_policy
+        record.for_subdomains()
     } else {
-        policy_record.nonexistent_policy
+        record.for_nonexistent()
     };
-    if policy_record.is_testing {
+    if record.is_testing {
         policy = policy.milder();
     }
-    Ok(DmarcVerdict {
-        policy,
-        percent: policy_record.percent,
-        ..verdict(DmarcResult::Fail, record_domain, reasons.join("; "))
-    })
+    Ok(DmarcVerdict { result: DmarcResult::Fail, policy, why: reasons.join("; "), ..verdict })
 }
 
-fn verdict(result: DmarcResult, record_domain: &str, why: String) -> DmarcVerdict {
-    DmarcVerdict { result, policy: Policy::None, record_domain: record_domain.to_owned(), percent: 100, why }
+/// Weighs what was proved against the domain in From.
+struct Scales<'a> {
+    resolver: &'a dyn Resolver,
+    from: &'a str,
+    organization: &'a str,
+    /// What could have aligned, had DNS not failed (RFC 9989 §5.3.2: there is no failing then). Only of domains that
+    /// belong to the one in From: else a signature nobody can look up would save any forgery.
+    trouble: Option<String>,
+    /// Why nothing aligned.
+    reasons: Vec<String>,
+}
+
+impl Scales<'_> {
+    /// What of DKIM passed and is aligned.
+    async fn dkim(&mut self, evidence: &Evidence, is_strict: bool) -> Option<String> {
+        for (result, domain) in &evidence.dkim {
+            match *result {
+                DkimResult::Pass if self.aligned(domain, is_strict).await => return Some(format!("dkim of {domain}")),
+                DkimResult::Pass => self.reasons.push(format!("dkim of {domain} is not aligned")),
+                DkimResult::TempError if self.aligned(domain, is_strict).await => {
+                    self.trouble = Some(format!("dkim temperror for {domain}"));
+                }
+                _ => self.reasons.push(format!("dkim {result} for {domain}")),
+            }
+        }
+        None
+    }
+
+    /// What of SPF passed and is aligned.
+    async fn spf(&mut self, (result, domain): &(SpfResult, String), is_strict: bool) -> Option<String> {
+        match *result {
+            SpfResult::Pass if self.aligned(domain, is_strict).await => return Some(format!("spf of {domain}")),
+            SpfResult::Pass => self.reasons.push(format!("spf of {domain} is not aligned")),
+            SpfResult::TempError if self.aligned(domain, is_strict).await => {
+                self.trouble = Some(format!("spf temperror for {domain}"));
+            }
+            _ => self.reasons.push(format!("spf {result}")),
+        }
+        None
+    }
+
+    /// Whether a domain belongs to the one in From. Not to be known counts as no, and as trouble.
+    async fn aligned(&mut self, proved: &str, is_strict: bool) -> bool {
+        match aligned(self.resolver, self.from, self.organization, proved, is_strict).await {
+            Ok(is_aligned) => is_aligned,
+            Err(Trouble(why)) => {
+                self.trouble = Some(why);
+                false
+            }
+        }
+    }
 }
 
 /// Records found on the way up from a domain, lowest first.
-struct Walk(Vec<(String, DmarcRecord)>);
+struct Walk(Vec<(String, Arc<DmarcRecord>)>);
 
 impl Walk {
     /// The record that says what to do: the domain's own, else its organization's, else its public suffix's.
-    fn policy(&self, from: &str) -> Option<(&str, &DmarcRecord)> {
+    fn policy(&self, from: &str) -> Option<(&str, &Arc<DmarcRecord>)> {
         let organization = self.organization(from);
         let at = |name: &str| self.0.iter().find(|(n, _)| n == name);
         let found = at(from).or_else(|| at(&organization)).or_else(|| self.0.iter().find(|(_, r)| r.psd == Some(true)));
@@ -107,7 +158,7 @@ async fn walk(resolver: &dyn Resolver, domain: &str) -> Result<Walk, Trouble> {
     loop {
         if let Some(record) = ask(resolver, name).await? {
             let ends = record.psd.is_some();
-            found.push((name.to_owned(), record));
+            found.push((name.to_owned(), Arc::new(record)));
             if ends {
                 break;
             }
@@ -140,7 +191,7 @@ async fn ask(resolver: &dyn Resolver, domain: &str) -> Result<Option<DmarcRecord
         _ => None,
     });
     match (texts.next(), texts.next()) {
-        (Some(txt), None) => Ok(record::parse(txt)),
+        (Some(txt), None) => Ok(DmarcRecord::parse(txt)),
         _ => Ok(None),
     }
 }
@@ -200,6 +251,7 @@ mod tests {
     use std::future::ready;
     use std::time::Duration;
 
+    use super::super::Policy;
     use super::*;
     use crate::base::world::{Answer, BoxFuture};
 
@@ -274,9 +326,45 @@ mod tests {
     }
 
     #[test]
+    fn trouble_saves_only_what_could_have_aligned() {
+        let zone = Txt(BTreeMap::from([
+            ("_dmarc.example.com", "v=DMARC1; p=reject; rua=mailto:a@example.com"),
+            ("_dmarc.nothing.com", "v=DMARC1; p=maybe"),
+            ("_dmarc.down.example.com", "SERVFAIL"),
+        ]));
+        let (spf_fails, dkim_fails) = ((SpfResult::Fail, "evil.com"), (DkimResult::Fail, "example.com"));
+        let cases: &[(&str, (SpfResult, &str), (DkimResult, &str), &str)] = &[
+            ("example.com", (SpfResult::TempError, "example.com"), dkim_fails, "temperror none false false"),
+            ("example.com", (SpfResult::TempError, "evil.com"), dkim_fails, "fail reject false false"),
+            ("example.com", spf_fails, (DkimResult::TempError, "example.com"), "temperror none false false"),
+            ("example.com", spf_fails, (DkimResult::TempError, "evil.com"), "fail reject false false"),
+            ("example.com", spf_fails, (DkimResult::Pass, "down.example.com"), "temperror none false false"),
+            (
+                "example.com",
+                (SpfResult::Pass, "example.com"),
+                (DkimResult::Pass, "down.example.com"),
+                "pass none false true",
+            ),
+            ("example.com", (SpfResult::Pass, "example.com"), (DkimResult::Pass, "example.com"), "pass none true true"),
+            ("nothing.com", spf_fails, dkim_fails, "none none false false"),
+        ];
+        for (from, spf, dkim, wanted) in cases {
+            let evidence = Evidence {
+                from_domain: (*from).to_owned(),
+                spf: (spf.0, spf.1.to_owned()),
+                dkim: vec![(dkim.0, dkim.1.to_owned())],
+            };
+            let v = smol::block_on(evaluate(&zone, &evidence));
+            let said = format!("{} {} {} {}", v.result, v.policy.word(), v.dkim_aligned, v.spf_aligned);
+            assert_eq!(said, *wanted, "{from} {spf:?} {dkim:?}: {}", v.why);
+            assert_eq!(v.record.is_some(), *from == "example.com");
+        }
+    }
+
+    #[test]
     fn the_percentage_decides_by_the_draw() {
-        let failed =
-            DmarcVerdict { policy: Policy::Reject, percent: 20, ..verdict(DmarcResult::Fail, "x", String::new()) };
+        let failed = DmarcVerdict::without_policy(DmarcResult::Fail, "");
+        let failed = DmarcVerdict { policy: Policy::Reject, percent: 20, ..failed };
         assert_eq!((failed.policy_for(19), failed.policy_for(20)), (Policy::Reject, Policy::Quarantine));
     }
 }

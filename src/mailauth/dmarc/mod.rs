@@ -5,8 +5,10 @@ mod evaluate;
 mod record;
 
 pub use evaluate::{Evidence, evaluate};
+pub use record::{DmarcRecord, FailureOn, ReportAddress};
 
 use std::fmt;
+use std::sync::Arc;
 
 /// What an evaluation came to (RFC 8601 §2.7.7 knows the words).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,12 +75,20 @@ impl Policy {
 pub struct DmarcVerdict {
     /// The result.
     pub result: DmarcResult,
-    /// What to do: `None` unless the result is `Fail`.
+    /// What to do: `None` unless the result is `Fail`; one step milder than published where the domain is testing
+    /// (`t=y`). How it is drawn for `pct` says [`DmarcVerdict::policy_for`].
     pub policy: Policy,
     /// Domain whose record was found; empty where none was.
     pub record_domain: String,
     /// Percentage of failing mail the policy is for (RFC 7489 §6.3); the rest gets the milder one.
     pub percent: u8,
+    /// What was published there: the policy, its modes, and where reports go. `None` where nothing was, or nothing that
+    /// applies.
+    pub record: Option<Arc<DmarcRecord>>,
+    /// Whether a signature passed and belongs to the domain in From.
+    pub dkim_aligned: bool,
+    /// Whether SPF passed and belongs to the domain in From.
+    pub spf_aligned: bool,
     /// What aligned, or why nothing did.
     pub why: String,
 }
@@ -86,7 +96,16 @@ pub struct DmarcVerdict {
 impl DmarcVerdict {
     /// A verdict that no record had a part in.
     pub(super) fn without_policy(result: DmarcResult, why: &str) -> DmarcVerdict {
-        DmarcVerdict { result, policy: Policy::None, record_domain: String::new(), percent: 100, why: why.to_owned() }
+        DmarcVerdict {
+            result,
+            policy: Policy::None,
+            record_domain: String::new(),
+            percent: 100,
+            record: None,
+            dkim_aligned: false,
+            spf_aligned: false,
+            why: why.to_owned(),
+        }
     }
 
     /// The policy for one message, given a number from 0 to 99 drawn for it.
