@@ -30,6 +30,11 @@ impl<'a> Tags<'a> {
         self.0.first().map(|(name, _)| *name)
     }
 
+    /// A value that is a domain name, in lower-case A-labels.
+    pub(super) fn domain(&self, name: &str) -> Option<String> {
+        self.get(name).and_then(a_labels).map(|name| name.to_ascii_lowercase())
+    }
+
     /// A value that is a list between colons.
     pub(super) fn list(&self, name: &str) -> Option<Vec<&'a str>> {
         self.get(name).map(|value| value.split(':').map(trim).collect())
@@ -57,6 +62,16 @@ const LENIENT: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::
         .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+/// A domain name, or a selector, in A-labels, as DNS is asked for it; it may be written in U-labels (RFC 8616 §4).
+/// `None` for what is no name.
+pub(super) fn a_labels(name: &str) -> Option<String> {
+    let name = if name.is_ascii() { name.to_owned() } else { idna::domain_to_ascii(name).ok()? };
+    let is_label = |l: &str| {
+        !l.is_empty() && l.len() <= 63 && l.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+    };
+    (name.len() <= 253 && name.split('.').all(is_label)).then_some(name)
+}
 
 fn is_white(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\n')

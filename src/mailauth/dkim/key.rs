@@ -1,7 +1,11 @@
 //! Keys: the pair a signer has, and the half it publishes in DNS (RFC 6376 §3.6, RFC 8463 §4).
 
+use std::collections::BTreeMap;
+
 use openssl::hash::MessageDigest;
+use openssl::md::Md;
 use openssl::pkey::{Id, PKey, Private, Public};
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, Rsa};
 use openssl::sha::sha256;
 use openssl::sign;
@@ -136,13 +140,20 @@ pub(crate) struct PublicKey {
 impl PublicKey {
     /// Whether it says that `data` was signed so.
     pub(crate) fn verify(&self, data: &[u8], signature: &[u8]) -> bool {
+        self.verify_digest(&sha256(data), signature)
+    }
+
+    /// Whether it says that the data with this SHA-256 was signed so.
+    pub(crate) fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         let verified = match self.algorithm {
-            Algorithm::RsaSha256 => sign::Verifier::new(MessageDigest::sha256(), &self.key).and_then(|mut verifier| {
+            Algorithm::RsaSha256 => PkeyCtx::new(&self.key).and_then(|mut verifier| {
+                verifier.verify_init()?;
                 verifier.set_rsa_padding(Padding::PKCS1)?;
-                verifier.verify_oneshot(signature, data)
+                verifier.set_signature_md(Md::sha256())?;
+                verifier.verify(digest, signature)
             }),
             Algorithm::Ed25519Sha256 => sign::Verifier::new_without_digest(&self.key)
-                .and_then(|mut verifier| verifier.verify_oneshot(signature, &sha256(data))),
+                .and_then(|mut verifier| verifier.verify_oneshot(signature, digest)),
         };
         verified.unwrap_or(false)
     }
@@ -191,15 +202,34 @@ fn public_key(octets: &[u8], algorithm: Algorithm) -> Option<PKey<Public>> {
     }
 }
 
-/// Asks DNS for a key. The error is the result of the signature, with the reason.
-pub(crate) async fn fetch(
-    resolver: &dyn Resolver,
-    selector: &str,
-    domain: &str,
-    algorithm: Algorithm,
-) -> std::result::Result<PublicKey, (DkimResult, String)> {
-    let name = format!("{selector}._domainkey.{domain}");
-    let records = match resolver.ask(&name, RecordKind::Txt).await.records {
+/// A published key; or the result of a signature that wants it, with the reason.
+type Found = std::result::Result<PublicKey, (DkimResult, String)>;
+
+/// The published keys that the signatures of one message want, each asked for once.
+pub(crate) struct Keys<'a> {
+    resolver: &'a dyn Resolver,
+    found: BTreeMap<(String, Algorithm), Found>,
+}
+
+impl<'a> Keys<'a> {
+    pub(crate) fn new(resolver: &'a dyn Resolver) -> Keys<'a> {
+        Keys { resolver, found: BTreeMap::new() }
+    }
+
+    /// The key a signature names.
+    pub(crate) async fn get(&mut self, selector: &str, domain: &str, algorithm: Algorithm) -> &Found {
+        let key = (format!("{selector}._domainkey.{domain}"), algorithm);
+        let found = match self.found.remove(&key) {
+            Some(found) => found,
+            None => fetch(self.resolver, &key.0, algorithm).await,
+        };
+        self.found.entry(key).or_insert(found)
+    }
+}
+
+/// Asks DNS for a key.
+async fn fetch(resolver: &dyn Resolver, name: &str, algorithm: Algorithm) -> Found {
+    let records = match resolver.ask(name, RecordKind::Txt).await.records {
         Ok(records) => records,
         Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => {
             return Err((DkimResult::PermError, format!("no key at {name}")));

@@ -1,5 +1,6 @@
 //! DKIM (RFC 6376, 8301, 8463): signatures made and checked, in one pass over a body of any size.
 
+mod bodies;
 mod canonical;
 mod key;
 mod sign;
@@ -14,6 +15,11 @@ pub use sign::{Signer, Signing};
 pub use verify::Verifier;
 
 pub use super::results::{DkimResult, DkimVerdict};
+
+pub(crate) use bodies::{Bodies, BodyHash};
+pub(crate) use key::Keys;
+pub(crate) use signature::{Signature, canonical_field, without_b};
+pub(crate) use verify::{Signatures, check};
 
 use canonical::BodyCanon;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The DKIM-Signature field (RFC 6376 §3.5): its tags, and what of the header it covers.
 
-use super::super::tags::Tags;
+use super::super::tags::{Tags, a_labels};
 use super::canonical::relaxed_field;
 use super::{Algorithm, Canonicalization};
 use crate::base::limits::DKIM_SIGNED_FIELDS_MAX;
@@ -37,13 +37,13 @@ impl Signature {
         let signature = tags.base64("b").flatten().filter(|b| !b.is_empty()).ok_or("b= is missing or no base64")?;
         let body_hash = tags.base64("bh").flatten().filter(|b| b.len() == 32).ok_or("bh= is missing or no SHA-256")?;
         let (header_canon, body_canon) = canons(tags.get("c"))?;
-        let domain = tags.get("d").filter(|d| is_name(d)).ok_or("d= is missing or no domain")?;
-        let selector = tags.get("s").filter(|s| is_name(s)).ok_or("s= is missing or no name")?;
+        let domain = tags.domain("d").ok_or("d= is missing or no domain")?;
+        let selector = tags.get("s").and_then(a_labels).ok_or("s= is missing or no name")?;
         let fields = tags.list("h").ok_or("h= is missing")?;
         if fields.len() > DKIM_SIGNED_FIELDS_MAX || fields.iter().any(|f| f.is_empty()) {
             return Err("h= is wrong");
         }
-        if !is_arc && !fields.iter().any(|f| f.eq_ignore_ascii_case("from")) {
+        if !fields.iter().any(|f| f.eq_ignore_ascii_case("from")) {
             return Err("From is not signed");
         }
         if tags.get("q").is_some_and(|q| !q.split(':').any(|m| m.trim() == "dns/txt")) {
@@ -54,14 +54,16 @@ impl Signature {
         if matches!((signed_at, expires), (Some(t), Some(x)) if x < t) {
             return Err("x= is before t=");
         }
-        let identity_domain = match tags.get("i") {
+        // ARC's i= is the instance (RFC 8617 §4.1.2).
+        let identity_domain = match tags.get("i").filter(|_| !is_arc) {
             None => None,
             Some(identity) => {
                 let (_, of) = identity.rsplit_once('@').ok_or("i= has no domain")?;
-                if !is_at_or_below(of, domain) {
+                let of = a_labels(of).ok_or("i= has no domain")?.to_ascii_lowercase();
+                if !is_at_or_below(&of, &domain) {
                     return Err("i= is not of d=");
                 }
-                Some(of.to_ascii_lowercase())
+                Some(of)
             }
         };
         Ok(Signature {
@@ -70,8 +72,8 @@ impl Signature {
             body_hash,
             header_canon,
             body_canon,
-            domain: domain.to_ascii_lowercase(),
-            selector: selector.to_owned(),
+            domain,
+            selector,
             fields: fields.into_iter().map(str::to_owned).collect(),
             body_octets,
             expires,
@@ -140,13 +142,6 @@ fn canons(c: Option<&str>) -> Result<(Canonicalization, Canonicalization), &'sta
     let (header, body) = c.split_once('/').unwrap_or((c, "simple"));
     let parse = |word| Canonicalization::parse(word).ok_or("c= is not known");
     Ok((parse(header)?, parse(body)?))
-}
-
-fn is_name(text: &str) -> bool {
-    let is_label = |l: &str| {
-        !l.is_empty() && l.len() <= 63 && l.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
-    };
-    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// Whether `name` is `domain` or below it.
