@@ -228,6 +228,10 @@ pub const DMARC_FROM_DOMAINS_MAX: usize = 4;
 pub const DKIM_SIGNATURES_MAX: usize = 10;
 /// Names in `h=`.
 pub const DKIM_SIGNED_FIELDS_MAX: usize = 500;
+/// Sets of an ARC chain (RFC 8617 §4.2.1).
+pub const ARC_SETS_MAX: usize = 50;
+/// Passes over a body (form and `l=`) up to which the older signatures of an ARC chain may ask for one more.
+pub const ARC_BODY_FORMS_MAX: usize = 4;
 /// Octets of a key record: a key of 8192 bits in base64, with room.
 pub const DKIM_KEY_RECORD_OCTETS_MAX: usize = 4096;
 /// Bits of an RSA key (RFC 8301 §3.2).

@@ -6,13 +6,38 @@
 use std::net::IpAddr;
 
 use super::dmarc::{self, DmarcResult, DmarcVerdict, Evidence};
-use super::results::DkimVerdict;
-use super::spf::{self, Query, SpfVerdict};
+use super::results::{ArcVerdict, DkimVerdict};
+use super::spf::{self, Query, SpfResult, SpfVerdict};
 use crate::base::limits::DMARC_FROM_DOMAINS_MAX;
 use crate::base::world::Resolver;
 use crate::base::{Address, Domain, Timestamp};
 use crate::message::address_list::mailboxes;
 use crate::message::header;
+
+/// Which checks are wanted. DMARC judges by what SPF and DKIM found, so it can only pass where one of them is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checks {
+    /// SPF of the reverse-path and of the EHLO name (RFC 7208).
+    pub spf: bool,
+    /// Signatures (RFC 6376).
+    pub dkim: bool,
+    /// The author's domain and its policy (RFC 9989).
+    pub dmarc: bool,
+    /// The chain of those who handled the message (RFC 8617).
+    pub arc: bool,
+}
+
+impl Checks {
+    /// Nothing is checked.
+    pub const NONE: Checks = Checks { spf: false, dkim: false, dmarc: false, arc: false };
+}
+
+impl Default for Checks {
+    /// All of them.
+    fn default() -> Checks {
+        Checks { spf: true, dkim: true, dmarc: true, arc: true }
+    }
+}
 
 /// Where a message came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +52,11 @@ pub struct Origin {
     pub receiver: String,
 }
 
-/// What the checks came to.
+/// What the checks came to. A check that was not wanted has the result `None`, as one that found nothing to check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdicts {
+    /// Which checks were made.
+    pub checks: Checks,
     /// SPF of the name in EHLO (RFC 7208 §2.3).
     pub spf_helo: SpfVerdict,
     /// SPF of the reverse-path, or of `postmaster` at the EHLO name where that is null (RFC 7208 §2.4).
@@ -41,29 +68,62 @@ pub struct Verdicts {
     pub from_domain: String,
     /// DMARC, by SPF of the reverse-path and DKIM.
     pub dmarc: DmarcVerdict,
+    /// ARC. DMARC's verdict does not look at it: whether a chain excuses a failure is for a policy to say that
+    /// knows which sealers to trust.
+    pub arc: ArcVerdict,
 }
 
 /// A check under way.
 pub struct Examination {
+    checks: Checks,
     from_domains: Vec<String>,
     #[cfg(not(any(windows, target_vendor = "apple")))]
-    dkim: super::dkim::Verifier,
+    signed: Signed,
+}
+
+/// The signatures of a message: DKIM's and ARC's share the passes over the body.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+struct Signed {
+    header: Vec<u8>,
+    bodies: super::dkim::Bodies,
+    dkim: super::dkim::Signatures,
+    arc: super::arc::Chained,
+}
+
+#[cfg(not(any(windows, target_vendor = "apple")))]
+impl Signed {
+    fn read(front: &[u8], checks: Checks) -> Signed {
+        let mut bodies = super::dkim::Bodies::default();
+        let fields: Vec<_> = header::fields(front).collect();
+        let dkim = if checks.dkim { super::dkim::Signatures::read(&fields, &mut bodies) } else { Default::default() };
+        let arc = if checks.arc { super::arc::Chained::read(&fields, &mut bodies) } else { Default::default() };
+        let header = if checks.dkim || checks.arc { front.to_vec() } else { Vec::new() };
+        Signed { header, bodies, dkim, arc }
+    }
+
+    async fn judge(self, resolver: &dyn Resolver, now: Timestamp) -> (Vec<DkimVerdict>, ArcVerdict) {
+        let bodies = self.bodies.finish();
+        let fields: Vec<_> = header::fields(&self.header).collect();
+        let dkim = self.dkim.judge(&fields, &bodies, resolver, now);
+        smol::future::zip(dkim, self.arc.judge(&fields, &bodies, resolver, now)).await
+    }
 }
 
 impl Examination {
     /// Begins with a message's header, its empty line included or not.
-    pub fn begin(header: &[u8]) -> Examination {
+    pub fn begin(header: &[u8], checks: Checks) -> Examination {
         Examination {
+            checks,
             from_domains: from_domains(header),
             #[cfg(not(any(windows, target_vendor = "apple")))]
-            dkim: super::dkim::Verifier::new(header),
+            signed: Signed::read(header, checks),
         }
     }
 
     /// Whether anything depends on the body: otherwise it need not be given.
     pub fn wants_body(&self) -> bool {
         #[cfg(not(any(windows, target_vendor = "apple")))]
-        return self.dkim.wants_body();
+        return !self.signed.bodies.is_empty();
         #[cfg(any(windows, target_vendor = "apple"))]
         return false;
     }
@@ -71,27 +131,52 @@ impl Examination {
     /// The next octets of the body.
     pub fn push(&mut self, piece: &[u8]) {
         #[cfg(not(any(windows, target_vendor = "apple")))]
-        self.dkim.push(piece);
+        self.signed.bodies.push(piece);
         #[cfg(any(windows, target_vendor = "apple"))]
         let _ = piece;
     }
 
-    /// Asks DNS and judges. SPF and the keys of DKIM are asked for side by side, DMARC after them.
+    /// Asks DNS and judges. SPF and the keys of DKIM and ARC are asked for side by side, DMARC after them.
     pub async fn finish(self, resolver: &dyn Resolver, origin: &Origin, now: Timestamp) -> Verdicts {
-        let spf = async {
-            let helo = spf::check(resolver, &query(origin, None, now)).await;
-            match &origin.reverse_path {
-                Some(address) => (spf::check(resolver, &query(origin, Some(address), now)).await, helo),
-                None => (helo.clone(), helo),
-            }
-        };
+        let checks = self.checks;
         #[cfg(not(any(windows, target_vendor = "apple")))]
-        let dkim = self.dkim.finish(resolver, now);
+        let signed = self.signed.judge(resolver, now);
         #[cfg(any(windows, target_vendor = "apple"))]
-        let dkim = std::future::ready(Vec::new());
-        let ((spf, spf_helo), dkim) = smol::future::zip(spf, dkim).await;
-        let (from_domain, dmarc) = judge(resolver, &self.from_domains, &spf, &dkim).await;
-        Verdicts { spf_helo, spf, dkim, from_domain, dmarc }
+        let signed = std::future::ready((Vec::new(), ArcVerdict::default()));
+        let spf = sender_policy(resolver, origin, now, checks);
+        let ((spf, spf_helo), (dkim, arc)) = smol::future::zip(spf, signed).await;
+        let (from_domain, dmarc) = if checks.dmarc {
+            judge(resolver, &self.from_domains, &spf, &dkim).await
+        } else {
+            let from = self.from_domains.first().cloned().unwrap_or_default();
+            (from, DmarcVerdict::without_policy(DmarcResult::None, NOT_WANTED))
+        };
+        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc }
+    }
+}
+
+const NOT_WANTED: &str = "not checked";
+
+/// SPF of the reverse-path, and of the name in EHLO; of that alone where the reverse-path is null.
+async fn sender_policy(
+    resolver: &dyn Resolver,
+    origin: &Origin,
+    now: Timestamp,
+    checks: Checks,
+) -> (SpfVerdict, SpfVerdict) {
+    if !checks.spf {
+        let none = |domain: String| SpfVerdict {
+            result: SpfResult::None,
+            domain,
+            explanation: String::new(),
+            why: NOT_WANTED.to_owned(),
+        };
+        return (none(query(origin, origin.reverse_path.as_ref(), now).sender_domain), none(origin.helo.clone()));
+    }
+    let helo = spf::check(resolver, &query(origin, None, now)).await;
+    match &origin.reverse_path {
+        Some(address) => (spf::check(resolver, &query(origin, Some(address), now)).await, helo),
+        None => (helo.clone(), helo),
     }
 }
 

@@ -1,9 +1,11 @@
-//! Floor 4: checking other hosts' mail and signing ours: SPF, DKIM, DMARC.
+//! Floor 4: checking other hosts' mail and signing ours: SPF, DKIM, DMARC, ARC.
 //!
 //! Verdicts come from a message, an envelope, a resolver and a time, and from nothing else: the same four give the same
 //! verdict again, offline. Results are data; what follows from them is decided in `intake`.
 
 // Its keys are OpenSSL's, which a build has on Linux and BSD.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+pub mod arc;
 #[cfg(not(any(windows, target_vendor = "apple")))]
 pub mod dkim;
 pub mod dmarc;
@@ -12,4 +14,4 @@ pub mod results;
 pub mod spf;
 mod tags;
 
-pub use examine::{Examination, Origin, Verdicts};
+pub use examine::{Checks, Examination, Origin, Verdicts};
