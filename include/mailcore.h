@@ -179,6 +179,15 @@ The library prints nothing, handles no signals, never ends the process.
 /** TLS towards other hosts: off, opportunistic, required or verified. */
 #define MAILCORE_KEY_OUTBOUND_TLS "outbound.tls"
 
+/** Address that DMARC aggregate reports are sent from, each day to the domains that ask; empty sends none. */
+#define MAILCORE_KEY_DMARC_REPORT_FROM "dmarc.report_from"
+
+/** Local address whose mail is read for DMARC aggregate reports, beside being filed; empty reads none. */
+#define MAILCORE_KEY_DMARC_REPORT_ADDRESS "dmarc.report_address"
+
+/** How long DMARC aggregate reports that came are kept for queries. */
+#define MAILCORE_KEY_DMARC_KEEP_SECONDS "dmarc.keep_seconds"
+
 /** address:port of the DNS server to ask; empty for the system's. */
 #define MAILCORE_KEY_DNS_SERVER "dns.server"
 

@@ -13,6 +13,7 @@ pub mod message;
 pub mod sasl;
 // Floor 2
 pub mod dsn;
+pub mod feedback;
 pub mod imap;
 pub mod pop3;
 pub mod smtp;

@@ -222,6 +222,25 @@ pub const DMARC_WALK_LABELS_MAX: usize = 8;
 pub const DMARC_RECORD_OCTETS_MAX: usize = 8_192;
 /// Addresses of one `rua` or `ruf` that are used; RFC 7489 §6.2 asks for at least two.
 pub const DMARC_REPORT_URIS_MAX: usize = 10;
+/// Characters of one word of an aggregate report (a domain, a selector, a result); longer ones are cut.
+pub const DMARC_REPORT_WORD_CHARS_MAX: usize = 255;
+/// Characters of one comment in an aggregate report; longer ones are cut.
+pub const DMARC_REPORT_COMMENT_CHARS_MAX: usize = 500;
+/// Kinds of observation for aggregate reports that wait in memory; of further kinds nothing is kept until these are
+/// written. One takes up to 4 KiB, as a rule 300 octets.
+pub const DMARC_OBSERVED_WAITING_MAX: usize = 2_000;
+/// Kinds of observation at which they are written at once.
+pub const DMARC_OBSERVED_WAITING: usize = 500;
+/// Seconds observations wait to be written together: what a crash may cost a report.
+pub const DMARC_OBSERVED_WAIT_SECONDS: u64 = 60;
+/// Rows of one aggregate report of ours; what is seen beyond them is left out.
+pub const DMARC_REPORT_ROWS_MAX: usize = 10_000;
+/// Domains one day's mail is reported to.
+pub const DMARC_REPORT_DOMAINS_MAX: usize = 5_000;
+/// Rows of all reports of one day.
+pub const DMARC_DAY_ROWS_MAX: usize = 200_000;
+/// Seconds aggregate reports others sent us are kept: a year and a bit, so that a season can be compared with the last.
+pub const DMARC_REPORT_KEEP_SECONDS: u64 = 400 * 86_400;
 /// Domains of one From that DMARC is evaluated for; a message with more fails (RFC 7489 §6.6.1).
 pub const DMARC_FROM_DOMAINS_MAX: usize = 4;
 /// Signatures of one message that are checked; further ones are not looked at.

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::address::Domain;
+use super::address::{Address, Domain};
 use super::limits;
 use super::secret::Secret;
 
@@ -37,8 +37,22 @@ pub struct Settings {
     pub waits: Waits,
     /// Cost of stored passwords.
     pub password_cost: PasswordCost,
+    /// Aggregate reports of DMARC.
+    pub dmarc: Dmarc,
     /// Whether an attempt to log in is answered only after a pause once it failed.
     pub login_failure_pause: Duration,
+}
+
+/// Aggregate reports of DMARC, those we send and those we get.
+#[derive(Debug, Clone)]
+pub struct Dmarc {
+    /// Who our reports are from; without it nothing is counted and none are sent: mail to strangers that a host did not
+    /// ask for would surprise it.
+    pub report_from: Option<Address>,
+    /// The address here that others' reports come to; its mail is filed as any, and read for the host to query.
+    pub report_address: Option<Address>,
+    /// How long what was read is kept.
+    pub keep: Duration,
 }
 
 /// Outgoing delivery.
@@ -135,8 +149,15 @@ impl Default for Settings {
             outbound: Outbound::default(),
             waits: Waits::default(),
             password_cost: PasswordCost::default(),
+            dmarc: Dmarc::default(),
             login_failure_pause: Duration::from_secs(1),
         }
+    }
+}
+
+impl Default for Dmarc {
+    fn default() -> Self {
+        Self { report_from: None, report_address: None, keep: Duration::from_secs(limits::DMARC_REPORT_KEEP_SECONDS) }
     }
 }
 

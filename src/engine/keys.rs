@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use crate::base::settings::{OutboundTls, SmartHost};
-use crate::base::{Domain, Error, ErrorKind, Result, Secret};
+use crate::base::{Address, Domain, Error, ErrorKind, Result, Secret};
 
 /// A setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,6 +319,33 @@ pub static KEYS: &[Key] = &[
         },
     },
     Key {
+        name: "dmarc.report_from",
+        kind: Kind::Text,
+        doc: "Address that DMARC aggregate reports are sent from, each day to the domains that ask; empty sends none.",
+        read: |c| Value::Text(optional_address(c.settings.dmarc.report_from.as_ref())),
+        write: |c, v| {
+            c.settings.dmarc.report_from = address_or_none(as_text(v)?)?;
+            Some(())
+        },
+    },
+    Key {
+        name: "dmarc.report_address",
+        kind: Kind::Text,
+        doc: "Local address whose mail is read for DMARC aggregate reports, beside being filed; empty reads none.",
+        read: |c| Value::Text(optional_address(c.settings.dmarc.report_address.as_ref())),
+        write: |c, v| {
+            c.settings.dmarc.report_address = address_or_none(as_text(v)?)?;
+            Some(())
+        },
+    },
+    seconds!(
+        "dmarc.keep_seconds",
+        86_400,
+        3_660 * 86_400,
+        "How long DMARC aggregate reports that came are kept for queries.",
+        settings.dmarc.keep
+    ),
+    Key {
         name: "dns.server",
         kind: Kind::Text,
         doc: "address:port of the DNS server to ask; empty for the system's.",
@@ -354,6 +381,14 @@ fn as_text(value: &Value) -> Option<&str> {
         Value::Text(text) => Some(text),
         Value::Number(_) => None,
     }
+}
+
+fn address_or_none(text: &str) -> Option<Option<Address>> {
+    if text.is_empty() { Some(None) } else { Address::parse(text).ok().map(Some) }
+}
+
+fn optional_address(address: Option<&Address>) -> String {
+    address.map(ToString::to_string).unwrap_or_default()
 }
 
 fn pause(text: &str) -> Option<Duration> {

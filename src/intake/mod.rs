@@ -4,6 +4,7 @@
 //! A reply of 250, or an id given back, comes after that transaction is synced. Sessions, the host's API and
 //! nothing else bring messages here.
 
+mod observe;
 pub mod policy;
 pub mod receive;
 mod report;

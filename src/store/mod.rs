@@ -15,6 +15,8 @@ mod checkpoint;
 mod connection;
 mod copy;
 mod directory;
+mod dmarc;
+mod dmarc_row;
 mod expunge;
 mod fact;
 mod flags;

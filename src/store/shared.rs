@@ -7,6 +7,7 @@ use super::StoreOptions;
 use super::body::ReadAhead;
 use super::connection::Files;
 use super::directory::Directory;
+use super::dmarc::Waiting;
 use super::fact::FactTables;
 use super::view::Views;
 use super::watch::Watchers;
@@ -21,6 +22,8 @@ pub(super) struct Shared {
     pub facts: FactTables,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
+    /// What waits to be written for aggregate reports.
+    pub observed: Mutex<Waiting>,
     /// Readers at work now.
     pub reading: AtomicUsize,
     /// The write-ahead log, between the writer and the checkpoint lane.
@@ -40,6 +43,7 @@ impl Shared {
             facts: FactTables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),
+            observed: Mutex::default(),
             reading: AtomicUsize::new(0),
             log: Arc::default(),
             directory: Mutex::default(),

@@ -22,6 +22,7 @@ use crate::base::{
 };
 
 mod accounts;
+mod dmarc;
 mod faults;
 mod messages;
 mod model;

@@ -8,6 +8,7 @@ use crate::base::{AccountId, Enhanced, UidValidity};
 use crate::base::{
     BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, SpecialUse, Timestamp, Uid,
 };
+use crate::feedback::Row;
 
 // -- mailboxes ---------------------------------------------------------------------------------------
 
@@ -232,6 +233,34 @@ pub enum Expunge {
     DeletedAmong(crate::base::UidSet),
     /// Those of the set, whatever their flags (POP3's QUIT, the host).
     Among(crate::base::UidSet),
+}
+
+// -- DMARC -------------------------------------------------------------------------------------------
+
+/// One message, as an aggregate report to its domain will count it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// When it came: UTC days since 1970.
+    pub day: i64,
+    /// Domain whose record was found: who gets the report.
+    pub policy_domain: String,
+    /// That record, as published.
+    pub record: String,
+    /// The message; `count` is how many there were.
+    pub row: Row,
+}
+
+/// One day's observations about one domain, ready to be reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// UTC days since 1970.
+    pub day: i64,
+    /// Domain whose record was found.
+    pub policy_domain: String,
+    /// That record, as it was published last.
+    pub record: String,
+    /// What was seen.
+    pub rows: Vec<Row>,
 }
 
 // -- queue -------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ pub(super) struct Watchers {
 struct Lists {
     mailboxes: BTreeMap<MailboxId, Vec<Sender<()>>>,
     queue: Vec<Sender<()>>,
+    feedback: Vec<Sender<()>>,
     closed: bool,
 }
 
@@ -54,6 +55,13 @@ impl Watchers {
         add(&mut lists.queue, closed)
     }
 
+    /// A watch on what aggregate reports are made of, and read from.
+    pub fn feedback(&self) -> Watch {
+        let mut lists = self.lists();
+        let closed = lists.closed;
+        add(&mut lists.feedback, closed)
+    }
+
     /// Wakes those who watch `mailbox`.
     pub fn wake_mailbox(&self, mailbox: MailboxId) {
         let mut lists = self.lists();
@@ -70,6 +78,11 @@ impl Watchers {
         wake(&mut self.lists().queue);
     }
 
+    /// Wakes those who watch what aggregate reports are made of.
+    pub fn wake_feedback(&self) {
+        wake(&mut self.lists().feedback);
+    }
+
     /// Whether anyone watches `mailbox`.
     pub fn is_watched(&self, mailbox: MailboxId) -> bool {
         self.lists().mailboxes.get(&mailbox).is_some_and(|list| list.iter().any(|s| !s.is_closed()))
@@ -80,6 +93,7 @@ impl Watchers {
         let mut lists = self.lists();
         lists.mailboxes.values_mut().for_each(wake);
         wake(&mut lists.queue);
+        wake(&mut lists.feedback);
     }
 
     /// Wakes everyone for the last time.

@@ -60,17 +60,15 @@ async fn judge(resolver: &dyn Resolver, from: &str, evidence: &Evidence) -> Resu
     if let Some(why) = trouble {
         return Ok(DmarcVerdict { result: DmarcResult::TempError, why, ..verdict });
     }
-    let mut policy = if record_domain == from {
+    let published = if record_domain == from {
         record.policy
     } else if exists(resolver, from).await? {
         record.for_subdomains()
     } else {
         record.for_nonexistent()
     };
-    if record.is_testing {
-        policy = policy.milder();
-    }
-    Ok(DmarcVerdict { result: DmarcResult::Fail, policy, why: reasons.join("; "), ..verdict })
+    let policy = if record.is_testing { published.milder() } else { published };
+    Ok(DmarcVerdict { result: DmarcResult::Fail, policy, published, why: reasons.join("; "), ..verdict })
 }
 
 /// Weighs what was proved against the domain in From.

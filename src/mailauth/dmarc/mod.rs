@@ -2,9 +2,11 @@
 //! belong to the domain people see, and what does that domain want done where it does not?
 
 mod evaluate;
+mod observe;
 mod record;
 
 pub use evaluate::{Evidence, evaluate};
+pub use observe::observation;
 pub use record::{DmarcRecord, FailureOn, ReportAddress};
 
 use std::fmt;
@@ -78,6 +80,8 @@ pub struct DmarcVerdict {
     /// What to do: `None` unless the result is `Fail`; one step milder than published where the domain is testing
     /// (`t=y`). How it is drawn for `pct` says [`DmarcVerdict::policy_for`].
     pub policy: Policy,
+    /// What the domain published for such mail: `p`, `sp` or `np`. `None` unless the result is `Fail`.
+    pub published: Policy,
     /// Domain whose record was found; empty where none was.
     pub record_domain: String,
     /// Percentage of failing mail the policy is for (RFC 7489 §6.3); the rest gets the milder one.
@@ -99,6 +103,7 @@ impl DmarcVerdict {
         DmarcVerdict {
             result,
             policy: Policy::None,
+            published: Policy::None,
             record_domain: String::new(),
             percent: 100,
             record: None,

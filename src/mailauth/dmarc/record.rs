@@ -1,4 +1,4 @@
-//! The record at `_dmarc.<domain>` (RFC 7489 §6.3, RFC 9989 §4.7): what a domain asks of those who get mail in its name.
+//! The record at `_dmarc.<domain>` (RFC 7489 §6.3, RFC 9989 §4.7): what a domain asks of those who get its mail.
 //!
 //! Reading is lenient, as both standards want it: only the version must be right and come first; a tag that cannot be
 //! understood counts as not there, and so does a tag's second value.
