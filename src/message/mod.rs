@@ -9,6 +9,7 @@ pub mod compose;
 pub mod date;
 pub mod encoded_word;
 pub mod header;
+pub mod line_end;
 pub mod message_id;
 pub mod mime;
 pub mod parameter;
