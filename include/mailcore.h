@@ -639,6 +639,122 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_EVENT_OTHER 14
 
 /**
+ * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
+ * explanation: after a fail, what the domain has to say about it.
+ */
+#define MAILCORE_METHOD_SPF 1
+
+/**
+ * SPF of the name in EHLO. As MAILCORE_METHOD_SPF.
+ */
+#define MAILCORE_METHOD_SPF_HELO 2
+
+/**
+ * A DKIM signature (RFC 6376). domain: d=; selector: s=; signature: how b= begins; flags.
+ */
+#define MAILCORE_METHOD_DKIM 3
+
+/**
+ * DMARC (RFC 7489). domain: where the policy was found; policy; percent; flags.
+ */
+#define MAILCORE_METHOD_DMARC 4
+
+/**
+ * ARC (RFC 8617): the chain of those who handled the message. domain and selector: of the newest seal.
+ */
+#define MAILCORE_METHOD_ARC 5
+
+/**
+ * There is nothing to check: no record, no signature.
+ */
+#define MAILCORE_RESULT_NONE 0
+
+/**
+ * It is proved.
+ */
+#define MAILCORE_RESULT_PASS 1
+
+/**
+ * It is disproved.
+ */
+#define MAILCORE_RESULT_FAIL 2
+
+/**
+ * SPF: the domain thinks that it is not so.
+ */
+#define MAILCORE_RESULT_SOFTFAIL 3
+
+/**
+ * The domain does not want to say, or not all is covered.
+ */
+#define MAILCORE_RESULT_NEUTRAL 4
+
+/**
+ * DNS did not answer; it may next time.
+ */
+#define MAILCORE_RESULT_TEMPERROR 5
+
+/**
+ * A record or signature cannot be used.
+ */
+#define MAILCORE_RESULT_PERMERROR 6
+
+/**
+ * DMARC: nothing is to be done.
+ */
+#define MAILCORE_POLICY_NONE 0
+
+/**
+ * DMARC: treat the message as suspicious.
+ */
+#define MAILCORE_POLICY_QUARANTINE 1
+
+/**
+ * DMARC: refuse the message.
+ */
+#define MAILCORE_POLICY_REJECT 2
+
+/**
+ * mailcore_check.flags of DKIM: the domain says that it is only testing.
+ */
+#define MAILCORE_TESTING 1
+
+/**
+ * mailcore_check.flags of DMARC: SPF passed for a domain that belongs to the author's.
+ */
+#define MAILCORE_ALIGNED_SPF 2
+
+/**
+ * mailcore_check.flags of DMARC: a DKIM signature passed whose domain belongs to the author's.
+ */
+#define MAILCORE_ALIGNED_DKIM 4
+
+/**
+ * mailcore_origin.checks: SPF of the reverse-path, or of the name in EHLO where that is null. Needs ip.
+ */
+#define MAILCORE_CHECK_SPF 1
+
+/**
+ * mailcore_origin.checks: SPF of the name in EHLO. Needs ip.
+ */
+#define MAILCORE_CHECK_SPF_HELO 2
+
+/**
+ * mailcore_origin.checks: the DKIM signatures.
+ */
+#define MAILCORE_CHECK_DKIM 4
+
+/**
+ * mailcore_origin.checks: DMARC. Needs ip.
+ */
+#define MAILCORE_CHECK_DMARC 8
+
+/**
+ * mailcore_origin.checks: the chain of ARC.
+ */
+#define MAILCORE_CHECK_ARC 16
+
+/**
  * Octets that the caller owns and gives back with mailcore_buf_free. Behind the last one stands a NUL, so
  * that a text can be used as a C string.
  */
@@ -1038,6 +1154,203 @@ typedef struct {
 
 /** What a mailcore_event is set up with. */
 #define MAILCORE_EVENT_INIT { (uint32_t)sizeof(mailcore_event), 0, 0, 0, 0, 0, 0, { NULL, 0 } }
+
+/**
+ * One check and what it came to. The library makes it; its texts are never NULL.
+ */
+typedef struct {
+    /**
+     * Octets of this struct as the library knows it; may grow.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_METHOD_
+     */
+    uint32_t method;
+    /**
+     * MAILCORE_RESULT_
+     */
+    uint32_t result;
+    /**
+     * DMARC: MAILCORE_POLICY_, what to do with this message.
+     */
+    uint32_t policy;
+    /**
+     * DMARC: percentage of the failing messages that the policy is for (pct=); the others get the milder one.
+     */
+    uint32_t percent;
+    /**
+     * MAILCORE_TESTING, MAILCORE_ALIGNED_SPF, MAILCORE_ALIGNED_DKIM.
+     */
+    uint32_t flags;
+    /**
+     * See the MAILCORE_METHOD_ values; empty where it says nothing.
+     */
+    const char *domain;
+    /**
+     * DKIM and ARC: the selector.
+     */
+    const char *selector;
+    /**
+     * DKIM: the first characters of b=, by which signatures are told apart.
+     */
+    const char *signature;
+    /**
+     * SPF: what the domain has to say about a fail. Not to be trusted more than the sender.
+     */
+    const char *explanation;
+    /**
+     * How it came to that, one sentence: which mechanism matched, which limit was passed, what failed.
+     */
+    const char *why;
+} mailcore_check;
+
+/** What a mailcore_check is set up with. */
+#define MAILCORE_CHECK_INIT { (uint32_t)sizeof(mailcore_check), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+
+/**
+ * All verdicts on a message. Set it up with MAILCORE_VERDICTS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_verdicts), set by MAILCORE_VERDICTS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * How many checks there are.
+     */
+    uint32_t count;
+    /**
+     * The checks; of DKIM one for each signature, in the order of their fields, none for an unsigned message.
+     */
+    const mailcore_check *const *checks;
+    /**
+     * Domain of the author (From), which DMARC is about; empty where there is none or DMARC was not asked for.
+     */
+    const char *from_domain;
+    /**
+     * The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, as far as they
+     * were asked for, and from_domain.
+     */
+    const char *json;
+    /**
+     * What all of it lies in, to be freed by mailcore_verdicts_clear().
+     */
+    mailcore_buf memory;
+} mailcore_verdicts;
+
+/** What a mailcore_verdicts is set up with. */
+#define MAILCORE_VERDICTS_INIT { (uint32_t)sizeof(mailcore_verdicts), 0, NULL, NULL, NULL, { NULL, 0 } }
+
+/**
+ * Where names are looked up. Set it up with MAILCORE_RESOLVER_OPTIONS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_resolver_options), set by MAILCORE_RESOLVER_OPTIONS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * How long all questions of one call may take together, in ms; 0 for 20 seconds. What is not answered by then
+     * makes a result a temporary error.
+     */
+    uint32_t timeout_ms;
+    /**
+     * The DNS server to ask, "192.0.2.1", "192.0.2.1:5353" or "[::1]:53"; NULL for the system's, or for none
+     * where there is a zone.
+     */
+    const char *server;
+    /**
+     * Records, a line "name type data" each ("example.org TXT v=spf1 -all", types as for mailcore_dns_set()), or
+     * NULL. They stand in front of what the server says. Without a server they are all there is: checks are
+     * reproducible then, and neither thread nor socket is used. Empty lines and those that begin with # or ; are
+     * passed over.
+     */
+    const char *zone;
+} mailcore_resolver_options;
+
+/** What a mailcore_resolver_options is set up with. */
+#define MAILCORE_RESOLVER_OPTIONS_INIT { (uint32_t)sizeof(mailcore_resolver_options), 0, NULL, NULL }
+
+/**
+ * Where names are looked up for checks that need no engine.
+ */
+typedef uint64_t mailcore_resolver;
+
+/**
+ * Where a message came from, and what is to be checked about it. Set it up with MAILCORE_ORIGIN_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_origin), set by MAILCORE_ORIGIN_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * The MAILCORE_CHECK_ values of what is wanted; 0 for all, without ip all that need none.
+     */
+    uint32_t checks;
+    /**
+     * Address of the client that gave the message, "192.0.2.1"; NULL where it is not known.
+     */
+    const char *ip;
+    /**
+     * The name it gave in EHLO or HELO; NULL for none.
+     */
+    const char *helo;
+    /**
+     * What it gave in MAIL FROM; NULL, "" or "<>" for the null reverse-path. A domain alone stands for its
+     * postmaster.
+     */
+    const char *mail_from;
+    /**
+     * Our own name, for the explanations of SPF; NULL for none.
+     */
+    const char *receiver;
+    /**
+     * The time of the check, in ms since 1970; 0 for now.
+     */
+    int64_t time_ms;
+} mailcore_origin;
+
+/** What a mailcore_origin is set up with. */
+#define MAILCORE_ORIGIN_INIT { (uint32_t)sizeof(mailcore_origin), 0, NULL, NULL, NULL, NULL, 0 }
+
+/**
+ * What SPF and DKIM said about a message, as far as DMARC wants to know. Set it up with MAILCORE_EVIDENCE_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_evidence), set by MAILCORE_EVIDENCE_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_RESULT_ of SPF for the reverse-path.
+     */
+    uint32_t spf_result;
+    /**
+     * The domain SPF was asked for; NULL or "" for none.
+     */
+    const char *spf_domain;
+    /**
+     * Domain of the author, from the From field; needed.
+     */
+    const char *from_domain;
+    /**
+     * MAILCORE_RESULT_ of each DKIM signature.
+     */
+    const uint32_t *dkim_results;
+    /**
+     * Signing domain of each.
+     */
+    const char *const *dkim_domains;
+    /**
+     * How many signatures there are.
+     */
+    size_t dkim_count;
+} mailcore_evidence;
+
+/** What a mailcore_evidence is set up with. */
+#define MAILCORE_EVIDENCE_INIT { (uint32_t)sizeof(mailcore_evidence), 0, NULL, NULL, NULL, NULL, 0 }
 
 #ifdef __cplusplus
 extern "C" {
@@ -1815,12 +2128,86 @@ MAILCORE_API int32_t mailcore_clock_set(mailcore_engine engine, int64_t unix_ms,
 MAILCORE_API int32_t mailcore_clock_advance(mailcore_engine engine, int64_t delta_ms, mailcore_error *err);
 
 /**
+ * Frees verdicts and sets them to zero, their size apart.
+ *
+ * [nowait] [hook-ok] A second call does nothing. NULL is allowed.
+ *
+ * @param verdicts  what a function filled, or NULL
+ * @since 0.1.0
+ */
+MAILCORE_API void mailcore_verdicts_clear(mailcore_verdicts *verdicts);
+
+/**
+ * Makes a resolver, for checks without an engine.
+ *
+ * [disk] May read the system's DNS configuration. Serves any number of calls from any number of threads, and
+ * remembers answers for as long as DNS allows. Where a server is asked, two threads are started; close it to end
+ * them.
+ *
+ * @param options  where names are looked up; NULL for the system's DNS
+ * @param resolver  takes the handle, to be given back with mailcore_close(); needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no address, or a line of
+ * the zone is no record), MAILCORE_E_EXISTS (a CNAME stands alone), MAILCORE_E_DNS, MAILCORE_E_LIMIT
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_resolver_open(const mailcore_resolver_options *options,
+                               mailcore_resolver *resolver,
+                               mailcore_error *err);
+
+/**
+ * Checks a message: who sent it, who signed it, what its domain wants done with it.
+ *
+ * [wait] The octets are read once and not copied: a large message may be a mapped file. Line ends may be LF, as in
+ * files: it is checked as it would travel, with CRLF. What DNS does not answer within the resolver's time becomes
+ * MAILCORE_RESULT_TEMPERROR, not an error of this call. The same message, origin with a time, and zone give the
+ * same verdicts again.
+ *
+ * @param resolver  where names are looked up
+ * @param origin  where the message came from, and what is wanted; NULL checks what needs no origin
+ * @param message  header, empty line, body; NULL where only SPF is wanted
+ * @param len  how many octets they are
+ * @param verdicts  takes the verdicts, to be given back with mailcore_verdicts_clear(); those it held are freed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (an
+ * address is none, or a check needs ip), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_verify(mailcore_resolver resolver,
+                        const mailcore_origin *origin,
+                        const void *message,
+                        size_t len,
+                        mailcore_verdicts *verdicts,
+                        mailcore_error *err);
+
+/**
+ * Evaluates DMARC for results of SPF and DKIM that are known already.
+ *
+ * [wait] The verdicts hold one check, MAILCORE_METHOD_DMARC.
+ *
+ * @param resolver  where names are looked up
+ * @param evidence  the author's domain, and what SPF and DKIM said; needed
+ * @param verdicts  takes the verdict, to be given back with mailcore_verdicts_clear(); those it held are freed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no
+ * domain, or no result), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_dmarc_evaluate(mailcore_resolver resolver,
+                                const mailcore_evidence *evidence,
+                                mailcore_verdicts *verdicts,
+                                mailcore_error *err);
+
+/**
  * Wakes the calls of other threads that wait on this handle: they return MAILCORE_E_INTERRUPTED.
  *
  * [nowait] [hook-ok] Calls made later are not touched. Not for signal handlers: write to a pipe there. Only
- * an engine's calls wait; on other handles nothing happens.
+ * the calls on engines and resolvers wait; on other handles nothing happens.
  *
- * @param handle  an engine, or any other handle
+ * @param handle  an engine, a resolver, or any other handle
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_FORKED
  * @since 0.1.0
  */

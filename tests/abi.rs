@@ -100,7 +100,8 @@ macro_rules! offset {
 
 macro_rules! layout {
     ($($name:ident { $($field:tt),+ })+) => {{
-        use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, listen::*, property::*, queue::*, submit::*};
+        use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, listen::*, mailauth::*, property::*, queue::*};
+        use ffi::{resolver::*, submit::*, verdict::*};
         let mut text = String::new();
         $(
             writeln!(text, "{} {}", stringify!($name), size_of::<$name>()).expect("text");
@@ -124,6 +125,12 @@ fn structs_lie_as_c_sees_them() {
         mailcore_envelope { struct_size, flags, from, to, to_count, envelope_id }
         mailcore_delivery { struct_size, state, attempts, smtp_code, next_ms, enhanced, host, reply }
         mailcore_listen_options { struct_size, service, address, port, flags }
+        mailcore_check { struct_size, method, result, policy, percent, flags, domain, selector, signature, explanation,
+            why }
+        mailcore_verdicts { struct_size, count, checks, from_domain, json, memory }
+        mailcore_resolver_options { struct_size, timeout_ms, server, zone }
+        mailcore_origin { struct_size, checks, ip, helo, mail_from, receiver, time_ms }
+        mailcore_evidence { struct_size, spf_result, spf_domain, from_domain, dkim_results, dkim_domains, dkim_count }
         mailcore_event { struct_size, type, seq, time_ms, subject, code, count, detail }
     };
     let mut source = "#include <mailcore.h>\n#include <stdio.h>\nint main(void) {\n".to_owned();

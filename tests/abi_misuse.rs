@@ -36,6 +36,7 @@ int main(void)
     mailcore_message message = 0, stale_message = 0;
     mailcore_cursor cursor = 0, stale_cursor = 0;
     mailcore_engine stale_engine = 0;
+    mailcore_resolver resolver = 0, stale_resolver = 0;
     mailcore_query query = MAILCORE_QUERY_INIT;
     mailcore_row row = MAILCORE_ROW_INIT;
     mailcore_event event = MAILCORE_EVENT_INIT;
@@ -44,6 +45,10 @@ int main(void)
     mailcore_listen_options options = MAILCORE_LISTEN_OPTIONS_INIT;
     mailcore_property property = MAILCORE_PROPERTY_INIT;
     mailcore_buf buf = {NULL, 0};
+    mailcore_resolver_options resolver_options = MAILCORE_RESOLVER_OPTIONS_INIT;
+    mailcore_origin origin = MAILCORE_ORIGIN_INIT;
+    mailcore_evidence evidence = MAILCORE_EVIDENCE_INIT;
+    mailcore_verdicts verdicts = MAILCORE_VERDICTS_INIT;
     uint64_t out_handle = 0, out_u64 = 0;
     int64_t out_i64 = 0;
     int32_t out_i32 = 0;
@@ -55,7 +60,10 @@ int main(void)
         goto failed;
     mailcore_close(stale_engine);
     open.folder = "store";
-    if (mailcore_engine_open(&open, &engine, &err) < 0
+    resolver_options.zone = "example.org TXT v=spf1 -all";
+    if (mailcore_resolver_open(&resolver_options, &resolver, &err) < 0
+        || mailcore_resolver_open(&resolver_options, &stale_resolver, &err) < 0
+        || mailcore_engine_open(&open, &engine, &err) < 0
         || mailcore_account_put(engine, "bob@example.org", "secret", &err) < 0
         || mailcore_engine_start(engine, &err) < 0
         || mailcore_account_open(engine, "bob@example.org", &account, &err) < 0
@@ -71,17 +79,24 @@ int main(void)
     mailcore_close(stale_mailbox);
     mailcore_close(stale_message);
     mailcore_close(stale_cursor);
+    mailcore_close(stale_resolver);
     open.folder = "store-other";
     envelope.to = some_to;
     envelope.to_count = 1;
     options.service = MAILCORE_SERVICE_MX;
     options.address = "127.0.0.1";
+    origin.ip = "192.0.2.1";
+    evidence.from_domain = "example.org";
     bad_err.struct_size = 0;
 "#;
 
 const TEAR_DOWN: &str = r#"
     mailcore_event_clear(&event);
     mailcore_buf_free(&buf);
+    mailcore_verdicts_clear(&verdicts);
+    mailcore_verdicts_clear(NULL);
+    if (mailcore_interrupt(resolver) != 0 || mailcore_close(resolver) != 0)
+        return 4;
     if (mailcore_close(engine) != 0 || mailcore_close(engine) != MAILCORE_E_HANDLE || mailcore_close(0) != 0)
         return 3;
     return 0;
@@ -95,7 +110,7 @@ failed:
 fn right(function: &Function, kind: &str, name: &str) -> String {
     match kind {
         "mailcore_engine" | "mailcore_handle" => "engine".to_owned(),
-        "mailcore_account" | "mailcore_mailbox" | "mailcore_message" | "mailcore_cursor" => {
+        "mailcore_account" | "mailcore_mailbox" | "mailcore_message" | "mailcore_cursor" | "mailcore_resolver" => {
             kind.trim_start_matches("mailcore_").to_owned()
         }
         "const char *" => match name {
@@ -140,7 +155,8 @@ fn wrong(function: &Function, kind: &str, name: &str) -> Vec<(&'static str, Stri
                 ("handle", "0x1234567890abcdefu".into()),
             ]
         }
-        "mailcore_engine" | "mailcore_account" | "mailcore_mailbox" | "mailcore_message" | "mailcore_cursor" => {
+        "mailcore_engine" | "mailcore_account" | "mailcore_mailbox" | "mailcore_message" | "mailcore_cursor"
+        | "mailcore_resolver" => {
             let stale = kind.replace("mailcore_", "stale_");
             let foreign = if kind == "mailcore_engine" { "account" } else { "engine" };
             let all = ["0", &stale, foreign, "0x1234567890abcdefu", "UINT64_MAX"];

@@ -79,14 +79,19 @@ func moment(ms C.int64_t) time.Time {
 	return time.UnixMilli(int64(ms)).UTC()
 }
 
-// interruptible calls f, and interrupts it when ctx ends, again and again until it has returned: it may not
-// have begun to wait when ctx ended.
+// interruptible calls f, and interrupts it when ctx ends.
 func (e *Engine) interruptible(ctx context.Context, f func() C.int32_t) C.int32_t {
+	return interruptible(ctx, e.Interrupt, f)
+}
+
+// interruptible calls f, and interrupt when ctx ends, again and again until f has returned: it may not have begun
+// to wait when ctx ended.
+func interruptible(ctx context.Context, interrupt func(), f func() C.int32_t) C.int32_t {
 	done := make(chan struct{})
 	defer close(done)
 	stop := context.AfterFunc(ctx, func() {
 		for {
-			e.Interrupt()
+			interrupt()
 			select {
 			case <-done:
 				return

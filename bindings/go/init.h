@@ -17,6 +17,10 @@ static inline mailcore_listen_options listen_init(void) { mailcore_listen_option
 static inline mailcore_event event_init(void) { mailcore_event x = MAILCORE_EVENT_INIT; return x; }
 static inline mailcore_property property_init(void) { mailcore_property x = MAILCORE_PROPERTY_INIT; return x; }
 static inline mailcore_query query_init(void) { mailcore_query x = MAILCORE_QUERY_INIT; return x; }
+static inline mailcore_resolver_options resolver_options_init(void) { mailcore_resolver_options x = MAILCORE_RESOLVER_OPTIONS_INIT; return x; }
+static inline mailcore_origin origin_init(void) { mailcore_origin x = MAILCORE_ORIGIN_INIT; return x; }
+static inline mailcore_evidence evidence_init(void) { mailcore_evidence x = MAILCORE_EVIDENCE_INIT; return x; }
+static inline mailcore_verdicts verdicts_init(void) { mailcore_verdicts x = MAILCORE_VERDICTS_INIT; return x; }
 static inline mailcore_row row_init(void) { mailcore_row x = MAILCORE_ROW_INIT; return x; }
 
 #endif

@@ -209,6 +209,9 @@ pub const BOUNCE_RETURNS_OCTETS_MAX: u64 = 256 * 1024;
 
 // -- mail authentication -----------------------------------------------------------------------------
 
+/// Seconds that all DNS questions of one check may take together where its caller names no time (RFC 7208 §4.6.4 wants
+/// at least so many).
+pub const CHECK_WAIT_SECONDS: u64 = 20;
 /// Terms of an SPF check that ask DNS (RFC 7208 §4.6.4).
 pub const SPF_LOOKUPS_MAX: usize = 10;
 /// Lookups of an SPF check that may come back empty (RFC 7208 §4.6.4).

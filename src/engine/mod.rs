@@ -9,6 +9,7 @@
 //! waits with [`Engine::wait`].
 
 pub mod accounts;
+pub mod checks;
 pub mod config;
 pub mod events;
 pub mod interrupt;

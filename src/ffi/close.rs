@@ -7,18 +7,15 @@ use super::result::Failure;
 /// Wakes the calls of other threads that wait on this handle: they return MAILCORE_E_INTERRUPTED.
 ///
 /// [nowait] [hook-ok] Calls made later are not touched. Not for signal handlers: write to a pipe there. Only
-/// an engine's calls wait; on other handles nothing happens.
+/// the calls on engines and resolvers wait; on other handles nothing happens.
 ///
-/// @param handle  an engine, or any other handle
+/// @param handle  an engine, a resolver, or any other handle
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_FORKED
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn mailcore_interrupt(handle: mailcore_handle) -> i32 {
     wall!(std::ptr::null_mut(), {
-        let object = object::any(handle)?;
-        if let Some(interrupt) = object.interrupt() {
-            interrupt.interrupt();
-        }
+        object::any(handle)?.interrupt();
         Ok(0)
     })
 }
@@ -46,6 +43,7 @@ pub extern "C" fn mailcore_close(handle: mailcore_handle) -> i32 {
                 seat.engine.close()?;
             }
             Object::Listener(seat) => seat.close()?,
+            Object::Resolver(seat) => seat.checker.interrupt(),
             Object::Account(_) | Object::Mailbox(_) | Object::Message(_) | Object::Cursor(_) => {}
         }
         Ok::<i32, Failure>(0)

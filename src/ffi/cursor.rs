@@ -180,7 +180,8 @@ pub unsafe extern "C" fn mailcore_list(
         let (rows, more) = begin(&object, kind, &query)?;
         let left = if query.limit == 0 { usize::MAX } else { query.limit as usize };
         let state = Mutex::new(State { rows, more, left, texts: Default::default() });
-        let seat = CursorSeat { engine: object.engine().clone(), state };
+        let engine = object.engine().ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?.clone();
+        let seat = CursorSeat { engine, state };
         let handle = object::hold(Object::Cursor(seat.into()))?;
         // SAFETY: the caller's output.
         unsafe { give(cursor, handle) };

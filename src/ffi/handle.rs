@@ -23,6 +23,7 @@ pub(crate) enum Tag {
     Message = 0x4d,
     Cursor = 0x43,
     Listener = 0x4c,
+    Resolver = 0x52,
 }
 
 /// Tokens and what they stand for.

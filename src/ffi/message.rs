@@ -257,7 +257,8 @@ pub unsafe extern "C" fn mailcore_message_open(
             return Err(Failure::null("message"));
         }
         let kept = find(&object, id)?.ok_or_else(|| Failure::new(MAILCORE_E_NOT_FOUND, format!("no message {id}")))?;
-        let opened = MessageSeat { engine: object.engine().clone(), state: Mutex::new(State::Kept(kept)) };
+        let engine = object.engine().ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?.clone();
+        let opened = MessageSeat { engine, state: Mutex::new(State::Kept(kept)) };
         let handle = object::hold(Object::Message(opened.into()))?;
         // SAFETY: the caller's output.
         unsafe { give(message, handle) };

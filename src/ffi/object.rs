@@ -9,8 +9,8 @@ use super::handle::{Table, Tag};
 use super::listen::ListenerSeat;
 use super::mailbox::MailboxSeat;
 use super::message::MessageSeat;
+use super::resolver::ResolverSeat;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_LIMIT};
-use crate::engine::interrupt::Interrupt;
 
 /// Any handle; 0 is none. Closed with mailcore_close().
 pub type mailcore_handle = u64;
@@ -26,6 +26,8 @@ pub type mailcore_message = u64;
 pub type mailcore_cursor = u64;
 /// A listening socket.
 pub type mailcore_listener = u64;
+/// Where names are looked up for checks that need no engine.
+pub type mailcore_resolver = u64;
 
 /// What a handle stands for.
 #[derive(Clone)]
@@ -36,28 +38,31 @@ pub(crate) enum Object {
     Message(Arc<MessageSeat>),
     Cursor(Arc<CursorSeat>),
     Listener(Arc<ListenerSeat>),
+    Resolver(Arc<ResolverSeat>),
 }
 
 static OBJECTS: Table<Object> = Table::new();
 
 impl Object {
-    /// The engine it came from.
-    pub fn engine(&self) -> &Arc<EngineSeat> {
-        match self {
+    /// The engine it came from; a resolver has none.
+    pub fn engine(&self) -> Option<&Arc<EngineSeat>> {
+        Some(match self {
             Object::Engine(seat) => seat,
             Object::Account(seat) => &seat.engine,
             Object::Mailbox(seat) => &seat.account.engine,
             Object::Message(seat) => &seat.engine,
             Object::Cursor(seat) => &seat.engine,
             Object::Listener(seat) => &seat.engine,
-        }
+            Object::Resolver(_) => return None,
+        })
     }
 
-    /// What wakes the calls that wait on this handle. Only an engine's calls wait for others.
-    pub fn interrupt(&self) -> Option<&Interrupt> {
+    /// Wakes the calls that wait on this handle. Only an engine's and a resolver's calls wait for others.
+    pub fn interrupt(&self) {
         match self {
-            Object::Engine(seat) => Some(&seat.interrupt),
-            _ => None,
+            Object::Engine(seat) => seat.interrupt.interrupt(),
+            Object::Resolver(seat) => seat.checker.interrupt(),
+            _ => {}
         }
     }
 
@@ -69,6 +74,7 @@ impl Object {
             Object::Message(_) => Tag::Message,
             Object::Cursor(_) => Tag::Cursor,
             Object::Listener(_) => Tag::Listener,
+            Object::Resolver(_) => Tag::Resolver,
         }
     }
 }
@@ -87,7 +93,7 @@ pub(crate) fn release(handle: mailcore_handle) -> Result<Object, Failure> {
 
 /// Ends every handle that came from `engine`.
 pub(crate) fn release_all_of(engine: &Arc<EngineSeat>) -> Vec<Object> {
-    OBJECTS.remove_where(|object| Arc::ptr_eq(object.engine(), engine))
+    OBJECTS.remove_where(|object| object.engine().is_some_and(|its| Arc::ptr_eq(its, engine)))
 }
 
 /// What any handle stands for.
@@ -132,6 +138,14 @@ pub(crate) fn cursor(handle: mailcore_cursor) -> Result<Arc<CursorSeat>, Failure
     match any(handle)? {
         Object::Cursor(seat) => Ok(seat),
         _ => Err(other("cursor")),
+    }
+}
+
+/// A resolver's handle.
+pub(crate) fn resolver(handle: mailcore_resolver) -> Result<Arc<ResolverSeat>, Failure> {
+    match any(handle)? {
+        Object::Resolver(seat) => Ok(seat),
+        _ => Err(other("resolver")),
     }
 }
 

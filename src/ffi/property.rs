@@ -274,6 +274,7 @@ fn read(object: &Object, name: &str) -> Result<Value, Failure> {
             _ => Value::Text(seat.address.to_string()),
         },
         Object::Cursor(_) => return Err(Failure::new(MAILCORE_E_KEY, "a cursor has no properties")),
+        Object::Resolver(_) => return Err(Failure::new(MAILCORE_E_KEY, "a resolver has no properties")),
     })
 }
 

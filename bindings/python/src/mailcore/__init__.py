@@ -39,6 +39,20 @@ from .errors import (
     UsageError,
 )
 from .event import Delivery, DeliveryState, Event, Queued
+from .mailauth import (
+    ArcSet,
+    ArcVerdict,
+    DkimVerdict,
+    DmarcVerdict,
+    Resolver,
+    SpfVerdict,
+    Verdicts,
+    arc_verify,
+    dkim_verify,
+    dmarc,
+    spf,
+    verify,
+)
 from .message import Flag, Message
 
 __version__ = "0.1.0"
@@ -50,8 +64,10 @@ def build_info() -> str:
 
 
 __all__ = [
-    "Account", "AuthError", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState", "Engine", "Error", "Event",
-    "Exists", "Flag", "ForkedError", "Interrupted", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
-    "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",
-    "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError", "build_info", "library_path", "properties",
+    "Account", "ArcSet", "ArcVerdict", "AuthError", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState",
+    "DkimVerdict", "DmarcVerdict", "Engine", "Error", "Event", "Exists", "Flag", "ForkedError", "Interrupted",
+    "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message", "NetworkError", "NoMemoryError", "NotFound",
+    "PanicError", "PolicyError", "Property", "ProtocolError", "Queued", "Resolver", "SpfVerdict", "StateError",
+    "StoreError", "TLSError", "TimeoutError", "UsageError", "Verdicts", "arc_verify", "build_info", "dkim_verify",
+    "dmarc", "library_path", "properties", "spf", "verify",
 ]  # fmt: skip

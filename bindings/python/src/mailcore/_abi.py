@@ -134,6 +134,29 @@ MAILCORE_EVENT_STORE = 11
 MAILCORE_EVENT_FATAL = 12
 MAILCORE_EVENT_OVERFLOW = 13
 MAILCORE_EVENT_OTHER = 14
+MAILCORE_METHOD_SPF = 1
+MAILCORE_METHOD_SPF_HELO = 2
+MAILCORE_METHOD_DKIM = 3
+MAILCORE_METHOD_DMARC = 4
+MAILCORE_METHOD_ARC = 5
+MAILCORE_RESULT_NONE = 0
+MAILCORE_RESULT_PASS = 1
+MAILCORE_RESULT_FAIL = 2
+MAILCORE_RESULT_SOFTFAIL = 3
+MAILCORE_RESULT_NEUTRAL = 4
+MAILCORE_RESULT_TEMPERROR = 5
+MAILCORE_RESULT_PERMERROR = 6
+MAILCORE_POLICY_NONE = 0
+MAILCORE_POLICY_QUARANTINE = 1
+MAILCORE_POLICY_REJECT = 2
+MAILCORE_TESTING = 1
+MAILCORE_ALIGNED_SPF = 2
+MAILCORE_ALIGNED_DKIM = 4
+MAILCORE_CHECK_SPF = 1
+MAILCORE_CHECK_SPF_HELO = 2
+MAILCORE_CHECK_DKIM = 4
+MAILCORE_CHECK_DMARC = 8
+MAILCORE_CHECK_ARC = 16
 
 mailcore_handle = c_uint64
 mailcore_engine = c_uint64
@@ -142,6 +165,7 @@ mailcore_cursor = c_uint64
 mailcore_message = c_uint64
 mailcore_mailbox = c_uint64
 mailcore_listener = c_uint64
+mailcore_resolver = c_uint64
 
 
 class mailcore_buf(Structure):
@@ -358,6 +382,116 @@ class mailcore_event(Structure):
         super().__init__(struct_size=sizeof(type(self)), **fields)
 
 
+class mailcore_check(Structure):
+    struct_size: Any
+    method: Any
+    result: Any
+    policy: Any
+    percent: Any
+    flags: Any
+    domain: Any
+    selector: Any
+    signature: Any
+    explanation: Any
+    why: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("method", c_uint32),
+        ("result", c_uint32),
+        ("policy", c_uint32),
+        ("percent", c_uint32),
+        ("flags", c_uint32),
+        ("domain", c_char_p),
+        ("selector", c_char_p),
+        ("signature", c_char_p),
+        ("explanation", c_char_p),
+        ("why", c_char_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_verdicts(Structure):
+    struct_size: Any
+    count: Any
+    checks: Any
+    from_domain: Any
+    json: Any
+    memory: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("count", c_uint32),
+        ("checks", POINTER(POINTER(mailcore_check))),
+        ("from_domain", c_char_p),
+        ("json", c_char_p),
+        ("memory", mailcore_buf),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_resolver_options(Structure):
+    struct_size: Any
+    timeout_ms: Any
+    server: Any
+    zone: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("timeout_ms", c_uint32),
+        ("server", c_char_p),
+        ("zone", c_char_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_origin(Structure):
+    struct_size: Any
+    checks: Any
+    ip: Any
+    helo: Any
+    mail_from: Any
+    receiver: Any
+    time_ms: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("checks", c_uint32),
+        ("ip", c_char_p),
+        ("helo", c_char_p),
+        ("mail_from", c_char_p),
+        ("receiver", c_char_p),
+        ("time_ms", c_int64),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_evidence(Structure):
+    struct_size: Any
+    spf_result: Any
+    spf_domain: Any
+    from_domain: Any
+    dkim_results: Any
+    dkim_domains: Any
+    dkim_count: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("spf_result", c_uint32),
+        ("spf_domain", c_char_p),
+        ("from_domain", c_char_p),
+        ("dkim_results", POINTER(c_uint32)),
+        ("dkim_domains", POINTER(c_char_p)),
+        ("dkim_count", c_size_t),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
 def declare(library: CDLL) -> None:
     """Tells ctypes the type of every function."""
     library.mailcore_buf_free.argtypes = [POINTER(mailcore_buf)]
@@ -450,6 +584,14 @@ def declare(library: CDLL) -> None:
     library.mailcore_clock_set.restype = c_int32
     library.mailcore_clock_advance.argtypes = [mailcore_engine, c_int64, POINTER(mailcore_error)]
     library.mailcore_clock_advance.restype = c_int32
+    library.mailcore_verdicts_clear.argtypes = [POINTER(mailcore_verdicts)]
+    library.mailcore_verdicts_clear.restype = None
+    library.mailcore_resolver_open.argtypes = [POINTER(mailcore_resolver_options), POINTER(mailcore_resolver), POINTER(mailcore_error)]
+    library.mailcore_resolver_open.restype = c_int32
+    library.mailcore_verify.argtypes = [mailcore_resolver, POINTER(mailcore_origin), c_void_p, c_size_t, POINTER(mailcore_verdicts), POINTER(mailcore_error)]
+    library.mailcore_verify.restype = c_int32
+    library.mailcore_dmarc_evaluate.argtypes = [mailcore_resolver, POINTER(mailcore_evidence), POINTER(mailcore_verdicts), POINTER(mailcore_error)]
+    library.mailcore_dmarc_evaluate.restype = c_int32
     library.mailcore_interrupt.argtypes = [mailcore_handle]
     library.mailcore_interrupt.restype = c_int32
     library.mailcore_close.argtypes = [mailcore_handle]

@@ -1,0 +1,271 @@
+//! Checking a message without an engine: no store, no queue, a resolver and a time are enough.
+//!
+//! [`Checker`] is what a script or another mail system holds. The same octets, origin, zone and time give the same
+//! [`Checked`] again. Messages may have LF line ends, as files do: they are checked as they would travel.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::interrupt::Interrupt;
+use crate::base::limits::CHECK_WAIT_SECONDS;
+use crate::base::time::Mono;
+use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver};
+use crate::base::{Address, Error, ErrorKind, Result, Timestamp};
+use crate::dns::cache::CachedResolver;
+use crate::dns::resolver::{RealResolver, ResolverOptions};
+use crate::dns::zone::{Overlay, SharedZone, Zone};
+use crate::mailauth::dmarc::{self, DmarcVerdict, Evidence};
+use crate::mailauth::results::{ArcVerdict, DkimVerdict};
+use crate::mailauth::spf::{self, Query, SpfVerdict};
+use crate::mailauth::{Checks, Examination, Origin, Verdicts};
+use crate::message::header::header_len;
+use crate::message::line_end::{CrLfWriter, to_crlf};
+use crate::os::{RealClock, ThreadOptions, Threads};
+
+/// What was checked, and what it came to; `None` for what was not asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// SPF of the name in EHLO.
+    pub spf_helo: Option<SpfVerdict>,
+    /// SPF of the reverse-path.
+    pub spf: Option<SpfVerdict>,
+    /// One for each signature; empty for a message that is not signed.
+    pub dkim: Option<Vec<DkimVerdict>>,
+    /// Domain of the author.
+    pub from_domain: String,
+    /// DMARC.
+    pub dmarc: Option<DmarcVerdict>,
+    /// ARC.
+    pub arc: Option<ArcVerdict>,
+}
+
+impl From<&Verdicts> for Checked {
+    fn from(verdicts: &Verdicts) -> Checked {
+        let Checks { spf, dkim, dmarc, arc } = verdicts.checks;
+        Checked {
+            spf_helo: spf.then(|| verdicts.spf_helo.clone()),
+            spf: spf.then(|| verdicts.spf.clone()),
+            dkim: dkim.then(|| verdicts.dkim.clone()),
+            from_domain: verdicts.from_domain.clone(),
+            dmarc: dmarc.then(|| verdicts.dmarc.clone()),
+            arc: arc.then(|| verdicts.arc.clone()),
+        }
+    }
+}
+
+/// Which checks are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// SPF of the reverse-path, or of the EHLO name where that is null.
+    pub spf: bool,
+    /// SPF of the EHLO name.
+    pub spf_helo: bool,
+    /// All DKIM signatures.
+    pub dkim: bool,
+    /// DMARC.
+    pub dmarc: bool,
+    /// The chain of ARC.
+    pub arc: bool,
+}
+
+impl Wanted {
+    /// Whether the client's address is needed.
+    pub fn needs_origin(self) -> bool {
+        self.spf || self.spf_helo || self.dmarc
+    }
+}
+
+/// Where a message came from, as a script knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    /// Address of the client.
+    pub ip: Option<IpAddr>,
+    /// The name it gave in EHLO or HELO.
+    pub helo: String,
+    /// MAIL FROM; empty or `<>` for the null reverse-path. A domain alone is taken as its postmaster
+    /// (RFC 7208 §4.3).
+    pub mail_from: String,
+    /// Our own name.
+    pub receiver: String,
+    /// The time of the check; now, where it is not given.
+    pub now: Option<Timestamp>,
+}
+
+/// Where names are looked up.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// The DNS server to ask; without one the system's, unless there is a zone.
+    pub server: Option<SocketAddr>,
+    /// Records, in front of the server or, without one, all there are.
+    pub zone: Option<Zone>,
+    /// How long all questions of one call may take together; what is open then counts as not answered.
+    pub timeout: Option<Duration>,
+}
+
+/// Checker messages.
+pub struct Checker {
+    names: Arc<dyn Resolver>,
+    clock: Arc<RealClock>,
+    timeout: Duration,
+    interrupt: Interrupt,
+    /// Where a server is asked: what waits for its answers.
+    threads: Option<Threads>,
+}
+
+impl Checker {
+    /// Sets it up; where a server is asked, starts two threads.
+    pub fn new(names: Names) -> Result<Checker> {
+        let timeout = names.timeout.unwrap_or(Duration::from_secs(CHECK_WAIT_SECONDS));
+        let clock = Arc::new(RealClock::new());
+        let (resolver, threads) = match (names.zone, names.server) {
+            (Some(zone), None) => (Arc::new(SharedZone::new(zone)) as Arc<dyn Resolver>, None),
+            (zone, server) => {
+                let threads = Threads::start(ThreadOptions { runners: 1, computers: 1, ..ThreadOptions::usual() })?;
+                // An attempt is cut short enough for a second one within the time.
+                let attempt = ResolverOptions::default().timeout.min(timeout / 3).max(Duration::from_millis(1));
+                let options = ResolverOptions { server, timeout: attempt, ..ResolverOptions::default() };
+                let real = RealResolver::new(threads.spawner(), &options)?;
+                let cached: Arc<dyn Resolver> = Arc::new(CachedResolver::new(Arc::new(real), clock.clone()));
+                match zone {
+                    Some(zone) => {
+                        (Arc::new(Overlay::new(SharedZone::new(zone), cached)) as Arc<dyn Resolver>, Some(threads))
+                    }
+                    None => (cached, Some(threads)),
+                }
+            }
+        };
+        Ok(Checker { names: resolver, clock, timeout, interrupt: Interrupt::default(), threads })
+    }
+
+    /// Makes every call that waits now end with `Interrupted`.
+    pub fn interrupt(&self) {
+        self.interrupt.interrupt();
+    }
+
+    /// Checker a message: header, empty line, body, whole.
+    pub fn verify(&self, message: &[u8], given: &Given, wanted: Wanted) -> Result<Checked> {
+        let now = given.now.unwrap_or_else(|| self.clock.wall());
+        let ip = match given.ip {
+            Some(ip) => ip,
+            // Nothing that is wanted looks at it.
+            None if !wanted.needs_origin() => Ipv4Addr::UNSPECIFIED.into(),
+            None => return Err(Error::new(ErrorKind::Invalid, "SPF and DMARC need the client's address")),
+        };
+        if wanted == (Wanted { spf: true, ..Wanted::default() }) {
+            let query = query(ip, given, now);
+            let spf = self.wait(async { spf::check(&self.bounded(), &query).await })?;
+            return Ok(Checked { spf: Some(spf), ..Checked::default() });
+        }
+        let origin = origin(ip, given)?;
+        let checks = Checks {
+            spf: wanted.needs_origin(),
+            dkim: wanted.dkim || wanted.dmarc,
+            dmarc: wanted.dmarc,
+            arc: wanted.arc,
+        };
+        let (header, body) = parted(message);
+        let mut examination = Examination::begin(&header, checks);
+        if examination.wants_body() {
+            CrLfWriter::default().push(body, |piece| examination.push(piece));
+        }
+        let verdicts = self.wait(async { examination.finish(&self.bounded(), &origin, now).await })?;
+        let all = Checked::from(&verdicts);
+        Ok(Checked {
+            spf_helo: all.spf_helo.filter(|_| wanted.spf_helo),
+            spf: all.spf.filter(|_| wanted.spf),
+            dkim: all.dkim.filter(|_| wanted.dkim),
+            ..all
+        })
+    }
+
+    /// Evaluates DMARC for results that are known already.
+    pub fn dmarc(&self, evidence: &Evidence) -> Result<Checked> {
+        let verdict = self.wait(async { dmarc::evaluate(&self.bounded(), evidence).await })?;
+        Ok(Checked { from_domain: evidence.from_domain.clone(), dmarc: Some(verdict), ..Checked::default() })
+    }
+
+    /// Waits on the calling thread. Without a server nothing is waited for, and no thread is started.
+    fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        match self.threads {
+            Some(_) => self.interrupt.wait(&*self.clock, None, async { Ok(work.await) }),
+            None => Ok(smol::future::block_on(work)),
+        }
+    }
+
+    /// The resolver for one call.
+    fn bounded(&self) -> Bounded<'_> {
+        let deadline = self.threads.is_some().then(|| self.clock.now() + self.timeout);
+        Bounded { checks: self, deadline }
+    }
+}
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        if let Some(threads) = &self.threads {
+            let _ = threads.stop(Duration::from_secs(1));
+        }
+    }
+}
+
+/// Answers until a time, after which no question is answered.
+struct Bounded<'a> {
+    checks: &'a Checker,
+    deadline: Option<Mono>,
+}
+
+impl Resolver for Bounded<'_> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        let asked = self.checks.names.ask(name, kind);
+        let Some(deadline) = self.deadline else { return asked };
+        let late = self.checks.clock.sleep_until(deadline);
+        let late = async move {
+            late.await;
+            Answer { records: Err(NoRecords::Timeout), ttl: Duration::ZERO, secure: false }
+        };
+        Box::pin(smol::future::or(asked, late))
+    }
+}
+
+/// Header with CRLF line ends, and the body as it is.
+fn parted(message: &[u8]) -> (Vec<u8>, &[u8]) {
+    let (header, body) =
+        message.split_at_checked(header_len(message).unwrap_or(message.len())).unwrap_or((message, &[]));
+    (to_crlf(header), body)
+}
+
+/// MAIL FROM without its brackets; `None` for the null reverse-path.
+fn reverse_path(mail_from: &str) -> Option<&str> {
+    let text = mail_from.trim();
+    let text = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
+    (!text.is_empty()).then_some(text)
+}
+
+/// The question of SPF. MAIL FROM is taken as it is, since what it names decides, not how well it is written.
+fn query(ip: IpAddr, given: &Given, now: Timestamp) -> Query {
+    let (local, domain) = match reverse_path(&given.mail_from) {
+        None => ("", given.helo.as_str()),
+        Some(path) => path.rsplit_once('@').unwrap_or(("", path)),
+    };
+    Query {
+        ip,
+        helo: given.helo.clone(),
+        sender_local: local.to_owned(),
+        sender_domain: domain.to_owned(),
+        receiver: given.receiver.clone(),
+        now,
+    }
+}
+
+fn origin(ip: IpAddr, given: &Given) -> Result<Origin> {
+    let address = |path: &str| {
+        let whole = if path.contains('@') { path.to_owned() } else { format!("postmaster@{path}") };
+        Address::parse(&whole).map_err(|e| Error::new(ErrorKind::Invalid, format!("MAIL FROM {path:?}: {e}")))
+    };
+    let reverse_path = reverse_path(&given.mail_from).map(address).transpose()?;
+    Ok(Origin { ip, helo: given.helo.clone(), reverse_path, receiver: given.receiver.clone() })
+}
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;

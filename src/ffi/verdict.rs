@@ -1,0 +1,342 @@
+//! Verdicts on a message as C sees them: one row for each check, and the same as JSON.
+//!
+//! What a script asks for and what a host's hook is shown are the same struct. Everything in it lies in one block of
+//! memory, so that there is one thing to free.
+
+use std::ffi::c_char;
+
+use serde_json::{Value, json};
+
+use super::buf::mailcore_buf;
+use super::panic::wall;
+use super::record::{self, Record};
+use super::result::Failure;
+use crate::engine::checks::Checked;
+use crate::mailauth::dmarc::{DmarcResult, DmarcVerdict, Policy};
+use crate::mailauth::results::{ArcResult, ArcSet, ArcVerdict, DkimResult, DkimVerdict};
+use crate::mailauth::spf::{SpfResult, SpfVerdict};
+
+/// SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
+/// explanation: after a fail, what the domain has to say about it.
+pub const MAILCORE_METHOD_SPF: u32 = 1;
+/// SPF of the name in EHLO. As MAILCORE_METHOD_SPF.
+pub const MAILCORE_METHOD_SPF_HELO: u32 = 2;
+/// A DKIM signature (RFC 6376). domain: d=; selector: s=; signature: how b= begins; flags.
+pub const MAILCORE_METHOD_DKIM: u32 = 3;
+/// DMARC (RFC 7489). domain: where the policy was found; policy; percent; flags.
+pub const MAILCORE_METHOD_DMARC: u32 = 4;
+/// ARC (RFC 8617): the chain of those who handled the message. domain and selector: of the newest seal.
+pub const MAILCORE_METHOD_ARC: u32 = 5;
+
+/// There is nothing to check: no record, no signature.
+pub const MAILCORE_RESULT_NONE: u32 = 0;
+/// It is proved.
+pub const MAILCORE_RESULT_PASS: u32 = 1;
+/// It is disproved.
+pub const MAILCORE_RESULT_FAIL: u32 = 2;
+/// SPF: the domain thinks that it is not so.
+pub const MAILCORE_RESULT_SOFTFAIL: u32 = 3;
+/// The domain does not want to say, or not all is covered.
+pub const MAILCORE_RESULT_NEUTRAL: u32 = 4;
+/// DNS did not answer; it may next time.
+pub const MAILCORE_RESULT_TEMPERROR: u32 = 5;
+/// A record or signature cannot be used.
+pub const MAILCORE_RESULT_PERMERROR: u32 = 6;
+
+/// DMARC: nothing is to be done.
+pub const MAILCORE_POLICY_NONE: u32 = 0;
+/// DMARC: treat the message as suspicious.
+pub const MAILCORE_POLICY_QUARANTINE: u32 = 1;
+/// DMARC: refuse the message.
+pub const MAILCORE_POLICY_REJECT: u32 = 2;
+
+/// mailcore_check.flags of DKIM: the domain says that it is only testing.
+pub const MAILCORE_TESTING: u32 = 1;
+/// mailcore_check.flags of DMARC: SPF passed for a domain that belongs to the author's.
+pub const MAILCORE_ALIGNED_SPF: u32 = 2;
+/// mailcore_check.flags of DMARC: a DKIM signature passed whose domain belongs to the author's.
+pub const MAILCORE_ALIGNED_DKIM: u32 = 4;
+
+/// One check and what it came to. The library makes it; its texts are never NULL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_check {
+    /// Octets of this struct as the library knows it; may grow.
+    pub struct_size: u32,
+    /// MAILCORE_METHOD_
+    pub method: u32,
+    /// MAILCORE_RESULT_
+    pub result: u32,
+    /// DMARC: MAILCORE_POLICY_, what to do with this message.
+    pub policy: u32,
+    /// DMARC: percentage of the failing messages that the policy is for (pct=); the others get the milder one.
+    pub percent: u32,
+    /// MAILCORE_TESTING, MAILCORE_ALIGNED_SPF, MAILCORE_ALIGNED_DKIM.
+    pub flags: u32,
+    /// See the MAILCORE_METHOD_ values; empty where it says nothing.
+    pub domain: *const c_char,
+    /// DKIM and ARC: the selector.
+    pub selector: *const c_char,
+    /// DKIM: the first characters of b=, by which signatures are told apart.
+    pub signature: *const c_char,
+    /// SPF: what the domain has to say about a fail. Not to be trusted more than the sender.
+    pub explanation: *const c_char,
+    /// How it came to that, one sentence: which mechanism matched, which limit was passed, what failed.
+    pub why: *const c_char,
+}
+
+/// All verdicts on a message. Set it up with MAILCORE_VERDICTS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_verdicts {
+    /// sizeof(mailcore_verdicts), set by MAILCORE_VERDICTS_INIT.
+    pub struct_size: u32,
+    /// How many checks there are.
+    pub count: u32,
+    /// The checks; of DKIM one for each signature, in the order of their fields, none for an unsigned message.
+    pub checks: *const *const mailcore_check,
+    /// Domain of the author (From), which DMARC is about; empty where there is none or DMARC was not asked for.
+    pub from_domain: *const c_char,
+    /// The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, as far as they
+    /// were asked for, and from_domain.
+    pub json: *const c_char,
+    /// What all of it lies in, to be freed by mailcore_verdicts_clear().
+    pub memory: mailcore_buf,
+}
+
+// SAFETY: numbers and pointers, which may be NULL.
+unsafe impl Record for mailcore_verdicts {
+    const NAME: &'static str = "mailcore_verdicts";
+}
+
+/// Frees verdicts and sets them to zero, their size apart.
+///
+/// [nowait] [hook-ok] A second call does nothing. NULL is allowed.
+///
+/// @param verdicts  what a function filled, or NULL
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_verdicts_clear(verdicts: *mut mailcore_verdicts) {
+    wall!(else (), {
+        // SAFETY: NULL, or a struct with its size that was zero or filled by a function of this library.
+        if let Ok(mut old) = unsafe { record::read(verdicts.cast_const()) } {
+            // SAFETY: as above.
+            unsafe { old.free() };
+            // SAFETY: as above.
+            unsafe { record::write(verdicts, &old) };
+        }
+    })
+}
+
+impl mailcore_verdicts {
+    /// Without checks.
+    pub(crate) const EMPTY: mailcore_verdicts = mailcore_verdicts {
+        struct_size: size_of::<mailcore_verdicts>() as u32,
+        count: 0,
+        checks: std::ptr::null(),
+        from_domain: std::ptr::null(),
+        json: std::ptr::null(),
+        memory: mailcore_buf::EMPTY,
+    };
+
+    /// Frees what it lies in and empties it.
+    ///
+    /// # Safety
+    /// It is empty, or came from [`verdicts_of`] and was not freed.
+    pub(crate) unsafe fn free(&mut self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.free() };
+        *self = mailcore_verdicts::EMPTY;
+    }
+}
+
+/// Fills the caller's struct, whose earlier content is freed.
+///
+/// # Safety
+/// `to` is a struct with its size that is zero or was filled by this library.
+pub(crate) unsafe fn give_verdicts(to: *mut mailcore_verdicts, checked: &Checked) -> Result<(), Failure> {
+    // SAFETY: the caller's promise.
+    let mut old = unsafe { record::read(to.cast_const()) }?;
+    let mut new = verdicts_of(checked)?;
+    // SAFETY: the caller's promise.
+    unsafe { old.memory.free() };
+    if (old.struct_size as usize) < size_of::<mailcore_verdicts>() {
+        // SAFETY: ours; a shorter struct has no room for the memory, and so nobody would free it.
+        unsafe { new.free() };
+    }
+    // SAFETY: read above.
+    unsafe { record::write(to, &new) };
+    Ok(())
+}
+
+/// Verdicts for C, in memory of their own.
+pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failure> {
+    let rows = rows(checked);
+    let pointers = rows.len() * size_of::<*const mailcore_check>();
+    let table = rows.len() * size_of::<mailcore_check>();
+    let mut block = vec![0; table + pointers];
+    let mut place = |text: &str| {
+        let at = block.len();
+        block.extend(text.bytes().map(|c| if c == 0 { b' ' } else { c }));
+        block.push(0);
+        at
+    };
+    let texts: Vec<[usize; 5]> = rows.iter().map(|row| row.texts.each_ref().map(|text| place(text))).collect();
+    let from_domain = place(&checked.from_domain);
+    let json = place(&json_of(checked).to_string());
+    let memory = mailcore_buf::copy_of(&block)?;
+    // SAFETY: all offsets lie in the block. malloc aligns for any type, and the two tables stand at its beginning, the
+    // sizes of the first being multiples of the alignment of the second.
+    unsafe {
+        let text = |at: usize| memory.data.add(at).cast_const().cast::<c_char>();
+        let checks = memory.data.cast::<mailcore_check>();
+        let list = memory.data.add(table).cast::<*const mailcore_check>();
+        for (i, (row, texts)) in rows.iter().zip(&texts).enumerate() {
+            let [domain, selector, signature, explanation, why] = texts.map(text);
+            let Row { method, result, policy, percent, flags, .. } = *row;
+            let struct_size = size_of::<mailcore_check>() as u32;
+            checks.add(i).write(mailcore_check {
+                struct_size,
+                method,
+                result,
+                policy,
+                percent,
+                flags,
+                domain,
+                selector,
+                signature,
+                explanation,
+                why,
+            });
+            list.add(i).write(checks.add(i));
+        }
+        Ok(mailcore_verdicts {
+            count: rows.len() as u32,
+            checks: list,
+            from_domain: text(from_domain),
+            json: text(json),
+            memory,
+            ..mailcore_verdicts::EMPTY
+        })
+    }
+}
+
+/// A check before it is given.
+#[derive(Default)]
+struct Row {
+    method: u32,
+    result: u32,
+    policy: u32,
+    percent: u32,
+    flags: u32,
+    /// Domain, selector, signature, explanation, why.
+    texts: [String; 5],
+}
+
+fn rows(checked: &Checked) -> Vec<Row> {
+    let spf = |method| move |v: &SpfVerdict| spf_row(method, v);
+    let mut rows: Vec<Row> = checked.spf_helo.iter().map(spf(MAILCORE_METHOD_SPF_HELO)).collect();
+    rows.extend(checked.spf.iter().map(spf(MAILCORE_METHOD_SPF)));
+    rows.extend(checked.dkim.iter().flatten().map(dkim_row));
+    rows.extend(checked.dmarc.iter().map(dmarc_row));
+    rows.extend(checked.arc.iter().map(arc_row));
+    rows
+}
+
+fn spf_row(method: u32, v: &SpfVerdict) -> Row {
+    let texts = [v.domain.clone(), String::new(), String::new(), v.explanation.clone(), v.why.clone()];
+    Row { method, result: spf_result(v.result), texts, ..Row::default() }
+}
+
+fn dkim_row(v: &DkimVerdict) -> Row {
+    let texts = [v.domain.clone(), v.selector.clone(), v.signature_begins.clone(), String::new(), v.why.clone()];
+    let flags = if v.is_testing { MAILCORE_TESTING } else { 0 };
+    Row { method: MAILCORE_METHOD_DKIM, result: dkim_result(v.result), flags, texts, ..Row::default() }
+}
+
+fn dmarc_row(v: &DmarcVerdict) -> Row {
+    let result = match v.result {
+        DmarcResult::None => MAILCORE_RESULT_NONE,
+        DmarcResult::Pass => MAILCORE_RESULT_PASS,
+        DmarcResult::Fail => MAILCORE_RESULT_FAIL,
+        DmarcResult::TempError => MAILCORE_RESULT_TEMPERROR,
+        DmarcResult::PermError => MAILCORE_RESULT_PERMERROR,
+    };
+    let policy = match v.policy {
+        Policy::None => MAILCORE_POLICY_NONE,
+        Policy::Quarantine => MAILCORE_POLICY_QUARANTINE,
+        Policy::Reject => MAILCORE_POLICY_REJECT,
+    };
+    let flags =
+        if v.spf_aligned { MAILCORE_ALIGNED_SPF } else { 0 } | if v.dkim_aligned { MAILCORE_ALIGNED_DKIM } else { 0 };
+    let texts = [v.record_domain.clone(), String::new(), String::new(), String::new(), v.why.clone()];
+    Row { method: MAILCORE_METHOD_DMARC, result, policy, percent: v.percent.into(), flags, texts }
+}
+
+fn arc_row(v: &ArcVerdict) -> Row {
+    let result = match v.result {
+        ArcResult::None => MAILCORE_RESULT_NONE,
+        ArcResult::Pass => MAILCORE_RESULT_PASS,
+        ArcResult::Fail => MAILCORE_RESULT_FAIL,
+    };
+    let newest = v.sets.first();
+    let domain = newest.map(|set| set.domain.clone()).unwrap_or_default();
+    let selector = newest.map(|set| set.selector.clone()).unwrap_or_default();
+    let texts = [domain, selector, String::new(), String::new(), v.why.clone()];
+    Row { method: MAILCORE_METHOD_ARC, result, texts, ..Row::default() }
+}
+
+fn spf_result(result: SpfResult) -> u32 {
+    match result {
+        SpfResult::None => MAILCORE_RESULT_NONE,
+        SpfResult::Neutral => MAILCORE_RESULT_NEUTRAL,
+        SpfResult::Pass => MAILCORE_RESULT_PASS,
+        SpfResult::Fail => MAILCORE_RESULT_FAIL,
+        SpfResult::SoftFail => MAILCORE_RESULT_SOFTFAIL,
+        SpfResult::TempError => MAILCORE_RESULT_TEMPERROR,
+        SpfResult::PermError => MAILCORE_RESULT_PERMERROR,
+    }
+}
+
+fn dkim_result(result: DkimResult) -> u32 {
+    match result {
+        DkimResult::None => MAILCORE_RESULT_NONE,
+        DkimResult::Pass => MAILCORE_RESULT_PASS,
+        DkimResult::Fail => MAILCORE_RESULT_FAIL,
+        DkimResult::Neutral => MAILCORE_RESULT_NEUTRAL,
+        DkimResult::TempError => MAILCORE_RESULT_TEMPERROR,
+        DkimResult::PermError => MAILCORE_RESULT_PERMERROR,
+    }
+}
+
+/// Verdicts as a JSON object: also what a host that answers by events is told.
+pub(crate) fn json_of(checked: &Checked) -> Value {
+    let spf = |v: &SpfVerdict| {
+        let (result, explanation) = (v.result.word(), &v.explanation);
+        json!({"result": result, "domain": v.domain, "explanation": explanation, "why": v.why})
+    };
+    let dkim = |v: &DkimVerdict| {
+        json!({"result": v.result.word(), "domain": v.domain, "selector": v.selector, "why": v.why,
+            "signature_begins": v.signature_begins, "testing": v.is_testing})
+    };
+    let dmarc = |v: &DmarcVerdict| {
+        json!({"result": v.result.word(), "policy": v.policy.word(), "percent": v.percent, "why": v.why,
+            "domain": v.record_domain, "spf_aligned": v.spf_aligned, "dkim_aligned": v.dkim_aligned})
+    };
+    let set =
+        |s: &ArcSet| json!({"instance": s.instance, "domain": s.domain, "selector": s.selector, "results": s.results});
+    let arc = |v: &ArcVerdict| {
+        let sets: Value = v.sets.iter().map(set).collect();
+        json!({"result": v.result.word(), "instances": v.instances, "sets": sets, "oldest_pass": v.oldest_pass,
+            "why": v.why})
+    };
+    let mut all = serde_json::Map::new();
+    let mut member = |name: &str, value: Option<Value>| value.map(|value| all.insert(name.to_owned(), value));
+    member("from_domain", Some(checked.from_domain.clone().into()));
+    member("spf_helo", checked.spf_helo.as_ref().map(spf));
+    member("spf", checked.spf.as_ref().map(spf));
+    member("dkim", checked.dkim.as_ref().map(|list| list.iter().map(dkim).collect()));
+    member("dmarc", checked.dmarc.as_ref().map(dmarc));
+    member("arc", checked.arc.as_ref().map(arc));
+    Value::Object(all)
+}
