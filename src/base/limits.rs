@@ -250,6 +250,14 @@ pub const DMARC_FROM_DOMAINS_MAX: usize = 4;
 pub const DKIM_SIGNATURES_MAX: usize = 10;
 /// Names in `h=`.
 pub const DKIM_SIGNED_FIELDS_MAX: usize = 500;
+/// Octets of a value in Authentication-Results as we write it: an address, with room; twice that still fits a line.
+pub const AUTHRES_VALUE_OCTETS_MAX: usize = 384;
+/// Octets of a reason or remark in Authentication-Results as we write it.
+pub const AUTHRES_TEXT_OCTETS_MAX: usize = 256;
+/// Results that are read of one Authentication-Results field.
+pub const AUTHRES_RESULTS_MAX: usize = 100;
+/// Properties that are read of one result.
+pub const AUTHRES_PROPERTIES_MAX: usize = 50;
 /// Sets of an ARC chain (RFC 8617 §4.2.1).
 pub const ARC_SETS_MAX: usize = 50;
 /// Passes over a body (form and `l=`) up to which the older signatures of an ARC chain may ask for one more.

@@ -4,8 +4,12 @@
 //! the seals. There is no temporary failure: whatever cannot be checked breaks the chain (§5.2.1).
 
 mod chain;
+mod seal;
+#[cfg(test)]
+mod tests;
 mod verify;
 
+pub use seal::{Sealer, Sealing};
 pub use verify::Verifier;
 
 pub use super::results::{ArcResult, ArcSet, ArcVerdict};

@@ -18,9 +18,10 @@ pub use super::results::{DkimResult, DkimVerdict};
 
 pub(crate) use bodies::{Bodies, BodyHash};
 pub(crate) use key::Keys;
+pub(crate) use sign::{SIGNED, push_signature};
 pub(crate) use signature::{Signature, canonical_field, without_b};
 pub(crate) use verify::{Signatures, check};
 
-use canonical::BodyCanon;
+pub(crate) use canonical::BodyCanon;
 #[cfg(test)]
 use canonical::relaxed_field;

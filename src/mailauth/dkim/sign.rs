@@ -5,11 +5,11 @@ use base64::Engine as _;
 use super::signature::canonical_field;
 use super::{BodyCanon, Canonicalization, SigningKey};
 use crate::base::{Result, Timestamp};
-use crate::message::header;
+use crate::message::header::{self, Field};
 
 /// Fields worth signing (RFC 6376 §5.4.1), and whether one more of them than there is is signed, so that none can be
 /// added (oversigning).
-const SIGNED: &[(&str, bool)] = &[
+pub(crate) const SIGNED: &[(&str, bool)] = &[
     ("From", true),
     ("Sender", false),
     ("Reply-To", true),
@@ -29,6 +29,9 @@ const SIGNED: &[(&str, bool)] = &[
     ("List-Unsubscribe-Post", false),
     ("Autocrypt", false),
 ];
+
+/// Fields of one name that are signed where the name is not oversigned.
+const SIGNED_OF_NAME_MAX: usize = 20;
 
 /// Who signs, and how.
 #[derive(Debug, Clone)]
@@ -72,43 +75,62 @@ impl Signing<'_> {
 
     /// The whole DKIM-Signature field, folded, CRLF at its end.
     pub fn finish(self, header: &[u8], now: Timestamp) -> Result<Vec<u8>> {
-        let Signing { signer, body } = self;
-        let (body_hash, _) = body.finish();
         let fields: Vec<_> = header::fields(header).collect();
+        self.signer.field("DKIM-Signature: v=1;", SIGNED, &fields, self.body.finish().0, now)
+    }
+}
+
+impl Signer {
+    /// A signature field that begins with `start`, over all fields of the names in `signed`; folded, CRLF at its end.
+    pub(crate) fn field(
+        &self,
+        start: &str,
+        signed: &[(&str, bool)],
+        fields: &[Field<'_>],
+        body_hash: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Vec<u8>> {
         let mut names: Vec<&str> = Vec::new();
         let mut data = Vec::new();
-        for (name, over) in SIGNED {
-            let of_name: Vec<_> = fields.iter().filter(|f| f.is(name)).collect();
-            for field in of_name.iter().rev() {
-                canonical_field(signer.header, field.raw, &mut data);
+        for (name, over) in signed {
+            // Without oversigning the lowest ones do: nobody is to find more names in `h=` than are read.
+            let count_max = if *over { usize::MAX } else { SIGNED_OF_NAME_MAX };
+            let of_name: Vec<_> = fields.iter().rev().filter(|f| f.is(name)).take(count_max).collect();
+            for field in &of_name {
+                canonical_field(self.header, field.raw, &mut data);
                 data.extend_from_slice(b"\r\n");
             }
             names.extend(std::iter::repeat_n(*name, of_name.len() + usize::from(*over)));
         }
         let mut field = format!(
-            "DKIM-Signature: v=1; a={}; c={}/{}; d={};\r\n\ts={}; t={};\r\n",
-            signer.key.algorithm().word(),
-            signer.header.word(),
-            signer.body.word(),
-            signer.domain,
-            signer.selector,
+            "{start} a={}; c={}/{}; d={};\r\n\ts={}; t={};\r\n",
+            self.key.algorithm().word(),
+            self.header.word(),
+            self.body.word(),
+            self.domain,
+            self.selector,
             now.seconds(),
         );
         fold_list(&mut field, "\th=", &names);
         let hash = base64::engine::general_purpose::STANDARD.encode(body_hash);
         field.push_str(&format!("\tbh={hash};\r\n\tb="));
-        canonical_field(signer.header, field.as_bytes(), &mut data);
-        let signature = base64::engine::general_purpose::STANDARD.encode(signer.key.sign(&data)?);
-        let mut rest = signature.as_str();
-        while let Some((line, behind)) = rest.split_at_checked(72) {
-            field.push_str(line);
-            field.push_str("\r\n\t");
-            rest = behind;
-        }
-        field.push_str(rest);
-        field.push_str("\r\n");
+        canonical_field(self.header, field.as_bytes(), &mut data);
+        push_signature(&mut field, &self.key.sign(&data)?);
         Ok(field.into_bytes())
     }
+}
+
+/// A signature behind its `b=`, folded, CRLF at its end.
+pub(crate) fn push_signature(field: &mut String, signature: &[u8]) {
+    let signature = base64::engine::general_purpose::STANDARD.encode(signature);
+    let mut rest = signature.as_str();
+    while let Some((line, behind)) = rest.split_at_checked(72) {
+        field.push_str(line);
+        field.push_str("\r\n\t");
+        rest = behind;
+    }
+    field.push_str(rest);
+    field.push_str("\r\n");
 }
 
 /// `tag=name:name:...;` on lines of at most 76 columns.

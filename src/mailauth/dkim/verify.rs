@@ -136,6 +136,7 @@ fn verdict(signature: Option<&Signature>, result: DkimResult, why: String) -> Dk
         result,
         domain: signature.map(|s| s.domain.clone()).unwrap_or_default(),
         selector: signature.map(|s| s.selector.clone()).unwrap_or_default(),
+        algorithm: signature.map(|s| s.algorithm.word()).unwrap_or_default(),
         signature_begins: signature.map(begins).unwrap_or_default(),
         why,
         is_testing: false,

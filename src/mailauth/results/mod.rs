@@ -1,13 +1,19 @@
-//! Words for what a check came to (RFC 8601 §2.7), where more than one standard speaks them.
+//! What checks came to: the words (RFC 8601 §2.7), where more than one standard speaks them, and the field that tells
+//! them to others, Authentication-Results.
 
+mod field;
+mod parse;
 pub(crate) mod tokens;
+
+pub use field::{AuthenticationResults, MethodResult, Property};
 
 use std::fmt;
 
 /// What the check of a DKIM signature came to (RFC 8601 §2.7.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[allow(missing_docs)]
 pub enum DkimResult {
+    #[default]
     None,
     Pass,
     Fail,
@@ -37,7 +43,7 @@ impl fmt::Display for DkimResult {
 }
 
 /// The verdict on one signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DkimVerdict {
     /// The result.
     pub result: DkimResult,
@@ -45,6 +51,8 @@ pub struct DkimVerdict {
     pub domain: String,
     /// Selector (`s=`).
     pub selector: String,
+    /// Algorithm (`a=`): `rsa-sha256` or `ed25519-sha256`; empty where it could not be read.
+    pub algorithm: &'static str,
     /// First characters of `b=`, by which reports tell signatures apart (RFC 6008).
     pub signature_begins: String,
     /// Which field, hash, key or limit it failed on; empty for a pass.

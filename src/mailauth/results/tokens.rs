@@ -2,7 +2,7 @@
 //! and quoted strings. Never fails for good: what is no word is told as none, and the caller steps over it.
 
 /// Octets of a value, read from the left.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tokens<'a> {
     rest: &'a [u8],
 }
@@ -54,5 +54,43 @@ impl<'a> Tokens<'a> {
         let (word, rest) = self.rest.split_at_checked(len).filter(|(word, _)| !word.is_empty())?;
         self.rest = rest;
         Some(word)
+    }
+
+    /// A quoted string, if one is next, unquoted; one that does not end goes to the end. Line ends in it are folding.
+    pub(crate) fn quoted(&mut self) -> Option<Vec<u8>> {
+        let mut rest = self.rest.strip_prefix(b"\"")?;
+        let mut out = Vec::new();
+        while let Some((octet, behind)) = rest.split_first() {
+            rest = behind;
+            match octet {
+                b'"' => break,
+                b'\r' | b'\n' => {}
+                b'\\' => {
+                    out.extend(rest.first());
+                    rest = rest.get(1..).unwrap_or_default();
+                }
+                other => out.push(*other),
+            }
+        }
+        self.rest = rest;
+        Some(out)
+    }
+
+    /// Steps behind the next semicolon outside of comments and quoted strings; false where there is none.
+    pub(crate) fn skip_past_semicolon(&mut self) -> bool {
+        loop {
+            self.skip_blank();
+            if self.quoted().is_some() {
+                continue;
+            }
+            match self.rest.split_first() {
+                Some((b';', rest)) => {
+                    self.rest = rest;
+                    return true;
+                }
+                Some((_, rest)) => self.rest = rest,
+                None => return false,
+            }
+        }
     }
 }
