@@ -269,6 +269,16 @@ pub const DKIM_RSA_BITS_MIN: u32 = 1024;
 /// The same, largest: a check costs by the square of it.
 pub const DKIM_RSA_BITS_MAX: u32 = 8192;
 
+/// Seconds the checks of one message may ask DNS: a sender waits ten minutes for the reply (RFC 5321 §4.5.3.2.6).
+pub const CHECK_DNS_SECONDS: u64 = 15;
+/// Seconds one question of theirs may take: servers answer, or fail, well before.
+pub const CHECK_QUESTION_SECONDS: u64 = 5;
+/// Questions the checks of one message may ask. SPF asks 20 times 11 at the very most, DKIM once for each signature,
+/// DMARC 8 times for each domain, ARC once for each instance; honest mail needs fewer than 40.
+pub const CHECK_QUESTIONS_MAX: u32 = 300;
+/// Octets of a message that are hashed on the session's own task; larger ones go to a computing thread.
+pub const CHECK_INLINE_OCTETS_MAX: u64 = 32 * 1024;
+
 // -- store -------------------------------------------------------------------------------------------
 
 /// Jobs that share one commit.
@@ -339,6 +349,8 @@ pub const DNS_NEGATIVE_SECONDS_MAX: u64 = 3_600;
 pub const DNS_FAILURE_SECONDS: u64 = 5;
 /// Seconds an answer is kept at most; RFC 8767 §4 allows a week.
 pub const DNS_POSITIVE_SECONDS_MAX: u64 = 86_400;
+/// Seconds a question must have been under way for its asker's going away to count as a failure to answer.
+pub const DNS_GIVEN_UP_SECONDS: u64 = 2;
 /// Octets of a DNS message over UDP that we take and send; what is longer goes over TCP (RFC 6891 §6.2.5).
 pub const DNS_UDP_OCTETS_MAX: usize = 1_232;
 /// Connections our DNS server serves at a time.

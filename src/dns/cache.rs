@@ -1,5 +1,6 @@
 //! Answers kept for as long as they may be, on the engine's clock; denials and, briefly, failures as well (RFC 2308,
-//! RFC 9520). The same question asked twice at a time is asked once. At most `DNS_CACHE_ENTRIES_MAX` answers: what
+//! RFC 9520). The same question asked twice at a time is asked once; one that everybody who asked gave up waiting for
+//! counts as a failure. At most `DNS_CACHE_ENTRIES_MAX` answers: what
 //! would go stale first makes room.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,9 +10,12 @@ use std::time::Duration;
 
 use smol::channel::{Receiver, Sender};
 
-use crate::base::limits::{DNS_CACHE_ENTRIES_MAX, DNS_NEGATIVE_SECONDS_MAX, DNS_POSITIVE_SECONDS_MAX};
+use super::zone::no_records;
+use crate::base::limits::{
+    DNS_CACHE_ENTRIES_MAX, DNS_GIVEN_UP_SECONDS, DNS_NEGATIVE_SECONDS_MAX, DNS_POSITIVE_SECONDS_MAX,
+};
 use crate::base::time::Mono;
-use crate::base::world::{Answer, BoxFuture, Clock, RecordKind, Resolver};
+use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver};
 
 /// A resolver that remembers. Clones share what they know.
 #[derive(Clone)]
@@ -99,6 +103,7 @@ struct Asking {
     shared: Arc<Shared>,
     key: Key,
     answer: Arc<OnceLock<Answer>>,
+    since: Mono,
     era: u64,
     _ends: Sender<Infallible>,
 }
@@ -118,7 +123,16 @@ impl Asking {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.shared.known().asking.remove(&self.key);
+        let now = self.shared.clock.now();
+        let mut known = self.shared.known();
+        known.asking.remove(&self.key);
+        // Given up by somebody who had waited long: the next one need not wait as long again (RFC 9520 §3.2), nor
+        // those who wait beside him.
+        let is_silence = now - self.since >= Duration::from_secs(DNS_GIVEN_UP_SECONDS);
+        if self.answer.get().is_none() && is_silence && known.era == self.era {
+            let answer = no_records(NoRecords::Timeout);
+            known.keep(self.key.clone(), &answer, now, self.shared.entries_max);
+        }
     }
 }
 
@@ -143,7 +157,14 @@ impl Shared {
         let (ends_tx, ends) = smol::channel::bounded(1);
         let answer = Arc::new(OnceLock::new());
         known.asking.insert(key.clone(), Question { answer: answer.clone(), ends });
-        Look::Ours(Asking { shared: self.clone(), key: key.clone(), answer, era: known.era, _ends: ends_tx })
+        Look::Ours(Asking {
+            shared: self.clone(),
+            key: key.clone(),
+            answer,
+            since: now,
+            era: known.era,
+            _ends: ends_tx,
+        })
     }
 }
 
@@ -322,5 +343,22 @@ mod tests {
             second.await.records.unwrap();
             assert_eq!(bench.counter.asked.load(Ordering::SeqCst), 2);
         });
+    }
+
+    #[test]
+    fn silence_is_remembered_once_it_was_long() {
+        let bench = bench(300, 3);
+        let give_up_after = |seconds| {
+            let mut question = bench.cache.ask("slow.test", RecordKind::A);
+            block_on(async { assert!(poll_once(&mut question).await.is_none()) });
+            bench.clock.advance(seconds);
+        };
+        let answer = || block_on(poll_once(bench.cache.ask("slow.test", RecordKind::A))).map(|answer| answer.records);
+        give_up_after(DNS_GIVEN_UP_SECONDS - 1);
+        assert_eq!(answer(), None);
+        give_up_after(DNS_GIVEN_UP_SECONDS);
+        assert_eq!(answer(), Some(Err(NoRecords::Timeout)));
+        bench.clock.advance(crate::base::limits::DNS_FAILURE_SECONDS);
+        assert_eq!(answer(), None);
     }
 }

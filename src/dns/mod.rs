@@ -1,7 +1,8 @@
-//! Floor 3: the real resolver, its cache, MX order, and a zone kept in memory. Uses base only.
+//! Floor 3: the real resolver, its cache, its patience, MX order, and a zone kept in memory. Uses base only.
 
 pub mod cache;
 pub mod mx;
+pub mod patient;
 pub mod resolver;
 mod runtime;
 pub mod server;
