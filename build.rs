@@ -27,7 +27,7 @@ fn variable(name: &str) -> String {
 }
 
 fn main() {
-    for path in ["build.rs", "src/ffi", "src/engine/keys.rs", "include"] {
+    for path in ["build.rs", "src/ffi", "src/engine/keys", "include"] {
         say(&format!("rerun-if-changed={path}"));
     }
     let os = variable("CARGO_CFG_TARGET_OS");
@@ -109,7 +109,7 @@ fn header(root: &Path) -> Result<String, String> {
         style: cbindgen::Style::Type,
         include_guard: Some("MAILCORE_H".to_owned()),
         header: Some(format!("/*\n{}*/", read("src/ffi/tutorial.txt")?)),
-        after_includes: Some(preamble(&read("src/engine/keys.rs")?)),
+        after_includes: Some(preamble(&[read("src/engine/keys/engine.rs")?, read("src/engine/keys/checking.rs")?])),
         line_length: 120,
         tab_width: 4,
         sort_by: cbindgen::SortKey::None,
@@ -132,7 +132,7 @@ fn header(root: &Path) -> Result<String, String> {
 }
 
 /// Version, export macro and property names: what stands in front of the first constant.
-fn preamble(keys: &str) -> String {
+fn preamble(keys: &[String]) -> String {
     let number = |name: &str| variable(name).parse::<u32>().unwrap_or(0);
     let version = ["CARGO_PKG_VERSION_MAJOR", "CARGO_PKG_VERSION_MINOR", "CARGO_PKG_VERSION_PATCH"].map(number);
     let value = version[0] * 1_000_000 + version[1] * 1000 + version[2];
@@ -150,7 +150,7 @@ fn preamble(keys: &str) -> String {
 /* Properties of an engine, for mailcore_get_* and mailcore_set_*; mailcore_key_info() tells types and ranges. */
 "
     );
-    for (name, doc) in key_rows(keys) {
+    for (name, doc) in keys.iter().flat_map(|source| key_rows(source)) {
         let upper: String =
             name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
         text.push_str(&format!("\n/** {doc} */\n#define MAILCORE_KEY_{upper} \"{name}\"\n"));
@@ -158,9 +158,9 @@ fn preamble(keys: &str) -> String {
     text
 }
 
-/// Names and documentation of the property table, read from its source: the first two texts of each row.
+/// Names and documentation of a property table, read from its source: the first two texts of each row.
 fn key_rows(source: &str) -> Vec<(String, String)> {
-    let table = source.split_once("pub static KEYS").map_or("", |(_, rest)| rest);
+    let table = source.split_once("static KEYS").map_or("", |(_, rest)| rest);
     let table = table.split_once("\n];").map_or("", |(table, _)| table);
     let is_row = |line: &str| {
         ["    number!(", "    seconds!(", "    switch!(", "    Key {"].iter().any(|start| line.starts_with(start))

@@ -179,6 +179,51 @@ The library prints nothing, handles no signals, never ends the process.
 /** TLS towards other hosts: off, opportunistic, required or verified. */
 #define MAILCORE_KEY_OUTBOUND_TLS "outbound.tls"
 
+/** address:port of the DNS server to ask; empty for the system's. */
+#define MAILCORE_KEY_DNS_SERVER "dns.server"
+
+/** Names the host did not set do not exist: no server is asked. */
+#define MAILCORE_KEY_DNS_HOST_ONLY "dns.host_only"
+
+/** Validate DNSSEC here. */
+#define MAILCORE_KEY_DNS_DNSSEC "dns.dnssec"
+
+/** Write Authentication-Results, and remove others' with our name. */
+#define MAILCORE_KEY_AUTH_RESULTS "auth.results"
+
+/** Our name in Authentication-Results; empty is the hostname. */
+#define MAILCORE_KEY_AUTH_SERV_ID "auth.serv_id"
+
+/** Clients whose mail is not checked: addresses and networks (192.0.2.0/24), by commas. */
+#define MAILCORE_KEY_AUTH_TRUSTED "auth.trusted"
+
+/** Check mail by LMTP too; usually the relay in front has done it. */
+#define MAILCORE_KEY_AUTH_LMTP "auth.lmtp"
+
+/** How long the checks of one message may ask DNS. */
+#define MAILCORE_KEY_AUTH_DNS_SECONDS "auth.dns_seconds"
+
+/** Check SPF. */
+#define MAILCORE_KEY_SPF_CHECK "spf.check"
+
+/** Refuse mail for a fail of SPF alone, whatever DMARC says. */
+#define MAILCORE_KEY_SPF_REJECT "spf.reject"
+
+/** Check DKIM signatures. */
+#define MAILCORE_KEY_DKIM_CHECK "dkim.check"
+
+/** Sign our mail where there is a key for its domain. */
+#define MAILCORE_KEY_DKIM_SIGN "dkim.sign"
+
+/** Evaluate DMARC. */
+#define MAILCORE_KEY_DMARC_CHECK "dmarc.check"
+
+/** Obey DMARC: reject refuses, quarantine files as junk. */
+#define MAILCORE_KEY_DMARC_ENFORCE "dmarc.enforce"
+
+/** Put mail off while DNS does not say what DMARC wants, instead of taking it. */
+#define MAILCORE_KEY_DMARC_DEFER_ON_TEMPERROR "dmarc.defer_on_temperror"
+
 /** Address that DMARC aggregate reports are sent from, each day to the domains that ask; empty sends none. */
 #define MAILCORE_KEY_DMARC_REPORT_FROM "dmarc.report_from"
 
@@ -188,14 +233,23 @@ The library prints nothing, handles no signals, never ends the process.
 /** How long DMARC aggregate reports that came are kept for queries. */
 #define MAILCORE_KEY_DMARC_KEEP_SECONDS "dmarc.keep_seconds"
 
-/** address:port of the DNS server to ask; empty for the system's. */
-#define MAILCORE_KEY_DNS_SERVER "dns.server"
+/** Check ARC chains. */
+#define MAILCORE_KEY_ARC_CHECK "arc.check"
 
-/** Names the host did not set do not exist: no server is asked. */
-#define MAILCORE_KEY_DNS_HOST_ONLY "dns.host_only"
+/** Domains whose ARC seal outweighs a failure of DMARC, by commas. */
+#define MAILCORE_KEY_ARC_TRUSTED "arc.trusted"
 
-/** Validate DNSSEC here. */
-#define MAILCORE_KEY_DNS_DNSSEC "dns.dnssec"
+/** Seal mail that an alias sends on, where there is a DKIM key to do it with. */
+#define MAILCORE_KEY_ARC_SEAL "arc.seal"
+
+/** Look the client's address up and back. */
+#define MAILCORE_KEY_IPREV_CHECK "iprev.check"
+
+/** Look up BIMI's record for mail that passes DMARC. */
+#define MAILCORE_KEY_BIMI_CHECK "bimi.check"
+
+/** From in an account's mail must name its own addresses only. */
+#define MAILCORE_KEY_SUBMISSION_CHECK_FROM "submission.check_from"
 
 
 /**

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -77,6 +78,82 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Gives the octets from `offset` on, in pieces, to `sink`, until it fails.
+    pub fn for_each_from<E: From<io::Error>>(
+        &self,
+        offset: u64,
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Body::Memory(octets) => match usize::try_from(offset).ok().and_then(|at| octets.get(at..)) {
+                Some(rest) => sink(rest),
+                None => Ok(()),
+            },
+            Body::File(..) => {
+                let mut piece = vec![0; 64 * 1024];
+                let mut at = offset;
+                while at < self.len() {
+                    let n = self.read_at(at, &mut piece)?;
+                    if n == 0 {
+                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                    }
+                    sink(piece.get(..n).unwrap_or_default())?;
+                    at += n as u64;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes pieces out of its front: what is left before the end of the last one, and the body behind that. The
+    /// pieces are ascending and do not meet; of a scratch file only the front is read, and nothing is written.
+    pub fn without(&self, pieces: &[Range<usize>]) -> io::Result<(Vec<u8>, Body)> {
+        let Some(last) = pieces.last() else { return Ok((Vec::new(), self.clone())) };
+        let mut front = vec![0; last.end];
+        let read = self.read_at(0, &mut front)?;
+        front.truncate(read);
+        let mut kept = Vec::with_capacity(front.len());
+        let mut at = 0;
+        for piece in pieces {
+            kept.extend_from_slice(front.get(at..piece.start).unwrap_or_default());
+            at = piece.end;
+        }
+        let behind = match self {
+            Body::Memory(octets) => Body::Memory(Arc::new(octets.get(read..).unwrap_or_default().to_vec())),
+            Body::File(file, len) => {
+                let behind = Behind { file: Arc::clone(file), skipped: read as u64 };
+                Body::File(Arc::new(behind), len.saturating_sub(read as u64))
+            }
+        };
+        Ok((kept, behind))
+    }
+}
+
+/// A file from some place on. Scratch files are shared and no longer written when one is made.
+struct Behind {
+    file: Arc<dyn DiskFile>,
+    skipped: u64,
+}
+
+impl DiskFile for Behind {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(offset.saturating_add(self.skipped), out)
+    }
+    fn write_at(&self, offset: u64, octets: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset.saturating_add(self.skipped), octets)
+    }
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.len()?.saturating_sub(self.skipped))
+    }
+    fn set_len(&self, octets: u64) -> io::Result<()> {
+        self.file.set_len(octets.saturating_add(self.skipped))
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
 impl Content {
     /// A message held in memory, with nothing of ours in front.
     pub fn from_octets(octets: impl Into<Vec<u8>>) -> Self {
@@ -98,22 +175,7 @@ impl Content {
         if !self.prefix.is_empty() {
             sink(&self.prefix)?;
         }
-        match &self.body {
-            Body::Memory(octets) => sink(octets),
-            Body::File(..) => {
-                let mut piece = vec![0; 64 * 1024];
-                let mut at = 0;
-                while at < self.body.len() {
-                    let n = self.body.read_at(at, &mut piece)?;
-                    if n == 0 {
-                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-                    }
-                    sink(piece.get(..n).unwrap_or_default())?;
-                    at += n as u64;
-                }
-                Ok(())
-            }
-        }
+        self.body.for_each_from(0, sink)
     }
 
     /// All octets in one piece; only for messages known to be small, and for tests.
@@ -188,5 +250,55 @@ impl Spool {
             None => Body::Memory(Arc::new(self.memory)),
         };
         Content { prefix: Vec::new(), body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is only read.
+    struct Fixed(Vec<u8>);
+
+    impl DiskFile for Fixed {
+        fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+            Body::Memory(Arc::new(self.0.clone())).read_at(offset, out)
+        }
+        fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.0.len() as u64)
+        }
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn pieces_are_taken_out_of_memory_and_files_alike() {
+        let octets = b"0123456789";
+        let bodies = [
+            Body::Memory(Arc::new(octets.to_vec())),
+            Body::File(Arc::new(Fixed(octets.to_vec())), octets.len() as u64),
+        ];
+        let cases: [(&[Range<usize>], &str, &str); 5] = [
+            (&[], "", "0123456789"),
+            (&[0..3], "", "3456789"),
+            (&[2..4, 6..7], "0145", "789"),
+            (&[8..10], "01234567", ""),
+            (&[9..20], "012345678", ""),
+        ];
+        for body in &bodies {
+            for (pieces, kept, behind) in cases {
+                let (prefix, body) = body.without(pieces).unwrap();
+                assert_eq!(prefix, kept.as_bytes(), "{pieces:?}");
+                let rest = Content { prefix: Vec::new(), body: body.clone() };
+                assert_eq!((rest.to_vec().unwrap(), body.len()), (behind.as_bytes().to_vec(), behind.len() as u64));
+            }
+        }
     }
 }

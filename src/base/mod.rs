@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod address;
+pub mod checking;
 pub mod content;
 pub mod dialog;
 pub mod envelope;
@@ -21,6 +22,7 @@ pub mod world;
 
 pub use account::Account;
 pub use address::{Address, Domain};
+pub use checking::Checking;
 pub use content::{Body, Content};
 pub use envelope::{Envelope, Recipient};
 pub use error::{Error, ErrorKind, Result};

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::address::{Address, Domain};
+use super::checking::Checking;
 use super::limits;
 use super::secret::Secret;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub subaddress_separator: Option<char>,
     /// What outgoing delivery does.
     pub outbound: Outbound,
+    /// How mail is checked and marked.
+    pub checking: Checking,
     /// Waits of sessions.
     pub waits: Waits,
     /// Cost of stored passwords.
@@ -147,6 +150,7 @@ impl Default for Settings {
             repair_line_ends_in_submission: true,
             subaddress_separator: Some('+'),
             outbound: Outbound::default(),
+            checking: Checking::default(),
             waits: Waits::default(),
             password_cost: PasswordCost::default(),
             dmarc: Dmarc::default(),

@@ -12,7 +12,7 @@ use super::result::{Failure, MAILCORE_E_KEY, MAILCORE_E_TYPE};
 use super::text::{give, give_buf, needed};
 use crate::base::SpecialUse;
 use crate::engine::Config;
-use crate::engine::keys::{KEYS, Kind, Value, find};
+use crate::engine::keys::{Kind, Value, find, keys};
 
 /// A property that is a number.
 pub const MAILCORE_TYPE_NUMBER: u32 = 1;
@@ -324,7 +324,7 @@ fn rows() -> &'static [Described] {
     ROWS.get_or_init(|| {
         let config = Config::new("");
         let text = |text: &str| CString::new(text).unwrap_or_default();
-        let engine = KEYS.iter().map(|key| Described {
+        let engine = keys().map(|key| Described {
             on: MAILCORE_ON_ENGINE,
             kind: match key.kind {
                 Kind::Number(..) => MAILCORE_TYPE_NUMBER,

@@ -4,6 +4,8 @@
 //! A reply of 250, or an id given back, comes after that transaction is synced. Sessions, the host's API and
 //! nothing else bring messages here.
 
+mod disposition;
+mod examine;
 mod observe;
 pub mod policy;
 pub mod receive;
@@ -13,10 +15,12 @@ pub mod trace;
 
 use std::borrow::Cow;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::base::limits::HEADER_OCTETS_MAX;
-use crate::base::{Account, Body, Content, Error, ErrorKind, Flags, Reply, Result, Settings, Timestamp, World};
+use crate::base::{
+    Account, Body, Content, Error, ErrorKind, Flags, MailboxId, Reply, Result, Settings, SpecialUse, Timestamp, World,
+};
 use crate::delivery::local;
 use crate::store::{Arrival, Filing, Store};
 
@@ -32,36 +36,34 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// The arrival of a message in these accounts' INBOX.
-    async fn arrival(&self, content: Content, accounts: &[Arc<Account>], now: Timestamp) -> Result<Arrival> {
-        let filings = accounts.iter().map(|account| inbox_filing(account, now)).collect();
-        let kept = |e: io::Error| Error::new(ErrorKind::Store, format!("scratch file: {e}"));
-        if matches!(content.body, Body::Memory(_)) {
-            return local::arrival(content, filings, now).map_err(kept);
-        }
+    /// The arrival of a message in these mailboxes.
+    async fn arrival(&self, content: Content, filings: Vec<Filing>, now: Timestamp) -> Result<Arrival> {
         // A large one is read through off the tasks.
-        let done = Arc::new(Mutex::new(None));
-        let place = done.clone();
-        let job = move || {
-            let arrival = local::arrival(content, filings, now);
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(arrival);
-        };
-        self.world.run.compute(Box::new(job)).await;
-        let arrival = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match arrival {
-            Some(arrival) => arrival.map_err(kept),
-            None => Err(Error::new(ErrorKind::Bug, "a message could not be taken apart")),
+        let inline = matches!(content.body, Body::Memory(_));
+        self.compute(inline, move || local::arrival(content, filings, now)).await?.map_err(examine::unreadable)
+    }
+
+    /// A place for a message in each account: its INBOX, or for junk the mailbox that is for it, where there is one.
+    async fn filings(&self, accounts: &[Arc<Account>], junk: bool, now: Timestamp) -> Result<Vec<Filing>> {
+        let mut special = Vec::new();
+        if junk {
+            let ids = accounts.iter().map(|account| account.id).collect();
+            special = self.store.mailboxes_for(ids, SpecialUse::Junk).await?;
         }
+        let special = special.into_iter().chain(std::iter::repeat(None));
+        let filing = |(account, special): (&Arc<Account>, Option<MailboxId>)| Filing {
+            mailbox: special.unwrap_or(account.inbox),
+            flags: Flags::NONE,
+            keywords: Vec::new(),
+            internal_date: now,
+        };
+        Ok(accounts.iter().zip(special).map(filing).collect())
     }
 
     /// A random name for one passage of one message: what Received says and the host finds in its log.
     fn passage_id(&self) -> String {
         format!("{:016x}", self.world.entropy.u64())
     }
-}
-
-fn inbox_filing(account: &Account, now: Timestamp) -> Filing {
-    Filing { mailbox: account.inbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now }
 }
 
 /// The front of a message's octets as received: its header, up to what is looked at of any header.

@@ -1,11 +1,13 @@
-//! Mail from the world (MX) and from a relay of ours (LMTP): checked for loops, marked with its trace, filed in one
-//! transaction, and only then answered.
+//! Mail from the world (MX) and from a relay of ours (LMTP): checked for loops, examined, marked with its trace, filed
+//! in one transaction, and only then answered.
 //!
-//! The content is complete and nothing is decided when [`Intake::receive`] begins: what judges a message by its
-//! content (`mailauth`) has its place in [`judge`], between reading the header and filing.
+//! The content is complete and nothing is decided when [`Intake::receive`] begins: what judges a message has its place
+//! in [`Intake::admit`], between reading the header and filing.
 
 use std::collections::BTreeSet;
 
+use super::disposition::Disposition;
+use super::examine::unreadable;
 use super::policy::{self, nowhere, unknown_user};
 use super::submit::Plan;
 use super::trace::{self, Passage};
@@ -16,28 +18,60 @@ use crate::message::header::fields;
 use crate::smtp::server::Client;
 use crate::store::Accepted;
 
+/// A message that is taken.
+struct Admitted {
+    /// Whether it goes to where junk is kept.
+    junk: bool,
+    /// Fields of ours above Received.
+    prefix: Vec<u8>,
+    /// What is kept of what came.
+    content: Content,
+}
+
 impl Intake {
     /// Takes responsibility for a message, or says why not: one reply, or with LMTP one for each recipient.
     pub async fn receive(&self, client: &Client, envelope: &Envelope, content: Content) -> Vec<Reply> {
         let lmtp = client.service == Service::Lmtp;
-        let verdict = match front(&content.body) {
-            Ok(front) => judge(&front),
-            Err(e) => Err(reply_of(&Error::new(ErrorKind::Store, e.to_string()))),
-        };
-        if let Err(reply) = verdict {
-            return vec![reply; if lmtp { envelope.recipients.len() } else { 1 }];
-        }
         let (id, now) = (self.passage_id(), self.world.clock.wall());
+        let admitted = match self.admit(client, envelope, content, now).await {
+            Ok(admitted) => admitted,
+            Err(reply) => return vec![reply; if lmtp { envelope.recipients.len() } else { 1 }],
+        };
         let received = self.received(client, envelope, &id, now);
+        let admitted = Admitted { prefix: [admitted.prefix, received].concat(), ..admitted };
         if lmtp {
-            return self.receive_each(envelope, content, received, &id, now).await;
+            return self.receive_each(envelope, admitted, &id, now).await;
         }
         let plan = match self.plan(envelope) {
-            Ok(plan) => plan,
+            Ok(plan) => plan.filed(admitted.junk),
             Err(_) => return vec![directory_changed()],
         };
-        let done = self.carry_out(plan, envelope, content, received, None, now).await;
+        let done = self.carry_out(plan, envelope, admitted.content, admitted.prefix, None, now).await;
         vec![done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))]
+    }
+
+    /// Judges a message by its header and by what its checks come to. The error is the reply to refuse it with.
+    async fn admit(
+        &self,
+        client: &Client,
+        envelope: &Envelope,
+        content: Content,
+        now: Timestamp,
+    ) -> std::result::Result<Admitted, Reply> {
+        {
+            let front = front(&content.body).map_err(|e| reply_of(&unreadable(e)))?;
+            judge(&front)?;
+        }
+        let Some(examined) = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))? else {
+            return Ok(Admitted { junk: false, prefix: Vec::new(), content });
+        };
+        let disposition = self.dispose(&examined.verdicts);
+        self.observe(&examined.origin, &examined.verdicts, disposition.applied(), disposition.reasons(), now);
+        match disposition {
+            Disposition::Accept { .. } => Ok(Admitted { junk: false, prefix: Vec::new(), content }),
+            Disposition::Junk => Ok(Admitted { junk: true, prefix: Vec::new(), content }),
+            Disposition::Refuse(reply) => Err(reply),
+        }
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -45,14 +79,8 @@ impl Intake {
     }
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
-    async fn receive_each(
-        &self,
-        envelope: &Envelope,
-        content: Content,
-        received: Vec<u8>,
-        id: &str,
-        now: Timestamp,
-    ) -> Vec<Reply> {
+    async fn receive_each(&self, envelope: &Envelope, admitted: Admitted, id: &str, now: Timestamp) -> Vec<Reply> {
+        let Admitted { junk, prefix, content } = admitted;
         let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
         let mut replies = Vec::with_capacity(envelope.recipients.len());
@@ -65,7 +93,8 @@ impl Intake {
         }
         let together: Result<Accepted> = match self.plan(&known) {
             Ok(plan) if !plan.is_empty() => {
-                self.carry_out(plan, envelope, content.clone(), received.clone(), None, now).await
+                let plan = plan.filed(junk);
+                self.carry_out(plan, envelope, content.clone(), prefix.clone(), None, now).await
             }
             Ok(_) => return replies,
             Err(_) => Err(Error::new(ErrorKind::Store, "the directory changed")),
@@ -80,10 +109,11 @@ impl Intake {
             }
             let alone = Envelope { recipients: vec![recipient.clone()], ..envelope.clone() };
             *reply = match self.plan(&alone) {
-                Ok(mut plan) => {
+                Ok(plan) => {
+                    let mut plan = plan.filed(junk);
                     plan.accounts.retain(|account| !served.contains(&account.id));
                     let ids: Vec<_> = plan.accounts.iter().map(|account| account.id).collect();
-                    let done = self.carry_out(plan, &alone, content.clone(), received.clone(), None, now).await;
+                    let done = self.carry_out(plan, &alone, content.clone(), prefix.clone(), None, now).await;
                     if done.is_ok() {
                         served.extend(ids);
                     }
@@ -116,6 +146,12 @@ pub(super) fn taken(accepted: &Accepted, id: &str) -> Reply {
 }
 
 impl Plan {
+    /// The same, for the places where junk is kept or for INBOXes.
+    fn filed(mut self, junk: bool) -> Plan {
+        self.junk = junk;
+        self
+    }
+
     /// Whether nobody gets anything.
     fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.remote.is_empty()

@@ -50,7 +50,8 @@ impl Intake {
             return Ok(None);
         }
         let content = Content { prefix: super::trace::return_path(None), ..content };
-        acceptance.arrivals.push(self.arrival(content, &found.accounts, now).await?);
+        let filings = self.filings(&found.accounts, false, now).await?;
+        acceptance.arrivals.push(self.arrival(content, filings, now).await?);
         Ok(Some(acceptance))
     }
 }

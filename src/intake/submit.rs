@@ -23,6 +23,8 @@ use crate::store::{Acceptance, Accepted, Filed, NewItem};
 pub(super) struct Plan {
     /// For INBOXes here.
     pub(super) accounts: Vec<Arc<Account>>,
+    /// Whether it is filed as junk instead.
+    pub(super) junk: bool,
     /// For hosts elsewhere.
     pub(super) remote: Vec<Recipient>,
     /// Keys of `remote`.
@@ -167,7 +169,8 @@ impl Intake {
             let mut own = trace::return_path(envelope.reverse_path.as_ref());
             own.extend_from_slice(&prefix);
             let content = Content { prefix: own, body: content.body };
-            acceptance.arrivals.push(self.arrival(content, &plan.accounts, now).await?);
+            let filings = self.filings(&plan.accounts, plan.junk, now).await?;
+            acceptance.arrivals.push(self.arrival(content, filings, now).await?);
         }
         let Some(report) = report else { return self.store.accept(acceptance).await };
         let mut both = acceptance.clone();

@@ -26,6 +26,25 @@ impl Store {
         self.read(move |db| info(db, account, &name)).await
     }
 
+    /// The mailbox that is for `special_use`, one for each account in order; `None` where it has none.
+    pub async fn mailboxes_for(
+        &self,
+        accounts: Vec<AccountId>,
+        special_use: SpecialUse,
+    ) -> Result<Vec<Option<MailboxId>>> {
+        self.read(move |db| {
+            let mut find = db.prepare_cached(
+                "SELECT id FROM mailbox WHERE account = ?1 AND special_use = ?2 AND selectable = 1 ORDER BY id LIMIT 1",
+            )?;
+            let one = |account: &AccountId| {
+                let id = find.query_row(params![account.0, special_use.attribute()], |row| row.get(0).map(MailboxId));
+                Ok(id.optional()?)
+            };
+            accounts.iter().map(one).collect()
+        })
+        .await
+    }
+
     /// Makes a mailbox and the levels above it. `Exists`, `Invalid`, `Limit`.
     pub async fn mailbox_create(
         &self,

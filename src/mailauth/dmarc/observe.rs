@@ -73,7 +73,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::mailauth::Checks;
     use crate::mailauth::dmarc::DmarcRecord;
+    use crate::mailauth::results::ArcVerdict;
     use crate::mailauth::spf::{SpfResult, SpfVerdict};
 
     fn verdicts(record: &str, result: DmarcResult, published: Policy) -> Verdicts {
@@ -94,7 +96,8 @@ mod tests {
             ..DmarcVerdict::without_policy(result, "")
         };
         let from_domain = "a.example.org".to_owned();
-        Verdicts { spf_helo: spf.clone(), spf, dkim: Vec::new(), from_domain, dmarc }
+        let (checks, arc) = (Checks::default(), ArcVerdict::default());
+        Verdicts { checks, spf_helo: spf.clone(), spf, dkim: Vec::new(), from_domain, dmarc, arc }
     }
 
     #[test]

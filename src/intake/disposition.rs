@@ -1,0 +1,250 @@
+//! What follows from the verdicts on a message: it is taken, filed as junk, or refused with a reply that says why.
+
+use super::Intake;
+use crate::base::{Checking, Reply};
+use crate::feedback::{Reason, ReasonKind};
+use crate::mailauth::Verdicts;
+use crate::mailauth::dmarc::{DmarcResult, Policy};
+use crate::mailauth::results::{ArcVerdict, DkimResult};
+use crate::mailauth::spf::SpfResult;
+
+/// What becomes of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Disposition {
+    /// Filed where it is addressed to.
+    Accept {
+        /// The sealer whose word outweighs a failure of DMARC.
+        sealer: Option<String>,
+    },
+    /// Filed as junk.
+    Junk,
+    /// Not taken.
+    Refuse(Reply),
+}
+
+impl Disposition {
+    const TAKEN: Disposition = Disposition::Accept { sealer: None };
+
+    /// The same in DMARC's words.
+    pub(super) fn applied(&self) -> Policy {
+        match self {
+            Disposition::Accept { .. } => Policy::None,
+            Disposition::Junk => Policy::Quarantine,
+            Disposition::Refuse(_) => Policy::Reject,
+        }
+    }
+
+    /// Why that is not what the domain asks for, where its record does not say it itself.
+    pub(super) fn reasons(&self) -> Vec<Reason> {
+        match self {
+            Disposition::Accept { sealer: Some(sealer) } => {
+                vec![Reason::new(ReasonKind::TrustedForwarder, &format!("arc={sealer}"))]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Intake {
+    /// What the settings make of the verdicts. Where a domain wants its policy for a part of its mail only, chance
+    /// decides (RFC 7489 §6.6.4).
+    pub(super) fn dispose(&self, verdicts: &Verdicts) -> Disposition {
+        let draw = match verdicts.dmarc.percent {
+            100.. => 0,
+            _ => u8::try_from(self.world.entropy.u64() % 100).unwrap_or(0),
+        };
+        dispose(&self.settings.checking, verdicts, draw)
+    }
+}
+
+fn dispose(checking: &Checking, verdicts: &Verdicts, draw: u8) -> Disposition {
+    if checking.spf_rejects && verdicts.spf.result == SpfResult::Fail {
+        // The domain's own words about it are a stranger's: they are not repeated (RFC 7208 §11.5.3).
+        let text = format!("SPF of {} does not allow this address to send", plain(&verdicts.spf.domain));
+        return Disposition::Refuse(Reply::new(550, 7, 23, text));
+    }
+    let dmarc = &verdicts.dmarc;
+    if checking.dmarc_defers && dmarc.result == DmarcResult::TempError {
+        let text = format!("DMARC of {} cannot be evaluated now, try again", plain(&verdicts.from_domain));
+        return Disposition::Refuse(Reply::new(451, 7, 24, text));
+    }
+    // What one of the two alone came to is no failure of DMARC.
+    if !checking.dmarc_enforced || !checking.spf || !checking.dkim {
+        return Disposition::TAKEN;
+    }
+    let policy = dmarc.policy_for(draw);
+    if policy != Policy::None
+        && let Some(sealer) = voucher(checking, &verdicts.arc)
+    {
+        return Disposition::Accept { sealer: Some(sealer.to_owned()) };
+    }
+    match policy {
+        Policy::None => Disposition::TAKEN,
+        Policy::Quarantine => Disposition::Junk,
+        Policy::Reject => Disposition::Refuse(refusal(verdicts)),
+    }
+}
+
+/// RFC 7489 §10.3, with the status code of RFC 7372 §3.3 where neither SPF nor DKIM passed.
+fn refusal(verdicts: &Verdicts) -> Reply {
+    let dkim = if verdicts.dkim.iter().any(|v| v.result == DkimResult::Pass) {
+        DkimResult::Pass
+    } else {
+        verdicts.dkim.first().map_or(DkimResult::None, |v| v.result)
+    };
+    let spf = verdicts.spf.result;
+    let detail = if spf != SpfResult::Pass && dkim != DkimResult::Pass { 26 } else { 1 };
+    let author = plain(&verdicts.from_domain);
+    let text = format!("Not accepted by the DMARC policy of {author} (spf={spf} dkim={dkim}, none aligned)");
+    Reply::new(550, 7, detail, text)
+}
+
+/// The sealer that says that the message passed DMARC when it came to it. Only trusted ones are heard, and those before
+/// them as far as an unbroken row of trusted ones leads back from us (RFC 8617 §7.2).
+fn voucher<'a>(checking: &Checking, arc: &'a ArcVerdict) -> Option<&'a str> {
+    let is_trusted = |domain: &str| checking.arc_trusted.iter().any(|trusted| trusted.key() == domain);
+    let mut row = arc.sets.iter().take_while(|set| is_trusted(&set.domain));
+    row.find(|set| says_pass(&set.results)).map(|set| set.domain.as_str())
+}
+
+/// Whether results (RFC 8601 §2.2) have `dmarc=pass`, outside quotes and comments.
+fn says_pass(results: &str) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0_u32, false, false);
+    let mut bare = String::with_capacity(results.len());
+    for c in results.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' if depth == 0 => quoted = !quoted,
+            _ if quoted => {}
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => bare.push(c.to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    let verdict = |result: &str| {
+        let (method, value) = result.split_once('=')?;
+        let value = value.split_ascii_whitespace().next()?;
+        Some(method.trim() == "dmarc" && value == "pass")
+    };
+    bare.split(';').any(|result| verdict(result).unwrap_or(false))
+}
+
+/// A domain as it may stand in a reply: peers choose it.
+fn plain(domain: &str) -> String {
+    let kept = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    domain.chars().filter(kept).take(crate::base::limits::DOMAIN_OCTETS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Domain;
+    use crate::mailauth::Checks;
+    use crate::mailauth::dmarc::DmarcVerdict;
+    use crate::mailauth::results::{ArcResult, ArcSet, DkimVerdict};
+    use crate::mailauth::spf::SpfVerdict;
+
+    fn verdicts(spf: SpfResult, dkim: Option<DkimResult>, dmarc: DmarcResult, policy: Policy) -> Verdicts {
+        let spf = SpfVerdict {
+            result: spf,
+            domain: "a.test".to_owned(),
+            explanation: "buy here".to_owned(),
+            why: String::new(),
+        };
+        let signature = |result| DkimVerdict {
+            result,
+            domain: "b.test".to_owned(),
+            selector: "s".to_owned(),
+            signature_begins: String::new(),
+            why: String::new(),
+            is_testing: false,
+        };
+        let dmarc = DmarcVerdict {
+            result: dmarc,
+            policy,
+            published: policy,
+            record_domain: "c.test".to_owned(),
+            percent: 50,
+            record: None,
+            dkim_aligned: false,
+            spf_aligned: false,
+            why: String::new(),
+        };
+        let (checks, dkim) = (Checks::default(), dkim.into_iter().map(signature).collect());
+        let (spf_helo, from_domain, arc) = (spf.clone(), "c.test".to_owned(), ArcVerdict::default());
+        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc }
+    }
+
+    fn show(disposition: Disposition) -> String {
+        match disposition {
+            Disposition::Accept { sealer } => format!("accept {}", sealer.unwrap_or_default()).trim_end().to_owned(),
+            Disposition::Junk => "junk".to_owned(),
+            Disposition::Refuse(reply) => reply.to_string(),
+        }
+    }
+
+    #[test]
+    fn dispositions() {
+        use DmarcResult as D;
+        use Policy::{None as Nothing, Quarantine, Reject};
+        use SpfResult as S;
+        let usual = Checking::default();
+        let lax = Checking { dmarc_enforced: false, ..usual.clone() };
+        let strict = Checking { spf_rejects: true, dmarc_defers: true, ..usual.clone() };
+        let no = "550 5.7.26 Not accepted by the DMARC policy of c.test (spf=fail dkim=none, none aligned)";
+        let unaligned = "550 5.7.1 Not accepted by the DMARC policy of c.test (spf=fail dkim=pass, none aligned)";
+        let spf = "550 5.7.23 SPF of a.test does not allow this address to send";
+        let later = "451 4.7.24 DMARC of c.test cannot be evaluated now, try again";
+        for (settings, found, draw, wanted) in [
+            (&usual, verdicts(S::Pass, None, D::Pass, Nothing), 0, "accept"),
+            (&usual, verdicts(S::Fail, None, D::None, Nothing), 0, "accept"),
+            (&usual, verdicts(S::Fail, None, D::Fail, Reject), 49, no),
+            (&usual, verdicts(S::Fail, Some(DkimResult::Pass), D::Fail, Reject), 0, unaligned),
+            (&usual, verdicts(S::Fail, None, D::Fail, Reject), 50, "junk"),
+            (&usual, verdicts(S::Fail, None, D::Fail, Quarantine), 0, "junk"),
+            (&usual, verdicts(S::Fail, None, D::Fail, Quarantine), 99, "accept"),
+            (&usual, verdicts(S::TempError, None, D::TempError, Nothing), 0, "accept"),
+            (&lax, verdicts(S::Fail, None, D::Fail, Reject), 0, "accept"),
+            (&strict, verdicts(S::Fail, None, D::None, Nothing), 0, spf),
+            (&strict, verdicts(S::SoftFail, None, D::None, Nothing), 0, "accept"),
+            (&strict, verdicts(S::TempError, None, D::TempError, Nothing), 0, later),
+        ] {
+            assert_eq!(show(dispose(settings, &found, draw)), wanted);
+        }
+    }
+
+    #[test]
+    fn a_row_of_trusted_sealers_outweighs_dmarc() {
+        let trusted = ["list.test", "relay.test"].map(|domain| Domain::parse(domain).unwrap());
+        let checking = Checking { arc_trusted: trusted.to_vec(), ..Checking::default() };
+        let (yes, no) = ("mx.test; spf=pass; dmarc = pass (p=reject) header.from=c.test", "mx.test; dmarc=fail");
+        for (sets, wanted) in [
+            (&[("list.test", yes)][..], "accept list.test"),
+            (&[("list.test", no)], "550"),
+            (&[("relay.test", no), ("list.test", yes)], "accept list.test"),
+            (&[("evil.test", yes)], "550"),
+            (&[("evil.test", yes), ("list.test", yes)], "550"),
+            (&[("list.test", no), ("evil.test", yes)], "550"),
+            (&[("list.test", "mx.test; spf=fail smtp.mailfrom=\"; dmarc=pass\"")], "550"),
+            (&[("list.test", "mx.test; spf=fail (; dmarc=pass)")], "550"),
+            (&[], "550"),
+        ] {
+            let mut found = verdicts(SpfResult::Fail, None, DmarcResult::Fail, Policy::Reject);
+            let set = |(instance, (domain, results)): (usize, &(&str, &str))| {
+                let (domain, results) = ((*domain).to_owned(), (*results).to_owned());
+                ArcSet { instance, domain, selector: "s".to_owned(), results }
+            };
+            found.arc.result = ArcResult::Pass;
+            found.arc.sets = sets.iter().enumerate().map(set).collect();
+            let said = show(dispose(&checking, &found, 0));
+            assert!(said.starts_with(wanted), "{sets:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn strangers_names_do_not_break_replies() {
+        assert_eq!(plain("a.test\r\n250 ok"), "a.test250ok");
+    }
+}
