@@ -289,8 +289,14 @@ pub const COMMIT_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 pub const WRITER_QUEUE_JOBS_MAX: usize = 1_024;
 /// Connections that read beside the writer.
 pub const STORE_READERS: usize = 2;
-/// Octets of write-ahead log at which the checkpoint lane goes to work.
-pub const CHECKPOINT_WAL_OCTETS: u64 = 4 * 1024 * 1024;
+/// Octets of write-ahead log not yet in the database at which the checkpoint lane goes to work. Pages that every
+/// commit touches are copied once a round, so that longer rounds copy less.
+pub const CHECKPOINT_WAL_OCTETS: u64 = 8 * 1024 * 1024;
+/// Octets of write-ahead log from which the writer itself sees to it that the log begins anew: beside a steady
+/// stream of commits the lane alone never has copied all of it.
+pub const CHECKPOINT_WAL_OCTETS_MAX: u64 = 32 * 1024 * 1024;
+/// What the writer copies for that at most, in octets; the lane does the rest beforehand.
+pub const CHECKPOINT_REST_OCTETS: u64 = 2 * 1024 * 1024;
 /// Octets of the database each connection keeps in memory.
 pub const STORE_CACHE_OCTETS: usize = 8 * 1024 * 1024;
 /// Mailbox views kept in memory beyond those somebody watches.

@@ -14,7 +14,7 @@ use smol::future::FutureExt;
 
 use super::connection;
 use super::lane::{Control, Next, next};
-use super::shared::Shared;
+use super::shared::{Log, Shared};
 use super::writer::Job;
 use crate::base::limits::{CHECKPOINT_IDLE_SECONDS, CHECKPOINT_WAL_OCTETS};
 use crate::base::{Error, ErrorKind, Result};
@@ -52,9 +52,7 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
             Next::Work(Wake::Commit) => {
                 quiet_since = Some(log.commits.load(Ordering::SeqCst));
                 match &db {
-                    Some(db) if log.octets.load(Ordering::SeqCst) >= CHECKPOINT_WAL_OCTETS => {
-                        checkpoint(db, CheckpointMode::PASSIVE)
-                    }
+                    Some(db) if log.pending() >= CHECKPOINT_WAL_OCTETS => passive(db, log),
                     _ => Ok(()),
                 }
             }
@@ -67,7 +65,7 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
                         quiet_since = None;
                         // From here on the next commit wakes the lane again.
                         log.tended.store(false, Ordering::SeqCst);
-                        checkpoint(db, CheckpointMode::TRUNCATE)
+                        checkpoint(db, CheckpointMode::TRUNCATE).map(|_| ())
                     }
                     _ => Ok(()),
                 }
@@ -114,11 +112,22 @@ async fn report(
     }
 }
 
-/// One checkpoint. That somebody was in the way is no error: the next one goes on.
-pub(super) fn checkpoint(db: &Connection, mode: CheckpointMode) -> Result<()> {
+/// Copies what can be copied without disturbing anybody.
+pub(super) fn passive(db: &Connection, log: &Log) -> Result<()> {
+    let restarts = log.restarts.load(Ordering::SeqCst);
+    let copied = checkpoint(db, CheckpointMode::PASSIVE)?;
+    if let (Some(pages), true) = (copied, log.restarts.load(Ordering::SeqCst) == restarts) {
+        log.copied.store(pages.saturating_mul(connection::PAGE_OCTETS), Ordering::SeqCst);
+    }
+    Ok(())
+}
+
+/// One checkpoint; gives the pages of log that the database has now. That somebody was in the way is no error: the
+/// next one goes on.
+pub(super) fn checkpoint(db: &Connection, mode: CheckpointMode) -> Result<Option<u64>> {
     match db.wal_checkpoint_v2(None::<&str>, mode).map_err(Error::from) {
-        Err(e) if e.kind() == ErrorKind::Busy => Ok(()),
+        Err(e) if e.kind() == ErrorKind::Busy => Ok(None),
         Err(e) => Err(Error::new(ErrorKind::StoreDown, e.text()).while_doing("checkpoint")),
-        Ok(_) => Ok(()),
+        Ok((_, copied)) => Ok(u64::try_from(copied).ok()),
     }
 }

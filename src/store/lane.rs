@@ -45,7 +45,7 @@ impl Lanes {
     /// than anything else it does beside its sync.
     pub fn committed(&self, log: &Log) {
         log.commits.fetch_add(1, Ordering::SeqCst);
-        let long = log.octets.load(Ordering::SeqCst) >= CHECKPOINT_WAL_OCTETS;
+        let long = log.pending() >= CHECKPOINT_WAL_OCTETS;
         if let (Some(wake), true) = (&self.log, !log.tended.swap(true, Ordering::SeqCst) || long) {
             // A full channel is a lane about to look.
             let _ = wake.try_send(());

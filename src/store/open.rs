@@ -12,7 +12,7 @@ use super::transaction::Desk;
 use super::writer::{self, Job, Writer};
 use super::{checkpoint, reader};
 use crate::base::event::EventSink;
-use crate::base::limits::WRITER_QUEUE_JOBS_MAX;
+use crate::base::limits::{CHECKPOINT_WAL_OCTETS_MAX, WRITER_QUEUE_JOBS_MAX};
 use crate::base::world::Task;
 use crate::base::{Error, ErrorKind, Result, World};
 
@@ -66,6 +66,7 @@ impl Store {
             db: None,
             desk: Desk::default(),
             dead: true,
+            renew_at: CHECKPOINT_WAL_OCTETS_MAX,
             lock: None,
         };
         tasks.push(world.run.lane("store-write", Box::pin(begin(writer, ready))));

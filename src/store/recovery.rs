@@ -67,5 +67,5 @@ pub(super) fn rewrite_log(shared: &Shared) -> io::Result<()> {
 
 /// The last checkpoint before the file is closed: the log is emptied, or stays whole.
 pub(super) fn empty_log(db: &Connection) -> Result<()> {
-    checkpoint::checkpoint(db, CheckpointMode::TRUNCATE)
+    checkpoint::checkpoint(db, CheckpointMode::TRUNCATE).map(|_| ())
 }

@@ -90,10 +90,29 @@ impl Shared {
 pub(super) struct Log {
     /// Octets of log as of the last commit.
     pub octets: AtomicU64,
+    /// Octets of it that the database has.
+    pub copied: AtomicU64,
+    /// Times the log has begun anew.
+    pub restarts: AtomicU64,
     /// Commits so far.
     pub commits: AtomicU64,
     /// Whether the lane will look after the log by itself some time: then only a long log wakes it.
     pub tended: AtomicBool,
+}
+
+impl Log {
+    /// After a commit: the log is so long now.
+    pub fn grew(&self, octets: u64) {
+        if octets < self.octets.swap(octets, Ordering::SeqCst) {
+            self.restarts.fetch_add(1, Ordering::SeqCst);
+            self.copied.store(0, Ordering::SeqCst);
+        }
+    }
+
+    /// Octets of log that the database has not.
+    pub fn pending(&self) -> u64 {
+        self.octets.load(Ordering::SeqCst).saturating_sub(self.copied.load(Ordering::SeqCst))
+    }
 }
 
 /// The store is down.

@@ -10,11 +10,15 @@ use super::directory::Directory;
 use super::lane::Lanes;
 use super::shared::{Shared, closed, down};
 use super::transaction::{Desk, WriteTx};
-use super::{Store, connection, free, recovery};
+use super::{Store, checkpoint, connection, free, recovery};
 use crate::base::event::Event;
-use crate::base::limits::{COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX, STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS};
+use crate::base::limits::{
+    CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX, COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX,
+    STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS,
+};
 use crate::base::{Error, ErrorKind, Result};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Commits between two rounds of background work in a crowd.
@@ -91,6 +95,8 @@ pub(super) struct Writer {
     pub desk: Desk,
     /// Bodies wait to be removed.
     pub dead: bool,
+    /// Octets of log at which it should begin anew.
+    pub renew_at: u64,
     pub lock: Option<Box<dyn Send + Sync>>,
 }
 
@@ -117,6 +123,7 @@ impl Writer {
             if !batch.is_empty() {
                 self.batch(batch).await;
                 commits = commits.wrapping_add(1);
+                self.renew_log().await;
             }
             while self.dead && self.db.is_some() && (self.jobs.is_empty() || commits.is_multiple_of(COMMITS_PER_ROUND))
             {
@@ -240,6 +247,25 @@ impl Writer {
         }
     }
 
+    /// Where the log has become long: copies what the checkpoint lane has left of it, so that the next commit may
+    /// write it from the beginning. Blocks that are there already are synced more cheaply than new ones.
+    async fn renew_log(&mut self) {
+        let log = &self.shared.log;
+        let octets = log.octets.load(Ordering::SeqCst);
+        if octets < self.renew_at {
+            if octets < CHECKPOINT_WAL_OCTETS_MAX {
+                self.renew_at = CHECKPOINT_WAL_OCTETS_MAX;
+            }
+            return;
+        }
+        let Some(db) = self.db.as_ref().filter(|_| log.pending() <= CHECKPOINT_REST_OCTETS) else { return };
+        // A reader of an old state keeps the log from beginning anew: tried again when it has grown some more.
+        self.renew_at = octets.saturating_add(CHECKPOINT_WAL_OCTETS);
+        if let Err(e) = checkpoint::passive(db, log) {
+            self.cure(&e).await;
+        }
+    }
+
     /// Closes everything and reopens it (see `recovery`); stays down where that fails.
     async fn cure(&mut self, error: &Error) {
         self.shared.set_down(true);
@@ -268,7 +294,7 @@ impl Writer {
         if let Some(db) = &mut self.db {
             let hook = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
                 let octets = u64::try_from(pages).unwrap_or(0).saturating_mul(connection::PAGE_OCTETS);
-                log.octets.store(octets, std::sync::atomic::Ordering::SeqCst);
+                log.grew(octets);
                 Ok(())
             };
             // Where it fails the log is only emptied when idle.

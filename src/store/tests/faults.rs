@@ -1,6 +1,7 @@
 //! What goes wrong: two openers, strange files, failed syncs, jobs that fail within a group.
 
 use super::*;
+use crate::base::limits::{CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX};
 use crate::base::Error;
 
 #[derive(Default)]
@@ -241,5 +242,32 @@ fn a_store_held_by_another_program_waits_and_then_says_busy() {
         assert_eq!(held.unwrap_err().kind(), ErrorKind::Busy);
         other.execute_batch("ROLLBACK").unwrap();
         store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
+    });
+}
+
+/// Commits follow each other without a pause: the log is copied meanwhile and begins anew, so that it stays as long
+/// as it may be.
+#[test]
+fn the_log_begins_anew_in_a_steady_stream() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        let body = "x".repeat(1 << 20);
+        let producers: Vec<_> = (0..4)
+            .map(|_| {
+                let (store, body) = (store.clone(), body.clone());
+                place.small.executor.spawn(async move {
+                    for _ in 0..20 {
+                        store.accept(arrival(&body, vec![filing(inbox)])).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for producer in producers {
+            producer.await;
+        }
+        let log = fs::metadata(place.folder.join("mail.db-wal")).unwrap().len();
+        let most = CHECKPOINT_WAL_OCTETS_MAX + CHECKPOINT_WAL_OCTETS + CHECKPOINT_REST_OCTETS + 5 * (1 << 20);
+        assert!(log <= most, "{log} octets");
+        store.close().await.unwrap();
     });
 }
