@@ -409,6 +409,9 @@ static int can_write(void)
 
 enum { EMPTY, FULL, OVER };
 
+/* Lines are written together up to so many octets: a pipe that can be written at all takes twice as many. */
+enum { WRITTEN_AT_ONCE = 2048 };
+
 /* Writes events until there is none (EMPTY), nobody reads them (FULL), or there will be no more (OVER). Events that
  * nobody reads stay in the engine, which counts those it has to drop. */
 static int write_events(mailcore_engine engine)
@@ -416,11 +419,17 @@ static int write_events(mailcore_engine engine)
     mailcore_error err = MAILCORE_ERROR_INIT;
     mailcore_event event = MAILCORE_EVENT_INIT;
     int32_t result = 1;
+    size_t waiting = 0;
 
-    while (can_write() && (result = mailcore_events_next(engine, 0, &event, &err)) == 1) {
+    while ((waiting > 0 || can_write()) && (result = mailcore_events_next(engine, 0, &event, &err)) == 1) {
         printf("%s\n", (const char *)event.detail.data);
-        fflush(stdout);
+        waiting += event.detail.len + 1;
+        if (waiting >= WRITTEN_AT_ONCE) {
+            fflush(stdout);
+            waiting = 0;
+        }
     }
+    fflush(stdout);
     mailcore_event_clear(&event);
     if (result < 0 && result != MAILCORE_E_STATE)
         die(1, "events: %s", err.message);

@@ -116,6 +116,11 @@ pub enum Outcome {
 pub trait EventSink: Send + Sync {
     /// Says `event`.
     fn say(&self, event: Event);
+
+    /// Says several that came about together; whoever listens is woken once.
+    fn say_all(&self, events: Vec<Event>) {
+        events.into_iter().for_each(|event| self.say(event));
+    }
 }
 
 /// Nobody listens.

@@ -103,20 +103,25 @@ impl EventQueue {
 
 impl EventSink for EventQueue {
     fn say(&self, event: Event) {
+        self.say_each([event]);
+    }
+
+    fn say_all(&self, events: Vec<Event>) {
+        self.say_each(events);
+    }
+}
+
+impl EventQueue {
+    /// Waking a host costs more than all else here: once, however many events there are.
+    fn say_each(&self, events: impl IntoIterator<Item = Event>) {
         let at = self.clock.wall();
         let mut state = lock(&self.state);
         if state.closed {
             return;
         }
-        state.sequence += 1;
-        if state.queue.len() >= self.capacity {
-            state.dropped += 1;
-            return;
+        for event in events {
+            state.push(event, at, self.capacity);
         }
-        let overflow = state.overflow(at);
-        let sequence = state.sequence;
-        state.queue.extend(overflow);
-        state.queue.push_back(Said { sequence, at, event });
         state.settle();
         drop(state);
         let _ = self.wake.try_send(());
@@ -124,6 +129,18 @@ impl EventSink for EventQueue {
 }
 
 impl State {
+    /// Queues an event, or counts it where there is no room.
+    fn push(&mut self, event: Event, at: Timestamp, capacity: usize) {
+        self.sequence += 1;
+        if self.queue.len() >= capacity {
+            self.dropped += 1;
+            return;
+        }
+        let overflow = self.overflow(at);
+        self.queue.extend(overflow);
+        self.queue.push_back(Said { sequence: self.sequence, at, event });
+    }
+
     /// The report of what was dropped, once.
     fn overflow(&mut self, at: Timestamp) -> Option<Said> {
         let dropped = std::mem::take(&mut self.dropped);

@@ -374,8 +374,8 @@ impl<'a> WriteTx<'a> {
         if self.queue_woken {
             self.shared.watchers.wake_queue();
         }
-        for event in self.events {
-            self.shared.options.events.say(event);
+        if !self.events.is_empty() {
+            self.shared.options.events.say_all(self.events);
         }
     }
 
