@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Config;
-use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver, World};
+use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver, Task, World};
 use crate::base::{Error, ErrorKind, Result};
 use crate::dns::cache::CachedResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
@@ -18,6 +18,8 @@ pub(super) struct Real {
     world: World,
     threads: Threads,
     clock: SteppedClock,
+    /// Rings for all who sleep; ends with the threads.
+    _driver: Task<()>,
     host_clock: RealClock,
     zone: SharedZone,
 }
@@ -40,7 +42,8 @@ impl Real {
             tls: real_tls(),
             run: threads.spawner(),
         };
-        Ok(Real { world, threads, clock, host_clock: RealClock::new(), zone })
+        let driver = world.run.task("clock", Box::pin(clock.clone().drive()));
+        Ok(Real { world, threads, clock, _driver: driver, host_clock: RealClock::new(), zone })
     }
 
     pub(super) fn world(&self) -> &World {

@@ -16,7 +16,7 @@ use smol::io::{AsyncRead as _, AsyncWriteExt};
 use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits::READ_OCTETS;
 use crate::base::time::Mono;
-use crate::base::world::{BoxStream, Clock, TlsPeer, World};
+use crate::base::world::{BoxFuture, BoxStream, Clock, TlsPeer, World};
 
 /// Answers a session's questions.
 pub trait Answerer<D: Dialog>: Send {
@@ -48,8 +48,9 @@ pub struct Connection {
     pub stream: BoxStream,
     /// Received and not consumed.
     pub input: Input,
-    /// Closed when the engine drains: a session that waits for input is told so, once.
-    pub draining: Option<smol::channel::Receiver<()>>,
+    /// Ends when the engine drains: a session that waits for input is told so, once. Kept between reads, since
+    /// listening anew for each of them costs a place in a list that all sessions share.
+    draining: Option<BoxFuture<'static, ()>>,
     output: Vec<u8>,
 }
 
@@ -57,6 +58,11 @@ impl Connection {
     /// A connection nothing was received on.
     pub fn new(stream: BoxStream) -> Self {
         Self { stream, input: Input::new(), draining: None, output: Vec::new() }
+    }
+
+    /// The session is told to finish once `draining` is closed.
+    pub fn drain_with(&mut self, draining: smol::channel::Receiver<()>) {
+        self.draining = Some(Box::pin(async move { while draining.recv().await.is_ok() {} }));
     }
 }
 
@@ -131,13 +137,13 @@ impl Connection {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "session left the input full"));
         }
         let (stream, input, output) = (&mut self.stream, &mut self.input, &mut self.output);
-        let draining = self.draining.clone();
-        let read = poll_fn(|cx| poll_input(stream, room, input, output, cx)).or(async move {
-            match draining {
-                Some(draining) => while draining.recv().await.is_ok() {},
-                None => std::future::pending().await,
-            }
-            Ok(None)
+        let draining = &mut self.draining;
+        let read = poll_fn(|cx| match poll_input(stream, room, input, output, cx) {
+            Poll::Pending => match draining {
+                Some(over) => over.as_mut().poll(cx).map(|()| Ok(None)),
+                None => Poll::Pending,
+            },
+            ready => ready,
         });
         let received = match dialog.deadline() {
             Some(at) => within(&*world.clock, at, read).await,

@@ -2,13 +2,21 @@
 //!
 //! [`RealClock`] is the machine's. [`SteppedClock`] runs with it until a host sets it; from then on it stands still
 //! and moves only when the host says so, and whoever sleeps wakes exactly when the host moved past his deadline.
+//!
+//! Nearly all deadlines are dropped before they come: every wait for a peer has one. So one task ([`SteppedClock::drive`])
+//! keeps the machine's timer for the nearest of them, and a sleeper is a line in a map; a timer of its own for each would
+//! wake the reactor twice for every read.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use smol::channel::{Sender, bounded};
+use smol::future::FutureExt;
 
 use crate::base::time::{Mono, Timestamp};
 use crate::base::world::{BoxFuture, Clock};
@@ -64,7 +72,14 @@ impl Clock for RealClock {
 #[derive(Clone)]
 pub struct SteppedClock {
     real: RealClock,
-    shared: Arc<Mutex<Stepped>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Whether a host has set it: spares those who only look at the clock the lock.
+    stands: AtomicBool,
+    stepped: Mutex<Stepped>,
 }
 
 #[derive(Default)]
@@ -74,6 +89,15 @@ struct Stepped {
     next_sleeper: u64,
     /// By deadline, then by who came first.
     sleepers: BTreeMap<(Mono, u64), Waker>,
+    /// Who keeps the machine's timer for all, while somebody does.
+    driver: Option<Driver>,
+}
+
+struct Driver {
+    /// When it will look at the sleepers.
+    rings: Option<Mono>,
+    /// Tells it to look sooner.
+    sooner: Sender<()>,
 }
 
 impl SteppedClock {
@@ -85,7 +109,47 @@ impl SteppedClock {
 
     /// Whether a host has set it, so that it stands still between calls.
     pub fn stands_still(&self) -> bool {
-        self.lock().stands.is_some()
+        self.shared.stands.load(Ordering::Acquire)
+    }
+
+    /// Rings for all sleepers while the clock runs with the machine. Never ends; dropped, each sleeper goes on with a
+    /// timer of its own.
+    pub async fn drive(self) {
+        let (sooner, told) = bounded(1);
+        self.lock().driver = Some(Driver { rings: None, sooner });
+        let _leave = Leave(self.clone());
+        loop {
+            let (due, rings) = self.due();
+            due.into_values().for_each(Waker::wake);
+            let told = async {
+                let _ = told.recv().await;
+            };
+            match rings {
+                Some(at) => {
+                    let timer = self.real.timer(at);
+                    told.or(async move {
+                        timer.await;
+                    })
+                    .await;
+                }
+                None => told.await,
+            }
+        }
+    }
+
+    /// Who has slept long enough, and when to look again.
+    fn due(&self) -> (BTreeMap<(Mono, u64), Waker>, Option<Mono>) {
+        let mut shared = self.lock();
+        if shared.stands.is_some() {
+            return (BTreeMap::new(), None);
+        }
+        let later = shared.sleepers.split_off(&(Mono(self.real.now().0.saturating_add(1)), 0));
+        let due = std::mem::replace(&mut shared.sleepers, later);
+        let rings = shared.sleepers.first_key_value().map(|((at, _), _)| *at);
+        if let Some(driver) = &mut shared.driver {
+            driver.rings = rings;
+        }
+        (due, rings)
     }
 
     /// Sets the wall clock and stops it there. Forwards, deadlines come nearer by as much and those passed ring;
@@ -107,6 +171,7 @@ impl SteppedClock {
         let forward = u64::try_from(wall_then.0.saturating_sub(wall.0)).unwrap_or(0);
         let then = now + Duration::from_millis(forward);
         shared.stands = Some((then, wall_then));
+        self.shared.stands.store(true, Ordering::Release);
         // At the first step all wake: they sleep on the machine's timers and must learn that those are void.
         let later =
             if first { BTreeMap::new() } else { shared.sleepers.split_off(&(Mono(then.0.saturating_add(1)), 0)) };
@@ -117,23 +182,23 @@ impl SteppedClock {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stepped> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.stepped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for SteppedClock {
     fn now(&self) -> Mono {
-        match self.lock().stands {
-            Some((now, _)) => now,
-            None => self.real.now(),
+        if !self.stands_still() {
+            return self.real.now();
         }
+        self.lock().stands.map_or_else(|| self.real.now(), |(now, _)| now)
     }
 
     fn wall(&self) -> Timestamp {
-        match self.lock().stands {
-            Some((_, wall)) => wall,
-            None => self.real.wall(),
+        if !self.stands_still() {
+            return self.real.wall();
         }
+        self.lock().stands.map_or_else(|| self.real.wall(), |(_, wall)| wall)
     }
 
     fn sleep_until(&self, at: Mono) -> BoxFuture<'static, ()> {
@@ -168,14 +233,40 @@ impl Future for Sleep {
             shared.next_sleeper
         });
         let replaced = shared.sleepers.insert((sleep.at, key), cx.waker().clone());
+        let driven = shared.driver.is_some();
+        let sooner = match &mut shared.driver {
+            Some(driver) if stands.is_none() && driver.rings.is_none_or(|rings| sleep.at < rings) => {
+                driver.rings = Some(sleep.at);
+                Some(driver.sooner.clone())
+            }
+            _ => None,
+        };
         drop(shared);
         drop(replaced);
-        if stands.is_some() {
+        if let Some(sooner) = sooner {
+            // A full channel is a driver about to look.
+            let _ = sooner.try_send(());
+        }
+        if stands.is_some() || driven {
             sleep.timer = None;
             return Poll::Pending;
         }
         let timer = sleep.timer.get_or_insert_with(|| clock.real.timer(sleep.at));
         Pin::new(timer).poll(cx).map(|_| ())
+    }
+}
+
+/// Without its driver the clock goes on: everybody wakes once and takes a timer of his own.
+struct Leave(SteppedClock);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let mut shared = self.0.lock();
+        let driver = shared.driver.take();
+        let sleepers = std::mem::take(&mut shared.sleepers);
+        drop(shared);
+        drop(driver);
+        sleepers.into_values().for_each(Waker::wake);
     }
 }
 
@@ -218,6 +309,52 @@ mod tests {
         clock.advance(SECOND);
         assert_eq!((clock.wall(), clock.now() - now), (Timestamp(2_000), SECOND));
         assert!(clock.stands_still());
+    }
+
+    #[test]
+    fn one_driver_rings_for_all() {
+        let clock = SteppedClock::new();
+        let executor = Arc::new(smol::Executor::new());
+        let driver = executor.spawn(clock.clone().drive());
+        let start = clock.now();
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let sleepers: Vec<_> = [40, 10, 30, 20, 3_600_000]
+            .map(|millis| {
+                let (clock, woken) = (clock.clone(), woken.clone());
+                executor.spawn(async move {
+                    let at = start + Duration::from_millis(millis);
+                    clock.sleep_until(at).await;
+                    assert!(clock.now() >= at);
+                    woken.lock().unwrap().push(millis);
+                })
+            })
+            .into();
+        let mut sleepers = sleepers.into_iter();
+        smol::block_on(executor.run(async {
+            for sleeper in sleepers.by_ref().take(4) {
+                sleeper.await;
+            }
+            assert_eq!(*woken.lock().unwrap(), [10, 20, 30, 40]);
+            // Without the driver the last one still sleeps, and a step still reaches it.
+            driver.cancel().await;
+            assert!(clock.lock().driver.is_none());
+            clock.advance(3600 * SECOND);
+            sleepers.next().unwrap().await;
+        }));
+        assert!(clock.lock().sleepers.is_empty());
+    }
+
+    #[test]
+    fn a_sleeper_outlives_the_driver() {
+        let clock = SteppedClock::new();
+        let executor = smol::Executor::new();
+        let driver = executor.spawn(clock.clone().drive());
+        let sleeper = executor.spawn(clock.sleep_until(clock.now() + Duration::from_millis(20)));
+        smol::block_on(executor.run(async {
+            smol::future::yield_now().await;
+            driver.cancel().await;
+            sleeper.await;
+        }));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
     let mut session = Session::new(session_settings, accepted.tls);
     let mut connection = Connection::new(accepted.stream);
-    connection.draining = Some(shared.draining.clone());
+    connection.drain_with(shared.draining.clone());
     let mut host = Host { shared: Arc::clone(&shared), peer: accepted.ends.peer, scram: None, open: None };
     let world = &shared.world;
     let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;

@@ -31,7 +31,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     });
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
     let mut connection = Connection::new(accepted.stream);
-    connection.draining = Some(shared.draining.clone());
+    connection.drain_with(shared.draining.clone());
     let mut desk = Desk { intake: shared.intake(), shared: shared.clone(), ends: accepted.ends, body: None };
     // How it ended is the peer's affair: what was accepted is kept, what was not was not.
     let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut desk).await;

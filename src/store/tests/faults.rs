@@ -1,8 +1,8 @@
 //! What goes wrong: two openers, strange files, failed syncs, jobs that fail within a group.
 
 use super::*;
-use crate::base::limits::{CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX};
 use crate::base::Error;
+use crate::base::limits::{CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX};
 
 #[derive(Default)]
 struct Told(Mutex<Vec<Event>>);
