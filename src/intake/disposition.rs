@@ -157,6 +157,7 @@ mod tests {
             result,
             domain: "b.test".to_owned(),
             selector: "s".to_owned(),
+            algorithm: "rsa-sha256",
             signature_begins: String::new(),
             why: String::new(),
             is_testing: false,
