@@ -242,6 +242,24 @@ pub const DMARC_REPORT_ROWS_MAX: usize = 10_000;
 pub const DMARC_REPORT_DOMAINS_MAX: usize = 5_000;
 /// Rows of all reports of one day.
 pub const DMARC_DAY_ROWS_MAX: usize = 200_000;
+/// Octets of the XML of an aggregate report that came, unpacked: the largest seen have a few million.
+pub const DMARC_REPORT_XML_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// Octets of a letter that is looked into for an aggregate report.
+pub const DMARC_LETTER_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// Parts of such a letter that are tried.
+pub const DMARC_LETTER_ATTACHMENTS_MAX: usize = 4;
+/// Files in a zip archive that are looked at.
+pub const ZIP_ENTRIES_MAX: usize = 64;
+/// Depth of elements in an aggregate report; the standards' has seven.
+pub const DMARC_REPORT_NESTING_MAX: usize = 32;
+/// Octets of text in one element of an aggregate report; the rest is passed over.
+pub const DMARC_REPORT_FIELD_OCTETS_MAX: usize = 4_096;
+/// Rows of an aggregate report that came.
+pub const DMARC_REPORT_READ_ROWS_MAX: usize = 50_000;
+/// Signatures, SPF results or reasons of one row; RFC 9990 §3.1.4 asks for no more than 100 signatures.
+pub const DMARC_ROW_RESULTS_MAX: usize = 100;
+/// Errors an aggregate report may tell of.
+pub const DMARC_REPORT_ERRORS_MAX: usize = 10;
 /// Seconds aggregate reports others sent us are kept: a year and a bit, so that a season can be compared with the last.
 pub const DMARC_REPORT_KEEP_SECONDS: u64 = 400 * 86_400;
 /// Domains of one From that DMARC is evaluated for; a message with more fails (RFC 7489 §6.6.1).

@@ -2,5 +2,13 @@
 //! RFC 9990), as data, as XML and as the letters they travel in. Knows no I/O.
 
 mod aggregate;
+mod letter;
+mod pack;
+mod parse;
+mod write;
 
 pub use aggregate::{AggregateReport, Checked, Disposition, Period, PublishedPolicy, Reason, ReasonKind, Row};
+pub use letter::{Letter, read};
+pub use pack::{gzip, unpack};
+pub use parse::{NoReport, parse};
+pub use write::write;
