@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The files the header is made of, in its order.
-const SOURCES: [&str; 22] = [
+const SOURCES: [&str; 23] = [
     "object", "result", "error", "buf", "library", "property", "engine", "account", "cursor", "message", "submit",
-    "queue", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver", "mailauth", "close",
+    "queue", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver", "mailauth", "hooks", "close",
 ];
 
 #[allow(clippy::disallowed_macros, reason = "this is how a build script speaks to cargo")]
@@ -224,7 +224,7 @@ fn with_inits(text: &str) -> String {
 fn zero(field: &str) -> &'static str {
     if field.contains('[') {
         "{ 0 }"
-    } else if field.contains('*') {
+    } else if field.contains('*') || field.starts_with("mailcore_hook_function ") {
         "NULL"
     } else if field.starts_with("mailcore_buf ") {
         "{ NULL, 0 }"

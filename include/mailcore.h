@@ -92,6 +92,12 @@ The library prints nothing, handles no signals, never ends the process.
 /** Events kept for a host that does not pull them. */
 #define MAILCORE_KEY_EVENTS_CAPACITY "events.capacity"
 
+/** How long the host may think about a question before the peer is told to try again, in milliseconds. */
+#define MAILCORE_KEY_HOOK_TIMEOUT_MS "hook.timeout_ms"
+
+/** Threads on which the host's hook functions run. */
+#define MAILCORE_KEY_HOOK_THREADS "hook.threads"
+
 /** Largest message taken, in octets. */
 #define MAILCORE_KEY_MESSAGE_OCTETS_MAX "message.octets_max"
 
@@ -693,6 +699,18 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_EVENT_OTHER 14
 
 /**
+ * A peer waits for the host's answer by mailcore_reply(). subject: request id; code: MAILCORE_HOOK_ and where;
+ * count: recipients. It is never dropped, but taken back when nobody waits any more.
+ */
+#define MAILCORE_EVENT_REQUEST 15
+
+/**
+ * A hook gave no answer, or none that can be used: the peer was told to try again later. code: MAILCORE_HOOK_ and
+ * where.
+ */
+#define MAILCORE_EVENT_HOOK_FAILED 16
+
+/**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
  * explanation: after a fail, what the domain has to say about it.
  */
@@ -807,6 +825,46 @@ The library prints nothing, handles no signals, never ends the process.
  * mailcore_origin.checks: the chain of ARC.
  */
 #define MAILCORE_CHECK_ARC 16
+
+/**
+ * The hook at the end of a message: it is complete and judged, the peer waits for its reply.
+ */
+#define MAILCORE_HOOK_DATA 1
+
+/**
+ * The hook for each recipient that is taken: the peer waits for the reply to RCPT.
+ */
+#define MAILCORE_HOOK_RCPT 2
+
+/**
+ * As the engine's own policy says: what a verdict is set up with.
+ */
+#define MAILCORE_ACTION_POLICY 0
+
+/**
+ * Accepted, whatever the engine's own policy says.
+ */
+#define MAILCORE_ACTION_ACCEPT 1
+
+/**
+ * Accepted, into the Junk mailbox of the recipients here. Messages only.
+ */
+#define MAILCORE_ACTION_JUNK 2
+
+/**
+ * Refused for good: reply code 550 where smtp_code is 0.
+ */
+#define MAILCORE_ACTION_REJECT 3
+
+/**
+ * Refused for now, the peer tries again: reply code 451 where smtp_code is 0.
+ */
+#define MAILCORE_ACTION_DEFER 4
+
+/**
+ * Accepted for the address in redirect in place of all recipients. Messages only.
+ */
+#define MAILCORE_ACTION_REDIRECT 5
 
 /**
  * Octets that the caller owns and gives back with mailcore_buf_free. Behind the last one stands a NUL, so
@@ -1181,7 +1239,7 @@ typedef struct {
      */
     uint32_t type;
     /**
-     * Counts up by one from 1; a gap means that events were dropped.
+     * Counts up by one from 1; a gap means that events were dropped, or requests taken back.
      */
     uint64_t seq;
     /**
@@ -1405,6 +1463,151 @@ typedef struct {
 
 /** What a mailcore_evidence is set up with. */
 #define MAILCORE_EVIDENCE_INIT { (uint32_t)sizeof(mailcore_evidence), 0, NULL, NULL, NULL, NULL, 0 }
+
+/**
+ * What a hook is asked. All of it belongs to the library and is gone when the hook returns.
+ */
+typedef struct {
+    /**
+     * How many octets of this struct the library knows.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_HOOK_ and where.
+     */
+    uint32_t hook;
+    /**
+     * The engine.
+     */
+    mailcore_engine engine;
+    /**
+     * MAILCORE_SERVICE_ and where the peer called.
+     */
+    uint32_t service;
+    /**
+     * What becomes of it with MAILCORE_ACTION_POLICY: MAILCORE_ACTION_ACCEPT, _JUNK or _REJECT.
+     */
+    uint32_t policy;
+    /**
+     * The message as the peer sent it, to be read like any other; 0 with MAILCORE_HOOK_RCPT.
+     */
+    mailcore_message message;
+    /**
+     * Octets of the message, or what the peer announced; 0 where it did not.
+     */
+    uint64_t size;
+    /**
+     * The peer's IP address.
+     */
+    const char *peer;
+    /**
+     * The name it gave itself.
+     */
+    const char *helo;
+    /**
+     * Version of TLS, "TLSv1.3", or NULL.
+     */
+    const char *tls;
+    /**
+     * The account that has logged in, or NULL.
+     */
+    const char *account;
+    /**
+     * The reverse-path; empty for the null one.
+     */
+    const char *from;
+    /**
+     * The recipients; with MAILCORE_HOOK_RCPT the one in question.
+     */
+    const char *const *to;
+    /**
+     * How many recipients there are.
+     */
+    size_t to_count;
+    /**
+     * All of this and more as a JSON object, as in the detail of a request event.
+     */
+    const char *detail;
+    /**
+     * What the checks of the message came to; NULL with MAILCORE_HOOK_RCPT and for mail that is not checked.
+     */
+    const mailcore_verdicts *verdicts;
+} mailcore_question;
+
+/** What a mailcore_question is set up with. */
+#define MAILCORE_QUESTION_INIT { (uint32_t)sizeof(mailcore_question), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+
+/**
+ * What the host decides. Set it up with MAILCORE_VERDICT_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_verdict), set by MAILCORE_VERDICT_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_ACTION_ and what becomes of it.
+     */
+    uint32_t action;
+    /**
+     * Reply code of a refusal: 4yz to defer, 5yz to reject, not 421; 0 for the usual one.
+     */
+    int32_t smtp_code;
+    /**
+     * Enhanced status code of a refusal, "5.7.1", of the reply code's class; empty for the usual one.
+     */
+    char enhanced[12];
+    /**
+     * Text of a refusal, or NULL: at most 10 lines of 480 octets with LF between them, no control characters.
+     * Peers that did not ask for UTF-8 get ? for what is not ASCII.
+     */
+    const char *text;
+    /**
+     * The address for MAILCORE_ACTION_REDIRECT.
+     */
+    const char *redirect;
+} mailcore_verdict;
+
+/** What a mailcore_verdict is set up with. */
+#define MAILCORE_VERDICT_INIT { (uint32_t)sizeof(mailcore_verdict), 0, 0, { 0 }, NULL, NULL }
+
+/**
+ * A hook. It runs on a thread of the library's and under no lock; it may block until the property hook.timeout_ms
+ * is over, and then counts as not answered. It sets *verdict, which is set up already, and returns 0; anything
+ * else means that it cannot say. Texts it puts into *verdict must outlive its return: not on its own stack.
+ * Without an answer that can be used the peer is told to try again later, and the host by an event. It may call the
+ * functions marked [hook-ok], and must not leave by longjmp or exception.
+ */
+typedef int32_t (*mailcore_hook_function)(const mailcore_question *question, mailcore_verdict *verdict, void *user);
+
+/**
+ * Which decisions the host wants to make, and how it is asked. Set it up with MAILCORE_HOOKS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_hooks), set by MAILCORE_HOOKS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * Bits MAILCORE_HOOK_: asked by a MAILCORE_EVENT_REQUEST, answered by mailcore_reply().
+     */
+    uint32_t as_events;
+    /**
+     * Asked about messages, or NULL.
+     */
+    mailcore_hook_function data;
+    /**
+     * Asked about recipients, or NULL.
+     */
+    mailcore_hook_function rcpt;
+    /**
+     * Given to the functions as it is. Must be valid until mailcore_close() has returned, and the last function.
+     */
+    void *user;
+} mailcore_hooks;
+
+/** What a mailcore_hooks is set up with. */
+#define MAILCORE_HOOKS_INIT { (uint32_t)sizeof(mailcore_hooks), 0, NULL, NULL, NULL }
 
 #ifdef __cplusplus
 extern "C" {
@@ -1778,7 +1981,7 @@ int32_t mailcore_message_open(mailcore_handle from,
 /**
  * Reads octets of a message.
  *
- * [disk] A new message can be read once it was submitted or appended.
+ * [disk] [hook-ok] A new message can be read once it was submitted or appended.
  *
  * @param message  the message
  * @param offset  where to begin, 0 for its first octet
@@ -2090,6 +2293,25 @@ int32_t mailcore_events_next(mailcore_engine engine,
                              mailcore_error *err);
 
 /**
+ * Takes the next request, past the events in front of it, which stay.
+ *
+ * [wait] As mailcore_events_next(), for a thread of the host's that does nothing but answer.
+ *
+ * @param engine  the engine
+ * @param timeout_ms  how long to wait: -1 for ever, 0 not at all
+ * @param event  takes the request, a MAILCORE_EVENT_REQUEST
+ * @param err  takes what went wrong, or NULL
+ * @returns 1 for a request, 0 when there was none in time, MAILCORE_E_STATE when the engine has stopped and
+ * there will be none, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_requests_next(mailcore_engine engine,
+                               int32_t timeout_ms,
+                               mailcore_event *event,
+                               mailcore_error *err);
+
+/**
  * Frees what an event holds and sets it to zero, its size apart.
  *
  * [nowait] [hook-ok] A second call does nothing. NULL is allowed.
@@ -2254,6 +2476,64 @@ int32_t mailcore_dmarc_evaluate(mailcore_resolver resolver,
                                 const mailcore_evidence *evidence,
                                 mailcore_verdicts *verdicts,
                                 mailcore_error *err);
+
+/**
+ * Says which decisions the host wants to make. Before the start.
+ *
+ * [nowait] The host is asked about all mail that comes over SMTP, submission and LMTP; mail that it submits itself
+ * is its own decision. A second call takes the place of the first.
+ *
+ * @param engine  the engine
+ * @param hooks  which, and how; needed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INVALID (asked both ways, or
+ * an unknown bit), MAILCORE_E_STATE (the engine has started)
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_engine_set_hooks(mailcore_engine engine,
+                                  const mailcore_hooks *hooks,
+                                  mailcore_error *err);
+
+/**
+ * Answers a request.
+ *
+ * [nowait] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
+ * an error other than MAILCORE_E_STATE the request still waits.
+ *
+ * @param engine  the engine
+ * @param request  the subject of a MAILCORE_EVENT_REQUEST
+ * @param verdict  the answer; needed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no
+ * such action, not for a recipient, code or text that cannot be sent), MAILCORE_E_NOT_FOUND (no such request, or a
+ * redirection to a user who is not here), MAILCORE_E_STATE (nobody waits any more, or the engine has no hooks)
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_reply(mailcore_engine engine,
+                       uint64_t request,
+                       const mailcore_verdict *verdict,
+                       mailcore_error *err);
+
+/**
+ * Opens the message that a request is about, for reading: as the peer sent it, without fields of ours.
+ *
+ * [nowait] [hook-ok] It can be read until it is closed, also after the answer.
+ *
+ * @param engine  the engine
+ * @param request  the subject of a MAILCORE_EVENT_REQUEST
+ * @param message  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOT_FOUND (no such request, or about a recipient),
+ * MAILCORE_E_STATE (nobody waits any more, or the engine has no hooks), MAILCORE_E_LIMIT
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_request_open(mailcore_engine engine,
+                              uint64_t request,
+                              mailcore_message *message,
+                              mailcore_error *err);
 
 /**
  * Wakes the calls of other threads that wait on this handle: they return MAILCORE_E_INTERRUPTED.

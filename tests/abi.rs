@@ -100,7 +100,7 @@ macro_rules! offset {
 
 macro_rules! layout {
     ($($name:ident { $($field:tt),+ })+) => {{
-        use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, listen::*, mailauth::*, property::*, queue::*};
+        use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, hooks::*, listen::*, mailauth::*, property::*, queue::*};
         use ffi::{resolver::*, submit::*, verdict::*};
         let mut text = String::new();
         $(
@@ -131,6 +131,10 @@ fn structs_lie_as_c_sees_them() {
         mailcore_resolver_options { struct_size, timeout_ms, server, zone }
         mailcore_origin { struct_size, checks, ip, helo, mail_from, receiver, time_ms }
         mailcore_evidence { struct_size, spf_result, spf_domain, from_domain, dkim_results, dkim_domains, dkim_count }
+        mailcore_question { struct_size, hook, engine, service, policy, message, size, peer, helo, tls, account, from,
+            to, to_count, detail, verdicts }
+        mailcore_verdict { struct_size, action, smtp_code, enhanced, text, redirect }
+        mailcore_hooks { struct_size, as_events, data, rcpt, user }
         mailcore_event { struct_size, type, seq, time_ms, subject, code, count, detail }
     };
     let mut source = "#include <mailcore.h>\n#include <stdio.h>\nint main(void) {\n".to_owned();
@@ -225,6 +229,17 @@ fn c_programs_do_what_they_say() {
         let folder = folder(&format!("c-{}", source.file_stem().expect("name").to_string_lossy()));
         let Some(program) = compile(&source, &folder) else { return };
         run(command(&program).current_dir(&folder));
+    }
+}
+
+#[test]
+fn hooks_can_be_written_in_cplusplus() {
+    let Some(compiler) = tool("c++", "hooks in C++") else { return };
+    for standard in ["c++11", "c++17"] {
+        let mut command = Command::new(&compiler);
+        command.args([&format!("-std={standard}"), "-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
+        command.arg("-fsyntax-only").arg("-I").arg(root().join("include")).arg(root().join("tests/abi/hooks.c"));
+        run(&mut command);
     }
 }
 

@@ -44,6 +44,8 @@ int main(void)
     mailcore_delivery delivery = MAILCORE_DELIVERY_INIT;
     mailcore_listen_options options = MAILCORE_LISTEN_OPTIONS_INIT;
     mailcore_property property = MAILCORE_PROPERTY_INIT;
+    mailcore_hooks hooks = MAILCORE_HOOKS_INIT;
+    mailcore_verdict verdict = MAILCORE_VERDICT_INIT;
     mailcore_buf buf = {NULL, 0};
     mailcore_resolver_options resolver_options = MAILCORE_RESOLVER_OPTIONS_INIT;
     mailcore_origin origin = MAILCORE_ORIGIN_INIT;

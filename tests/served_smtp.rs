@@ -89,6 +89,7 @@ impl House {
         };
         let (drain, draining) = smol::channel::bounded(1);
         let shared = Arc::new(Shared {
+            host: None,
             logins: Arc::new(Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
             world,

@@ -90,6 +90,7 @@ impl Stage {
             ..Settings::default()
         };
         let shared = Arc::new(Shared {
+            host: None,
             logins: Arc::new(Logins::new(&*server.entropy)),
             maildrops: Arc::new(Maildrops::default()),
             settings: Arc::new(settings),

@@ -453,7 +453,7 @@ fn shared(
     draining: smol::channel::Receiver<()>,
 ) -> Shared {
     let (settings, events, maildrops) = (Arc::new(settings), Arc::new(Silence), Arc::default());
-    Shared { world, store, settings, events, logins, maildrops, draining }
+    Shared { world, store, settings, events, host: None, logins, maildrops, draining }
 }
 
 /// No network and no names; TLS that changes nothing.

@@ -151,7 +151,12 @@ impl Fixture<Session> for World {
     fn answer(&mut self, ask: Ask, told: &mut Vec<String>) -> Answer {
         match ask {
             Ask::Sender(client, envelope) => Answer::Verdict(self.sender(&client, &envelope)),
-            Ask::Recipient(client, recipient, _) => Answer::Verdict(self.recipient(&client, &recipient)),
+            Ask::Recipient(client, envelope) => {
+                let [recipient] = &envelope.recipients[..] else {
+                    panic!("one recipient is asked about: {envelope:?}")
+                };
+                Answer::Verdict(self.recipient(&client, recipient))
+            }
             Ask::Login(user, password) => {
                 let account = self.account(&user).filter(|_| password.expose() == b"secret");
                 told.push(format!("login {user} {}", account.is_some()));

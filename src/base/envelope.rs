@@ -21,6 +21,21 @@ pub struct Envelope {
     pub size_declared: Option<u64>,
 }
 
+impl Envelope {
+    /// The same for one recipient alone.
+    pub fn for_one(&self, recipient: Recipient) -> Envelope {
+        Envelope {
+            reverse_path: self.reverse_path.clone(),
+            recipients: vec![recipient],
+            body: self.body,
+            smtputf8: self.smtputf8,
+            envelope_id: self.envelope_id.clone(),
+            returns: self.returns,
+            size_declared: self.size_declared,
+        }
+    }
+}
+
 /// One forward-path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {

@@ -87,6 +87,21 @@ pub enum Event {
         /// What happened.
         text: String,
     },
+    /// The host is asked for a decision, and a peer waits for it: never dropped, and taken back when nobody waits
+    /// any more.
+    Request {
+        /// What the answer is given to.
+        id: u64,
+        /// `rcpt`, `data`
+        hook: &'static str,
+    },
+    /// The host was asked for a decision and gave none that can be used: the peer was told to try again later.
+    HookFailed {
+        /// `rcpt`, `data`
+        hook: &'static str,
+        /// Why.
+        text: String,
+    },
     /// Something inside broke and was contained.
     Fatal {
         /// What.

@@ -359,6 +359,14 @@ pub const TLS_INPUT_IDLE_OCTETS: usize = 4 * 1024;
 pub const SESSIONS_PER_LISTENER_MAX: usize = 2_000;
 /// Sessions from one peer address at a time.
 pub const SESSIONS_PER_PEER_MAX: usize = 200;
+/// Milliseconds the host may think about a question while a peer waits; peers wait 600 s (RFC 5321 §4.5.3.2.6).
+pub const HOOK_WAIT_MILLISECONDS: u64 = 10_000;
+/// Threads on which the host's functions run: those that may block at a time.
+pub const HOOK_LANES: usize = 4;
+/// Octets of a line of the host's reply text: with code and status a line stays within 512 (RFC 5321 §4.5.3.1.5).
+pub const HOOK_REPLY_LINE_OCTETS_MAX: usize = 480;
+/// Lines of the host's reply text: a person reads it in a bounce.
+pub const HOOK_REPLY_LINES_MAX: usize = 10;
 /// Events kept for a host that does not pull them.
 pub const EVENTS_MAX: usize = 10_000;
 /// Computing jobs (password hashes) waiting for a thread before callers wait to hand theirs in.
@@ -397,5 +405,7 @@ const _: () = {
     assert!(POP3_READ_AHEAD_OCTETS_MAX >= CHUNK_OCTETS_MAX);
     assert!(IMAP_IDLE_SECONDS >= 1_800);
     assert!(MESSAGE_OCTETS_MAX > 25 * 1024 * 1024);
+    assert!(HOOK_WAIT_MILLISECONDS < SMTP_CLIENT_FINAL_WAIT_SECONDS * 1_000);
+    assert!("550-5.999.999 ".len() + HOOK_REPLY_LINE_OCTETS_MAX + 2 <= 512);
     assert!(COMMIT_OCTETS_MAX > BODY_IN_MEMORY_OCTETS_MAX as u64);
 };

@@ -226,6 +226,20 @@ pub enum Service {
 }
 
 impl Service {
+    /// Its name, as hosts write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Mx => "mx",
+            Service::Submission => "submission",
+            Service::Submissions => "submissions",
+            Service::Lmtp => "lmtp",
+            Service::Imap => "imap",
+            Service::Imaps => "imaps",
+            Service::Pop3 => "pop3",
+            Service::Pop3s => "pop3s",
+        }
+    }
+
     /// Whether TLS starts with the first octet (RFC 8314).
     pub fn implicit_tls(self) -> bool {
         matches!(self, Service::Submissions | Service::Imaps | Service::Pop3s)

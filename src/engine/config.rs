@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::base::limits;
 use crate::base::settings::Settings;
@@ -28,6 +29,10 @@ pub struct Config {
     pub dnssec: bool,
     /// Events kept for a host that does not pull them.
     pub events_max: usize,
+    /// How long the host may think about a question.
+    pub hook_wait: Duration,
+    /// Threads on which the host's functions run.
+    pub hook_lanes: usize,
     /// Whether the clock stands still from the first moment on, until the host moves it.
     pub clock_by_host: bool,
     /// Whether a certificate is minted where the host gives none, so that TLS is offered at all.
@@ -46,6 +51,8 @@ impl Config {
             dns_host_only: false,
             dnssec: false,
             events_max: limits::EVENTS_MAX,
+            hook_wait: Duration::from_millis(limits::HOOK_WAIT_MILLISECONDS),
+            hook_lanes: limits::HOOK_LANES,
             clock_by_host: false,
             self_signed: true,
         }

@@ -3,7 +3,8 @@
 //! The descriptor is readable exactly while the queue holds an event or is closed; only [`EventQueue`]
 //! reads and writes it, one octet at most stands in it. A host polls it (poll, select, epoll, kqueue) and
 //! never reads it. When the host is too slow, further events are counted and reported as `Overflow` once
-//! there is room again: what was queued first stays in order.
+//! there is room again: what was queued first stays in order. Requests, which somebody waits for, are never
+//! dropped: there are as many as sessions that wait, and each is taken back when its session does no more.
 
 use std::collections::VecDeque;
 use std::io::{PipeReader, PipeWriter, Read, Write};
@@ -19,7 +20,7 @@ use crate::base::{Result, Timestamp};
 /// An event with its place and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// Counts up by one from 1; a gap means that events were dropped.
+    /// Counts up by one from 1; a gap means that events were dropped, or requests taken back.
     pub sequence: u64,
     /// When it was said.
     pub at: Timestamp,
@@ -34,10 +35,15 @@ pub struct EventQueue {
     state: Mutex<State>,
     wake: Sender<()>,
     woken: Receiver<()>,
+    /// The same for those who wait for requests only.
+    wake_request: Sender<()>,
+    woken_request: Receiver<()>,
 }
 
 struct State {
     queue: VecDeque<Said>,
+    /// Requests, beside the queue: no capacity, and found without a search.
+    requests: VecDeque<(u64, Said)>,
     sequence: u64,
     dropped: u64,
     closed: bool,
@@ -50,19 +56,60 @@ impl EventQueue {
     /// An empty queue for at most `capacity` events.
     pub fn new(clock: Arc<dyn Clock>, capacity: usize) -> Result<Arc<EventQueue>> {
         let (reader, writer) = std::io::pipe()?;
-        let state =
-            State { queue: VecDeque::new(), sequence: 0, dropped: 0, closed: false, readable: false, reader, writer };
-        let (wake, woken) = bounded(1);
-        Ok(Arc::new(EventQueue { clock, capacity, state: Mutex::new(state), wake, woken }))
+        let state = State {
+            queue: VecDeque::new(),
+            requests: VecDeque::new(),
+            sequence: 0,
+            dropped: 0,
+            closed: false,
+            readable: false,
+            reader,
+            writer,
+        };
+        let state = Mutex::new(state);
+        let ((wake, woken), (wake_request, woken_request)) = (bounded(1), bounded(1));
+        Ok(Arc::new(EventQueue { clock, capacity, state, wake, woken, wake_request, woken_request }))
     }
 
     /// The next event if there is one now. `Ok(None)`: none; the second value says whether the queue is
     /// closed, so that none will come.
     pub fn try_next(&self) -> (Option<Said>, bool) {
         let mut state = lock(&self.state);
-        let said = state.queue.pop_front().or_else(|| state.overflow(self.clock.wall()));
+        let request_first = match (state.queue.front(), state.requests.front()) {
+            (Some(said), Some((_, request))) => request.sequence < said.sequence,
+            (queued, _) => queued.is_none(),
+        };
+        let request = if request_first { state.requests.pop_front() } else { None };
+        let said = request.map(|(_, request)| request).or_else(|| state.queue.pop_front());
+        let said = said.or_else(|| state.overflow(self.clock.wall()));
         state.settle();
         (said, state.closed)
+    }
+
+    /// The next request if there is one now, past the events in front of it; otherwise as [`EventQueue::try_next`].
+    pub fn try_next_request(&self) -> (Option<Said>, bool) {
+        let mut state = lock(&self.state);
+        let request = state.requests.pop_front().map(|(_, request)| request);
+        state.settle();
+        (request, state.closed)
+    }
+
+    /// Waits for the next request; `None` once the queue is closed.
+    pub async fn next_request(&self) -> Option<Said> {
+        loop {
+            match self.try_next_request() {
+                (None, false) => {}
+                (said, _) => {
+                    if !lock(&self.state).requests.is_empty() {
+                        let _ = self.wake_request.try_send(());
+                    }
+                    return said;
+                }
+            }
+            if self.woken_request.recv().await.is_err() {
+                return None;
+            }
+        }
     }
 
     /// Waits for the next event; `None` once the queue is closed and empty.
@@ -72,7 +119,7 @@ impl EventQueue {
                 (None, false) => {}
                 (said, _) => {
                     // Another thread may wait too: pass the wake-up on while there is something left.
-                    if !lock(&self.state).queue.is_empty() {
+                    if !lock(&self.state).is_empty() {
                         let _ = self.wake.try_send(());
                     }
                     return said;
@@ -98,6 +145,32 @@ impl EventQueue {
         state.settle();
         drop(state);
         self.wake.close();
+        self.wake_request.close();
+    }
+
+    /// Says that the host is asked something, whatever else waits.
+    pub(super) fn request(&self, id: u64, hook: &'static str) {
+        let at = self.clock.wall();
+        let mut state = lock(&self.state);
+        if state.closed {
+            return;
+        }
+        state.sequence += 1;
+        let sequence = state.sequence;
+        state.requests.push_back((id, Said { sequence, at, event: Event::Request { id, hook } }));
+        state.settle();
+        drop(state);
+        let _ = self.wake.try_send(());
+        let _ = self.wake_request.try_send(());
+    }
+
+    /// Takes back a request that the host has not taken.
+    pub(super) fn withdraw(&self, id: u64) {
+        let mut state = lock(&self.state);
+        if let Some(at) = state.requests.iter().position(|(waiting, _)| *waiting == id) {
+            state.requests.remove(at);
+            state.settle();
+        }
     }
 }
 
@@ -147,9 +220,14 @@ impl State {
         (dropped > 0).then_some(Said { sequence: self.sequence, at, event: Event::Overflow { dropped } })
     }
 
+    /// Whether neither an event nor a request waits.
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.requests.is_empty()
+    }
+
     /// Brings the descriptor in step with the queue.
     fn settle(&mut self) {
-        let readable = self.closed || !self.queue.is_empty() || self.dropped > 0;
+        let readable = self.closed || !self.is_empty() || self.dropped > 0;
         if readable == self.readable {
             return;
         }

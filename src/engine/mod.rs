@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod checks;
 pub mod config;
 pub mod events;
+pub mod hooks;
 pub mod interrupt;
 pub mod keys;
 pub mod listen;
@@ -23,6 +24,7 @@ mod start;
 
 pub use config::Config;
 pub use events::{EventQueue, Said};
+pub use hooks::{Hook, Hooks};
 pub use interrupt::Interrupt;
 pub use listen::ListenerId;
 
@@ -33,6 +35,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 use smol::channel::{Receiver, Sender};
 
+use self::hooks::Questions;
 use self::interrupt::lock;
 use self::keys::Value;
 use self::listen::Listening;
@@ -67,6 +70,9 @@ pub(super) struct State {
     listener_last: u64,
     drain: Option<Drain>,
     runner: Option<Task<()>>,
+    hooks: Hooks,
+    /// Stays after the stop, so that late answers are told from those to nothing.
+    questions: Option<Arc<Questions>>,
 }
 
 /// How stopping is told, and how it is known to be over.
@@ -125,6 +131,8 @@ impl Engine {
             listener_last: 0,
             drain: None,
             runner: None,
+            hooks: Hooks::default(),
+            questions: None,
         };
         Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, state: Mutex::new(state) }) })
     }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use smol::channel::bounded;
 use smol::future::FutureExt;
 
+use super::hooks::{Desk, Questions};
 use super::interrupt::lock;
 use super::{Config, Drain, Engine, Inner, Phase};
 use crate::base::event::{Event, EventSink};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, Settings};
+use crate::intake::hook::Host;
 use crate::net::identity;
 use crate::server::Shared;
 use crate::server::accounts::Logins;
@@ -51,10 +53,14 @@ impl Engine {
         }
         let (begin, draining) = bounded(1);
         let (alive, ended) = bounded(1);
+        let settings = Arc::new(config.settings.clone());
+        let questions = self.open_questions(config, &settings);
+        let host = questions.clone().map(|questions| Arc::new(Desk(questions)) as Arc<dyn Host>);
         let shared = Arc::new(Shared {
             world: inner.world.clone(),
             store: inner.store.clone(),
-            settings: Arc::new(config.settings.clone()),
+            settings,
+            host,
             events: Arc::clone(&inner.events) as Arc<dyn EventSink>,
             logins: Arc::new(Logins::new(&*inner.world.entropy)),
             maildrops: Arc::default(),
@@ -70,9 +76,22 @@ impl Engine {
         let runner = crate::queue::runner::start(queue);
         let mut state = lock(&inner.state);
         state.runner = Some(runner);
+        state.questions = questions;
         state.shared = Some(shared);
         state.drain = Some(Drain { _begin: begin, alive, ended });
         Ok(())
+    }
+
+    /// Where the host is asked, if it wants to be.
+    fn open_questions(&self, config: &Config, settings: &Arc<Settings>) -> Option<Arc<Questions>> {
+        let inner = &self.inner;
+        let hooks = lock(&inner.state).hooks.clone();
+        if hooks.recipient.is_none() && hooks.message.is_none() {
+            return None;
+        }
+        let rooms = (inner.store.clone(), Arc::clone(settings));
+        let limits = (config.hook_wait, config.hook_lanes);
+        Some(Questions::open(&inner.world, Arc::clone(&inner.events), rooms, hooks, limits))
     }
 
     /// Serves with a certificate of our own, the same one after a restart: better than no TLS, since other
@@ -109,16 +128,21 @@ impl Engine {
 
 impl Inner {
     async fn stop(&self, timeout: Duration) {
-        let (listeners, drain, runner, shared) = {
+        let (listeners, drain, runner, shared, questions) = {
             let mut state = lock(&self.state);
             if state.phase != Phase::Running {
                 state.phase = Phase::Stopped;
                 return;
             }
             state.phase = Phase::Stopped;
-            (std::mem::take(&mut state.listeners), state.drain.take(), state.runner.take(), state.shared.take())
+            let listeners = std::mem::take(&mut state.listeners);
+            let questions = state.questions.clone();
+            (listeners, state.drain.take(), state.runner.take(), state.shared.take(), questions)
         };
         drop((listeners, shared));
+        if let Some(questions) = questions {
+            questions.close();
+        }
         if let Some(Drain { _begin, alive, ended }) = drain {
             drop((_begin, alive));
             let clock = self.real.host_clock();

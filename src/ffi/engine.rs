@@ -71,6 +71,16 @@ impl EngineSeat {
             (None, false) => self.wait(timeout, async { Ok(events.next().await) }),
         }
     }
+
+    /// The next request: `Ok(None)` once there will be none.
+    pub fn next_request(&self, timeout: Option<Duration>) -> Result<Option<Said>> {
+        let events = self.engine.events();
+        match events.try_next_request() {
+            (Some(said), _) => Ok(Some(said)),
+            (None, true) => Ok(None),
+            (None, false) => self.wait(timeout, async { Ok(events.next_request().await) }),
+        }
+    }
 }
 
 /// Opens an engine on a store.

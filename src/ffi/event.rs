@@ -1,8 +1,12 @@
 //! Events: what happened, pulled by the host.
 
+use std::time::Duration;
+
 use super::buf::mailcore_buf;
-use super::engine::duration;
+use super::engine::{EngineSeat, duration};
 use super::error::mailcore_error;
+use super::hooks;
+use super::json::Json;
 use super::object::{self, mailcore_engine};
 use super::panic::wall;
 use super::record::{self, Record};
@@ -10,7 +14,9 @@ use super::result::{Failure, MAILCORE_E_STATE};
 use super::text::give;
 use crate::base::ErrorKind;
 use crate::base::event::{Event, Outcome};
+use crate::engine::Engine;
 use crate::engine::events::Said;
+use crate::intake::hook::Point;
 
 /// The engine is ready: all that was asked for listens.
 pub const MAILCORE_EVENT_STARTED: u32 = 1;
@@ -40,6 +46,12 @@ pub const MAILCORE_EVENT_FATAL: u32 = 12;
 pub const MAILCORE_EVENT_OVERFLOW: u32 = 13;
 /// An event of a kind that this header does not name; detail has it.
 pub const MAILCORE_EVENT_OTHER: u32 = 14;
+/// A peer waits for the host's answer by mailcore_reply(). subject: request id; code: MAILCORE_HOOK_ and where;
+/// count: recipients. It is never dropped, but taken back when nobody waits any more.
+pub const MAILCORE_EVENT_REQUEST: u32 = 15;
+/// A hook gave no answer, or none that can be used: the peer was told to try again later. code: MAILCORE_HOOK_ and
+/// where.
+pub const MAILCORE_EVENT_HOOK_FAILED: u32 = 16;
 
 /// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
 #[repr(C)]
@@ -49,7 +61,7 @@ pub struct mailcore_event {
     pub struct_size: u32,
     /// MAILCORE_EVENT_ and what happened.
     pub r#type: u32,
-    /// Counts up by one from 1; a gap means that events were dropped.
+    /// Counts up by one from 1; a gap means that events were dropped, or requests taken back.
     pub seq: u64,
     /// When, in milliseconds since 1970, UTC, on the engine's clock.
     pub time_ms: i64,
@@ -121,25 +133,74 @@ pub unsafe extern "C" fn mailcore_events_next(
         let seat = object::engine(engine)?;
         // SAFETY: the caller gives NULL or a struct with its size.
         let mut old = unsafe { record::read(event.cast_const()) }?;
-        let timeout = duration(timeout_ms);
-        let said = match seat.next_event(timeout) {
+        // SAFETY: read above.
+        unsafe { take(&seat, timeout_ms, EngineSeat::next_event, event, &mut old) }
+    })
+}
+
+/// Takes the next request, past the events in front of it, which stay.
+///
+/// [wait] As mailcore_events_next(), for a thread of the host's that does nothing but answer.
+///
+/// @param engine  the engine
+/// @param timeout_ms  how long to wait: -1 for ever, 0 not at all
+/// @param event  takes the request, a MAILCORE_EVENT_REQUEST
+/// @param err  takes what went wrong, or NULL
+/// @returns 1 for a request, 0 when there was none in time, MAILCORE_E_STATE when the engine has stopped and
+/// there will be none, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INTERRUPTED
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_requests_next(
+    engine: mailcore_engine,
+    timeout_ms: i32,
+    event: *mut mailcore_event,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::engine(engine)?;
+        // SAFETY: the caller gives NULL or a struct with its size.
+        let mut old = unsafe { record::read(event.cast_const()) }?;
+        // SAFETY: read above.
+        unsafe { take(&seat, timeout_ms, EngineSeat::next_request, event, &mut old) }
+    })
+}
+
+/// How the next event is waited for.
+type Next = fn(&EngineSeat, Option<Duration>) -> crate::base::Result<Option<Said>>;
+
+/// Puts the next event in the place of `old`, which is what stands in `*event`.
+///
+/// # Safety
+/// `event` points to a struct with its size, zero or filled by an earlier call.
+unsafe fn take(
+    seat: &EngineSeat,
+    timeout_ms: i32,
+    next: Next,
+    event: *mut mailcore_event,
+    old: &mut mailcore_event,
+) -> Result<i32, Failure> {
+    let mut new = loop {
+        let said = match next(seat, duration(timeout_ms)) {
             Ok(Some(said)) => said,
             Ok(None) => return Err(Failure::new(MAILCORE_E_STATE, "the engine has stopped: no more events")),
             Err(e) if e.kind() == ErrorKind::Timeout => return Ok(0),
             Err(e) => return Err(e.into()),
         };
-        let mut new = describe(&said)?;
-        // SAFETY: zero, or filled by an earlier call.
-        unsafe { old.detail.free() };
-        new.struct_size = old.struct_size;
-        if (old.struct_size as usize) < size_of::<mailcore_event>() {
-            // SAFETY: ours; the caller's struct has no room for it.
-            unsafe { new.detail.free() };
+        // A request that nobody waits for any more is no news.
+        if let Some(new) = describe(&said, &seat.engine)? {
+            break new;
         }
-        // SAFETY: checked by `read` above.
-        unsafe { record::write(event, &new) };
-        Ok(1)
-    })
+    };
+    // SAFETY: zero, or filled by an earlier call.
+    unsafe { old.detail.free() };
+    new.struct_size = old.struct_size;
+    if (old.struct_size as usize) < size_of::<mailcore_event>() {
+        // SAFETY: ours; the caller's struct has no room for it.
+        unsafe { new.detail.free() };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { record::write(event, &new) };
+    Ok(1)
 }
 
 /// Frees what an event holds and sets it to zero, its size apart.
@@ -168,11 +229,18 @@ fn empty() -> mailcore_event {
     mailcore_event { struct_size, r#type: 0, seq: 0, time_ms: 0, subject: 0, code: 0, count: 0, detail }
 }
 
-fn describe(said: &Said) -> Result<mailcore_event, Failure> {
-    let (kind, subject, code, count) = numbers(&said.event);
-    let detail = mailcore_buf::copy_of(json(said).as_bytes())?;
+/// The event as C sees it; `None` for a request that has been answered, or taken back, meanwhile.
+fn describe(said: &Said, engine: &Engine) -> Result<Option<mailcore_event>, Failure> {
+    let (kind, subject, code, mut count) = numbers(&said.event);
+    let mut text = json(said);
+    if let Event::Request { id, .. } = said.event {
+        let Ok(question) = engine.request(id) else { return Ok(None) };
+        text = hooks::describe(&question, text);
+        count = u32::try_from(question.envelope.recipients.len()).unwrap_or(u32::MAX);
+    }
+    let detail = mailcore_buf::copy_of(text.finish().as_bytes())?;
     let time_ms = said.at.0;
-    Ok(mailcore_event { r#type: kind, seq: said.sequence, time_ms, subject, code, count, detail, ..empty() })
+    Ok(Some(mailcore_event { r#type: kind, seq: said.sequence, time_ms, subject, code, count, detail, ..empty() }))
 }
 
 /// Type, subject, code and count.
@@ -187,6 +255,8 @@ fn numbers(event: &Event) -> (u32, u64, i32, u32) {
         Event::Bounced { id: queue, .. } => (MAILCORE_EVENT_BOUNCED, id(queue), 0, 0),
         Event::Login { ok, .. } => (MAILCORE_EVENT_LOGIN, 0, i32::from(*ok), 0),
         Event::Store { down, .. } => (MAILCORE_EVENT_STORE, 0, i32::from(*down), 0),
+        Event::Request { id, hook } => (MAILCORE_EVENT_REQUEST, *id, hook_number(hook), 0),
+        Event::HookFailed { hook, .. } => (MAILCORE_EVENT_HOOK_FAILED, 0, hook_number(hook), 0),
         Event::Fatal { .. } => (MAILCORE_EVENT_FATAL, 0, 0, 0),
         Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, u32::try_from(*dropped).unwrap_or(u32::MAX)),
     }
@@ -211,9 +281,9 @@ fn outcome_name(outcome: Outcome) -> &'static str {
 }
 
 /// The event as a JSON object, `event`, `seq` and `time_ms` first.
-fn json(said: &Said) -> String {
+fn json(said: &Said) -> Json {
     let head = |name: &str| Json::new().text("event", name).number("seq", said.sequence).number("time_ms", said.at.0);
-    let json = match &said.event {
+    match &said.event {
         Event::Started => head("started"),
         Event::Stopped => head("stopped"),
         Event::Queued { id, from, to, size } => {
@@ -245,50 +315,17 @@ fn json(said: &Said) -> String {
             head("login").text("protocol", protocol).text("user", user).text("peer", peer).switch("ok", *ok)
         }
         Event::Store { down, text } => head("store").switch("down", *down).text("text", text),
+        Event::Request { id, .. } => head("request").number("request", id),
+        Event::HookFailed { hook, text } => head("hook_failed").text("hook", hook).text("text", text),
         Event::Fatal { text } => head("fatal").text("text", text),
         Event::Overflow { dropped } => head("overflow").number("dropped", *dropped),
-    };
-    json.finish()
+    }
 }
 
-/// Writes a JSON object, its members in the order given.
-struct Json(String);
-
-impl Json {
-    fn new() -> Self {
-        Self("{".to_owned())
-    }
-
-    fn member(mut self, name: &str, value: &str) -> Self {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push_str(&format!("\"{name}\":{value}"));
-        self
-    }
-
-    fn text(self, name: &str, value: &str) -> Self {
-        let quoted = serde_json::Value::from(value).to_string();
-        self.member(name, &quoted)
-    }
-
-    fn texts(self, name: &str, values: &[String]) -> Self {
-        let quoted = serde_json::Value::from(values).to_string();
-        self.member(name, &quoted)
-    }
-
-    fn number(self, name: &str, value: impl std::fmt::Display) -> Self {
-        self.member(name, &value.to_string())
-    }
-
-    fn switch(self, name: &str, value: bool) -> Self {
-        self.member(name, if value { "true" } else { "false" })
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
+/// MAILCORE_HOOK_ and where, from the name in an event.
+fn hook_number(name: &str) -> i32 {
+    let point = [Point::Recipient, Point::Message].into_iter().find(|point| point.name() == name);
+    point.map_or(0, |point| hooks::hook_number(point).cast_signed())
 }
 
 #[cfg(test)]
@@ -305,7 +342,7 @@ mod tests {
             to: vec!["c@d".to_owned(), "e@f".to_owned()],
             size: 9,
         };
-        let text = json(&said(queued));
+        let text = json(&said(queued)).finish();
         assert_eq!(
             text,
             r#"{"event":"queued","seq":3,"time_ms":1000,"id":7,"from":"a\"b@x","to":["c@d","e@f"],"size":9}"#
@@ -320,7 +357,7 @@ mod tests {
             text: "later\r\n\u{1}".to_owned(),
             next: Some(Timestamp(5)),
         };
-        let value: serde_json::Value = serde_json::from_str(&json(&said(attempted.clone()))).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json(&said(attempted.clone())).finish()).unwrap();
         assert_eq!(value["event"], "deferred");
         assert_eq!(value["text"], "later\r\n\u{1}");
         assert_eq!(value["next_ms"], 5);

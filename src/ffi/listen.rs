@@ -42,6 +42,11 @@ const SERVICES: [(u32, Service); 8] = [
     (MAILCORE_SERVICE_POP3S, Service::Pop3s),
 ];
 
+/// MAILCORE_SERVICE_ and which.
+pub(crate) fn service_number(service: Service) -> u32 {
+    SERVICES.iter().find(|(_, known)| *known == service).map_or(0, |(number, _)| *number)
+}
+
 /// What to listen for and where. Set it up with MAILCORE_LISTEN_OPTIONS_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -14,6 +14,7 @@ use super::result::{
 use super::text::{give, give_buf, needed, octets};
 use crate::base::content::{Spool, SpoolError};
 use crate::base::{BlobId, Content, QueueId, Timestamp, Uid};
+use crate::intake::hook::Question;
 use crate::message::{encoded_word, header};
 
 /// Octets of a header that are looked at for a field.
@@ -48,6 +49,12 @@ pub(crate) struct Kept {
 }
 
 impl MessageSeat {
+    /// The message a host is asked about; `None` where it is asked about a recipient.
+    pub fn of(engine: Arc<EngineSeat>, question: &Question) -> Option<MessageSeat> {
+        let state = Mutex::new(State::Written(question.content.clone()?));
+        Some(MessageSeat { engine, state })
+    }
+
     /// What was written, for submitting; from now on nothing is added.
     pub fn content(&self) -> Result<Content, Failure> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -285,7 +292,7 @@ fn find(object: &Object, id: u64) -> Result<Option<Kept>, Failure> {
 
 /// Reads octets of a message.
 ///
-/// [disk] A new message can be read once it was submitted or appended.
+/// [disk] [hook-ok] A new message can be read once it was submitted or appended.
 ///
 /// @param message  the message
 /// @param offset  where to begin, 0 for its first octet

@@ -23,6 +23,8 @@ pub mod error;
 pub mod event;
 mod fork;
 mod handle;
+pub mod hooks;
+mod json;
 pub mod library;
 pub mod listen;
 pub mod mailauth;

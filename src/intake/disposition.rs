@@ -1,6 +1,6 @@
 //! What follows from the verdicts on a message: it is taken, filed as junk, or refused with a reply that says why.
 
-use super::Intake;
+use super::{Intake, hook};
 use crate::base::{Checking, Reply};
 use crate::feedback::{Reason, ReasonKind};
 use crate::mailauth::Verdicts;
@@ -23,10 +23,40 @@ pub(super) enum Disposition {
 }
 
 impl Disposition {
-    const TAKEN: Disposition = Disposition::Accept { sealer: None };
+    /// What mail is that is not checked.
+    pub(super) const TAKEN: Disposition = Disposition::Accept { sealer: None };
+
+    /// What the host is told that we would do.
+    pub(super) fn policy(&self) -> hook::Policy {
+        match self {
+            Disposition::Accept { .. } => hook::Policy::Accept,
+            Disposition::Junk => hook::Policy::Junk,
+            Disposition::Refuse(reply) => hook::Policy::Reject(reply.clone()),
+        }
+    }
+
+    /// What the domain's report says of a message whose last word was `decided`, and why. Nothing while the host puts
+    /// the message off: it comes again, and is counted then.
+    pub(super) fn outcome(
+        &self,
+        decided: &std::result::Result<hook::Taken<'_>, Reply>,
+    ) -> Option<(Policy, Vec<Reason>)> {
+        let own = self.applied();
+        let applied = match decided {
+            Ok(taken) if taken.junk => Policy::Quarantine,
+            Ok(_) => Policy::None,
+            Err(reply) if reply.is_transient() && *self != Disposition::Refuse(reply.clone()) => return None,
+            Err(_) => Policy::Reject,
+        };
+        let reasons = match applied == own {
+            true => self.reasons(),
+            false => vec![Reason::new(ReasonKind::LocalPolicy, "")],
+        };
+        Some((applied, reasons))
+    }
 
     /// The same in DMARC's words.
-    pub(super) fn applied(&self) -> Policy {
+    fn applied(&self) -> Policy {
         match self {
             Disposition::Accept { .. } => Policy::None,
             Disposition::Junk => Policy::Quarantine,
@@ -35,7 +65,7 @@ impl Disposition {
     }
 
     /// Why that is not what the domain asks for, where its record does not say it itself.
-    pub(super) fn reasons(&self) -> Vec<Reason> {
+    fn reasons(&self) -> Vec<Reason> {
         match self {
             Disposition::Accept { sealer: Some(sealer) } => {
                 vec![Reason::new(ReasonKind::TrustedForwarder, &format!("arc={sealer}"))]

@@ -6,6 +6,7 @@
 
 mod disposition;
 mod examine;
+pub mod hook;
 mod observe;
 pub mod policy;
 pub mod receive;
@@ -24,6 +25,8 @@ use crate::base::{
 use crate::delivery::local;
 use crate::store::{Arrival, Filing, Store};
 
+use self::hook::Host;
+
 /// Where messages come in.
 #[derive(Clone)]
 pub struct Intake {
@@ -33,6 +36,8 @@ pub struct Intake {
     pub store: Store,
     /// What the host set.
     pub settings: Arc<Settings>,
+    /// Who is asked before a recipient or a message is taken.
+    pub host: Option<Arc<dyn Host>>,
 }
 
 impl Intake {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Intake, reply_of};
 use crate::base::limits::ALIAS_EXPANSIONS_MAX;
-use crate::base::{Account, Address, Domain, Recipient, Reply, Service, Settings};
+use crate::base::{Account, Address, Domain, Envelope, Recipient, Reply, Service, Settings};
 use crate::smtp::server::Client;
 use crate::store::Directory;
 
@@ -173,13 +173,16 @@ impl Intake {
         }
     }
 
-    /// RCPT: whether mail of this client for this recipient is taken; `size` is what MAIL declared.
-    pub async fn check_recipient(
-        &self,
-        client: &Client,
-        recipient: &Recipient,
-        size: Option<u64>,
-    ) -> Result<(), Reply> {
+    /// RCPT: whether mail of this client for the one recipient of `envelope` is taken; our own policy speaks
+    /// first, then the host.
+    pub async fn check_recipient(&self, client: &Client, envelope: &Envelope) -> Result<(), Reply> {
+        for recipient in &envelope.recipients {
+            self.allows(client, recipient, envelope.size_declared).await?;
+        }
+        self.decide_recipient(client, envelope).await
+    }
+
+    async fn allows(&self, client: &Client, recipient: &Recipient, size: Option<u64>) -> Result<(), Reply> {
         let directory = self.store.directory();
         if !is_local(&*directory, &self.settings, &recipient.address) {
             return match (&client.account, client.service) {

@@ -2,8 +2,9 @@
 //! in one transaction, and only then answered.
 //!
 //! The content is complete and nothing is decided when [`Intake::receive`] begins: what judges a message has its place
-//! in [`Intake::admit`], between reading the header and filing.
+//! in [`Intake::admit`], between reading the header and filing. The host has the last word.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::disposition::Disposition;
@@ -19,7 +20,9 @@ use crate::smtp::server::Client;
 use crate::store::Accepted;
 
 /// A message that is taken.
-struct Admitted {
+struct Admitted<'a> {
+    /// From whom and for whom; other than it was said where the host redirects it.
+    envelope: Cow<'a, Envelope>,
     /// Whether it goes to where junk is kept.
     junk: bool,
     /// Fields of ours above Received.
@@ -32,46 +35,51 @@ impl Intake {
     /// Takes responsibility for a message, or says why not: one reply, or with LMTP one for each recipient.
     pub async fn receive(&self, client: &Client, envelope: &Envelope, content: Content) -> Vec<Reply> {
         let lmtp = client.service == Service::Lmtp;
+        let same_for_all = |reply: Reply| vec![reply; if lmtp { envelope.recipients.len() } else { 1 }];
         let (id, now) = (self.passage_id(), self.world.clock.wall());
         let admitted = match self.admit(client, envelope, content, now).await {
             Ok(admitted) => admitted,
-            Err(reply) => return vec![reply; if lmtp { envelope.recipients.len() } else { 1 }],
+            Err(reply) => return same_for_all(reply),
         };
-        let received = self.received(client, envelope, &id, now);
+        let received = self.received(client, &admitted.envelope, &id, now);
         let admitted = Admitted { prefix: [admitted.prefix, received].concat(), ..admitted };
         if lmtp {
-            return self.receive_each(envelope, admitted, &id, now).await;
+            let replies = self.receive_each(admitted, &id, now).await;
+            // Of several recipients that were redirected to one, its reply is everybody's.
+            let [only] = replies.as_slice() else { return replies };
+            return same_for_all(only.clone());
         }
-        let plan = match self.plan(envelope) {
+        let plan = match self.plan(&admitted.envelope) {
             Ok(plan) => plan.filed(admitted.junk),
             Err(_) => return vec![directory_changed()],
         };
-        let done = self.carry_out(plan, envelope, admitted.content, admitted.prefix, None, now).await;
+        let done = self.carry_out(plan, &admitted.envelope, admitted.content, admitted.prefix, None, now).await;
         vec![done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))]
     }
 
-    /// Judges a message by its header and by what its checks come to. The error is the reply to refuse it with.
-    async fn admit(
+    /// Judges a message by its header and by what its checks come to, and asks the host. The error is the reply to
+    /// refuse it with.
+    async fn admit<'a>(
         &self,
         client: &Client,
-        envelope: &Envelope,
+        envelope: &'a Envelope,
         content: Content,
         now: Timestamp,
-    ) -> std::result::Result<Admitted, Reply> {
+    ) -> std::result::Result<Admitted<'a>, Reply> {
         {
             let front = front(&content.body).map_err(|e| reply_of(&unreadable(e)))?;
             judge(&front)?;
         }
-        let Some(examined) = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))? else {
-            return Ok(Admitted { junk: false, prefix: Vec::new(), content });
-        };
-        let disposition = self.dispose(&examined.verdicts);
-        self.observe(&examined.origin, &examined.verdicts, disposition.applied(), disposition.reasons(), now);
-        match disposition {
-            Disposition::Accept { .. } => Ok(Admitted { junk: false, prefix: Vec::new(), content }),
-            Disposition::Junk => Ok(Admitted { junk: true, prefix: Vec::new(), content }),
-            Disposition::Refuse(reply) => Err(reply),
+        let examined = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))?;
+        let verdicts = examined.as_ref().map(|examined| &examined.verdicts);
+        let disposition = verdicts.map_or(Disposition::TAKEN, |verdicts| self.dispose(verdicts));
+        let decided = self.decide(client, envelope, &content, verdicts, disposition.policy()).await;
+        if let Some(examined) = &examined
+            && let Some((applied, reasons)) = disposition.outcome(&decided)
+        {
+            self.observe(&examined.origin, &examined.verdicts, applied, reasons, now);
         }
+        decided.map(|taken| Admitted { envelope: taken.envelope, junk: taken.junk, prefix: Vec::new(), content })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -79,8 +87,9 @@ impl Intake {
     }
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
-    async fn receive_each(&self, envelope: &Envelope, admitted: Admitted, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { junk, prefix, content } = admitted;
+    async fn receive_each(&self, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
+        let Admitted { envelope, junk, prefix, content } = admitted;
+        let envelope = &*envelope;
         let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
         let mut replies = Vec::with_capacity(envelope.recipients.len());
@@ -107,7 +116,7 @@ impl Intake {
                 *reply = all.clone();
                 continue;
             }
-            let alone = Envelope { recipients: vec![recipient.clone()], ..envelope.clone() };
+            let alone = envelope.for_one(recipient.clone());
             *reply = match self.plan(&alone) {
                 Ok(plan) => {
                     let mut plan = plan.filed(junk);
@@ -147,7 +156,7 @@ pub(super) fn taken(accepted: &Accepted, id: &str) -> Reply {
 
 impl Plan {
     /// The same, for the places where junk is kept or for INBOXes.
-    fn filed(mut self, junk: bool) -> Plan {
+    pub(super) fn filed(mut self, junk: bool) -> Plan {
         self.junk = junk;
         self
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::hook::Policy;
 use super::policy::{self, Nowhere};
 use super::receive::{directory_changed, judge, taken};
 use super::trace::{self, Passage};
@@ -81,8 +82,13 @@ impl Intake {
 
     /// Takes a message from a session that has logged in. Its addresses were checked when they were said.
     pub async fn submit_from(&self, client: &Client, envelope: &Envelope, content: Content) -> Reply {
+        let taken_as = match self.decide(client, envelope, &content, None, Policy::Accept).await {
+            Ok(taken_as) => taken_as,
+            Err(reply) => return reply,
+        };
+        let envelope = &*taken_as.envelope;
         let plan = match self.plan(envelope) {
-            Ok(plan) => plan,
+            Ok(plan) => plan.filed(taken_as.junk),
             Err(_) => return directory_changed(),
         };
         let id = self.passage_id();

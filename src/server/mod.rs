@@ -12,6 +12,7 @@ use crate::base::event::EventSink;
 use crate::base::world::BoxStream;
 use crate::base::{Settings, World};
 use crate::intake::Intake;
+use crate::intake::hook::Host;
 use crate::store::Store;
 
 /// What every session of an engine shares.
@@ -25,6 +26,8 @@ pub struct Shared {
     pub settings: Arc<Settings>,
     /// Where the host is told.
     pub events: Arc<dyn EventSink>,
+    /// Who is asked about recipients and messages, if the host wants to be.
+    pub host: Option<Arc<dyn Host>>,
     /// Logins that were right a moment ago.
     pub logins: Arc<accounts::Logins>,
     /// Maildrops with a POP3 session.
@@ -36,7 +39,12 @@ pub struct Shared {
 impl Shared {
     /// Where messages come in.
     pub fn intake(&self) -> Intake {
-        Intake { world: self.world.clone(), store: self.store.clone(), settings: self.settings.clone() }
+        Intake {
+            world: self.world.clone(),
+            store: self.store.clone(),
+            settings: self.settings.clone(),
+            host: self.host.clone(),
+        }
     }
 }
 

@@ -51,9 +51,7 @@ impl Answerer<Session> for Desk {
             Ask::Sender(client, envelope) => {
                 Answer::Verdict(self.intake.check_sender(&client, envelope.reverse_path.as_ref()))
             }
-            Ask::Recipient(client, recipient, size) => {
-                Answer::Verdict(self.intake.check_recipient(&client, &recipient, size).await)
-            }
+            Ask::Recipient(client, envelope) => Answer::Verdict(self.intake.check_recipient(&client, &envelope).await),
             Ask::Login(user, password) => {
                 Answer::Account(accounts::login(&self.shared, "smtp", self.ends.peer, &user, &password).await)
             }

@@ -27,6 +27,17 @@ pub(super) static KEYS: &[Key] = &[
     number!("engine.threads", 1, 64, "Threads that run sessions and deliveries.", threads as usize),
     number!("store.readers", 1, 16, "Threads that read the store.", store_readers as usize),
     number!("events.capacity", 16, 1_000_000, "Events kept for a host that does not pull them.", events_max as usize),
+    Key {
+        name: "hook.timeout_ms",
+        kind: Kind::Number(1, 600_000),
+        doc: "How long the host may think about a question before the peer is told to try again, in milliseconds.",
+        read: |c| Value::Number(i64::try_from(c.hook_wait.as_millis()).unwrap_or(i64::MAX)),
+        write: |c, v| {
+            c.hook_wait = Duration::from_millis(u64::try_from(as_number(v)?).ok()?);
+            Some(())
+        },
+    },
+    number!("hook.threads", 1, 1024, "Threads on which the host's hook functions run.", hook_lanes as usize),
     number!(
         "message.octets_max",
         1024,

@@ -80,8 +80,8 @@ pub struct Client {
 pub enum Ask {
     /// May mail come from here? [`Answer::Verdict`]
     Sender(Arc<Client>, Box<Envelope>),
-    /// Will mail for this recipient, of this declared size, be taken? [`Answer::Verdict`]
-    Recipient(Arc<Client>, Box<Recipient>, Option<u64>),
+    /// Will mail for this recipient, the only one in the transaction's envelope, be taken? [`Answer::Verdict`]
+    Recipient(Arc<Client>, Box<Envelope>),
     /// Check a password; say and punish a failure. [`Answer::Account`]
     Login(String, Secret),
     /// SCRAM keys of a user, or decoys. [`Answer::Keys`]
@@ -352,10 +352,10 @@ impl Session {
             self.say(&reply, output);
             return None;
         }
-        let size = transaction.envelope.size_declared;
         let notify = parameters.notify.unwrap_or_default();
         let recipient = Recipient { address, notify, original: parameters.original };
-        let ask = Ask::Recipient(self.client.clone(), Box::new(recipient.clone()), size);
+        let envelope = transaction.envelope.for_one(recipient.clone());
+        let ask = Ask::Recipient(self.client.clone(), Box::new(envelope));
         Some(self.ask(Pending::Recipient(recipient), ask))
     }
 

@@ -1,0 +1,454 @@
+//! Hooks: the host decides about recipients and messages, by a function of its own or by answering an event.
+
+use std::ffi::{CString, c_char, c_void};
+use std::sync::{Arc, Weak};
+
+use super::engine::EngineSeat;
+use super::error::mailcore_error;
+use super::json::Json;
+use super::listen::service_number;
+use super::message::MessageSeat;
+use super::object::{self, Object, mailcore_engine, mailcore_message};
+use super::panic::wall;
+use super::record::{self, Record};
+use super::result::Failure;
+use super::text::{give, optional};
+use super::verdict::{json_of, mailcore_verdicts, verdicts_of};
+use crate::base::{Address, Enhanced, Error, ErrorKind};
+use crate::engine::checks::Checked;
+use crate::engine::hooks::{Function, Hook, Hooks};
+use crate::intake::hook::{Decision, Point, Policy, Question, Refusal};
+
+/// The hook at the end of a message: it is complete and judged, the peer waits for its reply.
+pub const MAILCORE_HOOK_DATA: u32 = 1;
+/// The hook for each recipient that is taken: the peer waits for the reply to RCPT.
+pub const MAILCORE_HOOK_RCPT: u32 = 2;
+
+/// As the engine's own policy says: what a verdict is set up with.
+pub const MAILCORE_ACTION_POLICY: u32 = 0;
+/// Accepted, whatever the engine's own policy says.
+pub const MAILCORE_ACTION_ACCEPT: u32 = 1;
+/// Accepted, into the Junk mailbox of the recipients here. Messages only.
+pub const MAILCORE_ACTION_JUNK: u32 = 2;
+/// Refused for good: reply code 550 where smtp_code is 0.
+pub const MAILCORE_ACTION_REJECT: u32 = 3;
+/// Refused for now, the peer tries again: reply code 451 where smtp_code is 0.
+pub const MAILCORE_ACTION_DEFER: u32 = 4;
+/// Accepted for the address in redirect in place of all recipients. Messages only.
+pub const MAILCORE_ACTION_REDIRECT: u32 = 5;
+
+/// What a hook is asked. All of it belongs to the library and is gone when the hook returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_question {
+    /// How many octets of this struct the library knows.
+    pub struct_size: u32,
+    /// MAILCORE_HOOK_ and where.
+    pub hook: u32,
+    /// The engine.
+    pub engine: mailcore_engine,
+    /// MAILCORE_SERVICE_ and where the peer called.
+    pub service: u32,
+    /// What becomes of it with MAILCORE_ACTION_POLICY: MAILCORE_ACTION_ACCEPT, _JUNK or _REJECT.
+    pub policy: u32,
+    /// The message as the peer sent it, to be read like any other; 0 with MAILCORE_HOOK_RCPT.
+    pub message: mailcore_message,
+    /// Octets of the message, or what the peer announced; 0 where it did not.
+    pub size: u64,
+    /// The peer's IP address.
+    pub peer: *const c_char,
+    /// The name it gave itself.
+    pub helo: *const c_char,
+    /// Version of TLS, "TLSv1.3", or NULL.
+    pub tls: *const c_char,
+    /// The account that has logged in, or NULL.
+    pub account: *const c_char,
+    /// The reverse-path; empty for the null one.
+    pub from: *const c_char,
+    /// The recipients; with MAILCORE_HOOK_RCPT the one in question.
+    pub to: *const *const c_char,
+    /// How many recipients there are.
+    pub to_count: usize,
+    /// All of this and more as a JSON object, as in the detail of a request event.
+    pub detail: *const c_char,
+    /// What the checks of the message came to; NULL with MAILCORE_HOOK_RCPT and for mail that is not checked.
+    pub verdicts: *const mailcore_verdicts,
+}
+
+/// What the host decides. Set it up with MAILCORE_VERDICT_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_verdict {
+    /// sizeof(mailcore_verdict), set by MAILCORE_VERDICT_INIT.
+    pub struct_size: u32,
+    /// MAILCORE_ACTION_ and what becomes of it.
+    pub action: u32,
+    /// Reply code of a refusal: 4yz to defer, 5yz to reject, not 421; 0 for the usual one.
+    pub smtp_code: i32,
+    /// Enhanced status code of a refusal, "5.7.1", of the reply code's class; empty for the usual one.
+    pub enhanced: [c_char; 12],
+    /// Text of a refusal, or NULL: at most 10 lines of 480 octets with LF between them, no control characters.
+    /// Peers that did not ask for UTF-8 get ? for what is not ASCII.
+    pub text: *const c_char,
+    /// The address for MAILCORE_ACTION_REDIRECT.
+    pub redirect: *const c_char,
+}
+
+/// A hook. It runs on a thread of the library's and under no lock; it may block until the property hook.timeout_ms
+/// is over, and then counts as not answered. It sets *verdict, which is set up already, and returns 0; anything
+/// else means that it cannot say. Texts it puts into *verdict must outlive its return: not on its own stack.
+/// Without an answer that can be used the peer is told to try again later, and the host by an event. It may call the
+/// functions marked [hook-ok], and must not leave by longjmp or exception.
+pub type mailcore_hook_function = Option<
+    unsafe extern "C" fn(question: *const mailcore_question, verdict: *mut mailcore_verdict, user: *mut c_void) -> i32,
+>;
+
+/// Which decisions the host wants to make, and how it is asked. Set it up with MAILCORE_HOOKS_INIT.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mailcore_hooks {
+    /// sizeof(mailcore_hooks), set by MAILCORE_HOOKS_INIT.
+    pub struct_size: u32,
+    /// Bits MAILCORE_HOOK_: asked by a MAILCORE_EVENT_REQUEST, answered by mailcore_reply().
+    pub as_events: u32,
+    /// Asked about messages, or NULL.
+    pub data: mailcore_hook_function,
+    /// Asked about recipients, or NULL.
+    pub rcpt: mailcore_hook_function,
+    /// Given to the functions as it is. Must be valid until mailcore_close() has returned, and the last function.
+    pub user: *mut c_void,
+}
+
+// SAFETY: numbers, texts and pointers, which may be NULL.
+unsafe impl Record for mailcore_verdict {
+    const NAME: &'static str = "mailcore_verdict";
+}
+
+// SAFETY: numbers and pointers, which may be NULL.
+unsafe impl Record for mailcore_hooks {
+    const NAME: &'static str = "mailcore_hooks";
+}
+
+/// Says which decisions the host wants to make. Before the start.
+///
+/// [nowait] The host is asked about all mail that comes over SMTP, submission and LMTP; mail that it submits itself
+/// is its own decision. A second call takes the place of the first.
+///
+/// @param engine  the engine
+/// @param hooks  which, and how; needed
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INVALID (asked both ways, or
+/// an unknown bit), MAILCORE_E_STATE (the engine has started)
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_engine_set_hooks(
+    engine: mailcore_engine,
+    hooks: *const mailcore_hooks,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::engine(engine)?;
+        // SAFETY: the caller gives NULL or a struct with its size.
+        let given = unsafe { record::read(hooks) }?;
+        let known = MAILCORE_HOOK_DATA | MAILCORE_HOOK_RCPT;
+        if given.as_events & !known != 0 {
+            return Err(Failure::invalid(format!("as_events: {:#x} has a bit that is not known", given.as_events)));
+        }
+        let hook = |bit: u32, function: mailcore_hook_function| match (function, given.as_events & bit != 0) {
+            (Some(_), true) => Err(Failure::invalid("as_events has the bit of a hook that is a function")),
+            (Some(function), false) => {
+                let caller = Caller { function, user: given.user, handle: engine, seat: Arc::downgrade(&seat) };
+                let call: Function = Arc::new(move |question| caller.call(question));
+                Ok(Some(Hook::Call(call)))
+            }
+            (None, true) => Ok(Some(Hook::Event)),
+            (None, false) => Ok(None),
+        };
+        let recipient = hook(MAILCORE_HOOK_RCPT, given.rcpt)?;
+        let message = hook(MAILCORE_HOOK_DATA, given.data)?;
+        seat.engine.set_hooks(Hooks { recipient, message })?;
+        Ok(0)
+    })
+}
+
+/// Answers a request.
+///
+/// [nowait] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
+/// an error other than MAILCORE_E_STATE the request still waits.
+///
+/// @param engine  the engine
+/// @param request  the subject of a MAILCORE_EVENT_REQUEST
+/// @param verdict  the answer; needed
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no
+/// such action, not for a recipient, code or text that cannot be sent), MAILCORE_E_NOT_FOUND (no such request, or a
+/// redirection to a user who is not here), MAILCORE_E_STATE (nobody waits any more, or the engine has no hooks)
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_reply(
+    engine: mailcore_engine,
+    request: u64,
+    verdict: *const mailcore_verdict,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::engine(engine)?;
+        // SAFETY: the caller gives NULL or a struct with its size and texts.
+        let decision = unsafe { record::read(verdict).and_then(|verdict| decision(&verdict)) }?;
+        seat.engine.reply(request, decision)?;
+        Ok(0)
+    })
+}
+
+/// Opens the message that a request is about, for reading: as the peer sent it, without fields of ours.
+///
+/// [nowait] [hook-ok] It can be read until it is closed, also after the answer.
+///
+/// @param engine  the engine
+/// @param request  the subject of a MAILCORE_EVENT_REQUEST
+/// @param message  takes the handle; needed. 0 after a failure
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOT_FOUND (no such request, or about a recipient),
+/// MAILCORE_E_STATE (nobody waits any more, or the engine has no hooks), MAILCORE_E_LIMIT
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_request_open(
+    engine: mailcore_engine,
+    request: u64,
+    message: *mut mailcore_message,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        // SAFETY: the caller's output.
+        unsafe { give(message, 0) };
+        let seat = object::engine(engine)?;
+        if message.is_null() {
+            return Err(Failure::null("message"));
+        }
+        let question = seat.engine.request(request)?;
+        let opened = MessageSeat::of(seat, &question)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("request {request} is about a recipient")))?;
+        let handle = object::hold(Object::Message(opened.into()))?;
+        // SAFETY: the caller's output.
+        unsafe { give(message, handle) };
+        Ok(0)
+    })
+}
+
+/// # Safety
+/// The pointers in `verdict` are NULL or what its documentation says.
+unsafe fn decision(verdict: &mailcore_verdict) -> Result<Decision, Failure> {
+    // SAFETY: the caller's promise.
+    let (text, redirect) = unsafe { (optional(verdict.text, "text")?, optional(verdict.redirect, "redirect")?) };
+    let refusal = |usual: u16| {
+        let code = match verdict.smtp_code {
+            0 => usual,
+            code => u16::try_from(code).unwrap_or(u16::MAX),
+        };
+        if code / 100 != usual / 100 {
+            return Err(Failure::invalid(format!("smtp_code {} does not fit the action", verdict.smtp_code)));
+        }
+        let octets = verdict.enhanced.map(|c| c as u8);
+        let enhanced = match octets.split(|octet| *octet == 0).next().unwrap_or_default() {
+            [] => None,
+            text => Some(enhanced(text).ok_or_else(|| Failure::invalid("enhanced is no status code"))?),
+        };
+        Ok(Decision::Refuse(Refusal::new(code, enhanced, text.unwrap_or_default())?))
+    };
+    match verdict.action {
+        MAILCORE_ACTION_POLICY => Ok(Decision::Policy),
+        MAILCORE_ACTION_ACCEPT => Ok(Decision::Accept),
+        MAILCORE_ACTION_JUNK => Ok(Decision::Junk),
+        MAILCORE_ACTION_REJECT => refusal(550),
+        MAILCORE_ACTION_DEFER => refusal(451),
+        MAILCORE_ACTION_REDIRECT => {
+            let to = redirect.ok_or_else(|| Failure::invalid("redirect is NULL"))?;
+            let address = Address::parse(to).map_err(|e| Failure::invalid(format!("redirect {to:?}: {e}")))?;
+            Ok(Decision::Redirect(address))
+        }
+        action => Err(Failure::invalid(format!("action {action} is not known"))),
+    }
+}
+
+fn enhanced(text: &[u8]) -> Option<Enhanced> {
+    let (enhanced, rest) = Enhanced::split(std::str::from_utf8(text).ok()?)?;
+    rest.is_empty().then_some(enhanced)
+}
+
+/// MAILCORE_HOOK_ and where.
+pub(crate) fn hook_number(point: Point) -> u32 {
+    match point {
+        Point::Message => MAILCORE_HOOK_DATA,
+        Point::Recipient => MAILCORE_HOOK_RCPT,
+    }
+}
+
+fn policy_number(policy: &Policy) -> (u32, &'static str) {
+    match policy {
+        Policy::Accept => (MAILCORE_ACTION_ACCEPT, "accept"),
+        Policy::Junk => (MAILCORE_ACTION_JUNK, "junk"),
+        Policy::Reject(_) => (MAILCORE_ACTION_REJECT, "reject"),
+    }
+}
+
+/// What is asked, as members of a JSON object.
+pub(crate) fn describe(question: &Question, json: Json) -> Json {
+    let client = &question.client;
+    let to: Vec<String> = question.envelope.recipients.iter().map(|to| to.address.to_string()).collect();
+    let from = question.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let json = json
+        .text("hook", question.point().name())
+        .text("service", client.service.name())
+        .text("policy", policy_number(&question.policy).1)
+        .text("peer", &question.peer().to_string())
+        .text("helo", &client.hello)
+        .switch("smtputf8", question.envelope.smtputf8)
+        .text("from", &from)
+        .texts("to", &to)
+        .number("size", question.size());
+    let json = match &client.tls {
+        Some(tls) => json.text("tls", &tls.version).text("cipher", &tls.cipher),
+        None => json,
+    };
+    let json = match &client.account {
+        Some(account) => json.text("account", &account.address.to_string()),
+        None => json,
+    };
+    let json = match &question.policy {
+        Policy::Reject(reply) => json.text("reply", &reply.to_string()),
+        _ => json,
+    };
+    match &question.verdicts {
+        Some(verdicts) => json.member("verdicts", &json_of(&Checked::from(verdicts)).to_string()),
+        None => json,
+    }
+}
+
+/// A function of the host's, and what it is called with.
+struct Caller {
+    function: unsafe extern "C" fn(*const mailcore_question, *mut mailcore_verdict, *mut c_void) -> i32,
+    user: *mut c_void,
+    handle: mailcore_engine,
+    /// Weak: the engine holds its hooks.
+    seat: Weak<EngineSeat>,
+}
+
+// SAFETY: the host promises that its function may be called from any thread with `user` (mailcore_hook_function).
+unsafe impl Send for Caller {}
+// SAFETY: as above.
+unsafe impl Sync for Caller {}
+
+impl Caller {
+    fn call(&self, question: &Question) -> crate::base::Result<Decision> {
+        let Some(seat) = self.seat.upgrade() else {
+            return Err(Error::new(ErrorKind::State, "the engine is being closed"));
+        };
+        let message = match MessageSeat::of(seat, question) {
+            Some(opened) => object::hold(Object::Message(opened.into())).map_err(unanswered)?,
+            None => 0,
+        };
+        let held = Held(message);
+        let mut verdict = VERDICT_EMPTY;
+        // The strings live in `texts` until the function has returned and its answer was read.
+        let texts = Texts::of(question).map_err(unanswered)?;
+        let asked = texts.question(question, self.handle, held.0);
+        // SAFETY: the host's function, called with what its type promises; it does not unwind.
+        let result = unsafe { (self.function)(&raw const asked, &raw mut verdict, self.user) };
+        if result != 0 {
+            return Err(Error::new(ErrorKind::State, format!("the hook returned {result}")));
+        }
+        // SAFETY: set up by us, and filled by the host as documented.
+        unsafe { record::read(&raw const verdict).and_then(|verdict| decision(&verdict)) }.map_err(unanswered)
+    }
+}
+
+fn unanswered(failure: Failure) -> Error {
+    Error::new(ErrorKind::Invalid, failure.message)
+}
+
+const VERDICT_EMPTY: mailcore_verdict = mailcore_verdict {
+    struct_size: size_of::<mailcore_verdict>() as u32,
+    action: MAILCORE_ACTION_POLICY,
+    smtp_code: 0,
+    enhanced: [0; 12],
+    text: std::ptr::null(),
+    redirect: std::ptr::null(),
+};
+
+/// A handle that ends with the call, unless the host has closed it already.
+struct Held(mailcore_message);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = object::release(self.0);
+    }
+}
+
+/// The texts of a question as C reads them.
+struct Texts {
+    peer: CString,
+    helo: CString,
+    tls: Option<CString>,
+    account: Option<CString>,
+    from: CString,
+    /// Where the texts of `to` stand: these are pointers into `_to`.
+    to: Vec<*const c_char>,
+    _to: Vec<CString>,
+    detail: CString,
+    verdicts: Option<mailcore_verdicts>,
+}
+
+impl Drop for Texts {
+    fn drop(&mut self) {
+        if let Some(verdicts) = &mut self.verdicts {
+            // SAFETY: made by `verdicts_of`, and given to the host to read only.
+            unsafe { verdicts.free() };
+        }
+    }
+}
+
+impl Texts {
+    fn of(question: &Question) -> Result<Texts, Failure> {
+        let client = &question.client;
+        let _to: Vec<CString> = question.envelope.recipients.iter().map(|to| text(&to.address.to_string())).collect();
+        let verdicts = question.verdicts.as_ref().map(|verdicts| verdicts_of(&Checked::from(verdicts))).transpose()?;
+        Ok(Texts {
+            peer: text(&question.peer().to_string()),
+            helo: text(&client.hello),
+            tls: client.tls.as_ref().map(|tls| text(&tls.version)),
+            account: client.account.as_ref().map(|account| text(&account.address.to_string())),
+            from: text(&question.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default()),
+            to: _to.iter().map(|to| to.as_ptr()).collect(),
+            _to,
+            detail: text(&describe(question, Json::new()).finish()),
+            verdicts,
+        })
+    }
+
+    fn question(&self, question: &Question, engine: mailcore_engine, message: mailcore_message) -> mailcore_question {
+        let pointer = |text: &Option<CString>| text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+        mailcore_question {
+            struct_size: size_of::<mailcore_question>() as u32,
+            hook: hook_number(question.point()),
+            engine,
+            service: service_number(question.client.service),
+            policy: policy_number(&question.policy).0,
+            message,
+            size: question.size(),
+            peer: self.peer.as_ptr(),
+            helo: self.helo.as_ptr(),
+            tls: pointer(&self.tls),
+            account: pointer(&self.account),
+            from: self.from.as_ptr(),
+            to: self.to.as_ptr(),
+            to_count: self.to.len(),
+            detail: self.detail.as_ptr(),
+            verdicts: self.verdicts.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
+        }
+    }
+}
+
+/// A text for C: what stands in front of a NUL, which no session lets through.
+fn text(text: &str) -> CString {
+    CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default()
+}
