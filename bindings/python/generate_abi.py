@@ -58,6 +58,8 @@ def generate(header):
     structs = re.findall(r"typedef struct \{(.*?)\} (\w+);", code, flags=re.S)
     names = {name for _, name in structs}
     handles = re.findall(r"typedef uint64_t (\w+);", code)
+    functions = re.findall(r"typedef int32_t \(\*(\w+)\)\(", code)
+    names |= set(functions)
     out = [
         '"""The C interface as ctypes sees it. Written by generate_abi.py from include/mailcore.h: do not edit."""',
         "",
@@ -73,6 +75,7 @@ def generate(header):
         out.append(f"{name} = {value}")
     out.append("")
     out += [f"{name} = c_uint64" for name in handles]
+    out += [f"{name} = c_void_p" for name in functions]
     for body, name in structs:
         fields = [declaration(line) for line in body.split(";") if line.strip()]
         out += ["", "", f"class {name}(Structure):"]

@@ -54,6 +54,7 @@ from .mailauth import (
     verify,
 )
 from .message import Flag, Message
+from .request import Request, Verdict, accept, defer, junk, redirect, reject
 
 __version__ = "0.1.0"
 
@@ -67,7 +68,8 @@ __all__ = [
     "Account", "ArcSet", "ArcVerdict", "AuthError", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState",
     "DkimVerdict", "DmarcVerdict", "Engine", "Error", "Event", "Exists", "Flag", "ForkedError", "Interrupted",
     "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message", "NetworkError", "NoMemoryError", "NotFound",
-    "PanicError", "PolicyError", "Property", "ProtocolError", "Queued", "Resolver", "SpfVerdict", "StateError",
-    "StoreError", "TLSError", "TimeoutError", "UsageError", "Verdicts", "arc_verify", "build_info", "dkim_verify",
-    "dmarc", "library_path", "properties", "spf", "verify",
+    "PanicError", "PolicyError", "Property", "ProtocolError", "Queued", "Request", "Resolver", "SpfVerdict",
+    "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError", "Verdict", "Verdicts", "accept", "arc_verify",
+    "build_info", "defer", "dkim_verify", "dmarc", "junk", "library_path", "properties", "redirect", "reject", "spf",
+    "verify",
 ]  # fmt: skip

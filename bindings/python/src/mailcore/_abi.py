@@ -12,6 +12,8 @@ MAILCORE_KEY_HOSTNAME = "hostname"
 MAILCORE_KEY_ENGINE_THREADS = "engine.threads"
 MAILCORE_KEY_STORE_READERS = "store.readers"
 MAILCORE_KEY_EVENTS_CAPACITY = "events.capacity"
+MAILCORE_KEY_HOOK_TIMEOUT_MS = "hook.timeout_ms"
+MAILCORE_KEY_HOOK_THREADS = "hook.threads"
 MAILCORE_KEY_MESSAGE_OCTETS_MAX = "message.octets_max"
 MAILCORE_KEY_SMTP_RECIPIENTS_MAX = "smtp.recipients_max"
 MAILCORE_KEY_SESSIONS_PER_LISTENER_MAX = "sessions.per_listener_max"
@@ -152,6 +154,8 @@ MAILCORE_EVENT_STORE = 11
 MAILCORE_EVENT_FATAL = 12
 MAILCORE_EVENT_OVERFLOW = 13
 MAILCORE_EVENT_OTHER = 14
+MAILCORE_EVENT_REQUEST = 15
+MAILCORE_EVENT_HOOK_FAILED = 16
 MAILCORE_METHOD_SPF = 1
 MAILCORE_METHOD_SPF_HELO = 2
 MAILCORE_METHOD_DKIM = 3
@@ -175,6 +179,14 @@ MAILCORE_CHECK_SPF_HELO = 2
 MAILCORE_CHECK_DKIM = 4
 MAILCORE_CHECK_DMARC = 8
 MAILCORE_CHECK_ARC = 16
+MAILCORE_HOOK_DATA = 1
+MAILCORE_HOOK_RCPT = 2
+MAILCORE_ACTION_POLICY = 0
+MAILCORE_ACTION_ACCEPT = 1
+MAILCORE_ACTION_JUNK = 2
+MAILCORE_ACTION_REJECT = 3
+MAILCORE_ACTION_DEFER = 4
+MAILCORE_ACTION_REDIRECT = 5
 
 mailcore_handle = c_uint64
 mailcore_engine = c_uint64
@@ -184,6 +196,7 @@ mailcore_message = c_uint64
 mailcore_mailbox = c_uint64
 mailcore_listener = c_uint64
 mailcore_resolver = c_uint64
+mailcore_hook_function = c_void_p
 
 
 class mailcore_buf(Structure):
@@ -510,6 +523,83 @@ class mailcore_evidence(Structure):
         super().__init__(struct_size=sizeof(type(self)), **fields)
 
 
+class mailcore_question(Structure):
+    struct_size: Any
+    hook: Any
+    engine: Any
+    service: Any
+    policy: Any
+    message: Any
+    size: Any
+    peer: Any
+    helo: Any
+    tls: Any
+    account: Any
+    to: Any
+    to_count: Any
+    detail: Any
+    verdicts: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("hook", c_uint32),
+        ("engine", mailcore_engine),
+        ("service", c_uint32),
+        ("policy", c_uint32),
+        ("message", mailcore_message),
+        ("size", c_uint64),
+        ("peer", c_char_p),
+        ("helo", c_char_p),
+        ("tls", c_char_p),
+        ("account", c_char_p),
+        ("from", c_char_p),
+        ("to", POINTER(c_char_p)),
+        ("to_count", c_size_t),
+        ("detail", c_char_p),
+        ("verdicts", POINTER(mailcore_verdicts)),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_verdict(Structure):
+    struct_size: Any
+    action: Any
+    smtp_code: Any
+    enhanced: Any
+    text: Any
+    redirect: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("action", c_uint32),
+        ("smtp_code", c_int32),
+        ("enhanced", c_char * 12),
+        ("text", c_char_p),
+        ("redirect", c_char_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_hooks(Structure):
+    struct_size: Any
+    as_events: Any
+    data: Any
+    rcpt: Any
+    user: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("as_events", c_uint32),
+        ("data", mailcore_hook_function),
+        ("rcpt", mailcore_hook_function),
+        ("user", c_void_p),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
 def declare(library: CDLL) -> None:
     """Tells ctypes the type of every function."""
     library.mailcore_buf_free.argtypes = [POINTER(mailcore_buf)]
@@ -590,6 +680,8 @@ def declare(library: CDLL) -> None:
     library.mailcore_events_fd.restype = c_int32
     library.mailcore_events_next.argtypes = [mailcore_engine, c_int32, POINTER(mailcore_event), POINTER(mailcore_error)]
     library.mailcore_events_next.restype = c_int32
+    library.mailcore_requests_next.argtypes = [mailcore_engine, c_int32, POINTER(mailcore_event), POINTER(mailcore_error)]
+    library.mailcore_requests_next.restype = c_int32
     library.mailcore_event_clear.argtypes = [POINTER(mailcore_event)]
     library.mailcore_event_clear.restype = None
     library.mailcore_tls_set.argtypes = [mailcore_engine, c_char_p, c_char_p, c_char_p, POINTER(mailcore_error)]
@@ -610,6 +702,12 @@ def declare(library: CDLL) -> None:
     library.mailcore_verify.restype = c_int32
     library.mailcore_dmarc_evaluate.argtypes = [mailcore_resolver, POINTER(mailcore_evidence), POINTER(mailcore_verdicts), POINTER(mailcore_error)]
     library.mailcore_dmarc_evaluate.restype = c_int32
+    library.mailcore_engine_set_hooks.argtypes = [mailcore_engine, POINTER(mailcore_hooks), POINTER(mailcore_error)]
+    library.mailcore_engine_set_hooks.restype = c_int32
+    library.mailcore_reply.argtypes = [mailcore_engine, c_uint64, POINTER(mailcore_verdict), POINTER(mailcore_error)]
+    library.mailcore_reply.restype = c_int32
+    library.mailcore_request_open.argtypes = [mailcore_engine, c_uint64, POINTER(mailcore_message), POINTER(mailcore_error)]
+    library.mailcore_request_open.restype = c_int32
     library.mailcore_interrupt.argtypes = [mailcore_handle]
     library.mailcore_interrupt.restype = c_int32
     library.mailcore_close.argtypes = [mailcore_handle]

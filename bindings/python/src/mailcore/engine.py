@@ -3,6 +3,7 @@
 import ctypes
 import email.message
 import email.utils
+import threading
 import time
 import warnings
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from .account import Account, rows, words
 from .errors import ClosedError, StateError, TimeoutError
 from .event import Delivery, DeliveryState, Event, Queued, delivery_of, event_of
 from .message import Draft, Message, moment, octets_of
+from .request import Handler, Request, answer, next_request, request_of, serve
 
 # Waits are cut into slices so that Ctrl-C works meanwhile.
 _SLICE_MS = 200
@@ -37,6 +39,8 @@ _ACTIONS = {
     "bounce": _abi.MAILCORE_QUEUE_BOUNCE,
     "drop": _abi.MAILCORE_QUEUE_DROP,
 }
+
+_HOOKS = {"data": _abi.MAILCORE_HOOK_DATA, "rcpt": _abi.MAILCORE_HOOK_RCPT}
 
 Setting = Union[str, int, bool]
 
@@ -86,6 +90,9 @@ class Engine:
     ) -> None:
         self._handle = 0
         self._started = False
+        self._asked = 0
+        self._handlers: Dict[str, Handler] = {}
+        self._answering: Optional[threading.Thread] = None
         lines: Dict[str, Setting] = dict(settings or {})
         lines.update({name.replace("__", "."): value for name, value in more.items()})
         import os
@@ -112,6 +119,10 @@ class Engine:
         """Starts it: the queue is delivered, listeners may be opened."""
         call("mailcore_engine_start", self.handle)
         self._started = True
+        if self._handlers:
+            arguments = (self._handle, self._handlers)
+            self._answering = threading.Thread(target=serve, args=arguments, name="mailcore-requests", daemon=True)
+            self._answering.start()
         return self
 
     def stop(self, timeout: Optional[float] = 10.0) -> None:
@@ -123,6 +134,9 @@ class Engine:
         handle, self._handle = self._handle, 0
         if handle:
             close(handle)
+        answering, self._answering = self._answering, None
+        if answering and answering is not threading.current_thread():
+            answering.join()
 
     def interrupt(self) -> None:
         """Ends the waits of other threads on this engine."""
@@ -310,7 +324,13 @@ class Engine:
         try:
             for slice_ms in _slices(timeout):
                 if call("mailcore_events_next", self.handle, slice_ms, ctypes.byref(raw)) == 1:
-                    return event_of(raw)
+                    event = event_of(raw)
+                    if event.name != "request" or not self._handlers:
+                        return event
+                    # It came here before the thread that answers saw it.
+                    request = request_of(self.handle, event)
+                    if request is not None:
+                        answer(request, self._handlers)
             return None
         finally:
             LIBRARY.mailcore_event_clear(ctypes.byref(raw))
@@ -325,6 +345,49 @@ class Engine:
             if event is None:
                 return
             yield event
+
+
+    # -- decisions of the host -------------------------------------------------------------------------------
+
+    def ask(self, *hooks: str) -> None:
+        """Before the start: asks for decisions about each message ("data"), each recipient ("rcpt"), or both.
+
+        Answer what `next_request` gives, in the time of the setting `hook.timeout_ms`; afterwards the peer is told
+        to try again later. With `on_message` and `on_recipient` nothing of this is needed.
+        """
+        for hook in hooks:
+            if hook not in _HOOKS:
+                raise ValueError(f"no hook {hook!r}; there are {', '.join(_HOOKS)}")
+            self._asked |= _HOOKS[hook]
+        raw = _abi.mailcore_hooks(as_events=self._asked)
+        call("mailcore_engine_set_hooks", self.handle, ctypes.byref(raw))
+
+    def next_request(self, timeout: Optional[float] = None) -> Optional[Request]:
+        """The next request, past the events in front of it; None when there was none within `timeout` seconds."""
+        for slice_ms in _slices(timeout):
+            came, request = next_request(self.handle, slice_ms)
+            while came and request is None:
+                came, request = next_request(self.handle, 0)
+            if request is not None:
+                return request
+        return None
+
+    def on_message(self, handler: Handler) -> Handler:
+        """Before the start, also as a decorator: `handler(request)` decides about each message.
+
+        It gives `accept()`, `junk()`, `reject(...)`, `defer(...)`, `redirect(...)`, or None for what the engine's
+        own policy says. Handlers run on one thread, one after the other; one that raises defers the message.
+        """
+        return self._handle_by("data", handler)
+
+    def on_recipient(self, handler: Handler) -> Handler:
+        """As `on_message`, for each recipient that the engine's own policy takes: None, `reject` or `defer`."""
+        return self._handle_by("rcpt", handler)
+
+    def _handle_by(self, hook: str, handler: Handler) -> Handler:
+        self.ask(hook)
+        self._handlers[hook] = handler
+        return handler
 
 
 def properties() -> List[Property]:

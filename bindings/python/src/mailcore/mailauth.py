@@ -295,12 +295,13 @@ def _verdicts(function: str, resolver: Optional[Resolver], *arguments: Any) -> V
     raw = _abi.mailcore_verdicts()
     try:
         call(function, resolver.handle, *arguments, ctypes.byref(raw))
-        return _read(json.loads(raw.json))
+        return verdicts_of(json.loads(raw.json))
     finally:
         LIBRARY.mailcore_verdicts_clear(ctypes.byref(raw))
 
 
-def _read(found: Mapping[str, Any]) -> Verdicts:
+def verdicts_of(found: Mapping[str, Any]) -> Verdicts:
+    """Verdicts from the JSON of the C interface."""
     return Verdicts(
         spf=SpfVerdict(**found["spf"]) if "spf" in found else None,
         spf_helo=SpfVerdict(**found["spf_helo"]) if "spf_helo" in found else None,

@@ -127,6 +127,17 @@ class Message(io.RawIOBase):
         return f"<Message {self.uid} {self.subject!r}>"
 
 
+class Offered(Message):
+    """The message that a request is about: open from the beginning, as the peer sent it."""
+
+    def __init__(self, handle: int) -> None:
+        super().__init__(0, 0)
+        self._handle = handle
+        self.subject = self.header("Subject") or ""
+        self.sender = self.header("From") or ""
+        self.message_id = self.header("Message-ID") or ""
+
+
 class Draft:
     """A message on its way into the library. Internal: `Engine.submit` and `Mailbox.append` make it."""
 
