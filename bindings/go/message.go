@@ -110,6 +110,11 @@ func openMessage(from C.mailcore_handle, id uint64) (*Message, error) {
 	if err := check(C.mailcore_message_open(from, C.uint64_t(id), &handle, &cerr), &cerr); err != nil {
 		return nil, err
 	}
+	return adopt(handle, id)
+}
+
+// adopt makes a Message of a handle, which it closes on trouble.
+func adopt(handle C.mailcore_message, id uint64) (*Message, error) {
 	m := &Message{ID: id}
 	m.token.Store(uint64(handle))
 	size, err := getNumber(handle, "message.size")
