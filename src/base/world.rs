@@ -235,6 +235,19 @@ impl NoRecords {
     }
 }
 
+impl fmt::Display for NoRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoRecords::NxDomain => "no such name",
+            NoRecords::NoData => "no such record",
+            NoRecords::ServFail => "the name server failed",
+            NoRecords::Timeout => "no answer in time",
+            NoRecords::Bogus => "DNSSEC says that the answer is forged",
+            NoRecords::BadName => "not a name that DNS could have",
+        })
+    }
+}
+
 /// An answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

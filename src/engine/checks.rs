@@ -42,7 +42,7 @@ pub struct Checked {
 
 impl From<&Verdicts> for Checked {
     fn from(verdicts: &Verdicts) -> Checked {
-        let Checks { spf, dkim, dmarc, arc } = verdicts.checks;
+        let Checks { spf, dkim, dmarc, arc, .. } = verdicts.checks;
         Checked {
             spf_helo: spf.then(|| verdicts.spf_helo.clone()),
             spf: spf.then(|| verdicts.spf.clone()),
@@ -163,6 +163,7 @@ impl Checker {
             dkim: wanted.dkim || wanted.dmarc,
             dmarc: wanted.dmarc,
             arc: wanted.arc,
+            ..Checks::NONE
         };
         let (header, body) = parted(message);
         let mut examination = Examination::begin(&header, checks);

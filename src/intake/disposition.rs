@@ -171,7 +171,6 @@ fn plain(domain: &str) -> String {
 mod tests {
     use super::*;
     use crate::base::Domain;
-    use crate::mailauth::Checks;
     use crate::mailauth::dmarc::DmarcVerdict;
     use crate::mailauth::results::{ArcResult, ArcSet, DkimVerdict};
     use crate::mailauth::spf::SpfVerdict;
@@ -187,10 +186,7 @@ mod tests {
             result,
             domain: "b.test".to_owned(),
             selector: "s".to_owned(),
-            algorithm: "rsa-sha256",
-            signature_begins: String::new(),
-            why: String::new(),
-            is_testing: false,
+            ..DkimVerdict::default()
         };
         let dmarc = DmarcVerdict {
             result: dmarc,
@@ -203,9 +199,9 @@ mod tests {
             spf_aligned: false,
             why: String::new(),
         };
-        let (checks, dkim) = (Checks::default(), dkim.into_iter().map(signature).collect());
-        let (spf_helo, from_domain, arc) = (spf.clone(), "c.test".to_owned(), ArcVerdict::default());
-        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc }
+        let dkim = dkim.into_iter().map(signature).collect();
+        let (spf_helo, from_domain) = (spf.clone(), "c.test".to_owned());
+        Verdicts { spf_helo, spf, dkim, from_domain, dmarc, ..Verdicts::default() }
     }
 
     fn show(disposition: Disposition) -> String {

@@ -40,7 +40,8 @@ impl Intake {
         }
         let front = super::front(&content.body).map_err(unreadable)?;
         let header = header_len(&front).unwrap_or(front.len()).min(HEADER_OCTETS_MAX);
-        let checks = Checks { spf: checking.spf, dkim: checking.dkim, dmarc: checking.dmarc, arc: checking.arc };
+        let checks =
+            Checks { spf: checking.spf, dkim: checking.dkim, dmarc: checking.dmarc, arc: checking.arc, ..Checks::NONE };
         let examination = Examination::begin(front.get(..header).unwrap_or(&front), checks);
         let examination = if examination.wants_body() {
             self.with_body(examination, content.body.clone(), header as u64).await?

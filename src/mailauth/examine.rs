@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use super::dmarc::{self, DmarcResult, DmarcVerdict, Evidence};
+use super::iprev::{self, IprevVerdict};
 use super::results::{ArcVerdict, DkimVerdict};
 use super::spf::{self, Query, SpfResult, SpfVerdict};
 use crate::base::limits::DMARC_FROM_DOMAINS_MAX;
@@ -25,17 +26,19 @@ pub struct Checks {
     pub dmarc: bool,
     /// The chain of those who handled the message (RFC 8617).
     pub arc: bool,
+    /// Whether the client's address has a name that leads back to it (RFC 8601 §3).
+    pub iprev: bool,
 }
 
 impl Checks {
     /// Nothing is checked.
-    pub const NONE: Checks = Checks { spf: false, dkim: false, dmarc: false, arc: false };
+    pub const NONE: Checks = Checks { spf: false, dkim: false, dmarc: false, arc: false, iprev: false };
 }
 
 impl Default for Checks {
     /// All of them.
     fn default() -> Checks {
-        Checks { spf: true, dkim: true, dmarc: true, arc: true }
+        Checks { spf: true, dkim: true, dmarc: true, arc: true, iprev: true }
     }
 }
 
@@ -53,7 +56,7 @@ pub struct Origin {
 }
 
 /// What the checks came to. A check that was not wanted has the result `None`, as one that found nothing to check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdicts {
     /// Which checks were made.
     pub checks: Checks,
@@ -71,6 +74,8 @@ pub struct Verdicts {
     /// ARC. DMARC's verdict does not look at it: whether a chain excuses a failure is for a policy to say that
     /// knows which sealers to trust.
     pub arc: ArcVerdict,
+    /// The client's name; `None` where it was not wanted.
+    pub iprev: Option<IprevVerdict>,
 }
 
 /// A check under way.
@@ -136,7 +141,8 @@ impl Examination {
         let _ = piece;
     }
 
-    /// Asks DNS and judges. SPF and the keys of DKIM and ARC are asked for side by side, DMARC after them.
+    /// Asks DNS and judges. The client's name, SPF and the keys of DKIM and ARC are asked for side by side, DMARC after
+    /// them.
     pub async fn finish(self, resolver: &dyn Resolver, origin: &Origin, now: Timestamp) -> Verdicts {
         let checks = self.checks;
         #[cfg(not(any(windows, target_vendor = "apple")))]
@@ -144,14 +150,15 @@ impl Examination {
         #[cfg(any(windows, target_vendor = "apple"))]
         let signed = std::future::ready((Vec::new(), ArcVerdict::default()));
         let spf = sender_policy(resolver, origin, now, checks);
-        let ((spf, spf_helo), (dkim, arc)) = smol::future::zip(spf, signed).await;
+        let name = async { if checks.iprev { Some(iprev::check(resolver, origin.ip).await) } else { None } };
+        let (((spf, spf_helo), iprev), (dkim, arc)) = smol::future::zip(smol::future::zip(spf, name), signed).await;
         let (from_domain, dmarc) = if checks.dmarc {
             judge(resolver, &self.from_domains, &spf, &dkim).await
         } else {
             let from = self.from_domains.first().cloned().unwrap_or_default();
             (from, DmarcVerdict::without_policy(DmarcResult::None, NOT_WANTED))
         };
-        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc }
+        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc, iprev }
     }
 }
 

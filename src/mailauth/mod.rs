@@ -10,6 +10,7 @@ pub mod arc;
 pub mod dkim;
 pub mod dmarc;
 mod examine;
+pub mod iprev;
 pub mod results;
 pub mod spf;
 mod tags;

@@ -234,7 +234,7 @@ async fn fetch(resolver: &dyn Resolver, name: &str, algorithm: Algorithm) -> Fou
         Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => {
             return Err((DkimResult::PermError, format!("no key at {name}")));
         }
-        Err(trouble) => return Err((DkimResult::TempError, format!("key at {name}: {trouble:?}"))),
+        Err(trouble) => return Err((DkimResult::TempError, format!("key at {name}: {trouble}"))),
     };
     let mut why = "no key record";
     for record in &records {

@@ -182,7 +182,7 @@ async fn ask(resolver: &dyn Resolver, domain: &str) -> Result<Option<DmarcRecord
     let records = match resolver.ask(&name, RecordKind::Txt).await.records {
         Ok(records) => records,
         Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => return Ok(None),
-        Err(trouble) => return Err(Trouble(format!("TXT of {name}: {trouble:?}"))),
+        Err(trouble) => return Err(Trouble(format!("TXT of {name}: {trouble}"))),
     };
     let mut texts = records.iter().filter_map(|r| match r {
         Record::Txt(txt) if record::is_dmarc(txt) => Some(txt),
@@ -219,7 +219,7 @@ async fn exists(resolver: &dyn Resolver, domain: &str) -> Result<bool, Trouble> 
         match resolver.ask(domain, kind).await.records {
             Err(NoRecords::NxDomain) => {}
             Err(trouble) if trouble.is_transient() => {
-                return Err(Trouble(format!("{kind:?} of {domain}: {trouble:?}")));
+                return Err(Trouble(format!("{kind:?} of {domain}: {trouble}")));
             }
             _ => return Ok(true),
         }

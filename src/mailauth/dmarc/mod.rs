@@ -97,6 +97,13 @@ pub struct DmarcVerdict {
     pub why: String,
 }
 
+impl Default for DmarcVerdict {
+    /// Nothing was asked, nothing was found.
+    fn default() -> DmarcVerdict {
+        DmarcVerdict::without_policy(DmarcResult::None, "")
+    }
+}
+
 impl DmarcVerdict {
     /// A verdict that no record had a part in.
     pub(super) fn without_policy(result: DmarcResult, why: &str) -> DmarcVerdict {

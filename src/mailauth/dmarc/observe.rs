@@ -97,7 +97,16 @@ mod tests {
         };
         let from_domain = "a.example.org".to_owned();
         let (checks, arc) = (Checks::default(), ArcVerdict::default());
-        Verdicts { checks, spf_helo: spf.clone(), spf, dkim: Vec::new(), from_domain, dmarc, arc }
+        Verdicts {
+            checks,
+            spf_helo: spf.clone(),
+            spf,
+            dkim: Vec::new(),
+            from_domain,
+            dmarc,
+            arc,
+            ..Verdicts::default()
+        }
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! What checks came to: the words (RFC 8601 §2.7), where more than one standard speaks them, and the field that tells
 //! them to others, Authentication-Results.
 
+mod compose;
+mod explain;
 mod field;
+mod foreign;
 mod parse;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tokens;
 
 pub use field::{AuthenticationResults, MethodResult, Property};
+pub use foreign::foreign;
 
 use std::fmt;
 

@@ -126,7 +126,7 @@ impl<'a> Check<'a> {
             Ok(records) => records,
             Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => return Ok(None),
             Err(trouble) => {
-                return Err(Stop { result: SpfResult::TempError, why: format!("TXT of {domain}: {trouble:?}") });
+                return Err(Stop { result: SpfResult::TempError, why: format!("TXT of {domain}: {trouble}") });
             }
         };
         let mut texts = found.iter().filter_map(|r| match r {
@@ -253,7 +253,7 @@ impl<'a> Check<'a> {
         match self.resolver.ask(name, kind).await.records {
             Ok(records) => Ok(records),
             Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => Ok(Vec::new()),
-            Err(trouble) => Err(Stop { result: SpfResult::TempError, why: format!("{kind:?} of {name}: {trouble:?}") }),
+            Err(trouble) => Err(Stop { result: SpfResult::TempError, why: format!("{kind:?} of {name}: {trouble}") }),
         }
     }
 

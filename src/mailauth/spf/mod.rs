@@ -4,14 +4,16 @@ mod check;
 mod macros;
 mod record;
 
+pub(crate) use check::reverse_name;
 pub use check::{Query, check};
 
 use std::fmt;
 
 /// The seven results (RFC 7208 §2.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[allow(missing_docs)]
 pub enum SpfResult {
+    #[default]
     None,
     Neutral,
     Pass,
@@ -43,7 +45,7 @@ impl fmt::Display for SpfResult {
 }
 
 /// A result and how it came about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SpfVerdict {
     /// The result.
     pub result: SpfResult,
