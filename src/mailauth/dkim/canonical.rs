@@ -1,6 +1,6 @@
 //! Canonicalization (RFC 6376 §3.4): what of a message is signed, white space apart.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 use openssl::sha::Sha256;
 
 /// How much a message may change on its way.
@@ -37,23 +37,32 @@ pub(crate) fn relaxed_field(raw: &[u8], out: &mut Vec<u8>) {
     out.extend(name.trim_ascii().iter().map(u8::to_ascii_lowercase));
     out.push(b':');
     let begin = out.len();
-    for octet in value.iter().skip(1) {
-        match octet {
-            b'\r' | b'\n' => {}
-            b' ' | b'\t' => {
-                if out.len() > begin && out.last() != Some(&b' ') {
-                    out.push(b' ');
-                }
-            }
-            other => out.push(*other),
+    let mut rest = value.get(1..).unwrap_or_default();
+    while let Some(at) = rest.iter().position(|c| !is_blank(*c)) {
+        let (blank, text) = rest.split_at_checked(at).unwrap_or((&[], rest));
+        if out.len() > begin && blank.iter().any(|c| is_white(*c)) {
+            out.push(b' ');
         }
-    }
-    if out.len() > begin && out.last() == Some(&b' ') {
-        out.pop();
+        let end = text.iter().position(|c| is_blank(*c)).unwrap_or(text.len());
+        let (word, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
+        out.extend_from_slice(word);
+        rest = behind;
     }
 }
 
+fn is_white(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t')
+}
+
+/// White space and what line ends are made of.
+fn is_blank(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
+}
+
 /// Hashes a body in pieces, in canonical form (RFC 6376 §3.4.3, §3.4.4), up to a number of octets.
+///
+/// Only the blanks at either end of a piece wait for what comes next; between them, what is canonical as it stands is
+/// hashed where it stands, so that the cost is that of the hash.
 pub(crate) struct BodyCanon {
     how: Canonicalization,
     hash: Sha256,
@@ -70,8 +79,12 @@ pub(crate) struct BodyCanon {
     gathered: Vec<u8>,
 }
 
-/// Canonical octets gathered before they are hashed.
-const GATHER_OCTETS: usize = 16 * 1024;
+/// Short runs gathered before they are hashed together.
+const GATHER_OCTETS: usize = 8 * 1024;
+/// Runs from this length on are hashed where they stand.
+const DIRECT_OCTETS: usize = 2 * 1024;
+/// Octets looked at together for what the relaxed form changes.
+const BLOCK_OCTETS: usize = 64;
 
 impl BodyCanon {
     pub(crate) fn new(how: Canonicalization, octets_max: Option<u64>) -> BodyCanon {
@@ -84,38 +97,34 @@ impl BodyCanon {
             held_white: false,
             held_cr: false,
             has_text: false,
-            gathered: Vec::with_capacity(GATHER_OCTETS),
+            gathered: Vec::new(),
         }
     }
 
     /// The next octets of the body.
     pub(crate) fn push(&mut self, piece: &[u8]) {
-        let mut rest = piece;
-        while let Some((first, behind)) = rest.split_first() {
-            if std::mem::take(&mut self.held_cr) {
-                if *first == b'\n' {
-                    self.held_white = false;
-                    self.held_lines += 1;
-                    rest = behind;
-                    continue;
-                }
-                self.text(b"\r");
+        let begin = piece.iter().position(|c| !is_blank(*c)).unwrap_or(piece.len());
+        let end = piece.iter().rposition(|c| !is_blank(*c)).map_or(begin, |at| at + 1);
+        let (before, rest) = piece.split_at_checked(begin).unwrap_or((piece, &[]));
+        let (middle, behind) = rest.split_at_checked(end - begin).unwrap_or((rest, &[]));
+        self.blanks(before);
+        if !middle.is_empty() {
+            self.release();
+            match self.how {
+                Canonicalization::Simple => self.emit(middle),
+                Canonicalization::Relaxed => self.relaxed(middle),
             }
-            let end = memchr(b'\r', rest);
-            let (text, behind) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, &[]));
-            self.text(text);
-            self.held_cr = end.is_some();
-            rest = behind.get(1..).unwrap_or_default();
         }
+        self.blanks(behind);
     }
 
     /// The hash, and how many canonical octets it does not cover.
     pub(crate) fn finish(mut self) -> ([u8; 32], u64) {
-        if std::mem::take(&mut self.held_cr) {
-            self.text(b"\r");
+        if self.held_cr {
+            self.release();
         }
         // One line end stands for all empty lines at the end, and for one that is missing; an empty body is a line
-        // end in simple form and nothing in relaxed form.
+        // end in simple form and nothing in relaxed form. White space in front of it goes with it.
         if self.has_text || self.how == Canonicalization::Simple {
             self.emit(b"\r\n");
         }
@@ -123,36 +132,62 @@ impl BodyCanon {
         (self.hash.finish(), self.beyond)
     }
 
-    /// Octets within a line.
-    fn text(&mut self, text: &[u8]) {
-        match self.how {
-            Canonicalization::Simple => self.word(text),
-            Canonicalization::Relaxed => {
-                let mut rest = text;
-                while !rest.is_empty() {
-                    let white = memchr2(b' ', b'\t', rest);
-                    let (word, behind) = rest.split_at_checked(white.unwrap_or(rest.len())).unwrap_or((rest, &[]));
-                    self.word(word);
-                    self.held_white |= white.is_some();
-                    rest = behind.get(1..).unwrap_or_default();
+    /// White space and line ends, of which it is not known what follows.
+    fn blanks(&mut self, blanks: &[u8]) {
+        for octet in blanks {
+            match octet {
+                b'\n' if self.held_cr => {
+                    (self.held_cr, self.held_white) = (false, false);
+                    self.held_lines += 1;
+                }
+                b'\r' => {
+                    if self.held_cr {
+                        self.release();
+                    }
+                    self.held_cr = true;
+                }
+                b' ' | b'\t' if self.how == Canonicalization::Relaxed => {
+                    if self.held_cr {
+                        self.release();
+                    }
+                    self.held_white = true;
+                }
+                // A bare line feed is text like any other, and so is white space in simple form.
+                other => {
+                    self.release();
+                    self.emit(&[*other]);
                 }
             }
         }
     }
 
-    /// Octets that stand as they are, with what was held before them.
-    fn word(&mut self, word: &[u8]) {
-        if word.is_empty() {
-            return;
-        }
+    /// Text follows: what was held counts.
+    fn release(&mut self) {
         for _ in 0..std::mem::take(&mut self.held_lines) {
             self.emit(b"\r\n");
         }
         if std::mem::take(&mut self.held_white) {
             self.emit(b" ");
         }
+        if std::mem::take(&mut self.held_cr) {
+            self.emit(b"\r");
+        }
         self.has_text = true;
-        self.emit(word);
+    }
+
+    /// Octets that neither begin nor end with a blank, in relaxed form.
+    fn relaxed(&mut self, text: &[u8]) {
+        let mut rest = text;
+        while let Some(at) = find_changed(rest) {
+            let (same, white) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+            self.emit(same);
+            let end = white.iter().position(|c| !is_white(*c)).unwrap_or(white.len());
+            rest = white.get(end..).unwrap_or_default();
+            if !rest.starts_with(b"\r\n") {
+                self.emit(b" ");
+            }
+        }
+        self.emit(rest);
     }
 
     fn emit(&mut self, octets: &[u8]) {
@@ -160,14 +195,53 @@ impl BodyCanon {
         self.left -= take as u64;
         self.beyond += (octets.len() - take) as u64;
         let octets = octets.get(..take).unwrap_or_default();
-        if self.gathered.len() + octets.len() > GATHER_OCTETS {
+        if octets.len() >= DIRECT_OCTETS || self.gathered.len() + octets.len() > GATHER_OCTETS {
             self.hash.update(&self.gathered);
             self.gathered.clear();
         }
-        if octets.len() > GATHER_OCTETS {
+        if octets.len() >= DIRECT_OCTETS {
             self.hash.update(octets);
         } else {
             self.gathered.extend_from_slice(octets);
         }
     }
+}
+
+/// Where white space begins that the relaxed form makes one space, or none: more than one, a tab, or any before a
+/// line end. The text does not end with white space.
+fn find_changed(text: &[u8]) -> Option<usize> {
+    let mut begin = 0;
+    while let Some((ahead, behind)) = blocks(text, begin)
+        && !any_changes(ahead, behind)
+    {
+        begin += BLOCK_OCTETS;
+    }
+    let rest = text.get(begin..).unwrap_or_default();
+    rest.windows(2).position(|pair| matches!(pair, [a, b] if changes(*a, *b) != 0)).map(|at| begin + at)
+}
+
+type Block = [u8; BLOCK_OCTETS];
+
+/// The block at `begin`, and the one an octet further.
+fn blocks(text: &[u8], begin: usize) -> Option<(&Block, &Block)> {
+    let text = text.get(begin..)?;
+    Some((text.first_chunk()?, text.get(1..)?.first_chunk()?))
+}
+
+/// Written without a branch, so that the compiler compares many octets at a time: most blocks change nothing. (By
+/// number and not by iterator: the pairing of iterators is inlined in some builds only.)
+#[allow(clippy::indexing_slicing, reason = "both blocks have the length that is counted to")]
+fn any_changes(ahead: &Block, behind: &Block) -> bool {
+    let mut any = 0;
+    for i in 0..BLOCK_OCTETS {
+        any |= changes(ahead[i], behind[i]);
+    }
+    any != 0
+}
+
+/// Not 0 where `a` with `b` behind it is white space that does not stay as it is.
+#[inline]
+fn changes(a: u8, b: u8) -> u8 {
+    let before_blank = u8::from(b == b' ') | u8::from(b == b'\t') | u8::from(b == b'\r');
+    u8::from(a == b'\t') | (u8::from(a == b' ') & before_blank)
 }
