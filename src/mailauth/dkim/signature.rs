@@ -1,5 +1,7 @@
 //! The DKIM-Signature field (RFC 6376 §3.5): its tags, and what of the header it covers.
 
+use std::cmp::Ordering;
+
 use super::super::tags::{Tags, a_labels};
 use super::canonical::relaxed_field;
 use super::{Algorithm, Canonicalization};
@@ -85,20 +87,47 @@ impl Signature {
     /// the signature's own field without its `b=`.
     pub(crate) fn signed_header(&self, fields: &[Field<'_>], own: &Field<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut taken = vec![false; fields.len()];
-        for name in &self.fields {
-            let lowest = fields.iter().enumerate().rev().find(|(i, f)| f.is(name) && taken.get(*i) == Some(&false));
-            if let Some((i, field)) = lowest {
-                if let Some(taken) = taken.get_mut(i) {
-                    *taken = true;
-                }
-                canonical_field(self.header_canon, field.raw, &mut out);
-                out.extend_from_slice(b"\r\n");
-            }
+        let mut left = FieldsLeft::of(fields);
+        for field in self.fields.iter().filter_map(|name| left.take_lowest(name)) {
+            canonical_field(self.header_canon, field.raw, &mut out);
+            out.extend_from_slice(b"\r\n");
         }
         canonical_field(self.header_canon, &without_b(own.raw), &mut out);
         out
     }
+}
+
+/// Fields by name, so that many names in `h=` over many fields cost no product of both.
+struct FieldsLeft<'a> {
+    by_name: Vec<&'a Field<'a>>,
+    /// How many are taken of the name whose first field stands there.
+    taken: Vec<usize>,
+}
+
+impl<'a> FieldsLeft<'a> {
+    fn of(fields: &'a [Field<'a>]) -> FieldsLeft<'a> {
+        let mut by_name: Vec<_> = fields.iter().collect();
+        by_name.sort_by(|a, b| by_length_and_letters(a.name, b.name));
+        FieldsLeft { taken: vec![0; by_name.len()], by_name }
+    }
+
+    /// The lowest field of this name that was not taken yet.
+    fn take_lowest(&mut self, name: &str) -> Option<&'a Field<'a>> {
+        let order = |field: &&Field<'_>| by_length_and_letters(field.name, name.as_bytes());
+        let first = self.by_name.partition_point(|f| order(f) == Ordering::Less);
+        let of_name = self.by_name.get(first..)?;
+        let count = of_name.partition_point(|f| order(f) == Ordering::Equal);
+        let taken = self.taken.get_mut(first)?;
+        let at = count.checked_sub(*taken + 1)?;
+        *taken += 1;
+        of_name.get(at).copied()
+    }
+}
+
+/// Any order that does not see case; lengths tell most names apart.
+fn by_length_and_letters(a: &[u8], b: &[u8]) -> Ordering {
+    let letters = a.iter().map(u8::to_ascii_lowercase);
+    a.len().cmp(&b.len()).then_with(|| letters.cmp(b.iter().map(u8::to_ascii_lowercase)))
 }
 
 /// A field in canonical form, without its line end.
