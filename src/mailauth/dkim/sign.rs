@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 
-use super::signature::canonical_field;
+use super::super::tags::a_labels;
+use super::signature::{canonical_field, is_at_or_below};
 use super::{BodyCanon, Canonicalization, SigningKey};
-use crate::base::{Result, Timestamp};
+use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::message::header::{self, Field};
 
 /// Fields worth signing (RFC 6376 §5.4.1), and whether one more of them than there is is signed, so that none can be
@@ -46,13 +47,49 @@ pub struct Signer {
     pub header: Canonicalization,
     /// Of the body.
     pub body: Canonicalization,
+    /// For whom it is signed (`i=`): `[local]@domain`, the domain being the signing one or below it.
+    pub identity: Option<String>,
+    /// Names of the fields to sign, all there are of each; a name given twice is oversigned. The usual ones, where it
+    /// is not given.
+    pub fields: Option<Vec<String>>,
 }
 
 impl Signer {
     /// A signer in the usual form, relaxed/relaxed.
     pub fn new(domain: impl Into<String>, selector: impl Into<String>, key: SigningKey) -> Signer {
         let (header, body) = (Canonicalization::Relaxed, Canonicalization::Relaxed);
-        Signer { domain: domain.into(), selector: selector.into(), key, header, body }
+        let (domain, selector) = (domain.into(), selector.into());
+        Signer { domain, selector, key, header, body, identity: None, fields: None }
+    }
+
+    /// Whether its names can stand in a signature: `Invalid` says which cannot.
+    pub fn check(&self) -> Result<()> {
+        let invalid = |what: String| Err(Error::new(ErrorKind::Invalid, what));
+        let is_name = |text: &str| text.is_ascii() && a_labels(text).is_some();
+        if !is_name(&self.domain) {
+            return invalid(format!("domain {:?} is no name in DNS", self.domain));
+        }
+        if !is_name(&self.selector) {
+            return invalid(format!("selector {:?} is no name in DNS", self.selector));
+        }
+        if let Some(identity) = &self.identity {
+            let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, ';' | '=' | ':' | '@');
+            let fits = identity.rsplit_once('@').is_some_and(|(local, domain)| {
+                local.chars().all(is_plain) && is_name(domain) && is_at_or_below(domain, &self.domain)
+            });
+            if !fits {
+                return invalid(format!("identity {identity:?} is none of {}", self.domain));
+            }
+        }
+        let is_field =
+            |name: &String| !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() && !matches!(c, ':' | ';'));
+        match &self.fields {
+            Some(names) if !names.iter().all(is_field) => invalid(format!("{names:?} are no names of fields")),
+            Some(names) if !names.iter().any(|name| name.eq_ignore_ascii_case("from")) => {
+                invalid("From must be signed (RFC 6376 §5.4)".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Begins a signature.
@@ -76,8 +113,25 @@ impl Signing<'_> {
     /// The whole DKIM-Signature field, folded, CRLF at its end.
     pub fn finish(self, header: &[u8], now: Timestamp) -> Result<Vec<u8>> {
         let fields: Vec<_> = header::fields(header).collect();
-        self.signer.field("DKIM-Signature: v=1;", SIGNED, &fields, self.body.finish().0, now)
+        let start = match &self.signer.identity {
+            Some(identity) => format!("DKIM-Signature: v=1; i={identity};\r\n\t"),
+            None => "DKIM-Signature: v=1;".to_owned(),
+        };
+        let own = self.signer.fields.as_deref().map(by_name);
+        self.signer.field(&start, own.as_deref().unwrap_or(SIGNED), &fields, self.body.finish().0, now)
     }
+}
+
+/// Each name once, and whether it was given more often.
+fn by_name(names: &[String]) -> Vec<(&str, bool)> {
+    let mut once: Vec<(&str, bool)> = Vec::new();
+    for name in names {
+        match once.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            Some((_, over)) => *over = true,
+            None => once.push((name, false)),
+        }
+    }
+    once
 }
 
 impl Signer {
