@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::interrupt::Interrupt;
-use crate::base::limits::CHECK_WAIT_SECONDS;
-use crate::base::time::Mono;
-use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver};
+use crate::base::limits::{CHECK_QUESTIONS_MAX, CHECK_WAIT_SECONDS};
+use crate::base::world::{Clock, Resolver};
 use crate::base::{Address, Error, ErrorKind, Result, Timestamp};
 use crate::dns::cache::CachedResolver;
+use crate::dns::patient::PatientResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
 use crate::dns::zone::{Overlay, SharedZone, Zone};
 use crate::mailauth::dmarc::{self, DmarcVerdict, Evidence};
@@ -154,7 +154,8 @@ impl Checker {
         };
         if wanted == (Wanted { spf: true, ..Wanted::default() }) {
             let query = query(ip, given, now);
-            let spf = self.wait(async { spf::check(&self.bounded(), &query).await })?;
+            let names = self.patient();
+            let spf = self.wait(async { spf::check(&*names, &query).await })?;
             return Ok(Checked { spf: Some(spf), ..Checked::default() });
         }
         let origin = origin(ip, given)?;
@@ -170,7 +171,8 @@ impl Checker {
         if examination.wants_body() {
             CrLfWriter::default().push(body, |piece| examination.push(piece));
         }
-        let verdicts = self.wait(async { examination.finish(&self.bounded(), &origin, now).await })?;
+        let names = self.patient();
+        let verdicts = self.wait(async { examination.finish(&*names, &origin, now).await })?;
         let all = Checked::from(&verdicts);
         Ok(Checked {
             spf_helo: all.spf_helo.filter(|_| wanted.spf_helo),
@@ -182,7 +184,8 @@ impl Checker {
 
     /// Evaluates DMARC for results that are known already.
     pub fn dmarc(&self, evidence: &Evidence) -> Result<Checked> {
-        let verdict = self.wait(async { dmarc::evaluate(&self.bounded(), evidence).await })?;
+        let names = self.patient();
+        let verdict = self.wait(async { dmarc::evaluate(&*names, evidence).await })?;
         Ok(Checked { from_domain: evidence.from_domain.clone(), dmarc: Some(verdict), ..Checked::default() })
     }
 
@@ -195,9 +198,14 @@ impl Checker {
     }
 
     /// The resolver for one call.
-    fn bounded(&self) -> Bounded<'_> {
-        let deadline = self.threads.is_some().then(|| self.clock.now() + self.timeout);
-        Bounded { checks: self, deadline }
+    fn patient(&self) -> Arc<dyn Resolver> {
+        let names = Arc::clone(&self.names);
+        if self.threads.is_none() {
+            // A zone keeps nobody waiting, and a timer would start a thread.
+            return names;
+        }
+        let clock = self.clock.clone();
+        Arc::new(PatientResolver::new(names, clock, self.timeout, self.timeout, CHECK_QUESTIONS_MAX))
     }
 }
 
@@ -209,27 +217,8 @@ impl Drop for Checker {
     }
 }
 
-/// Answers until a time, after which no question is answered.
-struct Bounded<'a> {
-    checks: &'a Checker,
-    deadline: Option<Mono>,
-}
-
-impl Resolver for Bounded<'_> {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
-        let asked = self.checks.names.ask(name, kind);
-        let Some(deadline) = self.deadline else { return asked };
-        let late = self.checks.clock.sleep_until(deadline);
-        let late = async move {
-            late.await;
-            Answer { records: Err(NoRecords::Timeout), ttl: Duration::ZERO, secure: false }
-        };
-        Box::pin(smol::future::or(asked, late))
-    }
-}
-
 /// Header with CRLF line ends, and the body as it is.
-fn parted(message: &[u8]) -> (Vec<u8>, &[u8]) {
+pub(super) fn parted(message: &[u8]) -> (Vec<u8>, &[u8]) {
     let (header, body) =
         message.split_at_checked(header_len(message).unwrap_or(message.len())).unwrap_or((message, &[]));
     (to_crlf(header), body)

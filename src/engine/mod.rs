@@ -20,6 +20,7 @@ pub mod mailboxes;
 pub mod names;
 pub mod outbound;
 mod real;
+pub mod signing;
 mod start;
 
 pub use config::Config;
