@@ -827,6 +827,16 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_CHECK_ARC 16
 
 /**
+ * mailcore_signer.algorithm: rsa-sha256 (RFC 6376).
+ */
+#define MAILCORE_ALGORITHM_RSA_SHA256 1
+
+/**
+ * mailcore_signer.algorithm: ed25519-sha256 (RFC 8463).
+ */
+#define MAILCORE_ALGORITHM_ED25519_SHA256 2
+
+/**
  * The hook at the end of a message: it is complete and judged, the peer waits for its reply.
  */
 #define MAILCORE_HOOK_DATA 1
@@ -1463,6 +1473,58 @@ typedef struct {
 
 /** What a mailcore_evidence is set up with. */
 #define MAILCORE_EVIDENCE_INIT { (uint32_t)sizeof(mailcore_evidence), 0, NULL, NULL, NULL, NULL, 0 }
+
+/**
+ * Who signs a message, and how. Set it up with MAILCORE_SIGNER_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_signer), set by MAILCORE_SIGNER_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * What the key must be for, one of MAILCORE_ALGORITHM_; 0 for any.
+     */
+    uint32_t algorithm;
+    /**
+     * The signing domain, "example.org"; needed.
+     */
+    const char *domain;
+    /**
+     * The key's name in DNS, "s1" for s1._domainkey.example.org; needed.
+     */
+    const char *selector;
+    /**
+     * The private key: PEM (PKCS #1 or PKCS #8), or the base64 of the 32 octets an Ed25519 key is made from; needed.
+     */
+    const char *key;
+    /**
+     * How much the message may change on its way, header/body: "relaxed/relaxed", "simple/simple", "relaxed/simple",
+     * "simple/relaxed". One word is for the header, and the body is "simple" then (RFC 6376 §3.5). NULL for
+     * relaxed/relaxed. Not for seals.
+     */
+    const char *canonicalization;
+    /**
+     * Names of the fields to sign, "From:To:Subject"; a name that stands twice says as well that none of that name
+     * may be added. NULL for all that readers look at. Not for seals.
+     */
+    const char *headers;
+    /**
+     * For whom it is signed (i=), "@sales.example.org"; NULL for the domain. Not for seals.
+     */
+    const char *identity;
+    /**
+     * Our name in Authentication-Results, for seals only; NULL for the domain.
+     */
+    const char *authserv_id;
+    /**
+     * The time of the signature, in ms since 1970; 0 for now.
+     */
+    int64_t time_ms;
+} mailcore_signer;
+
+/** What a mailcore_signer is set up with. */
+#define MAILCORE_SIGNER_INIT { (uint32_t)sizeof(mailcore_signer), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 
 /**
  * What a hook is asked. All of it belongs to the library and is gone when the hook returns.
@@ -2476,6 +2538,56 @@ int32_t mailcore_dmarc_evaluate(mailcore_resolver resolver,
                                 const mailcore_evidence *evidence,
                                 mailcore_verdicts *verdicts,
                                 mailcore_error *err);
+
+/**
+ * Signs a message (DKIM, RFC 6376).
+ *
+ * [nowait] Gives the DKIM-Signature field, to be put in front of the message; its line ends are those of the
+ * message's first line. A message with LF line ends, as in files, is signed as it will travel, with CRLF. The octets
+ * are read once and not copied.
+ *
+ * @param signer  who signs, and how; needed
+ * @param message  header, empty line, body
+ * @param len  how many octets they are
+ * @param field  takes the field, to be given back with mailcore_buf_free(), or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (not such a key, or a name
+ * is none), MAILCORE_E_UNSUPPORTED, MAILCORE_E_NOMEM
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_dkim_sign(const mailcore_signer *signer,
+                           const void *message,
+                           size_t len,
+                           mailcore_buf *field,
+                           mailcore_error *err);
+
+/**
+ * Seals a message that is passed on (ARC, RFC 8617): says what was found when it came, and signs that.
+ *
+ * [wait] Checks the chain the message has, and gives the three fields of the next set, to be put in front of the
+ * message as it leaves; their line ends are those of its first line. What the Authentication-Results fields of
+ * signer.authserv_id in the message say goes into the set, with the result of the chain.
+ *
+ * @param resolver  where names are looked up
+ * @param signer  who seals; needed
+ * @param message  header, empty line, body
+ * @param len  how many octets they are
+ * @param fields  takes the fields, to be given back with mailcore_buf_free(), or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 1, or 0 where there is nothing to add (the chain was found broken by one before us, or is as long as a
+ * chain may be; fields are empty then), or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8,
+ * MAILCORE_E_INVALID (not such a key, or a name is none), MAILCORE_E_UNSUPPORTED, MAILCORE_E_INTERRUPTED,
+ * MAILCORE_E_NOMEM
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_arc_seal(mailcore_resolver resolver,
+                          const mailcore_signer *signer,
+                          const void *message,
+                          size_t len,
+                          mailcore_buf *fields,
+                          mailcore_error *err);
 
 /**
  * Says which decisions the host wants to make. Before the start.

@@ -101,7 +101,7 @@ macro_rules! offset {
 macro_rules! layout {
     ($($name:ident { $($field:tt),+ })+) => {{
         use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, hooks::*, listen::*, mailauth::*, property::*, queue::*};
-        use ffi::{resolver::*, submit::*, verdict::*};
+        use ffi::{resolver::*, signing::*, submit::*, verdict::*};
         let mut text = String::new();
         $(
             writeln!(text, "{} {}", stringify!($name), size_of::<$name>()).expect("text");
@@ -130,6 +130,8 @@ fn structs_lie_as_c_sees_them() {
         mailcore_verdicts { struct_size, count, checks, from_domain, json, memory }
         mailcore_resolver_options { struct_size, timeout_ms, server, zone }
         mailcore_origin { struct_size, checks, ip, helo, mail_from, receiver, time_ms }
+        mailcore_signer { struct_size, algorithm, domain, selector, key, canonicalization, headers, identity, authserv_id,
+            time_ms }
         mailcore_evidence { struct_size, spf_result, spf_domain, from_domain, dkim_results, dkim_domains, dkim_count }
         mailcore_question { struct_size, hook, engine, service, policy, message, size, peer, helo, tls, account, from,
             to, to_count, detail, verdicts }

@@ -51,6 +51,7 @@ int main(void)
     mailcore_origin origin = MAILCORE_ORIGIN_INIT;
     mailcore_evidence evidence = MAILCORE_EVIDENCE_INIT;
     mailcore_verdicts verdicts = MAILCORE_VERDICTS_INIT;
+    mailcore_signer signer = MAILCORE_SIGNER_INIT;
     uint64_t out_handle = 0, out_u64 = 0;
     int64_t out_i64 = 0;
     int32_t out_i32 = 0;
@@ -89,6 +90,9 @@ int main(void)
     options.address = "127.0.0.1";
     origin.ip = "192.0.2.1";
     evidence.from_domain = "example.org";
+    signer.domain = "example.org";
+    signer.selector = "s1";
+    signer.key = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
     bad_err.struct_size = 0;
 "#;
 

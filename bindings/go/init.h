@@ -20,6 +20,7 @@ static inline mailcore_query query_init(void) { mailcore_query x = MAILCORE_QUER
 static inline mailcore_resolver_options resolver_options_init(void) { mailcore_resolver_options x = MAILCORE_RESOLVER_OPTIONS_INIT; return x; }
 static inline mailcore_origin origin_init(void) { mailcore_origin x = MAILCORE_ORIGIN_INIT; return x; }
 static inline mailcore_evidence evidence_init(void) { mailcore_evidence x = MAILCORE_EVIDENCE_INIT; return x; }
+static inline mailcore_signer signer_init(void) { mailcore_signer x = MAILCORE_SIGNER_INIT; return x; }
 static inline mailcore_verdicts verdicts_init(void) { mailcore_verdicts x = MAILCORE_VERDICTS_INIT; return x; }
 static inline mailcore_hooks hooks_init(void) { mailcore_hooks x = MAILCORE_HOOKS_INIT; return x; }
 static inline mailcore_verdict verdict_init(void) { mailcore_verdict x = MAILCORE_VERDICT_INIT; return x; }

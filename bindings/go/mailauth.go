@@ -93,6 +93,7 @@ type DKIMVerdict struct {
 	Result          string `json:"result"`
 	Domain          string `json:"domain"`
 	Selector        string `json:"selector"`
+	Algorithm       string `json:"algorithm"`        // rsa-sha256 or ed25519-sha256
 	SignatureBegins string `json:"signature_begins"` // by which signatures are told apart
 	Testing         bool   `json:"testing"`          // the domain says that it is only testing
 	Why             string `json:"why"`              // what failed
@@ -137,9 +138,23 @@ type Verdicts struct {
 	FromDomain string        `json:"from_domain"` // domain of the author
 }
 
-// interruptible calls f, and interrupts it when ctx ends.
-func (r *Resolver) interruptible(ctx context.Context, f func() C.int32_t) C.int32_t {
-	return interruptible(ctx, func() { C.mailcore_interrupt(C.mailcore_handle(r.token.Load())) }, f)
+// call calls f, and interrupts it when ctx ends. An interrupt wakes every call on the resolver: those whose ctx goes on
+// call again.
+func (r *Resolver) call(ctx context.Context, f func(*C.mailcore_error) C.int32_t) (C.int32_t, error) {
+	interrupt := func() { C.mailcore_interrupt(C.mailcore_handle(r.token.Load())) }
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		cerr := C.error_init()
+		result := interruptible(ctx, interrupt, func() C.int32_t { return f(&cerr) })
+		if result >= 0 {
+			return result, nil
+		}
+		if Code(result) != CodeInterrupted || r.token.Load() == 0 {
+			return result, check(result, &cerr)
+		}
+	}
 }
 
 // verdicts calls f, which fills a struct that lies in C's memory.
@@ -148,22 +163,8 @@ func (r *Resolver) verdicts(ctx context.Context, f func(*C.mailcore_verdicts, *C
 	defer C.free(unsafe.Pointer(raw))
 	*raw = C.verdicts_init()
 	defer C.mailcore_verdicts_clear(raw)
-	for {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		cerr := C.error_init()
-		result := r.interruptible(ctx, func() C.int32_t { return f(raw, &cerr) })
-		if result >= 0 {
-			break
-		}
-		// An interrupt wakes every call on the resolver: those whose ctx goes on call again.
-		if Code(result) != CodeInterrupted || ctx.Err() != nil || r.token.Load() == 0 {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, check(result, &cerr)
-		}
+	if _, err := r.call(ctx, func(cerr *C.mailcore_error) C.int32_t { return f(raw, cerr) }); err != nil {
+		return nil, err
 	}
 	verdicts := new(Verdicts)
 	return verdicts, json.Unmarshal([]byte(C.GoString(raw.json)), verdicts)

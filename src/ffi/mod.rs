@@ -37,6 +37,7 @@ pub mod queue;
 mod record;
 pub mod resolver;
 pub mod result;
+pub mod signing;
 pub mod submit;
 mod text;
 pub mod tls;

@@ -317,7 +317,7 @@ pub(crate) fn json_of(checked: &Checked) -> Value {
     };
     let dkim = |v: &DkimVerdict| {
         json!({"result": v.result.word(), "domain": v.domain, "selector": v.selector, "why": v.why,
-            "signature_begins": v.signature_begins, "testing": v.is_testing})
+            "algorithm": v.algorithm, "signature_begins": v.signature_begins, "testing": v.is_testing})
     };
     let dmarc = |v: &DmarcVerdict| {
         json!({"result": v.result.word(), "policy": v.policy.word(), "percent": v.percent, "why": v.why,

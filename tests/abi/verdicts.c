@@ -1,6 +1,43 @@
 /* Checks without an engine: a message, a zone and a time. */
 #include "check.h"
 
+/* What is signed verifies; what is sealed as well. */
+static void sign_and_verify(void)
+{
+    static const char letter[] = "From: a@example.org\nSubject: x\n\nHello\n";
+    static char whole[8192];
+    mailcore_error err = MAILCORE_ERROR_INIT;
+    mailcore_resolver_options options = MAILCORE_RESOLVER_OPTIONS_INIT;
+    mailcore_signer signer = MAILCORE_SIGNER_INIT;
+    mailcore_verdicts verdicts = MAILCORE_VERDICTS_INIT;
+    mailcore_buf field = {NULL, 0}, set = {NULL, 0};
+    mailcore_resolver resolver = 0;
+
+    options.zone = "s1._domainkey.example.org TXT v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    CHECK(mailcore_resolver_open(&options, &resolver, &err) == 0);
+    signer.domain = "example.org";
+    signer.selector = "s1";
+    signer.key = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    signer.algorithm = MAILCORE_ALGORITHM_RSA_SHA256;
+    CHECK(mailcore_dkim_sign(&signer, letter, sizeof letter - 1, &field, &err) == MAILCORE_E_INVALID);
+    signer.algorithm = MAILCORE_ALGORITHM_ED25519_SHA256;
+    signer.canonicalization = "simple/relaxed";
+    CHECK(mailcore_dkim_sign(&signer, letter, sizeof letter - 1, &field, &err) == 0);
+    CHECK(strncmp((char *)field.data, "DKIM-Signature: v=1; a=ed25519-sha256; c=simple/relaxed;", 55) == 0);
+    CHECK(strchr((char *)field.data, '\r') == NULL);
+    sprintf(whole, "%s%s", (char *)field.data, letter);
+    CHECK(mailcore_arc_seal(resolver, &signer, whole, strlen(whole), &set, &err) == 1);
+    sprintf(whole, "%s%s%s", (char *)set.data, (char *)field.data, letter);
+    CHECK(mailcore_verify(resolver, NULL, whole, strlen(whole), &verdicts, &err) == 0 && verdicts.count == 2);
+    CHECK(verdicts.checks[0]->method == MAILCORE_METHOD_DKIM && verdicts.checks[0]->result == MAILCORE_RESULT_PASS);
+    CHECK(verdicts.checks[1]->method == MAILCORE_METHOD_ARC && verdicts.checks[1]->result == MAILCORE_RESULT_PASS);
+    CHECK(strcmp(verdicts.checks[1]->domain, "example.org") == 0);
+    mailcore_verdicts_clear(&verdicts);
+    mailcore_buf_free(&field);
+    mailcore_buf_free(&set);
+    CHECK(mailcore_close(resolver) == 0);
+}
+
 static const char message[] =
     "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=gone; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;"
     " b=AAAA\nFrom: a@example.org\n\nHello\n";
@@ -68,5 +105,6 @@ int main(void)
     CHECK(mailcore_close(resolver) == 0 && mailcore_close(resolver) == MAILCORE_E_HANDLE);
     options.zone = "example.org NS ns.example.org\n";
     CHECK(mailcore_resolver_open(&options, &resolver, &err) == MAILCORE_E_INVALID && resolver == 0);
+    sign_and_verify();
     return 0;
 }

@@ -179,6 +179,8 @@ MAILCORE_CHECK_SPF_HELO = 2
 MAILCORE_CHECK_DKIM = 4
 MAILCORE_CHECK_DMARC = 8
 MAILCORE_CHECK_ARC = 16
+MAILCORE_ALGORITHM_RSA_SHA256 = 1
+MAILCORE_ALGORITHM_ED25519_SHA256 = 2
 MAILCORE_HOOK_DATA = 1
 MAILCORE_HOOK_RCPT = 2
 MAILCORE_ACTION_POLICY = 0
@@ -523,6 +525,34 @@ class mailcore_evidence(Structure):
         super().__init__(struct_size=sizeof(type(self)), **fields)
 
 
+class mailcore_signer(Structure):
+    struct_size: Any
+    algorithm: Any
+    domain: Any
+    selector: Any
+    key: Any
+    canonicalization: Any
+    headers: Any
+    identity: Any
+    authserv_id: Any
+    time_ms: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("algorithm", c_uint32),
+        ("domain", c_char_p),
+        ("selector", c_char_p),
+        ("key", c_char_p),
+        ("canonicalization", c_char_p),
+        ("headers", c_char_p),
+        ("identity", c_char_p),
+        ("authserv_id", c_char_p),
+        ("time_ms", c_int64),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
 class mailcore_question(Structure):
     struct_size: Any
     hook: Any
@@ -702,6 +732,10 @@ def declare(library: CDLL) -> None:
     library.mailcore_verify.restype = c_int32
     library.mailcore_dmarc_evaluate.argtypes = [mailcore_resolver, POINTER(mailcore_evidence), POINTER(mailcore_verdicts), POINTER(mailcore_error)]
     library.mailcore_dmarc_evaluate.restype = c_int32
+    library.mailcore_dkim_sign.argtypes = [POINTER(mailcore_signer), c_void_p, c_size_t, POINTER(mailcore_buf), POINTER(mailcore_error)]
+    library.mailcore_dkim_sign.restype = c_int32
+    library.mailcore_arc_seal.argtypes = [mailcore_resolver, POINTER(mailcore_signer), c_void_p, c_size_t, POINTER(mailcore_buf), POINTER(mailcore_error)]
+    library.mailcore_arc_seal.restype = c_int32
     library.mailcore_engine_set_hooks.argtypes = [mailcore_engine, POINTER(mailcore_hooks), POINTER(mailcore_error)]
     library.mailcore_engine_set_hooks.restype = c_int32
     library.mailcore_reply.argtypes = [mailcore_engine, c_uint64, POINTER(mailcore_verdict), POINTER(mailcore_error)]

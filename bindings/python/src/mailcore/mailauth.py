@@ -1,4 +1,4 @@
-"""Checks without an engine: SPF, DKIM, DMARC, ARC.
+"""Checks and signatures without an engine: SPF, DKIM, DMARC, ARC.
 
     import mailcore
 
@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Union
 
 from . import _abi
-from ._library import LIBRARY, call, close, text
+from ._library import LIBRARY, call, close, take, text
 from .errors import ClosedError, UsageError
 
 Octets = Union[bytes, bytearray, memoryview]
@@ -57,6 +57,8 @@ class DkimVerdict:
     result: str
     domain: str
     selector: str
+    algorithm: str
+    """rsa-sha256 or ed25519-sha256; empty where it could not be read."""
     signature_begins: str
     """The first characters of b=, by which signatures are told apart."""
     testing: bool
@@ -248,6 +250,82 @@ def dmarc(
     verdict = _verdicts("mailcore_dmarc_evaluate", resolver, ctypes.byref(evidence)).dmarc
     assert verdict is not None
     return verdict
+
+
+def dkim_sign(
+    message: Octets,
+    domain: str,
+    selector: str,
+    key: Union[str, bytes],
+    *,
+    algorithm: Optional[str] = None,
+    canonicalization: Optional[str] = None,
+    headers: Optional[Iterable[str]] = None,
+    identity: Optional[str] = None,
+    time: Optional[Time] = None,
+) -> bytes:
+    """The DKIM-Signature field for a message: `dkim_sign(message, ...) + message` is the signed message.
+
+    `key` is a PEM (PKCS #1 or PKCS #8) or the base64 of an Ed25519 seed; `algorithm` ("rsa-sha256", "ed25519-sha256")
+    says what it must be for, where that matters. `canonicalization` is that of header/body ("relaxed/relaxed").
+    `headers` names the fields to sign; one that is named twice may not be added to later. The field has the line ends
+    that the message has.
+    """
+    signer = _signer(domain, selector, key, algorithm, time)
+    signer.canonicalization = text(canonicalization)
+    signer.headers = text(None if headers is None else ":".join(headers))
+    signer.identity = text(identity)
+    octets, field = bytes(message), _abi.mailcore_buf()
+    call("mailcore_dkim_sign", ctypes.byref(signer), octets, len(octets), ctypes.byref(field))
+    return take(field)
+
+
+def arc_seal(
+    message: Octets,
+    domain: str,
+    selector: str,
+    key: Union[str, bytes],
+    *,
+    authserv_id: Optional[str] = None,
+    algorithm: Optional[str] = None,
+    resolver: Optional[Resolver] = None,
+    time: Optional[Time] = None,
+) -> bytes:
+    """The three fields of ARC (RFC 8617) for a message that is passed on: `arc_seal(message, ...) + message`.
+
+    The chain that the message has is checked first. Its result goes into the new set, with what the message's
+    Authentication-Results fields of `authserv_id` (our name there; by default the domain) say. Empty where nothing
+    may be added: the chain was found broken by one before us, or is as long as a chain may be.
+    """
+    if resolver is None:
+        with Resolver() as own:
+            return arc_seal(
+                message, domain, selector, key, authserv_id=authserv_id, algorithm=algorithm, resolver=own, time=time
+            )
+    signer = _signer(domain, selector, key, algorithm, time)
+    signer.authserv_id = text(authserv_id)
+    octets, fields = bytes(message), _abi.mailcore_buf()
+    call("mailcore_arc_seal", resolver.handle, ctypes.byref(signer), octets, len(octets), ctypes.byref(fields))
+    return take(fields)
+
+
+_ALGORITHMS = {
+    None: 0,
+    "rsa-sha256": _abi.MAILCORE_ALGORITHM_RSA_SHA256,
+    "ed25519-sha256": _abi.MAILCORE_ALGORITHM_ED25519_SHA256,
+}
+
+
+def _signer(domain: str, selector: str, key: Union[str, bytes], algorithm: Optional[str], time: Optional[Time]) -> Any:
+    if algorithm not in _ALGORITHMS:
+        raise UsageError(_abi.MAILCORE_E_INVALID, f"{algorithm!r} is neither rsa-sha256 nor ed25519-sha256")
+    return _abi.mailcore_signer(
+        algorithm=_ALGORITHMS[algorithm],
+        domain=text(domain),
+        selector=text(selector),
+        key=text(key) if isinstance(key, str) else key,
+        time_ms=_milliseconds(time),
+    )
 
 
 def _number(result: str) -> int:
