@@ -470,3 +470,69 @@ fn the_host_sees_the_verdicts_and_outweighs_them() {
     to_bob(mx, &format!("accept{from}")).expect("250");
     assert_eq!(house.kept("bob@example.net"), (1, 1));
 }
+
+#[test]
+fn answers_race_with_the_clock_and_the_end() {
+    let both = Hooks { recipient: Some(calling(|_| Ok(Decision::Policy))), message: Some(Hook::Event) };
+    let house = House::new(both, &[("hook.timeout_ms", "1")]);
+    let mx = house.listen(Service::Mx);
+    let heard = Arc::new(AtomicUsize::new(0));
+    let peers: Vec<_> = (0..8)
+        .map(|_| {
+            let (wire, heard) = (Wire::connect(mx), Arc::clone(&heard));
+            thread::spawn(move || talk_on(wire, &heard))
+        })
+        .collect();
+    let answering: Vec<_> = (0..2)
+        .map(|_| {
+            let engine = house.engine.clone();
+            thread::spawn(move || {
+                while let Some(said) = smol::block_on(engine.events().next_request()) {
+                    let Event::Request { id, .. } = said.event else { panic!("{said:?}") };
+                    match engine.reply(id, Decision::Junk) {
+                        Ok(()) => {}
+                        Err(e) => assert_eq!(e.kind(), ErrorKind::State),
+                    }
+                }
+            })
+        })
+        .collect();
+    // Too many errors end a session early.
+    while heard.load(Ordering::Relaxed) < 500 && !peers.iter().all(thread::JoinHandle::is_finished) {
+        house.engine.clock_advance(Duration::from_millis(1)).unwrap();
+        thread::yield_now();
+    }
+    smol::block_on(house.engine.stop(Duration::from_secs(20))).unwrap();
+    let taken: u32 = peers.into_iter().map(|peer| peer.join().unwrap()).sum();
+    let account = house.engine.account("bob@example.net").unwrap().id;
+    assert_eq!(smol::block_on(house.engine.mailbox(account, "Junk")).unwrap().total, taken);
+    drop(house);
+    answering.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// Hands messages in until the engine stops; gives how many were taken. Every reply is one of those that can be.
+fn talk_on(mut wire: Wire, heard: &AtomicUsize) -> u32 {
+    let mut taken = 0;
+    let commands = ["EHLO x", "MAIL FROM:<>", "RCPT TO:<bob@example.net>", "DATA", "Subject: x\r\n\r\n.", "RSET"];
+    let mut next = commands.into_iter().cycle();
+    let mut said = "";
+    while let Some(line) = wire.line() {
+        match (line.get(..3).unwrap_or_default(), line.as_bytes().get(3)) {
+            (_, Some(b'-')) => continue,
+            ("421", _) => break,
+            ("220" | "250" | "354" | "451" | "503" | "554" | "500", _) => {}
+            _ => panic!("{line}"),
+        }
+        heard.fetch_add(1, Ordering::Relaxed);
+        taken += u32::from(line.starts_with("250 2.0.0 Ok: filed"));
+        // Without its 354 a body would be commands, whose replies nobody has read when the end comes.
+        if said == "DATA" && !line.starts_with("354") {
+            next.next();
+        }
+        said = next.next().unwrap();
+        if !wire.try_send(format!("{said}\r\n").as_bytes()) {
+            break;
+        }
+    }
+    taken
+}

@@ -66,6 +66,7 @@ impl Office {
             store: store.clone(),
             settings: self.settings.clone(),
             events: events.clone(),
+            host: None,
             logins: Arc::new(accounts::Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
             draining: draining.clone(),
