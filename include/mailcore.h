@@ -60,6 +60,12 @@ Events. The engine tells what happens (mail filed, delivered, bounced) by events
 the host pulls with mailcore_events_next(). mailcore_events_fd() gives a descriptor for
 poll() or an event loop: readable exactly while there is an event. Never read from it.
 
+Hooks. mailcore_engine_set_hooks() lets the host decide about each message and each
+recipient while the peer waits: by a function of its own, or by a request event that it
+answers with mailcore_reply(). It sees the message, its envelope, the verdicts of SPF,
+DKIM and DMARC, and what the engine would do; without an answer in time the peer is told
+to try again later.
+
 The library prints nothing, handles no signals, never ends the process.
 */
 
@@ -2066,7 +2072,7 @@ int32_t mailcore_message_read(mailcore_message message,
 /**
  * Reads a header field.
  *
- * [disk] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8.
+ * [disk] [hook-ok] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8.
  *
  * @param message  the message
  * @param name  "Subject", in any case

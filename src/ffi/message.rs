@@ -339,7 +339,7 @@ pub unsafe extern "C" fn mailcore_message_read(
 
 /// Reads a header field.
 ///
-/// [disk] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8.
+/// [disk] [hook-ok] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8.
 ///
 /// @param message  the message
 /// @param name  "Subject", in any case
