@@ -428,6 +428,11 @@ static int write_events(mailcore_engine engine)
             fflush(stdout);
             waiting = 0;
         }
+        if (event.type == MAILCORE_EVENT_FATAL) {
+            fflush(stdout);
+            mailcore_close(engine);
+            die(1, "the engine failed; nothing acknowledged is lost");
+        }
     }
     fflush(stdout);
     mailcore_event_clear(&event);

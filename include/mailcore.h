@@ -66,6 +66,11 @@ answers with mailcore_reply(). It sees the message, its envelope, the verdicts o
 DKIM and DMARC, and what the engine would do; without an answer in time the peer is told
 to try again later.
 
+Failure. Should something inside break, it is caught: MAILCORE_EVENT_FATAL says what, in
+the call that met it and in all later ones the answer is MAILCORE_E_PANIC, listeners close
+and sessions are sent away. Events can still be read, properties of the engine too, and
+mailcore_close() works. Nothing acknowledged is lost: open the store again and go on.
+
 The library prints nothing, handles no signals, never ends the process.
 */
 
@@ -690,7 +695,8 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_EVENT_STORE 11
 
 /**
- * Something inside broke and was contained.
+ * Something inside broke: the engine has failed, takes nothing new and answers MAILCORE_E_PANIC. Close it and open it
+ * again; nothing acknowledged is lost.
  */
 #define MAILCORE_EVENT_FATAL 12
 

@@ -205,7 +205,8 @@ impl State {
     /// Queues an event, or counts it where there is no room.
     fn push(&mut self, event: Event, at: Timestamp, capacity: usize) {
         self.sequence += 1;
-        if self.queue.len() >= capacity {
+        // That the engine has failed is said but once, and must not be missed.
+        if self.queue.len() >= capacity && !matches!(event, Event::Fatal { .. }) {
             self.dropped += 1;
             return;
         }

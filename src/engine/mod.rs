@@ -9,6 +9,7 @@
 //! waits with [`Engine::wait`].
 
 pub mod accounts;
+mod breakdown;
 pub mod checks;
 pub mod config;
 pub mod events;
@@ -33,16 +34,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use once_cell::sync::OnceCell;
 use smol::channel::{Receiver, Sender};
+use smol::future::FutureExt;
 
+use self::breakdown::Breakdown;
 use self::hooks::Questions;
 use self::interrupt::lock;
 use self::keys::Value;
 use self::listen::Listening;
 use self::names::LateResolver;
 use self::real::Real;
-use crate::base::event::{Event, EventSink};
+use crate::base::event::EventSink;
 use crate::base::world::Task;
 use crate::base::{Error, ErrorKind, Result, Timestamp, World};
 use crate::server::Shared;
@@ -60,6 +62,7 @@ pub(super) struct Inner {
     late: LateResolver,
     store: Store,
     events: Arc<EventQueue>,
+    breakdown: Arc<Breakdown>,
     state: Mutex<State>,
 }
 
@@ -101,17 +104,13 @@ impl Engine {
     /// engine of this one, has the store.
     pub fn open(config: Config) -> Result<Engine> {
         let late = LateResolver::default();
-        let teller = Arc::new(OnceCell::<Arc<EventQueue>>::new());
-        let told = Arc::clone(&teller);
-        let on_panic = move |place: &'static str, what: &str| {
-            if let Some(events) = told.get() {
-                events.say(Event::Fatal { text: format!("{place}: {what}") });
-            }
-        };
+        let breakdown = Breakdown::new();
+        let broken = Arc::clone(&breakdown);
+        let on_panic = move |place: &'static str, what: &str| broken.happen(place, what);
         let real = Real::new(&config, Arc::new(late.clone()), Arc::new(on_panic))?;
         let world = real.world().clone();
         let events = EventQueue::new(Arc::clone(&world.clock), config.events_max)?;
-        let _ = teller.set(Arc::clone(&events));
+        breakdown.say_to(&events);
         let options = StoreOptions {
             folder: config.folder.clone(),
             events: Arc::clone(&events) as Arc<dyn EventSink>,
@@ -135,7 +134,7 @@ impl Engine {
             hooks: Hooks::default(),
             questions: None,
         };
-        Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, state: Mutex::new(state) }) })
+        Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, breakdown, state: Mutex::new(state) }) })
     }
 
     /// Where it stands.
@@ -163,14 +162,38 @@ impl Engine {
         &self.inner.events
     }
 
-    /// Waits on the calling thread for `work`, at most `timeout` of real time, or until `interrupt` is used.
+    /// `Bug` once something inside has broken: a panic was caught, here or by a task. The engine then takes nothing
+    /// new, has said [`Event::Fatal`](crate::base::event::Event::Fatal), and is good only to be closed.
+    pub fn check_sound(&self) -> Result<()> {
+        self.inner.breakdown.check()
+    }
+
+    /// Marks the engine failed, for whoever caught a panic of ours in a call on it.
+    pub fn fail(&self, place: &str, what: &str) {
+        self.inner.breakdown.happen(place, what);
+    }
+
+    /// Waits on the calling thread for `work`, at most `timeout` of real time, or until `interrupt` is used or the
+    /// engine fails.
     pub fn wait<T>(
         &self,
         interrupt: &Interrupt,
         timeout: Option<Duration>,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        interrupt.wait(self.inner.real.host_clock(), timeout, work)
+        let broken = async { Err(self.inner.breakdown.happened().await) };
+        interrupt.wait(self.inner.real.host_clock(), timeout, work.or(broken))
+    }
+
+    /// The next event, waited for as [`Engine::wait`] does, but from a failed engine too; `None` once there will be
+    /// none.
+    pub fn next_event(&self, interrupt: &Interrupt, timeout: Option<Duration>) -> Result<Option<Said>> {
+        match self.events().try_next() {
+            (None, false) => {
+                interrupt.wait(self.inner.real.host_clock(), timeout, async { Ok(self.events().next().await) })
+            }
+            (said, _) => Ok(said),
+        }
     }
 
     /// The engine's world: its clock may be stepped by the host.
@@ -213,6 +236,7 @@ impl Engine {
 
     /// What sessions share; `State` unless started.
     pub(super) fn running(&self) -> Result<Arc<Shared>> {
+        self.check_sound()?;
         let state = lock(&self.inner.state);
         state.shared.clone().ok_or_else(|| Error::new(ErrorKind::State, "the engine is not started"))
     }

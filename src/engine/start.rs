@@ -25,6 +25,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(2);
 impl Engine {
     /// Fixes the settings and sets the queue running; listeners may be opened afterwards.
     pub async fn start(&self) -> Result<()> {
+        self.check_sound()?;
         let config = {
             let mut state = lock(&self.inner.state);
             if state.phase != Phase::Open {
@@ -73,6 +74,7 @@ impl Engine {
             events: Arc::clone(&shared.events),
             stop: shared.draining.clone(),
         };
+        inner.breakdown.drain(shared.draining.clone());
         let runner = crate::queue::runner::start(queue);
         let mut state = lock(&inner.state);
         state.runner = Some(runner);

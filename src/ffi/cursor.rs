@@ -167,7 +167,7 @@ pub unsafe extern "C" fn mailcore_list(
     wall!(err, {
         // SAFETY: the caller's output.
         unsafe { give(cursor, 0) };
-        let object = object::any(from)?;
+        let object = object::sound(from)?;
         if cursor.is_null() {
             return Err(Failure::null("cursor"));
         }

@@ -64,12 +64,7 @@ impl EngineSeat {
 
     /// The next event: `Ok(None)` once there will be none.
     pub fn next_event(&self, timeout: Option<Duration>) -> Result<Option<Said>> {
-        let events = self.engine.events();
-        match events.try_next() {
-            (Some(said), _) => Ok(Some(said)),
-            (None, true) => Ok(None),
-            (None, false) => self.wait(timeout, async { Ok(events.next().await) }),
-        }
+        self.engine.next_event(&self.interrupt, timeout)
     }
 
     /// The next request: `Ok(None)` once there will be none.

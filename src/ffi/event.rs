@@ -40,7 +40,8 @@ pub const MAILCORE_EVENT_BOUNCED: u32 = 9;
 pub const MAILCORE_EVENT_LOGIN: u32 = 10;
 /// The store failed (code 1) or came back (code 0).
 pub const MAILCORE_EVENT_STORE: u32 = 11;
-/// Something inside broke and was contained.
+/// Something inside broke: the engine has failed, takes nothing new and answers MAILCORE_E_PANIC. Close it and open it
+/// again; nothing acknowledged is lost.
 pub const MAILCORE_EVENT_FATAL: u32 = 12;
 /// The host was too slow. count: events that were dropped.
 pub const MAILCORE_EVENT_OVERFLOW: u32 = 13;
@@ -93,7 +94,7 @@ unsafe impl Record for mailcore_event {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_events_fd(engine: mailcore_engine, fd: *mut i32, err: *mut mailcore_error) -> i32 {
     wall!(err, {
-        let seat = object::engine(engine)?;
+        let seat = object::any_engine(engine)?;
         if fd.is_null() {
             return Err(Failure::null("fd"));
         }
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn mailcore_events_next(
     err: *mut mailcore_error,
 ) -> i32 {
     wall!(err, {
-        let seat = object::engine(engine)?;
+        let seat = object::any_engine(engine)?;
         // SAFETY: the caller gives NULL or a struct with its size.
         let mut old = unsafe { record::read(event.cast_const()) }?;
         // SAFETY: read above.

@@ -259,7 +259,7 @@ pub unsafe extern "C" fn mailcore_message_open(
     wall!(err, {
         // SAFETY: the caller's output.
         unsafe { give(message, 0) };
-        let object = object::any(from)?;
+        let object = object::sound(from)?;
         if message.is_null() {
             return Err(Failure::null("message"));
         }

@@ -9,6 +9,7 @@ use super::handle::{Table, Tag};
 use super::listen::ListenerSeat;
 use super::mailbox::MailboxSeat;
 use super::message::MessageSeat;
+use super::panic;
 use super::resolver::ResolverSeat;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_LIMIT};
 
@@ -96,14 +97,37 @@ pub(crate) fn release_all_of(engine: &Arc<EngineSeat>) -> Vec<Object> {
     OBJECTS.remove_where(|object| object.engine().is_some_and(|its| Arc::ptr_eq(its, engine)))
 }
 
-/// What any handle stands for.
+/// What any handle stands for, for calls that a failed engine still answers: interrupt, close, reading a property.
 pub(crate) fn any(handle: mailcore_handle) -> Result<Object, Failure> {
-    OBJECTS.get(handle).ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))
+    let object = OBJECTS.get(handle).ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?;
+    if let Some(engine) = object.engine() {
+        panic::concerns(engine);
+    }
+    #[cfg(test)]
+    panic::forced();
+    Ok(object)
+}
+
+/// What any handle stands for; MAILCORE_E_PANIC where its engine has failed.
+pub(crate) fn sound(handle: mailcore_handle) -> Result<Object, Failure> {
+    let object = any(handle)?;
+    if let Some(seat) = object.engine() {
+        seat.engine.check_sound()?;
+    }
+    Ok(object)
+}
+
+/// An engine's handle, for its events, which a failed one still has.
+pub(crate) fn any_engine(handle: mailcore_engine) -> Result<Arc<EngineSeat>, Failure> {
+    match any(handle)? {
+        Object::Engine(seat) => Ok(seat),
+        _ => Err(other("engine")),
+    }
 }
 
 /// An engine's handle.
 pub(crate) fn engine(handle: mailcore_engine) -> Result<Arc<EngineSeat>, Failure> {
-    match any(handle)? {
+    match sound(handle)? {
         Object::Engine(seat) => Ok(seat),
         _ => Err(other("engine")),
     }
@@ -111,7 +135,7 @@ pub(crate) fn engine(handle: mailcore_engine) -> Result<Arc<EngineSeat>, Failure
 
 /// An account's handle.
 pub(crate) fn account(handle: mailcore_account) -> Result<Arc<AccountSeat>, Failure> {
-    match any(handle)? {
+    match sound(handle)? {
         Object::Account(seat) => Ok(seat),
         _ => Err(other("account")),
     }
@@ -119,7 +143,7 @@ pub(crate) fn account(handle: mailcore_account) -> Result<Arc<AccountSeat>, Fail
 
 /// A mailbox's handle.
 pub(crate) fn mailbox(handle: mailcore_mailbox) -> Result<Arc<MailboxSeat>, Failure> {
-    match any(handle)? {
+    match sound(handle)? {
         Object::Mailbox(seat) => Ok(seat),
         _ => Err(other("mailbox")),
     }
@@ -127,7 +151,7 @@ pub(crate) fn mailbox(handle: mailcore_mailbox) -> Result<Arc<MailboxSeat>, Fail
 
 /// A message's handle.
 pub(crate) fn message(handle: mailcore_message) -> Result<Arc<MessageSeat>, Failure> {
-    match any(handle)? {
+    match sound(handle)? {
         Object::Message(seat) => Ok(seat),
         _ => Err(other("message")),
     }
@@ -135,7 +159,7 @@ pub(crate) fn message(handle: mailcore_message) -> Result<Arc<MessageSeat>, Fail
 
 /// A cursor's handle.
 pub(crate) fn cursor(handle: mailcore_cursor) -> Result<Arc<CursorSeat>, Failure> {
-    match any(handle)? {
+    match sound(handle)? {
         Object::Cursor(seat) => Ok(seat),
         _ => Err(other("cursor")),
     }

@@ -1,15 +1,18 @@
 //! The wall: no panic crosses into C, no call works in a forked child, nothing is printed.
 //!
-//! Every exported function is one `wall!` and nothing else; `tests/abi.rs` reads the sources and fails on
-//! one that is not. An unguarded panic in an `extern "C"` function would end the host's process.
+//! A panic inside a call becomes `MAILCORE_E_PANIC`, and the engine the call was about has failed: from then on it is
+//! good only to be closed. Every exported function is one `wall!` and nothing else; `tests/abi.rs` reads the sources
+//! and fails on one that is not. An unguarded panic in an `extern "C"` function would end the host's process.
 
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
-use std::sync::Once;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once, Weak};
 
+use super::engine::EngineSeat;
 use super::error::{self, mailcore_error};
 use super::fork;
 use super::result::{Failure, MAILCORE_E_FORKED};
+use crate::os::panics;
 
 /// `wall!(err, { .. })` runs a body that gives `Result<i32, Failure>` and fills `*err`;
 /// `wall!(else value, { .. })` is for functions without an error: it gives `value` after a panic.
@@ -25,7 +28,7 @@ pub(crate) use wall;
 
 thread_local! {
     static INSIDE: Cell<u32> = const { Cell::new(0) };
-    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static ENGINE: RefCell<Weak<EngineSeat>> = const { RefCell::new(Weak::new()) };
 }
 
 /// Runs `work`; whatever becomes of it is the return value and stands in `*err`.
@@ -57,7 +60,19 @@ fn contained<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     // overcome where they are taken, and the store, which rolls back.
     let outcome = catch_unwind(AssertUnwindSafe(work));
     INSIDE.set(INSIDE.get() - 1);
-    outcome.map_err(|payload| Failure::panicked(payload, PLACE.take()))
+    let engine = ENGINE.take();
+    outcome.map_err(|payload| {
+        let failure = Failure::panicked(payload, panics::place());
+        // It may be the last one to hold the engine, which is closed by that.
+        let told = AssertUnwindSafe(|| engine.upgrade().map(|seat| seat.engine.fail("call", &failure.message)));
+        let _ = catch_unwind(told);
+        failure
+    })
+}
+
+/// Notes which engine the present call is about: a panic further on means that this one has failed.
+pub(crate) fn concerns(engine: &Arc<EngineSeat>) {
+    ENGINE.set(Arc::downgrade(engine));
 }
 
 /// Keeps panics of ours off stderr: those inside a call and those of our threads. In the shared library the
@@ -67,35 +82,29 @@ pub(crate) fn be_silent() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if INSIDE.get() > 0 {
-                PLACE.set(place(info));
-            } else if !std::thread::current().name().is_some_and(|name| name.starts_with("mailcore-")) {
+            if INSIDE.get() > 0 || std::thread::current().name().is_some_and(|name| name.starts_with("mailcore-")) {
+                panics::remember(info);
+            } else {
                 before(info);
             }
         }));
     });
 }
 
-fn place(info: &PanicHookInfo<'_>) -> Option<String> {
-    info.location().map(|at| format!("{}:{}", at.file(), at.line()))
+/// Panics where a test asked for it by [`FORCED`]: in its next call on a handle, once that was looked up.
+#[cfg(test)]
+#[allow(clippy::panic)]
+pub(crate) fn forced() {
+    if FORCED.take() {
+        panic!("forced");
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    pub(crate) static FORCED: Cell<bool> = const { Cell::new(false) };
 }
 
 #[cfg(test)]
 #[allow(clippy::panic)]
-mod tests {
-    use super::*;
-    use crate::ffi::result::MAILCORE_E_PANIC;
-
-    #[test]
-    fn a_panic_becomes_a_code_and_a_sentence() {
-        let mut err = mailcore_error::empty();
-        let code = wall!(&raw mut err, { panic!("seven {}", 7) });
-        assert_eq!(code, MAILCORE_E_PANIC);
-        assert_eq!(err.code, MAILCORE_E_PANIC);
-        let message = err.message();
-        assert!(message.starts_with("seven 7 (src/ffi/panic.rs:"), "{message}");
-        assert_eq!(wall!(&raw mut err, { Ok(1) }), 1);
-        assert_eq!((err.code, err.message()), (0, String::new()));
-        assert_eq!(wall!(else 5, { panic!("again") }), 5);
-    }
-}
+mod tests;

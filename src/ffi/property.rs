@@ -176,7 +176,7 @@ pub unsafe extern "C" fn mailcore_set_i64(
     err: *mut mailcore_error,
 ) -> i32 {
     wall!(err, {
-        let object = object::any(handle)?;
+        let object = object::sound(handle)?;
         // SAFETY: the caller's text.
         let key = unsafe { needed(key, "key") }?;
         write(&object, key, Value::Number(value))
@@ -202,7 +202,7 @@ pub unsafe extern "C" fn mailcore_set_str(
     err: *mut mailcore_error,
 ) -> i32 {
     wall!(err, {
-        let object = object::any(handle)?;
+        let object = object::sound(handle)?;
         // SAFETY: the caller's texts.
         let (key, value) = unsafe { (needed(key, "key")?, needed(value, "value")?) };
         write(&object, key, Value::Text(value.to_owned()))

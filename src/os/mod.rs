@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod disk;
 pub mod entropy;
+pub mod panics;
 mod signals;
 pub mod threads;
 

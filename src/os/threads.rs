@@ -380,8 +380,9 @@ fn report(on_panic: &PanicHandler, place: &'static str, panic: Box<dyn Any + Sen
         (_, Some(text)) => text.as_str(),
         _ => "no message",
     };
+    let what = super::panics::place().map_or_else(|| what.to_owned(), |place| format!("{what} ({place})"));
     // A handler that panics must not take the thread with it.
-    let _ = catch_unwind(AssertUnwindSafe(|| on_panic(place, what)));
+    let _ = catch_unwind(AssertUnwindSafe(|| on_panic(place, &what)));
 }
 
 /// Starts async-io's helper thread now, with signals blocked, and not in the middle of some host's call.

@@ -50,11 +50,25 @@ fn as_read(e: Error) -> Error {
     }
 }
 
+/// What a reader lane is asked. The last lane to end, by a panic too, tells those who still wait that nobody will
+/// answer.
+struct Asked(Receiver<Question>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if self.0.receiver_count() == 1 {
+            self.0.close();
+            while self.0.try_recv().is_ok() {}
+        }
+    }
+}
+
 /// A reader lane.
 pub(super) async fn run(shared: Arc<Shared>, questions: Receiver<Question>, control: Receiver<Control>) {
     let mut db = None;
+    let questions = Asked(questions);
     loop {
-        match next(&control, async { questions.recv().await.ok() }).await {
+        match next(&control, async { questions.0.recv().await.ok() }).await {
             Next::Work(question) => answer(&shared, &mut db, question).await,
             Next::Order(Control::Open(done)) => {
                 let opened = connection::open_reader(&shared.world, &shared.files).map(|opened| db = Some(opened));

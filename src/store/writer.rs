@@ -100,6 +100,15 @@ pub(super) struct Writer {
     pub lock: Option<Box<dyn Send + Sync>>,
 }
 
+impl Drop for Writer {
+    /// Whoever still waits in the channel learns that nobody will answer: a panic that ends the lane leaves some there,
+    /// and a channel keeps what was not taken.
+    fn drop(&mut self) {
+        self.jobs.close();
+        while self.jobs.try_recv().is_ok() {}
+    }
+}
+
 /// What became of a transaction.
 enum End {
     /// On disk.

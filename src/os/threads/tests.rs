@@ -51,10 +51,11 @@ fn a_panic_ends_its_task_and_nothing_else() {
         run.compute(Box::new(|| {})).await;
     });
     threads.stop(LONG).unwrap();
+    // Behind the text stands the place, where this process has a hook that remembers it.
     let panics = panics.lock().unwrap();
-    assert_eq!(panics.iter().filter(|(place, what)| *place == "bad task" && what == "one").count(), 4);
-    assert!(panics.contains(&("bad lane", "two 2".to_owned())));
-    assert!(panics.contains(&("compute", "three".to_owned())));
+    let count =
+        |place: &str, text: &str| panics.iter().filter(|(p, what)| *p == place && what.starts_with(text)).count();
+    assert_eq!((count("bad task", "one"), count("bad lane", "two 2"), count("compute", "three")), (4, 1, 1));
     assert_eq!(panics.len(), 6);
 }
 

@@ -271,3 +271,38 @@ fn the_log_begins_anew_in_a_steady_stream() {
         store.close().await.unwrap();
     });
 }
+
+#[test]
+fn a_panic_in_a_change_ends_the_store_and_loses_nothing() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
+        store.close().await.unwrap();
+
+        let panics = Arc::new(AtomicU64::new(0));
+        let counted = panics.clone();
+        let on_panic = Arc::new(move |_: &'static str, _: &str| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        let threads = crate::os::ThreadOptions { runners: 1, computers: 1, on_panic };
+        let threads = crate::os::Threads::start(threads).unwrap();
+        let clock = Arc::new(crate::os::RealClock::new());
+        let world = World { run: threads.spawner(), clock, ..place.world.clone() };
+        let store = Store::open(&world, place.options()).await.unwrap();
+        store.accept(arrival("y", vec![filing(inbox)])).await.unwrap();
+        let changed = store.write(0, |tx| -> Result<()> {
+            tx.db.execute("DELETE FROM fact WHERE uid > 0", [])?;
+            panic!("forced")
+        });
+        assert_eq!(changed.await.unwrap_err().kind(), ErrorKind::StoreDown);
+        assert_eq!(store.setting_put("x", None).await.unwrap_err().kind(), ErrorKind::StoreDown);
+        store.close().await.unwrap();
+        assert_eq!(panics.load(Ordering::SeqCst), 1);
+        threads.stop(Duration::from_secs(20)).unwrap();
+
+        let store = place.open().await;
+        assert_eq!(store.mailbox(bob, "INBOX").await.unwrap().unwrap().total, 2);
+        assert_eq!(store.snapshot(inbox).await.unwrap().uids.len(), 2);
+        store.close().await.unwrap();
+    });
+}
