@@ -260,6 +260,18 @@ pub const DMARC_REPORT_READ_ROWS_MAX: usize = 50_000;
 pub const DMARC_ROW_RESULTS_MAX: usize = 100;
 /// Errors an aggregate report may tell of.
 pub const DMARC_REPORT_ERRORS_MAX: usize = 10;
+/// Aggregate reports that came and are kept, newest first.
+pub const DMARC_REPORTS_KEPT_MAX: i64 = 100_000;
+/// Rows of all of them, some 200 octets each.
+pub const DMARC_ROWS_KEPT_MAX: i64 = 2_000_000;
+/// Seconds behind the end of a UTC day at which its reports go, at most: hosts do not all write at midnight.
+pub const DMARC_REPORT_SPREAD_SECONDS: u64 = 900;
+/// Seconds until a report is tried again whose addressee DNS could not be asked about.
+pub const DMARC_REPORT_RETRY_SECONDS: u64 = 3_600;
+/// Days a report is tried for; after them what was observed is of no more use.
+pub const DMARC_REPORT_TRY_DAYS: i64 = 2;
+/// Days it is remembered that a report was made, so that no second is.
+pub const DMARC_REPORTED_DAYS: i64 = 7;
 /// Seconds aggregate reports others sent us are kept: a year and a bit, so that a season can be compared with the last.
 pub const DMARC_REPORT_KEEP_SECONDS: u64 = 400 * 86_400;
 /// Domains of one From that DMARC is evaluated for; a message with more fails (RFC 7489 §6.6.1).

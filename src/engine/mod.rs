@@ -21,6 +21,7 @@ pub mod mailboxes;
 pub mod names;
 pub mod outbound;
 mod real;
+pub mod reports;
 pub mod signing;
 mod start;
 
@@ -74,6 +75,7 @@ pub(super) struct State {
     listener_last: u64,
     drain: Option<Drain>,
     runner: Option<Task<()>>,
+    reporter: Option<Task<()>>,
     hooks: Hooks,
     /// Stays after the stop, so that late answers are told from those to nothing.
     questions: Option<Arc<Questions>>,
@@ -131,6 +133,7 @@ impl Engine {
             listener_last: 0,
             drain: None,
             runner: None,
+            reporter: None,
             hooks: Hooks::default(),
             questions: None,
         };

@@ -76,9 +76,11 @@ impl Engine {
         };
         inner.breakdown.drain(shared.draining.clone());
         let runner = crate::queue::runner::start(queue);
+        let reporter = crate::intake::dmarc::start(shared.intake(), shared.draining.clone());
         let mut state = lock(&inner.state);
         state.runner = Some(runner);
         state.questions = questions;
+        state.reporter = reporter;
         state.shared = Some(shared);
         state.drain = Some(Drain { _begin: begin, alive, ended });
         Ok(())
@@ -130,7 +132,7 @@ impl Engine {
 
 impl Inner {
     async fn stop(&self, timeout: Duration) {
-        let (listeners, drain, runner, shared, questions) = {
+        let (listeners, drain, tasks, shared, questions) = {
             let mut state = lock(&self.state);
             if state.phase != Phase::Running {
                 state.phase = Phase::Stopped;
@@ -139,7 +141,8 @@ impl Inner {
             state.phase = Phase::Stopped;
             let listeners = std::mem::take(&mut state.listeners);
             let questions = state.questions.clone();
-            (listeners, state.drain.take(), state.runner.take(), state.shared.take(), questions)
+            let tasks = [state.runner.take(), state.reporter.take()];
+            (listeners, state.drain.take(), tasks, state.shared.take(), questions)
         };
         drop((listeners, shared));
         if let Some(questions) = questions {
@@ -151,11 +154,11 @@ impl Inner {
             let late = clock.sleep_until(clock.now() + timeout);
             let over = async {
                 let _ = ended.recv().await;
-                if let Some(runner) = runner {
-                    runner.await;
+                for task in tasks.into_iter().flatten() {
+                    task.await;
                 }
             };
-            // Past the deadline the runner's task is dropped here, which cancels it; sessions go with the threads.
+            // Past the deadline the tasks are dropped here, which cancels them; sessions go with the threads.
             over.or(late).await;
         }
         self.events.say(Event::Stopped);

@@ -5,6 +5,7 @@
 //! nothing else bring messages here.
 
 mod disposition;
+pub mod dmarc;
 mod examine;
 pub mod hook;
 mod observe;

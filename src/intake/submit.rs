@@ -17,7 +17,7 @@ use crate::base::{
 };
 use crate::message::header::fields;
 use crate::smtp::server::Client;
-use crate::store::{Acceptance, Accepted, Filed, NewItem};
+use crate::store::{Acceptance, Accepted, Filed, NewItem, Notes};
 
 /// Where a message goes, once for each account and each address.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,8 @@ pub(super) struct Plan {
     elsewhere: BTreeSet<String>,
     /// Recipients that come to rest here and whose sender wants to hear of it.
     pub(super) reported: Vec<Recipient>,
+    /// What is noted in its transaction.
+    pub(super) notes: Notes,
 }
 
 /// What became of a submitted message.
@@ -50,6 +52,21 @@ impl Intake {
     /// send as anybody. Errors: `Invalid` (no recipient), `NotFound` (no such local user), `Policy` (not the account's
     /// address), `Limit` (too large, too many recipients, a loop), `Quota`, and the store's.
     pub async fn submit(&self, account: Option<&Account>, envelope: &Envelope, content: Content) -> Result<Submitted> {
+        self.submit_as(account, envelope, content, Notes::default()).await
+    }
+
+    /// Submits for the engine itself, with what is to be noted in the same transaction.
+    pub(super) async fn submit_noting(&self, envelope: &Envelope, content: Content, notes: Notes) -> Result<Submitted> {
+        self.submit_as(None, envelope, content, notes).await
+    }
+
+    async fn submit_as(
+        &self,
+        account: Option<&Account>,
+        envelope: &Envelope,
+        content: Content,
+        notes: Notes,
+    ) -> Result<Submitted> {
         let refused = |kind, text: String| Err(Error::new(kind, text));
         if envelope.recipients.is_empty() {
             return refused(ErrorKind::Invalid, "a message needs a recipient".to_owned());
@@ -66,7 +83,7 @@ impl Intake {
             return refused(ErrorKind::Policy, format!("{} may not send as {address}", account.address));
         }
         let plan = match self.plan(envelope) {
-            Ok(plan) => plan,
+            Ok(plan) => plan.noting(notes),
             Err((address, Nowhere::Unknown)) => {
                 return refused(ErrorKind::NotFound, format!("no such user: {address}"));
             }
@@ -137,6 +154,7 @@ impl Intake {
             }
             let found = policy::resolve(&*directory, &self.settings, &recipient.address)
                 .map_err(|why| (recipient.address.clone(), why))?;
+            plan.notes.unread_report |= self.reads_reports_of(&recipient.address);
             if recipient.notify.success && found.remote.is_empty() {
                 plan.reported.push(recipient.clone());
             }
@@ -178,14 +196,15 @@ impl Intake {
             let filings = self.filings(&plan.accounts, plan.junk, now).await?;
             acceptance.arrivals.push(self.arrival(content, filings, now).await?);
         }
-        let Some(report) = report else { return self.store.accept(acceptance).await };
+        let notes = plan.notes;
+        let Some(report) = report else { return self.store.accept_noting(acceptance, notes).await };
         let mut both = acceptance.clone();
         both.arrivals.extend(report.arrivals);
         both.items.extend(report.items);
         let (filed, queued) = (count_filings(&acceptance), acceptance.items.len());
-        match self.store.accept(both).await {
+        match self.store.accept_noting(both, notes.clone()).await {
             // A report that has no room does not keep the message out.
-            Err(e) if e.kind() == ErrorKind::Quota => self.store.accept(acceptance).await,
+            Err(e) if e.kind() == ErrorKind::Quota => self.store.accept_noting(acceptance, notes).await,
             Err(e) => Err(e),
             Ok(mut accepted) => {
                 accepted.filed.truncate(filed);
@@ -209,6 +228,12 @@ impl Intake {
 }
 
 impl Plan {
+    /// With what the caller wants noted, beside what the recipients ask for.
+    fn noting(mut self, notes: Notes) -> Plan {
+        self.notes = Notes { unread_report: self.notes.unread_report || notes.unread_report, ..notes };
+        self
+    }
+
     fn send(&mut self, recipient: Recipient) {
         if self.elsewhere.insert(recipient.address.key()) {
             self.remote.push(recipient);

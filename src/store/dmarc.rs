@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::dmarc_row::{read_row, values};
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, Observation, Observed, Store, Watch, message};
+use super::{Observation, Observed, Store, Watch};
 use crate::base::limits::{
     DMARC_DAY_ROWS_MAX, DMARC_OBSERVED_WAITING, DMARC_OBSERVED_WAITING_MAX, DMARC_REPORT_DOMAINS_MAX,
     DMARC_REPORT_ROWS_MAX,
@@ -89,9 +89,9 @@ impl Store {
         self.write(0, move |tx| write(tx, &waiting)).await
     }
 
-    /// The oldest day before `today` of which a domain waits for its report, and that domain.
-    pub async fn dmarc_due(&self, today: i64) -> Result<Option<Observed>> {
-        self.read(move |db| due(db, today)).await
+    /// What waits to be reported of days before `today`: the first behind `after` (a day and a domain), oldest first.
+    pub async fn dmarc_due(&self, today: i64, after: Option<(i64, String)>) -> Result<Option<Observed>> {
+        self.read(move |db| due(db, today, after.as_ref())).await
     }
 
     /// The oldest day of which a domain waits for its report.
@@ -103,21 +103,10 @@ impl Store {
         .await
     }
 
-    /// Queues or files the report on a day to a domain and forgets what was observed, in one transaction: a report is
-    /// made once or, where none can be (an empty `report`), never. `NotFound` where it was made before.
-    pub async fn dmarc_reported(&self, day: i64, domain: String, report: Acceptance) -> Result<Accepted> {
-        self.write(message::octets(&report), move |tx| {
-            let mut done = tx.db.prepare_cached(
-                "UPDATE dmarc_policy SET reported = 1 WHERE day = ?1 AND domain = ?2 AND reported = 0",
-            )?;
-            if done.execute(params![day, domain])? == 0 {
-                return Err(Error::new(ErrorKind::NotFound, "nothing waits to be reported"));
-            }
-            let mut forget = tx.db.prepare_cached("DELETE FROM dmarc_observed WHERE day = ?1 AND domain = ?2")?;
-            forget.execute(params![day, domain])?;
-            message::accept(tx, &report)
-        })
-        .await
+    /// Forgets what was observed on a day about a domain though no report was made of it: nobody can be sent one.
+    /// `NotFound` where it was reported before.
+    pub async fn dmarc_unreported(&self, day: i64, domain: String) -> Result<()> {
+        self.write(0, move |tx| reported(tx, day, &domain)).await
     }
 
     /// Forgets days before `day`, reported or not.
@@ -129,6 +118,18 @@ impl Store {
         })
         .await
     }
+}
+
+/// Marks a day and a domain as done with and forgets what was observed. `NotFound` where that was done before.
+pub(super) fn reported(tx: &WriteTx<'_>, day: i64, domain: &str) -> Result<()> {
+    let mut done =
+        tx.db.prepare_cached("UPDATE dmarc_policy SET reported = 1 WHERE day = ?1 AND domain = ?2 AND reported = 0")?;
+    if done.execute(params![day, domain])? == 0 {
+        return Err(Error::new(ErrorKind::NotFound, "nothing waits to be reported"));
+    }
+    let mut forget = tx.db.prepare_cached("DELETE FROM dmarc_observed WHERE day = ?1 AND domain = ?2")?;
+    forget.execute(params![day, domain])?;
+    Ok(())
 }
 
 /// Writes observations, as far as the limits of a day and of a report go.
@@ -198,11 +199,14 @@ fn insert(db: &Connection, day: i64, domain: &str, row: &Row, messages: i64) -> 
     Ok(())
 }
 
-fn due(db: &Connection, today: i64) -> Result<Option<Observed>> {
+fn due(db: &Connection, today: i64, after: Option<&(i64, String)>) -> Result<Option<Observed>> {
     let mut next = db.prepare_cached(
-        "SELECT day, domain, record FROM dmarc_policy WHERE reported = 0 AND day < ?1 ORDER BY day, domain LIMIT 1",
+        "SELECT day, domain, record FROM dmarc_policy
+           WHERE reported = 0 AND day < ?1 AND (day, domain) > (?2, ?3) ORDER BY day, domain LIMIT 1",
     )?;
-    let next = next.query_row([today], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    let (day, domain) = after.map_or((i64::MIN, ""), |(day, domain)| (*day, domain.as_str()));
+    let next =
+        next.query_row(params![today, day, domain], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
     let Some((day, policy_domain, record)) = next else { return Ok(None) };
     let mut rows = db.prepare_cached(
         "SELECT source, disposition, aligned, header_from, envelope_from, envelope_to, reasons, dkim, spf, messages

@@ -3,7 +3,9 @@
 use rusqlite::params;
 
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, Arrival, Filed, Snapshot, Store, body, free, meta, queue};
+use super::{
+    Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, body, dmarc, dmarc_report, free, meta, queue,
+};
 use crate::base::event::Event;
 use crate::base::limits::KEYWORD_OCTETS_MAX;
 use crate::base::{AccountId, BlobId, Error, ErrorKind, Flags, MailboxId, ModSeq, Result, Timestamp, Uid};
@@ -24,7 +26,22 @@ impl Store {
     /// Files and queues in one transaction. `Quota` where an account has no room (nothing is done then),
     /// `NotFound` where a mailbox is gone.
     pub async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
-        self.write(octets(&acceptance), move |tx| accept(tx, &acceptance)).await
+        self.accept_noting(acceptance, Notes::default()).await
+    }
+
+    /// [`Store::accept`], with what is to be noted beside it. `NotFound` also where a report was made before.
+    pub async fn accept_noting(&self, acceptance: Acceptance, notes: Notes) -> Result<Accepted> {
+        self.write(octets(&acceptance), move |tx| {
+            if let Some((day, domain)) = &notes.reported {
+                dmarc::reported(tx, *day, domain)?;
+            }
+            let (accepted, first) = accept_blobs(tx, &acceptance)?;
+            if let (true, Some(blob)) = (notes.unread_report, first) {
+                dmarc_report::unread(tx, blob)?;
+            }
+            Ok(accepted)
+        })
+        .await
     }
 }
 
@@ -53,17 +70,24 @@ pub(super) struct Appended {
 
 /// Files and queues.
 pub(super) fn accept(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<Accepted> {
+    Ok(accept_blobs(tx, acceptance)?.0)
+}
+
+/// Files and queues; gives the first arrival's body too.
+fn accept_blobs(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<(Accepted, Option<BlobId>)> {
     check(tx, acceptance)?;
     let mut accepted = Accepted::default();
     let mut appended = Vec::new();
+    let mut first = None;
     for arrival in &acceptance.arrivals {
-        file(tx, arrival, &mut accepted, &mut appended)?;
+        let blob = file(tx, arrival, &mut accepted, &mut appended)?;
+        first = first.or(blob);
     }
     for item in &acceptance.items {
         accepted.queued.push(queue::insert(tx, item)?);
     }
     show(tx, &appended);
-    Ok(accepted)
+    Ok((accepted, first))
 }
 
 /// Everything that can be refused, before anything is done.
@@ -92,8 +116,13 @@ pub(super) fn check_uids(tx: &mut WriteTx<'_>, mailbox: MailboxId, messages: u32
     }
 }
 
-fn file(tx: &mut WriteTx<'_>, arrival: &Arrival, accepted: &mut Accepted, appended: &mut Vec<Appended>) -> Result<()> {
-    let Some((_, more)) = arrival.filings.split_first() else { return Ok(()) };
+fn file(
+    tx: &mut WriteTx<'_>,
+    arrival: &Arrival,
+    accepted: &mut Accepted,
+    appended: &mut Vec<Appended>,
+) -> Result<Option<BlobId>> {
+    let Some((_, more)) = arrival.filings.split_first() else { return Ok(None) };
     let blob = body::insert(tx, &arrival.content)?;
     meta::insert(tx, blob, &arrival.meta)?;
     free::share(tx, &vec![blob; more.len()])?;
@@ -123,7 +152,7 @@ fn file(tx: &mut WriteTx<'_>, arrival: &Arrival, accepted: &mut Accepted, append
         });
         appended.push(new);
     }
-    Ok(())
+    Ok(Some(blob))
 }
 
 /// Writes the row of one message; [`show`] it when nothing can be refused any more.

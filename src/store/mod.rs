@@ -16,6 +16,7 @@ mod connection;
 mod copy;
 mod directory;
 mod dmarc;
+mod dmarc_report;
 mod dmarc_row;
 mod expunge;
 mod fact;

@@ -45,6 +45,7 @@ CREATE TABLE dmarc_report(               -- reports we were sent
   failure_on TEXT NOT NULL,              -- fo
   errors TEXT NOT NULL,                  -- what was wrong with the record
   messages INTEGER NOT NULL,             -- messages it counts
+  row_count INTEGER NOT NULL,            -- rows of `dmarc_record`
   failed INTEGER NOT NULL,               -- those for which neither DKIM nor SPF was aligned
   UNIQUE(domain, organization, report_id)
 ) STRICT;

@@ -83,6 +83,7 @@ pub(super) struct WriteTx<'a> {
     events: Vec<Event>,
     woken: BTreeSet<MailboxId>,
     queue_woken: bool,
+    feedback_woken: bool,
     /// Whether bodies were put on the list of those to be removed.
     pub bodies_died: bool,
 }
@@ -107,6 +108,7 @@ impl<'a> WriteTx<'a> {
             events: Vec::new(),
             woken: BTreeSet::new(),
             queue_woken: false,
+            feedback_woken: false,
             bodies_died: false,
         }
     }
@@ -291,6 +293,11 @@ impl<'a> WriteTx<'a> {
         self.queue_woken = true;
     }
 
+    /// Wakes those who read reports after the commit.
+    pub fn wake_feedback(&mut self) {
+        self.feedback_woken = true;
+    }
+
     // -- the writer's side ------------------------------------------------------------------------------------
 
     /// Before each job.
@@ -373,6 +380,9 @@ impl<'a> WriteTx<'a> {
         }
         if self.queue_woken {
             self.shared.watchers.wake_queue();
+        }
+        if self.feedback_woken {
+            self.shared.watchers.wake_feedback();
         }
         if !self.events.is_empty() {
             self.shared.options.events.say_all(self.events);

@@ -8,7 +8,7 @@ use crate::base::{AccountId, Enhanced, UidValidity};
 use crate::base::{
     BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, SpecialUse, Timestamp, Uid,
 };
-use crate::feedback::Row;
+use crate::feedback::{AggregateReport, Row};
 
 // -- mailboxes ---------------------------------------------------------------------------------------
 
@@ -263,6 +263,23 @@ pub struct Observed {
     pub rows: Vec<Row>,
 }
 
+/// A report somebody sent us, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportInfo {
+    /// Row id, never reused.
+    pub id: i64,
+    /// When it was read.
+    pub arrived: Timestamp,
+    /// Messages it counts.
+    pub messages: u64,
+    /// Those for which neither DKIM nor SPF was aligned.
+    pub failed: u64,
+    /// Its rows, not listed here.
+    pub row_count: u64,
+    /// The rest of it, without rows.
+    pub report: AggregateReport,
+}
+
 // -- queue -------------------------------------------------------------------------------------------
 
 /// A message for the outbound queue.
@@ -393,6 +410,15 @@ pub struct Acceptance {
     pub arrivals: Vec<Arrival>,
     /// For hosts elsewhere.
     pub items: Vec<NewItem>,
+}
+
+/// What is noted in the transaction of an [`Acceptance`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// It is the report on this day (UTC days since 1970) to this domain: what was observed is forgotten with it.
+    pub reported: Option<(i64, String)>,
+    /// Its first arrival came for the address of others' reports, and is to be read.
+    pub unread_report: bool,
 }
 
 /// What became of an [`Acceptance`].

@@ -21,7 +21,7 @@ pub struct Evidence {
 }
 
 /// DNS had trouble.
-struct Trouble(String);
+pub(super) struct Trouble(pub(super) String);
 
 /// Evaluates DMARC.
 pub async fn evaluate(resolver: &dyn Resolver, evidence: &Evidence) -> DmarcVerdict {
@@ -147,6 +147,11 @@ impl Walk {
         }
         self.0.last().map_or_else(|| from.to_owned(), |(name, _)| name.clone())
     }
+}
+
+/// The organizational domain of `domain`.
+pub(super) async fn organization(resolver: &dyn Resolver, domain: &str) -> Result<String, Trouble> {
+    Ok(walk(resolver, domain).await?.organization(domain))
 }
 
 /// Asks for records at `domain` and above, as far as the standard lets one walk.

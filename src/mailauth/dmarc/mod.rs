@@ -1,10 +1,12 @@
 //! DMARC (RFC 7489, and the tree walk of RFC 9989 in place of a list of public suffixes): does what SPF and DKIM proved
 //! belong to the domain people see, and what does that domain want done where it does not?
 
+mod destinations;
 mod evaluate;
 mod observe;
 mod record;
 
+pub use destinations::destinations;
 pub use evaluate::{Evidence, evaluate};
 pub use observe::observation;
 pub use record::{DmarcRecord, FailureOn, ReportAddress};

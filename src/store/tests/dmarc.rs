@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::limits::{DMARC_OBSERVED_WAITING, DMARC_OBSERVED_WAITING_MAX, DMARC_REPORT_ROWS_MAX};
-use crate::feedback::{Checked, Disposition, Reason, ReasonKind, Row};
+use crate::feedback::{AggregateReport, Checked, Disposition, Period, PublishedPolicy, Reason, ReasonKind, Row};
 
 fn seen(day: i64, domain: &str, source: u32) -> Observation {
     let row = Row {
@@ -39,22 +39,25 @@ fn observations_are_counted_together_and_reported_once() {
         store.close().await.unwrap();
         let store = place.open().await;
         assert_eq!(store.dmarc_oldest().await.unwrap(), Some(5));
-        assert_eq!(store.dmarc_due(5).await.unwrap(), None, "the day is not over");
-        let due = store.dmarc_due(6).await.unwrap().unwrap();
+        assert_eq!(store.dmarc_due(5, None).await.unwrap(), None, "the day is not over");
+        let due = store.dmarc_due(6, None).await.unwrap().unwrap();
         assert_eq!((due.day, due.policy_domain.as_str(), due.record.as_str()), (5, "example.org", "v=DMARC1; p=none"));
         assert_eq!(due.rows.len(), 2);
         assert_eq!(due.rows[0], Row { count: 3, ..seen(5, "", 1).row });
         let report = || arrival("report", vec![filing(inbox)]);
-        store.dmarc_reported(5, "example.org".to_owned(), report()).await.unwrap();
-        let again = store.dmarc_reported(5, "example.org".to_owned(), report()).await;
+        let after = Some((5, "example.org".to_owned()));
+        assert_eq!(store.dmarc_due(6, after.clone()).await.unwrap(), None, "there is none behind it");
+        let notes = Notes { reported: after, unread_report: false };
+        store.accept_noting(report(), notes.clone()).await.unwrap();
+        let again = store.accept_noting(report(), notes).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(store.snapshot(inbox).await.unwrap().uids.len(), 1, "the second was not filed");
         // What comes too late does not make a second report.
         store.dmarc_observe(seen(5, "example.org", 9));
         store.dmarc_flush().await.unwrap();
-        assert_eq!(store.dmarc_due(7).await.unwrap().unwrap().day, 6);
+        assert_eq!(store.dmarc_due(7, None).await.unwrap().unwrap().day, 6);
         store.dmarc_forget(7).await.unwrap();
-        assert_eq!(store.dmarc_due(9).await.unwrap(), None);
+        assert_eq!(store.dmarc_due(9, None).await.unwrap(), None);
         let left: i64 = place
             .sqlite()
             .query_row("SELECT (SELECT count(*) FROM dmarc_policy) + (SELECT count(*) FROM dmarc_observed)", [], |r| {
@@ -62,6 +65,74 @@ fn observations_are_counted_together_and_reported_once() {
             })
             .unwrap();
         assert_eq!(left, 0);
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn reports_that_came_are_read_once_and_kept_a_while() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        let mut watch = store.watch_feedback();
+        let notes = Notes { reported: None, unread_report: true };
+        store.accept_noting(arrival("a letter", vec![filing(inbox)]), notes).await.unwrap();
+        watch.changed().await;
+        store.close().await.unwrap();
+        let store = place.open().await;
+        let blob = store.dmarc_unread().await.unwrap().unwrap();
+        assert_eq!(store.body(blob, 0, 100).await.unwrap(), b"a letter");
+        let rows = vec![seen(0, "", 1).row, Row { count: 5, spf_aligned: false, ..seen(0, "", 2).row }];
+        let report = |id: &str, end| AggregateReport {
+            organization: "receiver.example".to_owned(),
+            report_id: id.to_owned(),
+            period: Period { begin: 0, end },
+            errors: vec!["one".to_owned(), "two".to_owned()],
+            published: PublishedPolicy {
+                domain: "example.org".to_owned(),
+                nonexistent_policy: Some(Disposition::Reject),
+                percent: Some(7),
+                strict_spf: true,
+                ..PublishedPolicy::default()
+            },
+            rows: rows.clone(),
+            ..AggregateReport::default()
+        };
+        for (id, end, is_new) in [("1", 9, true), ("1", 9, false), ("2", 99, true)] {
+            assert_eq!(store.dmarc_read(blob, Some(report(id, end)), Timestamp(5_000)).await.unwrap(), is_new, "{id}");
+        }
+        assert_eq!(store.dmarc_unread().await.unwrap(), None);
+        assert!(!store.dmarc_read(blob, None, Timestamp(1)).await.unwrap());
+        let listed = store.dmarc_reports(0, 10).await.unwrap();
+        assert_eq!(listed.len(), 2);
+        let first = &listed[0];
+        assert_eq!((first.messages, first.failed, first.row_count, first.arrived.0), (6, 5, 2, 5_000));
+        assert_eq!(AggregateReport { rows: rows.clone(), ..first.report.clone() }, report("1", 9));
+        assert_eq!(store.dmarc_reports(first.id, 10).await.unwrap().len(), 1);
+        let records = store.dmarc_records(first.id, 0, 10).await.unwrap();
+        assert_eq!(records, [(1, rows[0].clone()), (2, rows[1].clone())]);
+        assert_eq!(store.dmarc_records(first.id, 1, 10).await.unwrap().len(), 1);
+        store.dmarc_prune(Timestamp::from_seconds(50)).await.unwrap();
+        let listed = store.dmarc_reports(0, 10).await.unwrap();
+        assert_eq!(listed.iter().map(|info| info.report.report_id.as_str()).collect::<Vec<_>>(), ["2"]);
+        assert!(store.dmarc_records(first.id, 0, 10).await.unwrap().is_empty());
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_store_of_the_first_schema_is_brought_up_with_what_is_in_it() {
+    run(|place| async move {
+        fs::create_dir_all(&place.folder).unwrap();
+        let db = place.sqlite();
+        db.execute_batch(include_str!("../schema.sql")).unwrap();
+        db.execute_batch("INSERT INTO domain(name) VALUES ('example.net'); PRAGMA user_version = 1").unwrap();
+        db.pragma_update(None, "application_id", 0x6d61_696c).unwrap();
+        drop(db);
+        let store = place.open().await;
+        assert!(store.directory().is_local_domain("example.net"));
+        store.dmarc_observe(seen(5, "example.org", 1));
+        store.dmarc_flush().await.unwrap();
+        assert_eq!(store.dmarc_oldest().await.unwrap(), Some(5));
         store.close().await.unwrap();
     });
 }
@@ -85,7 +156,7 @@ fn what_waits_is_bounded_and_so_is_a_report() {
             store.dmarc_flush().await.unwrap();
             next += most;
         }
-        let due = store.dmarc_due(6).await.unwrap().unwrap();
+        let due = store.dmarc_due(6, None).await.unwrap().unwrap();
         assert_eq!(due.rows.len(), DMARC_REPORT_ROWS_MAX);
         store.close().await.unwrap();
     });
