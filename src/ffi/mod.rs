@@ -23,6 +23,7 @@ pub mod error;
 pub mod event;
 mod fork;
 mod handle;
+mod hook_call;
 pub mod hooks;
 mod json;
 pub mod library;
