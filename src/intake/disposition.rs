@@ -271,6 +271,28 @@ mod tests {
     }
 
     #[test]
+    fn reports_say_what_the_host_made_of_it() {
+        use std::borrow::Cow;
+        let refused = |code| Err(Reply::new(code, 7, 1, "x"));
+        let taken = |junk| Ok(hook::Taken { junk, envelope: Cow::Owned(crate::base::Envelope::default()) });
+        let own = Disposition::Refuse(Reply::new(451, 7, 1, "x"));
+        let local = |policy| Some((policy, vec![Reason::new(ReasonKind::LocalPolicy, "")]));
+        for (disposition, decided, outcome) in [
+            (&Disposition::TAKEN, taken(false), Some((Policy::None, Vec::new()))),
+            (&Disposition::TAKEN, taken(true), local(Policy::Quarantine)),
+            (&Disposition::TAKEN, refused(550), local(Policy::Reject)),
+            (&Disposition::TAKEN, refused(451), None),
+            (&Disposition::Junk, taken(true), Some((Policy::Quarantine, Vec::new()))),
+            (&Disposition::Junk, taken(false), local(Policy::None)),
+            (&own, refused(451), Some((Policy::Reject, Vec::new()))),
+            (&own, refused(450), None),
+            (&own, taken(false), local(Policy::None)),
+        ] {
+            assert_eq!(disposition.outcome(&decided), outcome, "{disposition:?}");
+        }
+    }
+
+    #[test]
     fn strangers_names_do_not_break_replies() {
         assert_eq!(plain("a.test\r\n250 ok"), "a.test250ok");
     }
