@@ -1,0 +1,10 @@
+//! The host's decisions about recipients and messages, over real sockets: by function and by event, and all that
+//! goes wrong with either.
+
+#![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
+
+mod decisions;
+mod house;
+mod trouble;
+#[path = "../wire/mod.rs"]
+mod wire;
