@@ -104,7 +104,8 @@ impl Stage {
         });
         let (sender, stop) = smol::channel::bounded(1);
         let (settings, events) = (Arc::new(settings), diary.clone());
-        let context = Context { world, store: store.clone(), settings, events, stop };
+        let keyring = Arc::default();
+        let context = Context { world, store: store.clone(), settings, keyring, events, stop };
         let runner = Some(runner::start(context.clone()));
         let seen = Seen::default();
         // A domain whose host takes mail, and one whose host is down.

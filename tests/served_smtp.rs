@@ -92,6 +92,7 @@ impl House {
             host: None,
             logins: Arc::new(Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
+            keyring: Arc::default(),
             world,
             store,
             settings: Arc::new(settings),

@@ -453,7 +453,8 @@ fn shared(
     draining: smol::channel::Receiver<()>,
 ) -> Shared {
     let (settings, events, maildrops) = (Arc::new(settings), Arc::new(Silence), Arc::default());
-    Shared { world, store, settings, events, host: None, logins, maildrops, draining }
+    let keyring = Arc::default();
+    Shared { world, store, settings, keyring, events, host: None, logins, maildrops, draining }
 }
 
 /// No network and no names; TLS that changes nothing.

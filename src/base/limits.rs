@@ -301,6 +301,15 @@ pub const DKIM_RSA_BITS_MIN: u32 = 1024;
 /// The same, largest: a check costs by the square of it.
 pub const DKIM_RSA_BITS_MAX: u32 = 8192;
 
+/// Keys to sign with.
+pub const DKIM_KEYS_MAX: i64 = 1_000;
+/// Seconds between looks for the record of a key that waits for it.
+pub const DKIM_PENDING_LOOK_SECONDS: u64 = 300;
+/// Seconds the record of a key that signs no more must stay: as long as mail may wait in queues (RFC 5321 §4.5.4.1),
+/// and then some.
+pub const DKIM_PUBLISHED_SECONDS: u64 = 7 * 86_400;
+/// Octets of a signature that an external key gives: RSA of 8192 bits.
+pub const DKIM_SIGNATURE_OCTETS_MAX: usize = 1_024;
 /// Seconds the checks of one message may ask DNS: a sender waits ten minutes for the reply (RFC 5321 §4.5.3.2.6).
 pub const CHECK_DNS_SECONDS: u64 = 15;
 /// Seconds one question of theirs may take: servers answer, or fail, well before.

@@ -91,7 +91,10 @@ impl Engine {
     }
 
     /// Computes off the caller's thread, so that an interrupt need not wait for it.
-    async fn compute<T: Send + 'static>(&self, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    pub(super) async fn compute<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (tx, rx) = smol::channel::bounded(1);
         let job = move || {
             let _ = tx.try_send(job());

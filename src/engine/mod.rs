@@ -12,6 +12,7 @@ pub mod accounts;
 mod breakdown;
 pub mod checks;
 pub mod config;
+pub mod dkim;
 pub mod events;
 pub mod hooks;
 pub mod interrupt;
@@ -35,7 +36,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smol::channel::{Receiver, Sender};
+use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt;
 
 use self::breakdown::Breakdown;
@@ -64,6 +65,9 @@ pub(super) struct Inner {
     store: Store,
     events: Arc<EventQueue>,
     breakdown: Arc<Breakdown>,
+    dkim: dkim::Desk,
+    /// Says that a key was made.
+    keys_made: (Sender<()>, Receiver<()>),
     state: Mutex<State>,
 }
 
@@ -79,6 +83,8 @@ pub(super) struct State {
     hooks: Hooks,
     /// Stays after the stop, so that late answers are told from those to nothing.
     questions: Option<Arc<Questions>>,
+    /// Moves signing keys on; dropped, it ends.
+    rotation: Option<Task<()>>,
 }
 
 /// How stopping is told, and how it is known to be over.
@@ -136,8 +142,11 @@ impl Engine {
             reporter: None,
             hooks: Hooks::default(),
             questions: None,
+            rotation: None,
         };
-        Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, breakdown, state: Mutex::new(state) }) })
+        let dkim = dkim::Desk::new(&world, &store);
+        let (keys_made, state) = (bounded(1), Mutex::new(state));
+        Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, breakdown, dkim, keys_made, state }) })
     }
 
     /// Where it stands.

@@ -52,6 +52,7 @@ impl Engine {
         if config.self_signed && !inner.world.tls.can_accept() {
             self.self_sign(&config.settings.hostname).await?;
         }
+        inner.dkim.load().await?;
         let (begin, draining) = bounded(1);
         let (alive, ended) = bounded(1);
         let settings = Arc::new(config.settings.clone());
@@ -62,6 +63,7 @@ impl Engine {
             store: inner.store.clone(),
             settings,
             host,
+            keyring: Arc::clone(&inner.dkim.keyring),
             events: Arc::clone(&inner.events) as Arc<dyn EventSink>,
             logins: Arc::new(Logins::new(&*inner.world.entropy)),
             maildrops: Arc::default(),
@@ -71,16 +73,20 @@ impl Engine {
             world: shared.world.clone(),
             store: shared.store.clone(),
             settings: Arc::clone(&shared.settings),
+            keyring: Arc::clone(&shared.keyring),
             events: Arc::clone(&shared.events),
             stop: shared.draining.clone(),
         };
         inner.breakdown.drain(shared.draining.clone());
         let runner = crate::queue::runner::start(queue);
         let reporter = crate::intake::dmarc::start(shared.intake(), shared.draining.clone());
+        let rotate = inner.dkim.clone().rotate(inner.keys_made.1.clone(), shared.draining.clone());
+        let rotation = inner.world.run.task("dkim-keys", Box::pin(rotate));
         let mut state = lock(&inner.state);
         state.runner = Some(runner);
         state.questions = questions;
         state.reporter = reporter;
+        state.rotation = Some(rotation);
         state.shared = Some(shared);
         state.drain = Some(Drain { _begin: begin, alive, ended });
         Ok(())
@@ -132,7 +138,7 @@ impl Engine {
 
 impl Inner {
     async fn stop(&self, timeout: Duration) {
-        let (listeners, drain, tasks, shared, questions) = {
+        let (listeners, drain, tasks, rotation, shared, questions) = {
             let mut state = lock(&self.state);
             if state.phase != Phase::Running {
                 state.phase = Phase::Stopped;
@@ -140,11 +146,11 @@ impl Inner {
             }
             state.phase = Phase::Stopped;
             let listeners = std::mem::take(&mut state.listeners);
-            let questions = state.questions.clone();
+            let (drain, questions) = (state.drain.take(), state.questions.clone());
             let tasks = [state.runner.take(), state.reporter.take()];
-            (listeners, state.drain.take(), tasks, state.shared.take(), questions)
+            (listeners, drain, tasks, state.rotation.take(), state.shared.take(), questions)
         };
-        drop((listeners, shared));
+        drop((listeners, shared, rotation));
         if let Some(questions) = questions {
             questions.close();
         }

@@ -12,6 +12,7 @@ mod observe;
 pub mod policy;
 pub mod receive;
 mod report;
+mod sign;
 pub mod submit;
 pub mod trace;
 
@@ -24,6 +25,7 @@ use crate::base::{
     Account, Body, Content, Error, ErrorKind, Flags, MailboxId, Reply, Result, Settings, SpecialUse, Timestamp, World,
 };
 use crate::delivery::local;
+use crate::mailauth::Keyring;
 use crate::store::{Arrival, Filing, Store};
 
 use self::hook::Host;
@@ -39,6 +41,8 @@ pub struct Intake {
     pub settings: Arc<Settings>,
     /// Who is asked before a recipient or a message is taken.
     pub host: Option<Arc<dyn Host>>,
+    /// Keys our mail is signed with.
+    pub keyring: Arc<Keyring>,
 }
 
 impl Intake {

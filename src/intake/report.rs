@@ -38,7 +38,9 @@ impl Intake {
         to.notify = Notify::NEVER;
         let letter =
             Envelope { recipients: vec![to], body: written.body, smtputf8: written.smtputf8, ..Envelope::default() };
-        let content = Content::from_octets(written.octets);
+        let mut content = Content::from_octets(written.octets);
+        // A report that cannot be signed is still a report.
+        content.prefix = self.signatures(&content, now).await.unwrap_or_default();
         let directory = self.store.directory();
         let mut acceptance = Acceptance::default();
         if !policy::is_local(&*directory, &self.settings, sender) {
@@ -49,7 +51,8 @@ impl Intake {
         if found.accounts.is_empty() {
             return Ok(None);
         }
-        let content = Content { prefix: super::trace::return_path(None), ..content };
+        let prefix = [super::trace::return_path(None), content.prefix].concat();
+        let content = Content { prefix, ..content };
         let filings = self.filings(&found.accounts, false, now).await?;
         acceptance.arrivals.push(self.arrival(content, filings, now).await?);
         Ok(Some(acceptance))

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::hook::Policy;
 use super::policy::{self, Nowhere};
 use super::receive::{directory_changed, judge, taken};
+use super::sign::not_own;
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
 use crate::base::{
@@ -91,7 +92,11 @@ impl Intake {
         };
         let id = self.passage_id();
         let accepted = match self.complete(None, account, envelope, &content, &id)? {
-            Ok((now, prefix)) => self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await?,
+            Ok((now, prefix)) => {
+                let prefix = self.signed(prefix, &content, now).await?;
+                self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await?
+            }
+            Err(reply) if reply == not_own() => return refused(ErrorKind::Policy, reply.text),
             Err(reply) => return refused(ErrorKind::Limit, reply.text),
         };
         Ok(Submitted { queued: accepted.queued.first().copied(), filed: accepted.filed, passage: id })
@@ -111,7 +116,10 @@ impl Intake {
         let id = self.passage_id();
         let account = client.account.as_deref();
         let done = match self.complete(Some(client), account, envelope, &content, &id) {
-            Ok(Ok((now, prefix))) => self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await,
+            Ok(Ok((now, prefix))) => match self.signed(prefix, &content, now).await {
+                Ok(prefix) => self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await,
+                Err(e) => Err(e),
+            },
             Ok(Err(reply)) => return reply,
             Err(e) => Err(e),
         };
@@ -132,6 +140,11 @@ impl Intake {
         let front = front(&content.body).map_err(kept)?;
         if let Err(reply) = judge(&front) {
             return Ok(Err(reply));
+        }
+        if let Some(account) = account.filter(|_| self.settings.checking.from_is_own)
+            && !self.is_own_author(account, [&content.prefix, &front])
+        {
+            return Ok(Err(not_own()));
         }
         let host = &self.settings.hostname;
         let mut prefix = trace::received(&Passage { client, host, id, at: now }, envelope);

@@ -226,7 +226,7 @@ async fn judge(
 }
 
 /// Domains of the authors, each once. All From fields count, though there should be one: a reader may show any.
-fn from_domains(front: &[u8]) -> Vec<String> {
+pub(super) fn from_domains(front: &[u8]) -> Vec<String> {
     let mut domains: Vec<String> = Vec::new();
     for mailbox in header::fields(front).filter(|field| field.is("From")).flat_map(|field| mailboxes(field.body)) {
         let Ok(domain) = Domain::parse(&String::from_utf8_lossy(&mailbox.domain)) else { continue };

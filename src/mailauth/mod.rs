@@ -11,8 +11,11 @@ pub mod dkim;
 pub mod dmarc;
 mod examine;
 pub mod iprev;
+#[cfg_attr(any(windows, target_vendor = "apple"), path = "keyring_absent.rs")]
+mod keyring;
 pub mod results;
 pub mod spf;
 mod tags;
 
 pub use examine::{Checks, Examination, Origin, Verdicts};
+pub use keyring::Keyring;

@@ -103,10 +103,15 @@ pub(super) async fn report(
     let complete = beginning.len() as u64 == item.size;
     let original = Original { octets: &beginning, complete, returns: item.envelope.returns };
     let written = compose(&Letter { report: &report, to: &to, date: now, boundary, message_id, original });
-    let content = Content::from_octets(written.octets);
+    let mut content = Content::from_octets(written.octets);
+    if settings.checking.signs {
+        // A report that cannot be signed is still a report.
+        content.prefix = context.keyring.sign(&*world.run, &content, now).await.unwrap_or_default();
+    }
     let mut bounce = Bounce { to, arrival: None, item: None };
     if !inboxes.is_empty() {
-        let filed = Content { prefix: b"Return-Path: <>\r\n".to_vec(), ..content.clone() };
+        let prefix = [b"Return-Path: <>\r\n", content.prefix.as_slice()].concat();
+        let filed = Content { prefix, ..content.clone() };
         bounce.arrival = Some(arrival(filed, local::filings(&inboxes, now), now)?);
     }
     if !away.is_empty() {

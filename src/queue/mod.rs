@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crate::base::event::EventSink;
 use crate::base::{Settings, World};
+use crate::mailauth::Keyring;
 use crate::store::Store;
 
 /// What the queue works with.
@@ -26,6 +27,8 @@ pub struct Context {
     pub store: Store,
     /// What the host set.
     pub settings: Arc<Settings>,
+    /// Keys our reports are signed with.
+    pub keyring: Arc<Keyring>,
     /// Where the host is told.
     pub events: Arc<dyn EventSink>,
     /// Closed when the engine stops: no further attempts are begun then.

@@ -13,6 +13,7 @@ use crate::base::world::BoxStream;
 use crate::base::{Settings, World};
 use crate::intake::Intake;
 use crate::intake::hook::Host;
+use crate::mailauth::Keyring;
 use crate::store::Store;
 
 /// What every session of an engine shares.
@@ -24,6 +25,8 @@ pub struct Shared {
     pub store: Store,
     /// What the host set.
     pub settings: Arc<Settings>,
+    /// Keys our mail is signed with.
+    pub keyring: Arc<Keyring>,
     /// Where the host is told.
     pub events: Arc<dyn EventSink>,
     /// Who is asked about recipients and messages, if the host wants to be.
@@ -44,6 +47,7 @@ impl Shared {
             store: self.store.clone(),
             settings: self.settings.clone(),
             host: self.host.clone(),
+            keyring: self.keyring.clone(),
         }
     }
 }

@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_dmarc.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_dmarc.sql"), include_str!("schema_dkim.sql")];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.
 const APPLICATION_ID: i32 = 0x6d61_696c;

@@ -15,6 +15,7 @@ mod checkpoint;
 mod connection;
 mod copy;
 mod directory;
+mod dkim;
 mod dmarc;
 mod dmarc_report;
 mod dmarc_row;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::event::Outcome;
 use crate::base::{AccountId, Enhanced, UidValidity};
 use crate::base::{
-    BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, SpecialUse, Timestamp, Uid,
+    BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, Secret, SpecialUse, Timestamp, Uid,
 };
 use crate::feedback::{AggregateReport, Row};
 
@@ -278,6 +278,40 @@ pub struct ReportInfo {
     pub row_count: u64,
     /// The rest of it, without rows.
     pub report: AggregateReport,
+}
+
+// -- keys --------------------------------------------------------------------------------------------
+
+/// A key our mail is signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkimKey {
+    /// Signing domain, lower-case A-labels.
+    pub domain: String,
+    /// Selector, lower case.
+    pub selector: String,
+    /// `rsa-sha256` or `ed25519-sha256`.
+    pub algorithm: String,
+    /// Private key, PEM.
+    pub key: Secret,
+    /// Where it stands.
+    pub state: DkimKeyState,
+    /// When it was made or given.
+    pub created: Timestamp,
+    /// When it came into its state.
+    pub changed: Timestamp,
+}
+
+/// The life of a key: its record is published, it signs, its signatures are still checked, it is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DkimKeyState {
+    /// Made, and waiting for its record to be seen in DNS.
+    Pending = 0,
+    /// Signs.
+    Active = 1,
+    /// Signs no more, but mail that it signed is still under way: its record must stay.
+    Published = 2,
+    /// Its record may be taken out of DNS.
+    Retired = 3,
 }
 
 // -- queue -------------------------------------------------------------------------------------------

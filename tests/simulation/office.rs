@@ -69,10 +69,11 @@ impl Office {
             host: None,
             logins: Arc::new(accounts::Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
+            keyring: Arc::default(),
             draining: draining.clone(),
         });
-        let context =
-            queue::Context { world: world.clone(), store, settings: self.settings.clone(), events, stop: draining };
+        let (world, settings, keyring) = (world.clone(), self.settings.clone(), Arc::default());
+        let context = queue::Context { world, store, settings, keyring, events, stop: draining };
         let runner = queue::runner::start(context);
         let smtp = self.listen(&shared, Service::Mx, 25).await?;
         let pop3 = self.listen(&shared, Service::Pop3s, pop::PORT).await?;

@@ -1,9 +1,11 @@
 //! Keys: the pair a signer has, and the half it publishes in DNS (RFC 6376 §3.6, RFC 8463 §4).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use openssl::hash::MessageDigest;
+use openssl::md::Md;
 use openssl::pkey::{Id, PKey, Private, Public};
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, Rsa};
 use openssl::sha::sha256;
 use openssl::sign;
@@ -32,7 +34,8 @@ impl Algorithm {
         }
     }
 
-    pub(crate) fn parse(word: &str) -> Option<Algorithm> {
+    /// The algorithm of this name.
+    pub fn parse(word: &str) -> Option<Algorithm> {
         [Algorithm::RsaSha256, Algorithm::Ed25519Sha256].into_iter().find(|a| a.word() == word)
     }
 
@@ -44,11 +47,24 @@ impl Algorithm {
     }
 }
 
+/// A key that is not ours to see: of an HSM, a TPM, another process.
+pub trait ExternalKey: Send + Sync {
+    /// The signature over a SHA-256 digest: RSASSA-PKCS1-v1_5 with the DigestInfo of SHA-256, or Ed25519 over the 32
+    /// octets (RFC 8463 §3). Called on a computing thread; may block.
+    fn sign(&self, digest: &[u8; 32]) -> Result<Vec<u8>>;
+}
+
 /// A private key.
 #[derive(Clone)]
 pub struct SigningKey {
     algorithm: Algorithm,
-    key: PKey<Private>,
+    key: KeyPlace,
+}
+
+#[derive(Clone)]
+enum KeyPlace {
+    Here(PKey<Private>),
+    Elsewhere(Arc<dyn ExternalKey>),
 }
 
 impl std::fmt::Debug for SigningKey {
@@ -74,7 +90,12 @@ impl SigningKey {
             Id::ED25519 => Algorithm::Ed25519Sha256,
             _ => return Err(Error::new(ErrorKind::Invalid, "neither an RSA nor an Ed25519 key")),
         };
-        Ok(SigningKey { algorithm, key })
+        Ok(SigningKey { algorithm, key: KeyPlace::Here(key) })
+    }
+
+    /// A key that somebody else signs with.
+    pub fn external(algorithm: Algorithm, key: Arc<dyn ExternalKey>) -> SigningKey {
+        SigningKey { algorithm, key: KeyPlace::Elsewhere(key) }
     }
 
     /// Which signatures it makes.
@@ -84,13 +105,27 @@ impl SigningKey {
 
     /// The signature over canonical header octets.
     pub(crate) fn sign(&self, data: &[u8]) -> Result<Vec<u8>> {
+        self.sign_digest(&sha256(data))
+    }
+
+    /// The signature over data of this SHA-256 digest.
+    pub fn sign_digest(&self, digest: &[u8; 32]) -> Result<Vec<u8>> {
+        let key = match &self.key {
+            KeyPlace::Here(key) => key,
+            KeyPlace::Elsewhere(key) => return key.sign(digest),
+        };
         let signed = match self.algorithm {
-            Algorithm::RsaSha256 => sign::Signer::new(MessageDigest::sha256(), &self.key).and_then(|mut signer| {
-                signer.set_rsa_padding(Padding::PKCS1)?;
-                signer.sign_oneshot_to_vec(data)
+            Algorithm::RsaSha256 => PkeyCtx::new(key).and_then(|mut context| {
+                context.sign_init()?;
+                context.set_rsa_padding(Padding::PKCS1)?;
+                context.set_signature_md(Md::sha256())?;
+                let mut signature = Vec::new();
+                context.sign_to_vec(digest, &mut signature)?;
+                Ok(signature)
             }),
-            Algorithm::Ed25519Sha256 => sign::Signer::new_without_digest(&self.key)
-                .and_then(|mut signer| signer.sign_oneshot_to_vec(&sha256(data))),
+            Algorithm::Ed25519Sha256 => {
+                sign::Signer::new_without_digest(key).and_then(|mut signer| signer.sign_oneshot_to_vec(digest))
+            }
         };
         signed.map_err(|e| Error::new(ErrorKind::Invalid, format!("cannot sign: {e}")))
     }
@@ -113,12 +148,15 @@ pub fn generate(algorithm: Algorithm) -> Result<Vec<u8>> {
         .map_err(|e| Error::new(ErrorKind::Bug, format!("cannot make a key: {e}")))
 }
 
-/// The TXT record to publish at `<selector>._domainkey.<domain>` for a key.
+/// The TXT record to publish at `<selector>._domainkey.<domain>` for a key; `State` for an external one.
 pub fn dns_record(key: &SigningKey) -> Result<String> {
     use base64::Engine as _;
+    let KeyPlace::Here(own) = &key.key else {
+        return Err(Error::new(ErrorKind::State, "the public half of the key is not here"));
+    };
     let octets = match key.algorithm {
-        Algorithm::RsaSha256 => key.key.public_key_to_der(),
-        Algorithm::Ed25519Sha256 => key.key.raw_public_key(),
+        Algorithm::RsaSha256 => own.public_key_to_der(),
+        Algorithm::Ed25519Sha256 => own.raw_public_key(),
     };
     let octets = octets.map_err(|e| Error::new(ErrorKind::Invalid, format!("no public half: {e}")))?;
     let p = base64::engine::general_purpose::STANDARD.encode(octets);

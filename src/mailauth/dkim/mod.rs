@@ -10,7 +10,7 @@ mod tests;
 mod verify;
 
 pub use canonical::Canonicalization;
-pub use key::{Algorithm, SigningKey, dns_record, generate};
+pub use key::{Algorithm, ExternalKey, SigningKey, dns_record, generate};
 pub use sign::{Signer, Signing};
 pub use verify::Verifier;
 

@@ -1,0 +1,282 @@
+//! The keys our mail is signed with, as the host manages them, and their life: a new key waits until its record is seen
+//! in DNS, signs in place of the one before it, and that one's record stays while mail that it signed is under way.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use smol::channel::Receiver;
+use smol::future::FutureExt;
+
+use super::Engine;
+use super::interrupt::lock;
+use crate::base::limits::{DKIM_PENDING_LOOK_SECONDS, DKIM_PUBLISHED_SECONDS};
+use crate::base::world::{Record, RecordKind, World};
+use crate::base::{Domain, Error, ErrorKind, Result, Secret, Timestamp};
+use crate::mailauth::Keyring;
+use crate::mailauth::dkim::{Algorithm, ExternalKey, Signer, SigningKey, dns_record, generate};
+use crate::store::{DkimKey, DkimKeyState, Store};
+
+/// A key as the host sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DkimKeyInfo {
+    /// Signing domain.
+    pub domain: String,
+    /// Selector.
+    pub selector: String,
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// Where it stands; one that the host signs with is always active.
+    pub state: DkimKeyState,
+    /// When it came into that state; the epoch for one that the host signs with.
+    pub changed: Timestamp,
+    /// What TXT of `selector._domainkey.domain` must say; empty where the key is not here.
+    pub record: String,
+}
+
+/// What the keys of an engine are kept in.
+#[derive(Clone)]
+pub(super) struct Desk {
+    world: World,
+    store: Store,
+    /// What signs now.
+    pub(super) keyring: Arc<Keyring>,
+    /// Signers whose keys are the host's.
+    externals: Arc<Mutex<Vec<Signer>>>,
+}
+
+impl Engine {
+    /// Gives a key (PEM, or the base64 of an Ed25519 seed) under its name in DNS; it signs from now on, in place of the
+    /// domain's active key of the same kind. A key of that name is replaced.
+    pub async fn dkim_set(&self, domain: &str, selector: &str, key: &Secret) -> Result<()> {
+        let (domain, selector) = names(domain, selector)?;
+        let algorithm = SigningKey::parse(key.expose())?.algorithm();
+        let row = self.row(domain, selector, algorithm, key.clone(), DkimKeyState::Active);
+        self.store().dkim_key_put(row, true).await?;
+        self.inner.dkim.load().await
+    }
+
+    /// Makes a key and gives the TXT record to publish at `selector._domainkey.domain`. It signs once that is seen
+    /// there, or [`Engine::dkim_activate`] says so. `Exists` where there is a key of that name.
+    pub async fn dkim_generate(&self, domain: &str, selector: &str, algorithm: Algorithm) -> Result<String> {
+        let (domain, selector) = names(domain, selector)?;
+        let made = self.compute(move || {
+            let pem = Secret::new(generate(algorithm)?);
+            let record = dns_record(&SigningKey::parse(pem.expose())?)?;
+            Ok((pem, record))
+        });
+        let (pem, record) = made.await?;
+        let row = self.row(domain, selector, algorithm, pem, DkimKeyState::Pending);
+        self.store().dkim_key_put(row, false).await?;
+        let _ = self.inner.keys_made.0.try_send(());
+        Ok(record)
+    }
+
+    /// Signs with a key from now on, whether its record has been seen or not. `NotFound`; `State` for a retired key.
+    pub async fn dkim_activate(&self, domain: &str, selector: &str) -> Result<()> {
+        let (domain, selector) = names(domain, selector)?;
+        let keys = self.store().dkim_keys().await?;
+        if keys.iter().any(|key| key.domain == domain && key.selector == selector && key.key.is_empty()) {
+            return Err(Error::new(ErrorKind::State, "the key is retired"));
+        }
+        let now = self.world().clock.wall();
+        self.store().dkim_key_state(&domain, &selector, DkimKeyState::Active, now).await?;
+        self.inner.dkim.load().await
+    }
+
+    /// Forgets a key. `NotFound`.
+    pub async fn dkim_remove(&self, domain: &str, selector: &str) -> Result<()> {
+        let (domain, selector) = names(domain, selector)?;
+        let desk = &self.inner.dkim;
+        let had_external = {
+            let mut externals = lock(&desk.externals);
+            let before = externals.len();
+            externals.retain(|signer| signer.domain != domain || signer.selector != selector);
+            externals.len() < before
+        };
+        match desk.store.dkim_key_delete(&domain, &selector).await {
+            Err(e) if e.kind() == ErrorKind::NotFound && had_external => {}
+            other => other?,
+        }
+        desk.load().await
+    }
+
+    /// Signs with a key of the host's (an HSM, a TPM), until the engine is closed: it is not kept.
+    pub async fn dkim_external(
+        &self,
+        domain: &str,
+        selector: &str,
+        algorithm: Algorithm,
+        key: Arc<dyn ExternalKey>,
+    ) -> Result<()> {
+        let (domain, selector) = names(domain, selector)?;
+        let signer = Signer::new(domain, selector, SigningKey::external(algorithm, key));
+        let desk = &self.inner.dkim;
+        {
+            let mut externals = lock(&desk.externals);
+            externals.retain(|known| (&known.domain, &known.selector) != (&signer.domain, &signer.selector));
+            externals.push(signer);
+        }
+        desk.load().await
+    }
+
+    /// All keys, by domain and selector.
+    pub async fn dkim_keys(&self) -> Result<Vec<DkimKeyInfo>> {
+        let mut keys: Vec<DkimKeyInfo> = self.store().dkim_keys().await?.into_iter().filter_map(info).collect();
+        for signer in lock(&self.inner.dkim.externals).iter() {
+            keys.push(DkimKeyInfo {
+                domain: signer.domain.clone(),
+                selector: signer.selector.clone(),
+                algorithm: signer.key.algorithm(),
+                state: DkimKeyState::Active,
+                changed: Timestamp(0),
+                record: String::new(),
+            });
+        }
+        keys.sort_by(|a, b| (&a.domain, &a.selector).cmp(&(&b.domain, &b.selector)));
+        Ok(keys)
+    }
+
+    fn row(&self, domain: String, selector: String, algorithm: Algorithm, key: Secret, state: DkimKeyState) -> DkimKey {
+        let now = self.world().clock.wall();
+        DkimKey { domain, selector, algorithm: algorithm.word().to_owned(), key, state, created: now, changed: now }
+    }
+}
+
+/// Domain and selector in the form they are kept in.
+fn names(domain: &str, selector: &str) -> Result<(String, String)> {
+    let invalid = |what: &str| Error::new(ErrorKind::Invalid, format!("{what:?} is no domain name"));
+    let key = match Domain::parse(domain) {
+        Ok(Domain::Literal(_)) | Err(_) => return Err(invalid(domain)),
+        Ok(name) => name.key(),
+    };
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+    };
+    if selector.split('.').all(is_label) && selector.len() + key.len() + "._domainkey.".len() <= 253 {
+        Ok((key, selector.to_ascii_lowercase()))
+    } else {
+        Err(invalid(selector))
+    }
+}
+
+fn info(key: DkimKey) -> Option<DkimKeyInfo> {
+    let record = SigningKey::parse(key.key.expose()).and_then(|key| dns_record(&key)).unwrap_or_default();
+    Some(DkimKeyInfo {
+        algorithm: Algorithm::parse(&key.algorithm)?,
+        domain: key.domain,
+        selector: key.selector,
+        state: key.state,
+        changed: key.changed,
+        record,
+    })
+}
+
+impl Desk {
+    pub(super) fn new(world: &World, store: &Store) -> Desk {
+        Desk { world: world.clone(), store: store.clone(), keyring: Arc::default(), externals: Arc::default() }
+    }
+
+    /// Gives the keyring what signs now.
+    pub(super) async fn load(&self) -> Result<()> {
+        let active = self.store.dkim_keys().await?.into_iter().filter(|key| key.state == DkimKeyState::Active);
+        let mut signers = Vec::new();
+        for key in active {
+            match SigningKey::parse(key.key.expose()) {
+                Ok(parsed) => signers.push(Signer::new(key.domain, key.selector, parsed)),
+                Err(e) => log::warn!(target: "mailcore::dkim", "{}._domainkey.{}: {e}", key.selector, key.domain),
+            }
+        }
+        signers.extend(lock(&self.externals).iter().cloned());
+        self.keyring.replace(signers);
+        Ok(())
+    }
+
+    /// Moves keys on until the engine ends: looks for the records of those that wait, and retires those whose time is
+    /// over. `wakes` has a word when a key was made.
+    pub(super) async fn rotate(self, wakes: Receiver<()>, stop: Receiver<()>) {
+        loop {
+            let next = match self.turn().await {
+                Ok(next) => next,
+                Err(e) => {
+                    log::warn!(target: "mailcore::dkim", "keys could not be looked at: {e}");
+                    Some(Duration::from_secs(DKIM_PENDING_LOOK_SECONDS))
+                }
+            };
+            let clock = &self.world.clock;
+            let sleep = async {
+                match next {
+                    Some(pause) => clock.sleep_until(clock.now() + pause).await,
+                    None => std::future::pending().await,
+                }
+                true
+            };
+            let woken = async { wakes.recv().await.is_ok() };
+            let stopped = async {
+                let _ = stop.recv().await;
+                false
+            };
+            if !stopped.or(woken).or(sleep).await {
+                return;
+            }
+        }
+    }
+
+    /// One look at all keys; how long until the next one is worth it.
+    async fn turn(&self) -> Result<Option<Duration>> {
+        let mut next: Option<Duration> = None;
+        let mut soonest = |pause: Duration| next = Some(next.map_or(pause, |known| known.min(pause)));
+        let mut is_changed = false;
+        for key in self.store.dkim_keys().await? {
+            let now = self.world.clock.wall();
+            let state = match key.state {
+                DkimKeyState::Pending if self.is_published(&key).await => DkimKeyState::Active,
+                DkimKeyState::Pending => {
+                    soonest(Duration::from_secs(DKIM_PENDING_LOOK_SECONDS));
+                    continue;
+                }
+                DkimKeyState::Published => {
+                    let over = key.changed.after(Duration::from_secs(DKIM_PUBLISHED_SECONDS));
+                    if over > now {
+                        let left = u64::try_from(over.0.saturating_sub(now.0)).unwrap_or(0);
+                        soonest(Duration::from_millis(left));
+                        continue;
+                    }
+                    DkimKeyState::Retired
+                }
+                DkimKeyState::Active | DkimKeyState::Retired => continue,
+            };
+            log::info!(target: "mailcore::dkim", "{}._domainkey.{} is {state:?} now", key.selector, key.domain);
+            match self.store.dkim_key_state(&key.domain, &key.selector, state, now).await {
+                // The host removed it meanwhile.
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                other => other?,
+            }
+            if state == DkimKeyState::Active {
+                // The one before it has begun its last days.
+                soonest(Duration::from_secs(DKIM_PUBLISHED_SECONDS));
+            }
+            is_changed = true;
+        }
+        if is_changed {
+            self.load().await?;
+        }
+        Ok(next)
+    }
+
+    /// Whether DNS has the record of a key.
+    async fn is_published(&self, key: &DkimKey) -> bool {
+        let Ok(wanted) = SigningKey::parse(key.key.expose()).and_then(|key| dns_record(&key)) else { return false };
+        let name = format!("{}._domainkey.{}", key.selector, key.domain);
+        let found = self.world.resolver.ask(&name, RecordKind::Txt).await.records.unwrap_or_default();
+        found
+            .iter()
+            .any(|record| matches!(record, Record::Txt(txt) if public_half(txt) == public_half(wanted.as_bytes())))
+    }
+}
+
+/// The value of `p=` without white space; nothing where there is none.
+fn public_half(record: &[u8]) -> Option<Vec<u8>> {
+    let tags = record.split(|c| *c == b';');
+    let mut halves = tags.filter_map(|tag| tag.trim_ascii().strip_prefix(b"p="));
+    halves.next().map(|half| half.iter().copied().filter(|c| !c.is_ascii_whitespace()).collect())
+}
