@@ -282,6 +282,8 @@ pub const DKIM_SIGNATURES_MAX: usize = 10;
 pub const DKIM_SIGNED_FIELDS_MAX: usize = 500;
 /// Names of a client's address that iprev looks at (RFC 8601 §3 wants a limit; SPF has ten).
 pub const IPREV_NAMES_MAX: usize = 10;
+/// Octets of a BIMI record: two long URIs and some.
+pub const BIMI_RECORD_OCTETS_MAX: usize = 4096;
 /// Octets of a value in Authentication-Results as we write it: an address, with room; twice that still fits a line.
 pub const AUTHRES_VALUE_OCTETS_MAX: usize = 384;
 /// Octets of a reason or remark in Authentication-Results as we write it.

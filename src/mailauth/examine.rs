@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::bimi::{self, BimiVerdict};
 use super::dmarc::{self, DmarcResult, DmarcVerdict, Evidence};
 use super::iprev::{self, IprevVerdict};
 use super::results::{ArcVerdict, DkimVerdict};
@@ -28,17 +29,19 @@ pub struct Checks {
     pub arc: bool,
     /// Whether the client's address has a name that leads back to it (RFC 8601 §3).
     pub iprev: bool,
+    /// Which picture the author's domain wants shown. Decides nothing, and is asked for only where DMARC passes.
+    pub bimi: bool,
 }
 
 impl Checks {
     /// Nothing is checked.
-    pub const NONE: Checks = Checks { spf: false, dkim: false, dmarc: false, arc: false, iprev: false };
+    pub const NONE: Checks = Checks { spf: false, dkim: false, dmarc: false, arc: false, iprev: false, bimi: false };
 }
 
 impl Default for Checks {
-    /// All of them.
+    /// All that judge: not BIMI.
     fn default() -> Checks {
-        Checks { spf: true, dkim: true, dmarc: true, arc: true, iprev: true }
+        Checks { spf: true, dkim: true, dmarc: true, arc: true, iprev: true, bimi: false }
     }
 }
 
@@ -76,12 +79,15 @@ pub struct Verdicts {
     pub arc: ArcVerdict,
     /// The client's name; `None` where it was not wanted.
     pub iprev: Option<IprevVerdict>,
+    /// The author's indicator; `None` where it was not wanted.
+    pub bimi: Option<BimiVerdict>,
 }
 
 /// A check under way.
 pub struct Examination {
     checks: Checks,
     from_domains: Vec<String>,
+    bimi: bimi::Asked,
     #[cfg(not(any(windows, target_vendor = "apple")))]
     signed: Signed,
 }
@@ -120,6 +126,7 @@ impl Examination {
         Examination {
             checks,
             from_domains: from_domains(header),
+            bimi: bimi::Asked::read(header),
             #[cfg(not(any(windows, target_vendor = "apple")))]
             signed: Signed::read(header, checks),
         }
@@ -158,7 +165,8 @@ impl Examination {
             let from = self.from_domains.first().cloned().unwrap_or_default();
             (from, DmarcVerdict::without_policy(DmarcResult::None, NOT_WANTED))
         };
-        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc, iprev }
+        let bimi = if checks.bimi { Some(self.bimi.discover(resolver, &from_domain, &dmarc).await) } else { None };
+        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc, iprev, bimi }
     }
 }
 

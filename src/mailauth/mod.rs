@@ -6,6 +6,7 @@
 // Its keys are OpenSSL's, which a build has on Linux and BSD.
 #[cfg(not(any(windows, target_vendor = "apple")))]
 pub mod arc;
+pub mod bimi;
 #[cfg(not(any(windows, target_vendor = "apple")))]
 pub mod dkim;
 pub mod dmarc;

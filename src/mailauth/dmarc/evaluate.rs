@@ -124,6 +124,17 @@ impl Scales<'_> {
     }
 }
 
+/// What a domain and its organization published, and which domain that is; the error says what trouble DNS had.
+pub(crate) async fn published(
+    resolver: &dyn Resolver,
+    domain: &str,
+) -> Result<(String, Vec<Arc<DmarcRecord>>), String> {
+    let found = walk(resolver, domain).await.map_err(|Trouble(why)| why)?;
+    let organization = found.organization(domain);
+    let of_both = found.0.into_iter().filter(|(name, _)| name == domain || *name == organization);
+    Ok((organization.clone(), of_both.map(|(_, record)| record).collect()))
+}
+
 /// Records found on the way up from a domain, lowest first.
 struct Walk(Vec<(String, Arc<DmarcRecord>)>);
 

@@ -7,6 +7,7 @@ mod observe;
 mod record;
 
 pub use destinations::destinations;
+pub(crate) use evaluate::published;
 pub use evaluate::{Evidence, evaluate};
 pub use observe::observation;
 pub use record::{DmarcRecord, FailureOn, ReportAddress};

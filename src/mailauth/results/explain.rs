@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{ArcResult, ArcVerdict, DkimVerdict};
 use crate::mailauth::Verdicts;
+use crate::mailauth::bimi::{BimiResult, BimiVerdict};
 use crate::mailauth::dmarc::{DmarcResult, DmarcVerdict};
 use crate::mailauth::iprev::IprevVerdict;
 use crate::mailauth::spf::SpfVerdict;
@@ -70,6 +71,16 @@ impl fmt::Display for IprevVerdict {
     }
 }
 
+/// `bimi=found at default._bimi.example.org: https://example.org/indicator.svg`
+impl fmt::Display for BimiVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.result == BimiResult::Found {
+            return write!(f, "bimi={} at {}._bimi.{}: {}", self.result, self.selector, self.domain, self.indicator);
+        }
+        write!(f, "bimi={}{}", self.result, Because(&self.why))
+    }
+}
+
 /// One line for each check that was made, and for each signature.
 impl fmt::Display for Verdicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,6 +102,7 @@ impl fmt::Display for Verdicts {
         if self.checks.arc {
             lines.push(self.arc.to_string());
         }
+        lines.extend(self.bimi.as_ref().map(ToString::to_string));
         f.write_str(&lines.join("\n"))
     }
 }

@@ -59,6 +59,7 @@ fn verdicts() -> Verdicts {
             name: "mail.example.org".to_owned(),
             why: "2001:db8::1 is mail.example.org".to_owned(),
         }),
+        bimi: None,
     }
 }
 
