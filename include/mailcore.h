@@ -495,6 +495,23 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_LIST_MESSAGES 7
 
 /**
+ * DMARC aggregate reports that came to dmarc.report_address, in the order they were read. id; name: who reports;
+ * text: the domain whose mail it is about; time_ms, due_ms: begin and end of the time it is about; total: messages;
+ * unseen: those that failed DMARC; size: its records; state: MAILCORE_POLICY_ as published; detail: JSON with
+ * report_id, email, extra_contact_info, errors, arrived_ms, p, sp, np, adkim, aspf, pct, testing and fo, null where
+ * it is not told.
+ */
+#define MAILCORE_LIST_DMARC_REPORTS 8
+
+/**
+ * Records of such a report; query.id says which. id: place, 1 and up; name: address of the sender; text: domain in
+ * From; total: messages; state: MAILCORE_POLICY_ as applied, 3 where it was none since they passed; flags: 1 where
+ * DKIM passed and was aligned, 2 where SPF did; detail: JSON with envelope_from, envelope_to, reasons (type,
+ * comment), dkim (domain, selector, result) and spf (domain, scope, result).
+ */
+#define MAILCORE_LIST_DMARC_RECORDS 9
+
+/**
  * Due now.
  */
 #define MAILCORE_QUEUE_RETRY 1
@@ -1039,11 +1056,11 @@ typedef struct {
      */
     uint32_t limit;
     /**
-     * Only rows with an id above this one: of messages and queued messages.
+     * Only rows with an id above this one: of messages, queued messages, DMARC reports and their records.
      */
     uint64_t after;
     /**
-     * The queue id for MAILCORE_LIST_ATTEMPTS.
+     * The queue id for MAILCORE_LIST_ATTEMPTS, the report for MAILCORE_LIST_DMARC_RECORDS.
      */
     uint64_t id;
 } mailcore_query;

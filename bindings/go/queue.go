@@ -118,8 +118,14 @@ func (e *Engine) QueuedMessage(id uint64) (*Message, error) {
 
 // list calls each for every row of a listing.
 func list(from C.mailcore_handle, kind C.uint32_t, after uint64, each func(*C.mailcore_row)) error {
+	return listOf(from, kind, 0, after, each)
+}
+
+// listOf calls each for every row of a listing of something inside from.
+func listOf(from C.mailcore_handle, kind C.uint32_t, id, after uint64, each func(*C.mailcore_row)) error {
 	cerr := C.error_init()
 	query := C.query_init()
+	query.id = C.uint64_t(id)
 	query.after = C.uint64_t(after)
 	var cursor C.mailcore_cursor
 	if err := check(C.mailcore_list(from, kind, &query, &cursor, &cerr), &cerr); err != nil {

@@ -11,6 +11,7 @@ use super::object::{self, Object, mailcore_cursor, mailcore_handle};
 use super::panic::wall;
 use super::queue::fares;
 use super::record::{self, Record};
+use super::reports;
 use super::result::{Failure, MAILCORE_E_HANDLE};
 use super::text::give;
 use crate::base::{Flags, QueueId, SpecialUse, Uid};
@@ -36,6 +37,17 @@ pub const MAILCORE_LIST_MAILBOXES: u32 = 6;
 /// Messages of a mailbox, oldest first. id: UID; name: From; text: Subject; detail: Message-ID; size; time_ms:
 /// when it came; flags: MAILCORE_FLAG_; mod_seq.
 pub const MAILCORE_LIST_MESSAGES: u32 = 7;
+/// DMARC aggregate reports that came to dmarc.report_address, in the order they were read. id; name: who reports;
+/// text: the domain whose mail it is about; time_ms, due_ms: begin and end of the time it is about; total: messages;
+/// unseen: those that failed DMARC; size: its records; state: MAILCORE_POLICY_ as published; detail: JSON with
+/// report_id, email, extra_contact_info, errors, arrived_ms, p, sp, np, adkim, aspf, pct, testing and fo, null where
+/// it is not told.
+pub const MAILCORE_LIST_DMARC_REPORTS: u32 = 8;
+/// Records of such a report; query.id says which. id: place, 1 and up; name: address of the sender; text: domain in
+/// From; total: messages; state: MAILCORE_POLICY_ as applied, 3 where it was none since they passed; flags: 1 where
+/// DKIM passed and was aligned, 2 where SPF did; detail: JSON with envelope_from, envelope_to, reasons (type,
+/// comment), dkim (domain, selector, result) and spf (domain, scope, result).
+pub const MAILCORE_LIST_DMARC_RECORDS: u32 = 9;
 
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 256;
@@ -48,9 +60,9 @@ pub struct mailcore_query {
     pub struct_size: u32,
     /// At most so many rows; 0 for all.
     pub limit: u32,
-    /// Only rows with an id above this one: of messages and queued messages.
+    /// Only rows with an id above this one: of messages, queued messages, DMARC reports and their records.
     pub after: u64,
-    /// The queue id for MAILCORE_LIST_ATTEMPTS.
+    /// The queue id for MAILCORE_LIST_ATTEMPTS, the report for MAILCORE_LIST_DMARC_RECORDS.
     pub id: u64,
 }
 
@@ -122,25 +134,27 @@ struct State {
 enum More {
     Nothing,
     Queue(QueueId),
+    Reports(u64),
+    Records(u64, u64),
     Messages(Arc<MailboxSeat>, VecDeque<(Uid, Flags, u64)>),
 }
 
 /// A row before it is given.
 #[derive(Default, Clone)]
-struct Row {
-    kind: u32,
-    id: u64,
-    size: u64,
-    mod_seq: u64,
-    time_ms: i64,
-    due_ms: i64,
-    flags: u32,
-    state: u32,
-    attempts: u32,
-    code: u32,
-    total: u32,
-    unseen: u32,
-    texts: [String; 3],
+pub(super) struct Row {
+    pub(super) kind: u32,
+    pub(super) id: u64,
+    pub(super) size: u64,
+    pub(super) mod_seq: u64,
+    pub(super) time_ms: i64,
+    pub(super) due_ms: i64,
+    pub(super) flags: u32,
+    pub(super) state: u32,
+    pub(super) attempts: u32,
+    pub(super) code: u32,
+    pub(super) total: u32,
+    pub(super) unseen: u32,
+    pub(super) texts: [String; 3],
 }
 
 /// Lists what there is many of: accounts, mailboxes, messages, the queue.
@@ -256,7 +270,11 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             aliases.into_iter().map(row).collect()
         }
         (MAILCORE_LIST_QUEUE, Object::Engine(_)) => {
-            return Ok((VecDeque::new(), More::Queue(QueueId(i64::try_from(query.after).unwrap_or(i64::MAX)))));
+            return Ok((VecDeque::new(), More::Queue(QueueId(signed(query.after)))));
+        }
+        (MAILCORE_LIST_DMARC_REPORTS, Object::Engine(_)) => return Ok((VecDeque::new(), More::Reports(query.after))),
+        (MAILCORE_LIST_DMARC_RECORDS, Object::Engine(_)) => {
+            return Ok((VecDeque::new(), More::Records(query.id, query.after)));
         }
         (MAILCORE_LIST_ATTEMPTS, Object::Engine(seat)) => attempts(seat, query.id)?,
         (MAILCORE_LIST_MAILBOXES, Object::Account(seat)) => mailboxes(&seat.engine, seat.id)?,
@@ -268,7 +286,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             let states = states.filter(|(uid, ..)| u64::from(*uid) > query.after).collect();
             return Ok((VecDeque::new(), More::Messages(seat.clone(), states)));
         }
-        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_MESSAGES, _) => {
+        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_DMARC_RECORDS, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
         }
         _ => return Err(Failure::invalid(format!("kind {kind} is none"))),
@@ -338,6 +356,16 @@ impl State {
                 }
                 Ok(true)
             }
+            More::Reports(after) => {
+                self.rows.extend(reports::reports(engine, signed(*after), wanted)?);
+                *after = self.rows.back().map_or(*after, |row| row.id);
+                Ok(!self.rows.is_empty())
+            }
+            More::Records(report, after) => {
+                self.rows.extend(reports::records(engine, signed(*report), signed(*after), wanted)?);
+                *after = self.rows.back().map_or(*after, |row| row.id);
+                Ok(!self.rows.is_empty())
+            }
             More::Messages(mailbox, states) => {
                 let page: Vec<_> = states.drain(..wanted.min(states.len())).collect();
                 if page.is_empty() {
@@ -348,6 +376,11 @@ impl State {
             }
         }
     }
+}
+
+/// An id as the store has it.
+fn signed(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
 }
 
 fn queued(engine: &EngineSeat, item: &Item) -> Result<Row, Failure> {

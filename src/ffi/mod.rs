@@ -36,6 +36,7 @@ mod panic;
 pub mod property;
 pub mod queue;
 mod record;
+mod reports;
 pub mod resolver;
 pub mod result;
 pub mod signing;

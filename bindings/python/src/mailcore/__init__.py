@@ -56,6 +56,7 @@ from .mailauth import (
     verify,
 )
 from .message import Flag, Message
+from .report import DmarcRecord, DmarcReport
 from .request import Request, Verdict, accept, defer, junk, redirect, reject
 
 __version__ = "0.1.0"
@@ -68,7 +69,7 @@ def build_info() -> str:
 
 __all__ = [
     "Account", "ArcSet", "ArcVerdict", "AuthError", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState",
-    "DkimVerdict", "DmarcVerdict", "Engine", "Error", "Event", "Exists", "Flag", "ForkedError", "Interrupted",
+    "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists", "Flag", "ForkedError", "Interrupted",
     "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message", "NetworkError", "NoMemoryError", "NotFound",
     "PanicError", "PolicyError", "Property", "ProtocolError", "Queued", "Request", "Resolver", "SpfVerdict",
     "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError", "Verdict", "Verdicts", "accept", "arc_seal",

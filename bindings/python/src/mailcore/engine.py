@@ -16,6 +16,7 @@ from .account import Account, rows, words
 from .errors import ClosedError, StateError, TimeoutError
 from .event import Delivery, DeliveryState, Event, Queued, delivery_of, event_of
 from .message import Draft, Message, moment, octets_of
+from .report import DmarcReport, reports
 from .request import Handler, Request, answer, next_request, request_of, serve
 
 # Waits are cut into slices so that Ctrl-C works meanwhile.
@@ -300,6 +301,10 @@ class Engine:
         message = Message(self.handle, id)
         message._open()
         return message
+
+    def dmarc_reports(self, after: int = 0) -> Iterator[DmarcReport]:
+        """DMARC aggregate reports that came to "dmarc.report_address", with ids above `after`."""
+        return reports(self.handle, after)
 
     # -- servers and events ----------------------------------------------------------------------------------
 

@@ -1,0 +1,41 @@
+"""DMARC reports others sent: read from mail, listed."""
+
+import gzip
+import time
+from email.message import EmailMessage
+
+import mailcore
+from test_main_job import Case
+
+FEEDBACK = b"""<feedback><report_metadata><org_name>receiver.example</org_name><email>d@receiver.example</email>
+<report_id>r1</report_id><date_range><begin>86400</begin><end>172799</end></date_range></report_metadata>
+<policy_published><domain>example.org</domain><p>quarantine</p></policy_published><record><row>
+<source_ip>192.0.2.1</source_ip><count>7</count><policy_evaluated><disposition>reject</disposition>
+<dkim>fail</dkim><spf>pass</spf></policy_evaluated></row><identifiers><header_from>a.example.org</header_from>
+</identifiers><auth_results><spf><domain>example.org</domain><result>pass</result></spf></auth_results></record></feedback>"""
+
+
+class Reports(Case):
+    def test_reports_that_came_are_listed(self):
+        with self.engine(**{"dmarc.report_address": "dmarc@example.org"}) as engine:
+            engine.put_account("dmarc@example.org", "secret")
+            m = EmailMessage()
+            m["From"], m["To"], m["Subject"] = "d@receiver.example", "dmarc@example.org", "Report Domain: example.org"
+            m.set_content("A report.")
+            m.add_attachment(gzip.compress(FEEDBACK), maintype="application", subtype="gzip", filename="r.xml.gz")
+            engine.submit(m)
+            reports, deadline = [], time.monotonic() + 60
+            while not reports and time.monotonic() < deadline:
+                reports = list(engine.dmarc_reports())
+            (report,) = reports
+            self.assertEqual((report.reporter, report.domain, report.policy), ("receiver.example", "example.org", "quarantine"))
+            self.assertEqual((report.begin.timestamp(), report.end.timestamp()), (86400, 172799))
+            self.assertEqual((report.messages, report.failed, report.report_id), (7, 0, "r1"))
+            self.assertEqual((report.detail["p"], report.detail["sp"], report.detail["adkim"]), ("quarantine", None, "r"))
+            (record,) = report.records()
+            self.assertEqual((record.place, record.source, record.header_from), (1, "192.0.2.1", "a.example.org"))
+            self.assertEqual((record.messages, record.disposition), (7, "reject"))
+            self.assertEqual((record.dkim_aligned, record.spf_aligned), (False, True))
+            self.assertEqual(record.detail["spf"], [{"domain": "example.org", "scope": "", "result": "pass"}])
+            self.assertEqual(list(engine.dmarc_reports(after=report.id)), [])
+            self.assertIsInstance(report, mailcore.DmarcReport)
