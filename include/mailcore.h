@@ -987,11 +987,12 @@ typedef struct {
      */
     int32_t sys_errno;
     /**
-     * Reply code of a mail server; 0 where there is none.
+     * Reply code of SMTP: what a session of ours would have said to a refused message, or what the last host said
+     * where a delivery is waited for; 0 where there is none.
      */
     int32_t smtp_code;
     /**
-     * Enhanced status code as text, "5.1.1"; empty where there is none.
+     * Enhanced status code of that reply as text, "5.1.1"; empty where there is none.
      */
     char enhanced[12];
     /**

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -149,6 +150,14 @@ func TestErrors(t *testing.T) {
 	_, err := engine.Submit(ctx(t), mailcore.Envelope{}, strings.NewReader(message))
 	if !errors.Is(err, mailcore.ErrInvalid) {
 		t.Errorf("%v", err)
+	}
+	_, err = engine.Submit(ctx(t), mailcore.Envelope{From: "alice@example.org", To: []string{"nobody@example.org"}}, strings.NewReader(message))
+	if !errors.As(err, &known) || known.Code != mailcore.CodeNotFound || known.SMTPCode != 550 || known.Enhanced != "5.1.1" || known.Errno != 0 {
+		t.Errorf("%+v", err)
+	}
+	_, err = mailcore.Open(filepath.Join(os.DevNull, "store"), mailcore.Options{})
+	if !errors.As(err, &known) || known.Errno != int(syscall.ENOTDIR) {
+		t.Errorf("%+v", err)
 	}
 	must(t, engine.Close())
 	must(t, engine.Close())

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::io;
 
+use super::status::{Enhanced, Reply};
+
 /// What kind of trouble it was: decides the C result code and the class of the SMTP reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,6 +58,9 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     text: String,
+    errno: i32,
+    code: u16,
+    enhanced: Option<Enhanced>,
 }
 
 /// Result with [`Error`].
@@ -64,7 +69,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of `kind`, explained by `text` (one sentence, no secrets).
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self { kind, text: text.into(), errno: 0, code: 0, enhanced: None }
     }
 
     /// What kind of trouble it was.
@@ -75,6 +80,27 @@ impl Error {
     /// The sentence for a person.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Number of the system's error behind it; 0 where there is none.
+    pub fn errno(&self) -> i32 {
+        self.errno
+    }
+
+    /// Reply code and enhanced status code of the SMTP reply behind it, or that a session would have given for it; 0
+    /// and `None` where there is none.
+    pub fn smtp(&self) -> (u16, Option<Enhanced>) {
+        (self.code, self.enhanced)
+    }
+
+    /// The same error with the number of the system's error behind it.
+    pub fn with_errno_of(self, e: &io::Error) -> Self {
+        Self { errno: e.raw_os_error().unwrap_or(0), ..self }
+    }
+
+    /// The same error with the codes of an SMTP reply, where it has none yet.
+    pub fn with_reply(self, reply: &Reply) -> Self {
+        if self.code == 0 { Self { code: reply.code, enhanced: reply.enhanced, ..self } } else { self }
     }
 
     /// The same error with what was being done put in front.
@@ -101,6 +127,20 @@ impl From<io::Error> for Error {
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => ErrorKind::Invalid,
             _ => ErrorKind::Network,
         };
-        Self::new(kind, e.to_string())
+        Self::new(kind, e.to_string()).with_errno_of(&e)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_number_and_the_first_reply_are_kept() {
+        let e = Error::from(io::Error::from_raw_os_error(libc::EADDRINUSE)).while_doing("listen");
+        assert_eq!((e.kind(), e.errno(), e.smtp()), (ErrorKind::Busy, libc::EADDRINUSE, (0, None)));
+        let e = e.with_reply(&Reply::new(452, 2, 2, "full")).with_reply(&Reply::plain(550, "no"));
+        assert_eq!(e.smtp(), (452, Some(Enhanced::new(4, 2, 2))));
+        assert_eq!(Error::from(io::Error::other("x")).errno(), 0);
     }
 }

@@ -14,15 +14,17 @@ pub struct mailcore_error {
     pub code: i32,
     /// errno of the system call that failed; 0 where there is none.
     pub sys_errno: i32,
-    /// Reply code of a mail server; 0 where there is none.
+    /// Reply code of SMTP: what a session of ours would have said to a refused message, or what the last host said
+    /// where a delivery is waited for; 0 where there is none.
     pub smtp_code: i32,
-    /// Enhanced status code as text, "5.1.1"; empty where there is none.
+    /// Enhanced status code of that reply as text, "5.1.1"; empty where there is none.
     pub enhanced: [std::ffi::c_char; 12],
     /// One sentence for a person, UTF-8, ends in NUL; cut between characters where it is too long.
     pub message: [std::ffi::c_char; 480],
 }
 
 const HEAD: usize = offset_of!(mailcore_error, sys_errno);
+const ENHANCED_OCTETS: usize = MESSAGE - offset_of!(mailcore_error, enhanced);
 const MESSAGE: usize = offset_of!(mailcore_error, message);
 
 impl mailcore_error {
@@ -47,7 +49,7 @@ impl mailcore_error {
 /// `err` is NULL or points to `struct_size` writable octets, of which the first four hold `struct_size`.
 pub(crate) unsafe fn clear(err: *mut mailcore_error) {
     // SAFETY: passed on.
-    unsafe { write(err, 0, "") }
+    unsafe { write(err, &Failure::new(0, "")) }
 }
 
 /// Tells `*err` about `failure`.
@@ -56,14 +58,14 @@ pub(crate) unsafe fn clear(err: *mut mailcore_error) {
 /// As for [`clear`].
 pub(crate) unsafe fn fill(err: *mut mailcore_error, failure: &Failure) {
     // SAFETY: passed on.
-    unsafe { write(err, failure.code, &failure.message) }
+    unsafe { write(err, failure) }
 }
 
 /// Never writes past the caller's `struct_size`, whichever version of the struct the caller knows.
 ///
 /// # Safety
 /// As for [`clear`].
-unsafe fn write(err: *mut mailcore_error, code: i32, message: &str) {
+unsafe fn write(err: *mut mailcore_error, failure: &Failure) {
     if err.is_null() {
         return;
     }
@@ -74,9 +76,16 @@ unsafe fn write(err: *mut mailcore_error, code: i32, message: &str) {
     }
     let size = size.min(size_of::<mailcore_error>());
     let mut octets = [0u8; size_of::<mailcore_error>()];
-    let text = cut(message, size.saturating_sub(MESSAGE + 1));
-    let code = code.to_ne_bytes();
-    for (at, field) in [(offset_of!(mailcore_error, code), code.as_slice()), (MESSAGE, text.as_bytes())] {
+    let text = cut(&failure.message, size.saturating_sub(MESSAGE + 1));
+    let (smtp_code, enhanced) = failure.smtp;
+    let enhanced = enhanced.map_or_else(String::new, |enhanced| enhanced.to_string());
+    for (at, field) in [
+        (offset_of!(mailcore_error, code), failure.code.to_ne_bytes().as_slice()),
+        (offset_of!(mailcore_error, sys_errno), failure.errno.to_ne_bytes().as_slice()),
+        (offset_of!(mailcore_error, smtp_code), i32::from(smtp_code).to_ne_bytes().as_slice()),
+        (offset_of!(mailcore_error, enhanced), cut(&enhanced, ENHANCED_OCTETS - 1).as_bytes()),
+        (MESSAGE, text.as_bytes()),
+    ] {
         for (to, from) in octets.iter_mut().skip(at).zip(field) {
             *to = *from;
         }
@@ -136,6 +145,20 @@ mod tests {
                 assert!(text.len() < size - MESSAGE && std::str::from_utf8(&text).is_ok());
             }
         }
+    }
+
+    #[test]
+    fn codes_and_errno_are_told_and_forgotten() {
+        let mut err = mailcore_error::empty();
+        let smtp = (550, Some(crate::base::Enhanced::new(5, 1, 1)));
+        let failure = Failure { errno: 28, smtp, ..Failure::new(MAILCORE_E_BUSY, "x") };
+        // SAFETY: a whole struct of ours.
+        unsafe { fill(&raw mut err, &failure) };
+        let enhanced: Vec<u8> = err.enhanced.iter().map(|c| *c as u8).take_while(|c| *c != 0).collect();
+        assert_eq!((err.sys_errno, err.smtp_code, enhanced.as_slice()), (28, 550, &b"5.1.1"[..]));
+        // SAFETY: as above.
+        unsafe { clear(&raw mut err) };
+        assert_eq!((err.sys_errno, err.smtp_code, err.enhanced), (0, 0, [0; 12]));
     }
 
     #[test]

@@ -8,12 +8,10 @@ use super::engine::EngineSeat;
 use super::error::mailcore_error;
 use super::object::{self, Object, mailcore_engine, mailcore_handle, mailcore_message};
 use super::panic::wall;
-use super::result::{
-    Failure, MAILCORE_E_HANDLE, MAILCORE_E_LIMIT, MAILCORE_E_NOT_FOUND, MAILCORE_E_STATE, MAILCORE_E_STORE,
-};
+use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_LIMIT, MAILCORE_E_NOT_FOUND, MAILCORE_E_STATE};
 use super::text::{give, give_buf, needed, octets};
 use crate::base::content::{Spool, SpoolError};
-use crate::base::{BlobId, Content, QueueId, Timestamp, Uid};
+use crate::base::{BlobId, Content, Error, ErrorKind, QueueId, Timestamp, Uid};
 use crate::intake::hook::Question;
 use crate::message::{encoded_word, header};
 
@@ -171,15 +169,19 @@ fn read_content(content: &Content, offset: u64, out: &mut [u8]) -> Result<usize,
     }
     let at = (offset + done as u64).saturating_sub(content.prefix.len() as u64);
     let rest = out.get_mut(done..).unwrap_or_default();
-    let n = content.body.read_at(at, rest).map_err(|e| Failure::new(MAILCORE_E_STORE, e.to_string()))?;
+    let n = content.body.read_at(at, rest).map_err(scratch)?;
     Ok(done + n)
 }
 
 fn spooled(e: SpoolError) -> Failure {
     match e {
         SpoolError::TooLarge => Failure::new(MAILCORE_E_LIMIT, "the message is larger than message.octets_max"),
-        SpoolError::Disk(e) => Failure::new(MAILCORE_E_STORE, format!("scratch file: {e}")),
+        SpoolError::Disk(e) => scratch(e),
     }
+}
+
+fn scratch(e: std::io::Error) -> Failure {
+    Error::new(ErrorKind::Store, format!("scratch file: {e}")).with_errno_of(&e).into()
 }
 
 /// Begins a new message.

@@ -129,7 +129,10 @@ pub unsafe extern "C" fn mailcore_queue_wait(
                 let attempts = seat.run(seat.engine.attempts(id))?;
                 // It may have finished just now.
                 let item = seat.run(seat.engine.queue_item(id)).ok();
-                (fares(item.as_ref(), &attempts), if item.is_some() { Err(e.into()) } else { Ok(0) })
+                // What the last host said is why it still waits.
+                let smtp = worst(&attempts).map_or((0, None), |result| (result.code, result.enhanced));
+                let late = Failure { smtp, ..e.into() };
+                (fares(item.as_ref(), &attempts), if item.is_some() { Err(late) } else { Ok(0) })
             }
             Err(e) => return Err(e.into()),
         };
@@ -144,8 +147,8 @@ fn queue_id(id: u64) -> Result<QueueId, Failure> {
     Ok(QueueId(id))
 }
 
-/// How a message fares, by the last attempt for each of its recipients.
-pub(crate) fn fares(item: Option<&Item>, attempts: &[(String, AttemptResult)]) -> mailcore_delivery {
+/// The attempt that speaks for a message: the last one for the recipient that fares worst.
+fn worst(attempts: &[(String, AttemptResult)]) -> Option<&AttemptResult> {
     let mut last: BTreeMap<&str, &AttemptResult> = BTreeMap::new();
     for (recipient, result) in attempts {
         last.insert(recipient, result);
@@ -156,7 +159,12 @@ pub(crate) fn fares(item: Option<&Item>, attempts: &[(String, AttemptResult)]) -
         Outcome::Failed => 2,
         Outcome::Deferred => 3,
     };
-    let worst = last.into_values().max_by_key(|result| rank(result));
+    last.into_values().max_by_key(|result| rank(result))
+}
+
+/// How a message fares.
+pub(crate) fn fares(item: Option<&Item>, attempts: &[(String, AttemptResult)]) -> mailcore_delivery {
+    let worst = worst(attempts);
     let waiting = |item: &Item| item.recipients.iter().any(|recipient| recipient.state == RecipientState::Waiting);
     let unfinished = item.is_some_and(waiting);
     let state = match worst.map(|result| result.outcome) {

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::ffi::CStr;
 
-use crate::base::{Error, ErrorKind};
+use crate::base::{Enhanced, Error, ErrorKind};
 
 /// Done. Functions that fetch one thing at a time return 1 for "here is one" and 0 for "there is none".
 pub const MAILCORE_OK: i32 = 0;
@@ -115,11 +115,15 @@ pub(crate) struct Failure {
     pub code: i32,
     /// One sentence for a person.
     pub message: String,
+    /// errno of the system call behind it, or 0.
+    pub errno: i32,
+    /// Reply code of SMTP, or 0, and the enhanced status code beside it.
+    pub smtp: (u16, Option<Enhanced>),
 }
 
 impl Failure {
     pub fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), errno: 0, smtp: (0, None) }
     }
 
     /// The code's own sentence is enough.
@@ -149,7 +153,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(e: Error) -> Self {
-        Self::new(code_of(e.kind()), e.text())
+        Self { errno: e.errno(), smtp: e.smtp(), ..Self::new(code_of(e.kind()), e.text()) }
     }
 }
 
@@ -200,6 +204,8 @@ mod tests {
         assert_eq!(sentence(0), c"no error");
         assert_eq!(sentence(MAILCORE_E_TIMEOUT), c"timed out");
         assert_eq!(sentence(7), c"unknown error code");
-        assert_eq!(Failure::from(Error::new(ErrorKind::Busy, "in use")).code, MAILCORE_E_BUSY);
+        let full = Error::new(ErrorKind::Quota, "full").with_reply(&crate::base::Reply::new(452, 2, 2, "full"));
+        let full = Failure::from(full);
+        assert_eq!((full.code, full.smtp), (MAILCORE_E_QUOTA, (452, Some(Enhanced::new(4, 2, 2)))));
     }
 }

@@ -103,5 +103,5 @@ impl Intake {
 }
 
 pub(super) fn unreadable(e: std::io::Error) -> Error {
-    Error::new(ErrorKind::Store, format!("scratch file: {e}"))
+    Error::new(ErrorKind::Store, format!("scratch file: {e}")).with_errno_of(&e)
 }

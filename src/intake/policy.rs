@@ -155,6 +155,10 @@ pub(super) fn unknown_user() -> Reply {
     Reply::new(550, 1, 1, "No such user here")
 }
 
+pub(super) fn not_yours() -> Reply {
+    Reply::new(553, 7, 1, "Not your address")
+}
+
 pub(super) fn nowhere(why: Nowhere) -> Reply {
     match why {
         Nowhere::Unknown => unknown_user(),
@@ -166,11 +170,7 @@ impl Intake {
     /// MAIL: whether this client may send as this address.
     pub fn check_sender(&self, client: &Client, reverse_path: Option<&Address>) -> Result<(), Reply> {
         let (Some(account), Some(address)) = (&client.account, reverse_path) else { return Ok(()) };
-        if may_send_as(&*self.store.directory(), &self.settings, account, address) {
-            Ok(())
-        } else {
-            Err(Reply::new(553, 7, 1, "Not your address"))
-        }
+        if may_send_as(&*self.store.directory(), &self.settings, account, address) { Ok(()) } else { Err(not_yours()) }
     }
 
     /// RCPT: whether mail of this client for the one recipient of `envelope` is taken; our own policy speaks

@@ -1,10 +1,11 @@
 //! NOTIFY=SUCCESS for recipients that come to rest here: the report is kept in the same transaction as the
 //! message it speaks of (RFC 3461 §6.2).
 
+use super::examine::unreadable;
 use super::submit::Plan;
 use super::{Intake, front, policy};
 use crate::base::envelope::{Notify, Returns};
-use crate::base::{Content, Enhanced, Envelope, Error, ErrorKind, Recipient, Result, Timestamp};
+use crate::base::{Content, Enhanced, Envelope, Recipient, Result, Timestamp};
 use crate::dsn::{Action, Letter, Original, RecipientReport, Report, Typed, compose};
 use crate::message::header::header_len;
 use crate::store::Acceptance;
@@ -20,7 +21,7 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Option<Acceptance>> {
         let (Some(sender), false) = (&envelope.reverse_path, plan.reported.is_empty()) else { return Ok(None) };
-        let front = front(&content.body).map_err(|e| Error::new(ErrorKind::Store, format!("scratch file: {e}")))?;
+        let front = front(&content.body).map_err(unreadable)?;
         let header = header_len(&front).and_then(|len| front.get(..len)).unwrap_or(&front);
         let octets = [prefix, header].concat();
         let report = Report {

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::examine::unreadable;
 use super::hook::Policy;
 use super::policy::{self, Nowhere};
 use super::receive::{directory_changed, judge, taken};
@@ -51,9 +52,15 @@ pub struct Submitted {
 impl Intake {
     /// Submits for the host program: as `account`, which must own the reverse-path, or as the host itself, which may
     /// send as anybody. Errors: `Invalid` (no recipient), `NotFound` (no such local user), `Policy` (not the account's
-    /// address), `Limit` (too large, too many recipients, a loop), `Quota`, and the store's.
+    /// address), `Limit` (too large, too many recipients, a loop), `Quota`, and the store's; each with the reply codes
+    /// that a session would have given.
     pub async fn submit(&self, account: Option<&Account>, envelope: &Envelope, content: Content) -> Result<Submitted> {
-        self.submit_as(account, envelope, content, Notes::default()).await
+        let submitted = self.submit_as(account, envelope, content, Notes::default()).await;
+        // Refusals have their codes already; the rest is what a session would say to the same trouble.
+        submitted.map_err(|e| {
+            let reply = reply_of(&e);
+            e.with_reply(&reply)
+        })
     }
 
     /// Submits for the engine itself, with what is to be noted in the same transaction.
@@ -68,27 +75,35 @@ impl Intake {
         content: Content,
         notes: Notes,
     ) -> Result<Submitted> {
-        let refused = |kind, text: String| Err(Error::new(kind, text));
+        let refused = |kind, reply: Reply, text: String| Err(Error::new(kind, text).with_reply(&reply));
+        let (recipients_max, octets_max) = (self.settings.recipients_max, self.settings.message_octets_max);
         if envelope.recipients.is_empty() {
-            return refused(ErrorKind::Invalid, "a message needs a recipient".to_owned());
+            let reply = Reply::new(554, 5, 1, "No recipient");
+            return refused(ErrorKind::Invalid, reply, "a message needs a recipient".to_owned());
         }
-        if envelope.recipients.len() > self.settings.recipients_max {
-            return refused(ErrorKind::Limit, format!("more than {} recipients", self.settings.recipients_max));
+        if envelope.recipients.len() > recipients_max {
+            let reply = Reply::new(452, 5, 3, "Too many recipients");
+            return refused(ErrorKind::Limit, reply, format!("more than {recipients_max} recipients"));
         }
-        if content.len() > self.settings.message_octets_max {
-            return refused(ErrorKind::Limit, format!("more than {} octets", self.settings.message_octets_max));
+        if content.len() > octets_max {
+            let reply = Reply::new(552, 3, 4, "Message too large");
+            return refused(ErrorKind::Limit, reply, format!("more than {octets_max} octets"));
         }
         if let (Some(account), Some(address)) = (account, &envelope.reverse_path)
             && !policy::may_send_as(&*self.store.directory(), &self.settings, account, address)
         {
-            return refused(ErrorKind::Policy, format!("{} may not send as {address}", account.address));
+            let text = format!("{} may not send as {address}", account.address);
+            return refused(ErrorKind::Policy, policy::not_yours(), text);
         }
         let plan = match self.plan(envelope) {
             Ok(plan) => plan.noting(notes),
-            Err((address, Nowhere::Unknown)) => {
-                return refused(ErrorKind::NotFound, format!("no such user: {address}"));
+            Err((address, why)) => {
+                let (kind, text) = match why {
+                    Nowhere::Unknown => (ErrorKind::NotFound, "no such user"),
+                    Nowhere::TooMany => (ErrorKind::Limit, "alias circle"),
+                };
+                return refused(kind, policy::nowhere(why), format!("{text}: {address}"));
             }
-            Err((address, Nowhere::TooMany)) => return refused(ErrorKind::Limit, format!("alias circle: {address}")),
         };
         let id = self.passage_id();
         let accepted = match self.complete(None, account, envelope, &content, &id)? {
@@ -96,8 +111,11 @@ impl Intake {
                 let prefix = self.signed(prefix, &content, now).await?;
                 self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await?
             }
-            Err(reply) if reply == not_own() => return refused(ErrorKind::Policy, reply.text),
-            Err(reply) => return refused(ErrorKind::Limit, reply.text),
+            Err(reply) => {
+                let kind = if reply == not_own() { ErrorKind::Policy } else { ErrorKind::Limit };
+                let text = reply.text.clone();
+                return refused(kind, reply, text);
+            }
         };
         Ok(Submitted { queued: accepted.queued.first().copied(), filed: accepted.filed, passage: id })
     }
@@ -136,8 +154,7 @@ impl Intake {
         id: &str,
     ) -> Result<std::result::Result<(Timestamp, Vec<u8>), Reply>> {
         let now = self.world.clock.wall();
-        let kept = |e: std::io::Error| Error::new(ErrorKind::Store, format!("scratch file: {e}"));
-        let front = front(&content.body).map_err(kept)?;
+        let front = front(&content.body).map_err(unreadable)?;
         if let Err(reply) = judge(&front) {
             return Ok(Err(reply));
         }

@@ -100,5 +100,5 @@ impl From<rusqlite::Error> for Error {
 
 /// An error of a plain file beside the database.
 pub(super) fn disk_error(what: &str, e: &std::io::Error) -> Error {
-    Error::new(ErrorKind::Store, format!("{what}: {e}"))
+    Error::new(ErrorKind::Store, format!("{what}: {e}")).with_errno_of(e)
 }

@@ -1,5 +1,6 @@
 /* The main job in C: mail from one engine to another, read back, listed, flagged; a bounce; days of retries. */
 #include "check.h"
+#include <errno.h>
 
 static const char text[] = "From: alice@example.org\r\nTo: bob@example.net\r\nSubject: =?utf-8?q?H=C3=A9llo?=\r\n"
                            "\r\nHello Bob.\r\n.dot\r\n";
@@ -65,6 +66,8 @@ int main(void)
     how.address = "127.0.0.1";
     CHECK(mailcore_listen(two, &how, &listener, &err) == 0);
     CHECK(mailcore_get_i64(listener, "listener.port", &number, &err) == 0 && number > 0);
+    how.port = (uint32_t)number;
+    CHECK(mailcore_listen(two, &how, NULL, &err) == MAILCORE_E_BUSY && err.sys_errno == EADDRINUSE);
 
     CHECK(mailcore_set_i64(one, MAILCORE_KEY_OUTBOUND_PORT, number, &err) == 0);
     CHECK(mailcore_account_put(one, "alice@example.org", "wonderland", &err) == 0);
@@ -72,7 +75,11 @@ int main(void)
     CHECK(mailcore_dns_set(one, "mx.example.net", "A", "127.0.0.1", 60, &err) == 0);
     CHECK(mailcore_engine_start(one, &err) == 0);
     CHECK(mailcore_set_i64(one, MAILCORE_KEY_OUTBOUND_PORT, 25, &err) == MAILCORE_E_STATE);
+    CHECK(mailcore_send(one, "alice@example.org", "nobody@example.org", text, strlen(text), &id, &err)
+          == MAILCORE_E_NOT_FOUND);
+    CHECK(err.smtp_code == 550 && strcmp(err.enhanced, "5.1.1") == 0 && err.sys_errno == 0);
     CHECK(mailcore_send(one, "alice@example.org", "bob@example.net", text, strlen(text), &id, &err) == 0 && id > 0);
+    CHECK(err.smtp_code == 0 && err.enhanced[0] == '\0');
     CHECK(mailcore_queue_wait(one, id, 60000, &fate, &err) == 0);
     CHECK(fate.state == MAILCORE_DELIVERY_DELIVERED && fate.smtp_code == 250);
     mailbox = inbox(two, "bob@example.net");

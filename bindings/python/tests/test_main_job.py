@@ -1,7 +1,9 @@
 """The main job through the Python package: submit, deliver, read, watch."""
 
 import email.message
+import errno
 import os
+import pickle
 import select
 import smtplib
 import tempfile
@@ -102,6 +104,13 @@ class Store(Case):
         engine.start()
         with self.assertRaises(mailcore.StateError):
             engine.set("outbound.port", 25)
+        with self.assertRaises(mailcore.NotFound) as caught:
+            engine.submit(message("to nobody", "nobody@example.org"))
+        for refused in (caught.exception, pickle.loads(pickle.dumps(caught.exception))):
+            self.assertEqual((refused.smtp_code, refused.enhanced, refused.errno), (550, "5.1.1", None))
+        with self.assertRaises(mailcore.StoreError) as caught:
+            mailcore.Engine(os.path.join(os.devnull, "store"))
+        self.assertEqual((caught.exception.smtp_code, caught.exception.errno), (0, errno.ENOTDIR))
         engine.close()
         engine.close()
         with self.assertRaises(mailcore.ClosedError):

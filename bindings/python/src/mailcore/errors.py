@@ -24,7 +24,7 @@ class Error(Exception):
         return f"{type(self).__name__}({self.code}, {self.message!r})"
 
     def __reduce__(self) -> Any:
-        return error_for, (self.code, self.message)
+        return _restored, (self.code, self.message, self.smtp_code, self.enhanced, self.errno or 0)
 
 
 class UsageError(Error, ValueError):
@@ -126,6 +126,10 @@ _CLASSES: Dict[int, Type[Error]] = {
     _abi.MAILCORE_E_INTERRUPTED: Interrupted,
     _abi.MAILCORE_E_TIMEOUT: TimeoutError,
 }
+
+
+def _restored(code: int, message: str, smtp_code: int, enhanced: str, errno: int) -> Error:
+    return error_for(code, message, smtp_code=smtp_code, enhanced=enhanced, errno=errno)
 
 
 def error_for(code: int, message: str, *, smtp_code: int = 0, enhanced: str = "", errno: int = 0) -> Error:
