@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::base::Timestamp;
 use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
-use crate::mailauth::dkim::{Algorithm, SigningKey, dns_record, generate};
+use crate::mailauth::dkim::{Algorithm, Bodies, SigningKey, dns_record, generate};
 use crate::mailauth::results::{AuthenticationResults, MethodResult};
 
 #[derive(Default)]
@@ -121,4 +121,88 @@ fn fifty_sets_are_the_end() {
     let verdict = verify(&zone, &header, b"");
     assert_eq!((verdict.result, verdict.sets.len()), (ArcResult::Pass, 50), "{}", verdict.why);
     assert_eq!(seal(&sealers[0], &header, b"", ArcResult::Pass), None);
+}
+
+/// Counts what it is asked, and knows nothing.
+#[derive(Default)]
+struct Counting(std::sync::atomic::AtomicUsize);
+
+impl Resolver for Counting {
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Box::pin(ready(Answer { records: Err(NoRecords::NxDomain), ttl: Duration::ZERO, secure: false }))
+    }
+}
+
+fn set(instance: &str, cv: &str, more: &str) -> String {
+    format!(
+        "ARC-Seal: i={instance}; a=rsa-sha256; cv={cv}; d=a.example; s=s{instance}; b=YWJj{more}\r\n\
+         ARC-Message-Signature: i={instance}; a=rsa-sha256; d=a.example; s=m{instance}; h=from; l={instance};\r\n\
+         \tbh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=YWJj\r\n\
+         ARC-Authentication-Results: i={instance}; x; none\r\n"
+    )
+}
+
+/// What a stranger writes costs nothing but reading it: no key is asked for before the chain is in order, and one where
+/// its first signature fails.
+#[test]
+fn strangers_cost_little() {
+    let cv = |i: usize| if i == 1 { "none" } else { "pass" };
+    let chain = |count: usize| (1..=count).rev().map(|i| set(&i.to_string(), cv(i), "")).collect::<String>();
+    let megabyte = "a".repeat(1 << 20);
+    for (header, why, questions) in [
+        (chain(50), "ARC-Message-Signature 50: no key at m50._domainkey.a.example", 1),
+        (chain(51), "more than 50 sets", 0),
+        (chain(100), "more than 50 sets", 0),
+        (set("1", "none", "").repeat(1_000), "more than one ARC-Seal of instance 1", 0),
+        (set("18446744073709551617", "none", ""), "more than 50 sets", 0),
+        (set(&"9".repeat(100_000), "none", ""), "more than 50 sets", 0),
+        (set("-1", "none", ""), "ARC-Seal without a readable i=", 0),
+        (set("", "none", ""), "ARC-Seal without a readable i=", 0),
+        (set("1", &megabyte, ""), "seal 1 says nothing known where it must say cv=none", 0),
+        (set("1", "none", &megabyte), "ARC-Message-Signature 1: no key at m1._domainkey.a.example", 1),
+        (format!("ARC-Seal: {}", ";".repeat(1 << 20)), "ARC-Seal without a readable i=", 0),
+        (format!("ARC-Seal: {}", "a=b;".repeat(1 << 12)), "ARC-Seal without a readable i=", 0),
+        (
+            format!("ARC-Authentication-Results: {}i=1;", "(".repeat(1 << 20)),
+            "ARC-Authentication-Results without a readable i=",
+            0,
+        ),
+        ("ARC-Seal: i=1; cv=none; \u{fc}\r\n".to_owned(), "ARC-Seal without a readable i=", 0),
+    ] {
+        let resolver = Counting::default();
+        let mut verifier = Verifier::new(header.as_bytes());
+        verifier.push(b"body");
+        let verdict = smol::block_on(verifier.finish(&resolver, Timestamp(0)));
+        assert_eq!((verdict.result, verdict.why.as_str()), (ArcResult::Fail, why), "{:.80}", header);
+        assert_eq!(resolver.0.into_inner(), questions, "{:.80}", header);
+    }
+}
+
+/// However many forms of the body the older signatures name, few passes are made over it.
+#[test]
+fn passes_over_the_body_are_few() {
+    let mut bodies = Bodies::default();
+    let header: String =
+        (1..=50).rev().map(|i| set(&i.to_string(), if i == 1 { "none" } else { "pass" }, "")).collect();
+    Chained::read(&crate::message::header::fields(header.as_bytes()).collect::<Vec<_>>(), &mut bodies);
+    assert_eq!(bodies.finish().len(), crate::base::limits::ARC_BODY_FORMS_MAX);
+}
+
+/// A chain with any tag of any field left out fails, and says so.
+#[test]
+fn no_tag_can_be_missing() {
+    let mut zone = Zone::default();
+    let sealers = sealers(2, &mut zone);
+    let one = seal(&sealers[0], b"From: a@example.org\r\n", b"body\r\n", ArcResult::None).unwrap();
+    let two = String::from_utf8(seal(&sealers[1], &one, b"body\r\n", ArcResult::Pass).unwrap()).unwrap();
+    let semicolons: Vec<usize> = two.match_indices(';').map(|(at, _)| at).collect();
+    assert!(semicolons.len() > 30);
+    for at in semicolons {
+        let begin = two[..at].rfind([';', ':']).unwrap() + 1;
+        let without = format!("{}{}", &two[..begin], &two[at + 1..]);
+        let verdict = verify(&zone, without.as_bytes(), b"body\r\n");
+        assert_eq!(verdict.result, ArcResult::Fail, "{:?}", &two[begin..at]);
+        assert_ne!(verdict.why, "");
+    }
 }
