@@ -20,6 +20,7 @@ mod office;
 mod peer;
 mod pipe;
 mod pop;
+mod reports;
 mod rng;
 mod road;
 mod run;

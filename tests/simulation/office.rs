@@ -8,11 +8,14 @@ use std::time::Duration;
 use mailcore::base::event::{EventSink, Silence};
 use mailcore::base::settings::Ends;
 use mailcore::base::world::{BoxStream, Task};
-use mailcore::base::{Address, Content, Envelope, Error, ErrorKind, Recipient, Result, Secret, Service, Settings};
+use mailcore::base::{
+    Address, Content, Envelope, Error, ErrorKind, Recipient, Reply, Result, Secret, Service, Settings,
+};
 use mailcore::net::pump::within;
 use mailcore::queue;
 use mailcore::sasl::credential;
 use mailcore::server::{self, accounts};
+use mailcore::smtp::server::Client;
 use mailcore::store::Store;
 
 use crate::disk::lock;
@@ -38,6 +41,7 @@ struct Open {
     shared: Arc<server::Shared>,
     /// Dropped with it.
     _tasks: [Task<()>; 3],
+    _reporter: Option<Task<()>>,
     _drain: smol::channel::Sender<()>,
 }
 
@@ -75,9 +79,10 @@ impl Office {
         let (world, settings, keyring) = (world.clone(), self.settings.clone(), Arc::default());
         let context = queue::Context { world, store, settings, keyring, events, stop: draining };
         let runner = queue::runner::start(context);
+        let reporter = mailcore::intake::dmarc::start(shared.intake(), shared.draining.clone());
         let smtp = self.listen(&shared, Service::Mx, 25).await?;
         let pop3 = self.listen(&shared, Service::Pop3s, pop::PORT).await?;
-        *lock(&self.open) = Some(Open { shared, _tasks: [runner, smtp, pop3], _drain: drain });
+        *lock(&self.open) = Some(Open { shared, _tasks: [runner, smtp, pop3], _reporter: reporter, _drain: drain });
         Ok(())
     }
 
@@ -120,6 +125,18 @@ impl Office {
         };
         let _task = self.host.world().run.task("submit", Box::pin(submit));
         heard.recv().await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Takes mail as from another host. Done within the machine: a cut ends it in the middle.
+    pub async fn receive(&self, client: Client, envelope: Envelope, text: String) -> Option<Reply> {
+        let shared = lock(&self.open).as_ref().map(|open| open.shared.clone())?;
+        let (said, heard) = smol::channel::bounded(1);
+        let receive = async move {
+            let replies = shared.intake().receive(&client, &envelope, Content::from_octets(text)).await;
+            let _ = said.try_send(replies.into_iter().next());
+        };
+        let _task = self.host.world().run.task("receive", Box::pin(receive));
+        heard.recv().await.ok().flatten()
     }
 
     /// How many messages wait in its queue.
