@@ -19,7 +19,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver, Spawner};
 
 use super::runtime::SmolRuntime;
-use super::zone::{key_of, no_records};
+use super::zone::no_records;
 
 /// How names are looked up.
 #[derive(Debug, Clone)]
@@ -94,10 +94,16 @@ impl Resolver for RealResolver {
     }
 }
 
-/// The name as hickory wants it. Not by its own parser of text: that one refuses `s1_2048._domainkey`.
+/// The name as hickory wants it, label by label. Its own parsers of text refuse `s1_2048._domainkey`, and what a macro of
+/// SPF makes of a sender: DNS takes `a/b` and `a b` (RFC 2181 §11).
 fn absolute(name: &str) -> Option<Name> {
     let ascii = if name.is_ascii() { name.to_owned() } else { idna::domain_to_ascii(name).ok()? };
-    Name::from_ascii(format!("{}.", key_of(&ascii)?)).ok()
+    let ascii = ascii.strip_suffix('.').unwrap_or(&ascii).to_ascii_lowercase();
+    let label_fits = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(|c| matches!(c, b' '..=b'~'));
+    (ascii.len() <= 253 && ascii.split('.').all(label_fits)).then_some(())?;
+    let mut name = Name::from_labels(ascii.split('.').map(str::as_bytes)).ok()?;
+    name.set_fqdn(true);
+    Some(name)
 }
 
 fn type_of(kind: RecordKind) -> RecordType {
@@ -149,8 +155,13 @@ fn record(data: &RData) -> Option<Record> {
     })
 }
 
-/// A name without the final dot; empty for the root.
+/// A name without the final dot; empty for the root. Only what would not be read as the same name again is escaped.
 fn text(name: &Name) -> String {
+    let is_plain = |label: &[u8]| label.iter().all(|c| matches!(c, b' '..=b'~') && *c != b'.');
+    if name.iter().all(is_plain) {
+        let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
+        return labels.join(".");
+    }
     let ascii = name.to_ascii();
     ascii.strip_suffix('.').unwrap_or(&ascii).to_owned()
 }

@@ -75,7 +75,9 @@ fn every_kind_comes_over_the_wire() {
          null.test MX 0 .
          s1_2048._domainkey.a.test TXT \"v=DKIM1; \" \"p=AB\"
          1.2.0.192.in-addr.arpa PTR a.test
-         _25._tcp.a.test TLSA 3 1 1 00ff",
+         _25._tcp.a.test TLSA 3 1 1 00ff
+         foo:bar/baz.test A 192.0.2.3
+         odd.test MX 5 foo:bar/baz.test",
     );
     let ip = |last| Record::A(Ipv4Addr::new(192, 0, 2, last));
     let mx = |preference, exchange: &str| Record::Mx { preference, exchange: exchange.to_owned() };
@@ -84,6 +86,8 @@ fn every_kind_comes_over_the_wire() {
         ("A.Test.", RecordKind::Aaaa, vec![Record::Aaaa("2001:db8::1".parse().unwrap())]),
         ("a.test", RecordKind::Mx, vec![mx(20, "second.test"), mx(10, "first.test")]),
         ("null.test", RecordKind::Mx, vec![mx(0, "")]),
+        ("odd.test", RecordKind::Mx, vec![mx(5, "foo:bar/baz.test")]),
+        ("foo:bar/baz.test", RecordKind::A, vec![ip(3)]),
         ("s1_2048._domainkey.a.test", RecordKind::Txt, vec![Record::Txt(b"v=DKIM1; p=AB".to_vec())]),
         ("1.2.0.192.in-addr.arpa", RecordKind::Ptr, vec![Record::Ptr("a.test".into())]),
         (
@@ -121,7 +125,7 @@ fn no_such_name_is_not_no_such_kind() {
     let (nx, nodata) = (bench.ask("b.test", RecordKind::A), bench.ask("a.test", RecordKind::Mx));
     assert_eq!((nx.records, nx.ttl), (Err(NoRecords::NxDomain), Duration::from_secs(60)));
     assert_eq!((nodata.records, nodata.ttl), (Err(NoRecords::NoData), Duration::from_secs(60)));
-    for name in ["", ".", "a..test", "a b.test", &"a".repeat(64)] {
+    for name in ["", ".", "a..test", "a\tb.test", &"a".repeat(64)] {
         assert_eq!(bench.ask(name, RecordKind::A).records, Err(NoRecords::BadName), "{name}");
     }
 }
