@@ -766,6 +766,11 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_METHOD_ARC 5
 
 /**
+ * iprev (RFC 8601 §3): does the client's address have a name that leads back to it? domain: that name.
+ */
+#define MAILCORE_METHOD_IPREV 6
+
+/**
  * There is nothing to check: no record, no signature.
  */
 #define MAILCORE_RESULT_NONE 0
@@ -854,6 +859,11 @@ The library prints nothing, handles no signals, never ends the process.
  * mailcore_origin.checks: the chain of ARC.
  */
 #define MAILCORE_CHECK_ARC 16
+
+/**
+ * mailcore_origin.checks: whether the client's address has a name that leads back to it. Needs ip.
+ */
+#define MAILCORE_CHECK_IPREV 32
 
 /**
  * mailcore_signer.algorithm: rsa-sha256 (RFC 6376).
@@ -1381,8 +1391,8 @@ typedef struct {
      */
     const char *from_domain;
     /**
-     * The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, as far as they
-     * were asked for, and from_domain.
+     * The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, as far as
+     * they were asked for, and from_domain.
      */
     const char *json;
     /**

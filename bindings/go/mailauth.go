@@ -128,6 +128,13 @@ type ARCVerdict struct {
 	Why        string   `json:"why"`
 }
 
+// IprevVerdict says whether the client's address has a name that leads back to it: pass, fail, temperror or permerror.
+type IprevVerdict struct {
+	Result string `json:"result"`
+	Name   string `json:"name"` // that name
+	Why    string `json:"why"`
+}
+
 // Verdicts are all verdicts on a message; nil for what was not checked.
 type Verdicts struct {
 	SPF        *SPFVerdict   `json:"spf,omitempty"`
@@ -135,6 +142,7 @@ type Verdicts struct {
 	DKIM       []DKIMVerdict `json:"dkim,omitempty"` // one for each signature
 	DMARC      *DMARCVerdict `json:"dmarc,omitempty"`
 	ARC        *ARCVerdict   `json:"arc,omitempty"`
+	Iprev      *IprevVerdict `json:"iprev,omitempty"`
 	FromDomain string        `json:"from_domain"` // domain of the author
 }
 

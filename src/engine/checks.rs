@@ -16,6 +16,7 @@ use crate::dns::patient::PatientResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
 use crate::dns::zone::{Overlay, SharedZone, Zone};
 use crate::mailauth::dmarc::{self, DmarcVerdict, Evidence};
+use crate::mailauth::iprev::IprevVerdict;
 use crate::mailauth::results::{ArcVerdict, DkimVerdict};
 use crate::mailauth::spf::{self, Query, SpfVerdict};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
@@ -38,6 +39,8 @@ pub struct Checked {
     pub dmarc: Option<DmarcVerdict>,
     /// ARC.
     pub arc: Option<ArcVerdict>,
+    /// The client's name.
+    pub iprev: Option<IprevVerdict>,
 }
 
 impl From<&Verdicts> for Checked {
@@ -50,6 +53,7 @@ impl From<&Verdicts> for Checked {
             from_domain: verdicts.from_domain.clone(),
             dmarc: dmarc.then(|| verdicts.dmarc.clone()),
             arc: arc.then(|| verdicts.arc.clone()),
+            iprev: verdicts.iprev.clone(),
         }
     }
 }
@@ -67,12 +71,14 @@ pub struct Wanted {
     pub dmarc: bool,
     /// The chain of ARC.
     pub arc: bool,
+    /// Whether the client's address has a name that leads back to it.
+    pub iprev: bool,
 }
 
 impl Wanted {
     /// Whether the client's address is needed.
     pub fn needs_origin(self) -> bool {
-        self.spf || self.spf_helo || self.dmarc
+        self.spf || self.spf_helo || self.dmarc || self.iprev
     }
 }
 
@@ -92,6 +98,9 @@ pub struct Given {
     pub now: Option<Timestamp>,
 }
 
+/// How long a server may take for its answer before it is asked again: a lost packet is not worth more.
+const ATTEMPT_WAIT: Duration = Duration::from_secs(2);
+
 /// Where names are looked up.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
@@ -103,7 +112,7 @@ pub struct Names {
     pub timeout: Option<Duration>,
 }
 
-/// Checker messages.
+/// Checks messages.
 pub struct Checker {
     names: Arc<dyn Resolver>,
     clock: Arc<RealClock>,
@@ -122,8 +131,8 @@ impl Checker {
             (Some(zone), None) => (Arc::new(SharedZone::new(zone)) as Arc<dyn Resolver>, None),
             (zone, server) => {
                 let threads = Threads::start(ThreadOptions { runners: 1, computers: 1, ..ThreadOptions::usual() })?;
-                // An attempt is cut short enough for a second one within the time.
-                let attempt = ResolverOptions::default().timeout.min(timeout / 3).max(Duration::from_millis(1));
+                // A silent server is asked three times, and leaves time for what others have to say.
+                let attempt = ATTEMPT_WAIT.min(timeout / 3).max(Duration::from_millis(1));
                 let options = ResolverOptions { server, timeout: attempt, ..ResolverOptions::default() };
                 let real = RealResolver::new(threads.spawner(), &options)?;
                 let cached: Arc<dyn Resolver> = Arc::new(CachedResolver::new(Arc::new(real), clock.clone()));
@@ -143,7 +152,7 @@ impl Checker {
         self.interrupt.interrupt();
     }
 
-    /// Checker a message: header, empty line, body, whole.
+    /// Checks a message: header, empty line, body, whole.
     pub fn verify(&self, message: &[u8], given: &Given, wanted: Wanted) -> Result<Checked> {
         let now = given.now.unwrap_or_else(|| self.clock.wall());
         let ip = match given.ip {
@@ -160,11 +169,11 @@ impl Checker {
         }
         let origin = origin(ip, given)?;
         let checks = Checks {
-            spf: wanted.needs_origin(),
+            spf: wanted.spf || wanted.spf_helo || wanted.dmarc,
             dkim: wanted.dkim || wanted.dmarc,
             dmarc: wanted.dmarc,
             arc: wanted.arc,
-            ..Checks::NONE
+            iprev: wanted.iprev,
         };
         let (header, body) = parted(message);
         let mut examination = Examination::begin(&header, checks);

@@ -1,4 +1,4 @@
-//! Checker by a zone: what a script asks for, and nothing else, comes back the same every time.
+//! Checks by a zone: what a script asks for, and nothing else, comes back the same every time.
 
 use super::*;
 use crate::mailauth::dmarc::DmarcResult;
@@ -30,7 +30,7 @@ fn given(ip: &str, mail_from: &str) -> Given {
     }
 }
 
-const ALL: Wanted = Wanted { spf: true, spf_helo: true, dkim: true, dmarc: true, arc: true };
+const ALL: Wanted = Wanted { spf: true, spf_helo: true, dkim: true, dmarc: true, arc: true, iprev: true };
 
 #[test]
 fn a_message_by_zone_and_time() {

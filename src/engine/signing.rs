@@ -1,9 +1,8 @@
 //! Signing a message without an engine: the octets and a key are enough.
 //!
 //! What comes back is the field to put in front, with the line ends the message has. A message with LF line ends is
-//! signed as it will travel, with CRLF. Keys are of the openssl crate, as in `mailauth::dkim`: without it nothing can be
-//! signed.
-//! signed.
+//! signed as it will travel, with CRLF. Keys are of the openssl crate, as in `mailauth::dkim`: without it nothing can
+//! be signed.
 
 use crate::base::Timestamp;
 

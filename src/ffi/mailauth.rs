@@ -29,6 +29,8 @@ pub const MAILCORE_CHECK_DKIM: u32 = 4;
 pub const MAILCORE_CHECK_DMARC: u32 = 8;
 /// mailcore_origin.checks: the chain of ARC.
 pub const MAILCORE_CHECK_ARC: u32 = 16;
+/// mailcore_origin.checks: whether the client's address has a name that leads back to it. Needs ip.
+pub const MAILCORE_CHECK_IPREV: u32 = 32;
 
 /// Where a message came from, and what is to be checked about it. Set it up with MAILCORE_ORIGIN_INIT.
 #[repr(C)]
@@ -182,7 +184,7 @@ fn address(text: &str) -> Result<IpAddr, Failure> {
 
 fn wanted(checks: u32, has_ip: bool) -> Result<Wanted, Failure> {
     const FREE: u32 = MAILCORE_CHECK_DKIM | MAILCORE_CHECK_ARC;
-    const ALL: u32 = FREE | MAILCORE_CHECK_SPF | MAILCORE_CHECK_SPF_HELO | MAILCORE_CHECK_DMARC;
+    const ALL: u32 = FREE | MAILCORE_CHECK_SPF | MAILCORE_CHECK_SPF_HELO | MAILCORE_CHECK_DMARC | MAILCORE_CHECK_IPREV;
     if checks & !ALL != 0 {
         return Err(Failure::invalid(format!("checks: {checks:#x} has a bit that is not known")));
     }
@@ -198,6 +200,7 @@ fn wanted(checks: u32, has_ip: bool) -> Result<Wanted, Failure> {
         dkim: is(MAILCORE_CHECK_DKIM),
         dmarc: is(MAILCORE_CHECK_DMARC),
         arc: is(MAILCORE_CHECK_ARC),
+        iprev: is(MAILCORE_CHECK_IPREV),
     })
 }
 

@@ -13,6 +13,7 @@ use super::record::{self, Record};
 use super::result::Failure;
 use crate::engine::checks::Checked;
 use crate::mailauth::dmarc::{DmarcResult, DmarcVerdict, Policy};
+use crate::mailauth::iprev::{IprevResult, IprevVerdict};
 use crate::mailauth::results::{ArcResult, ArcSet, ArcVerdict, DkimResult, DkimVerdict};
 use crate::mailauth::spf::{SpfResult, SpfVerdict};
 
@@ -27,6 +28,8 @@ pub const MAILCORE_METHOD_DKIM: u32 = 3;
 pub const MAILCORE_METHOD_DMARC: u32 = 4;
 /// ARC (RFC 8617): the chain of those who handled the message. domain and selector: of the newest seal.
 pub const MAILCORE_METHOD_ARC: u32 = 5;
+/// iprev (RFC 8601 §3): does the client's address have a name that leads back to it? domain: that name.
+pub const MAILCORE_METHOD_IPREV: u32 = 6;
 
 /// There is nothing to check: no record, no signature.
 pub const MAILCORE_RESULT_NONE: u32 = 0;
@@ -97,8 +100,8 @@ pub struct mailcore_verdicts {
     pub checks: *const *const mailcore_check,
     /// Domain of the author (From), which DMARC is about; empty where there is none or DMARC was not asked for.
     pub from_domain: *const c_char,
-    /// The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, as far as they
-    /// were asked for, and from_domain.
+    /// The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, as far as
+    /// they were asked for, and from_domain.
     pub json: *const c_char,
     /// What all of it lies in, to be freed by mailcore_verdicts_clear().
     pub memory: mailcore_buf,
@@ -240,6 +243,7 @@ fn rows(checked: &Checked) -> Vec<Row> {
     rows.extend(checked.dkim.iter().flatten().map(dkim_row));
     rows.extend(checked.dmarc.iter().map(dmarc_row));
     rows.extend(checked.arc.iter().map(arc_row));
+    rows.extend(checked.iprev.iter().map(iprev_row));
     rows
 }
 
@@ -286,6 +290,17 @@ fn arc_row(v: &ArcVerdict) -> Row {
     Row { method: MAILCORE_METHOD_ARC, result, texts, ..Row::default() }
 }
 
+fn iprev_row(v: &IprevVerdict) -> Row {
+    let result = match v.result {
+        IprevResult::Pass => MAILCORE_RESULT_PASS,
+        IprevResult::Fail => MAILCORE_RESULT_FAIL,
+        IprevResult::TempError => MAILCORE_RESULT_TEMPERROR,
+        IprevResult::PermError => MAILCORE_RESULT_PERMERROR,
+    };
+    let texts = [v.name.clone(), String::new(), String::new(), String::new(), v.why.clone()];
+    Row { method: MAILCORE_METHOD_IPREV, result, texts, ..Row::default() }
+}
+
 fn spf_result(result: SpfResult) -> u32 {
     match result {
         SpfResult::None => MAILCORE_RESULT_NONE,
@@ -330,6 +345,7 @@ pub(crate) fn json_of(checked: &Checked) -> Value {
         json!({"result": v.result.word(), "instances": v.instances, "sets": sets, "oldest_pass": v.oldest_pass,
             "why": v.why})
     };
+    let iprev = |v: &IprevVerdict| json!({"result": v.result.word(), "name": v.name, "why": v.why});
     let mut all = serde_json::Map::new();
     let mut member = |name: &str, value: Option<Value>| value.map(|value| all.insert(name.to_owned(), value));
     member("from_domain", Some(checked.from_domain.clone().into()));
@@ -338,5 +354,6 @@ pub(crate) fn json_of(checked: &Checked) -> Value {
     member("dkim", checked.dkim.as_ref().map(|list| list.iter().map(dkim).collect()));
     member("dmarc", checked.dmarc.as_ref().map(dmarc));
     member("arc", checked.arc.as_ref().map(arc));
+    member("iprev", checked.iprev.as_ref().map(iprev));
     Value::Object(all)
 }

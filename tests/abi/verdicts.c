@@ -63,7 +63,7 @@ int main(void)
     origin.mail_from = "<a@example.org>";
     origin.time_ms = 1700000000000;
     CHECK(mailcore_verify(resolver, &origin, message, sizeof message - 1, &verdicts, &err) == 0);
-    CHECK(verdicts.count == 5 && strcmp(verdicts.from_domain, "example.org") == 0);
+    CHECK(verdicts.count == 6 && strcmp(verdicts.from_domain, "example.org") == 0);
     check = verdicts.checks[0];
     CHECK(check->method == MAILCORE_METHOD_SPF_HELO && check->result == MAILCORE_RESULT_FAIL);
     check = verdicts.checks[1];

@@ -44,6 +44,7 @@ from .mailauth import (
     ArcVerdict,
     DkimVerdict,
     DmarcVerdict,
+    IprevVerdict,
     Resolver,
     SpfVerdict,
     Verdicts,
@@ -69,10 +70,10 @@ def build_info() -> str:
 
 __all__ = [
     "Account", "ArcSet", "ArcVerdict", "AuthError", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState",
-    "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists", "Flag", "ForkedError", "Interrupted",
-    "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message", "NetworkError", "NoMemoryError", "NotFound",
-    "PanicError", "PolicyError", "Property", "ProtocolError", "Queued", "Request", "Resolver", "SpfVerdict",
-    "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError", "Verdict", "Verdicts", "accept", "arc_seal",
-    "arc_verify", "build_info", "defer", "dkim_sign", "dkim_verify", "dmarc", "junk", "library_path", "properties",
-    "redirect", "reject", "spf", "verify",
+    "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists", "Flag",
+    "ForkedError", "Interrupted", "IprevVerdict", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
+    "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",
+    "Request", "Resolver", "SpfVerdict", "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError",
+    "Verdict", "Verdicts", "accept", "arc_seal", "arc_verify", "build_info", "defer", "dkim_sign", "dkim_verify",
+    "dmarc", "junk", "library_path", "properties", "redirect", "reject", "spf", "verify",
 ]  # fmt: skip

@@ -110,6 +110,16 @@ class ArcVerdict:
 
 
 @dataclass(frozen=True)
+class IprevVerdict:
+    """Whether the client's address has a name that leads back to it: pass, fail, temperror or permerror."""
+
+    result: str
+    name: str
+    """That name; empty unless the result is pass."""
+    why: str
+
+
+@dataclass(frozen=True)
 class Verdicts:
     """All verdicts on a message; None for a check that was not asked for."""
 
@@ -119,6 +129,7 @@ class Verdicts:
     """One for each signature, in the order of their fields; empty for an unsigned message."""
     dmarc: Optional[DmarcVerdict]
     arc: Optional[ArcVerdict]
+    iprev: Optional[IprevVerdict]
     from_domain: str
     """Domain of the author, which DMARC is about."""
 
@@ -386,6 +397,7 @@ def verdicts_of(found: Mapping[str, Any]) -> Verdicts:
         dkim=tuple(DkimVerdict(**one) for one in found["dkim"]) if "dkim" in found else None,
         dmarc=DmarcVerdict(**found["dmarc"]) if "dmarc" in found else None,
         arc=_chain(found["arc"]) if "arc" in found else None,
+        iprev=IprevVerdict(**found["iprev"]) if "iprev" in found else None,
         from_domain=found["from_domain"],
     )
 
