@@ -41,14 +41,15 @@ class Examples(unittest.TestCase):
             self.assertIn("failed after 1 attempts", refused.stdout)
 
     def test_readme(self):
-        code = re.search(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.S)[1]
-        code = code.replace("port=1143", "port=0")
-        command = [sys.executable, "-c", code]
-        out = subprocess.run(
-            command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120
-        )
-        self.assertEqual(out.returncode, 0, out)
-        self.assertIn("hello Hello.", out.stdout)
+        codes = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.S)
+        codes = [code for code in codes if "import mailcore\n" in code]
+        said = ["hello Hello.", "pass pass pass none"]
+        self.assertEqual(len(codes), len(said))
+        for code, wanted in zip(codes, said):
+            command = [sys.executable, "-c", code.replace("port=1143", "port=0")]
+            out = subprocess.run(command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+            self.assertEqual(out.returncode, 0, out)
+            self.assertIn(wanted, out.stdout)
 
 
 if __name__ == "__main__":
