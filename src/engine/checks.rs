@@ -174,6 +174,7 @@ impl Checker {
             dmarc: wanted.dmarc,
             arc: wanted.arc,
             iprev: wanted.iprev,
+            ..Checks::NONE
         };
         let (header, body) = parted(message);
         let mut examination = Examination::begin(&header, checks);
