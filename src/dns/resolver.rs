@@ -94,8 +94,8 @@ impl Resolver for RealResolver {
     }
 }
 
-/// The name as hickory wants it, label by label. Its own parsers of text refuse `s1_2048._domainkey`, and what a macro of
-/// SPF makes of a sender: DNS takes `a/b` and `a b` (RFC 2181 §11).
+/// The name as hickory wants it, label by label. Its own parsers of text refuse `s1_2048._domainkey`, and what a macro
+/// of SPF makes of a sender: DNS takes `a/b` and `a b` (RFC 2181 §11).
 fn absolute(name: &str) -> Option<Name> {
     let ascii = if name.is_ascii() { name.to_owned() } else { idna::domain_to_ascii(name).ok()? };
     let ascii = ascii.strip_suffix('.').unwrap_or(&ascii).to_ascii_lowercase();
