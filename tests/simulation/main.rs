@@ -16,6 +16,7 @@ mod disk;
 mod fsync;
 mod ground;
 mod image;
+mod judge;
 mod office;
 mod peer;
 mod pipe;

@@ -20,6 +20,7 @@ use mailcore::store::Store;
 
 use crate::disk::lock;
 use crate::image::Loss;
+use crate::judge::Judge;
 use crate::pop;
 use crate::sweep::options;
 use crate::world::Host;
@@ -70,7 +71,7 @@ impl Office {
             store: store.clone(),
             settings: self.settings.clone(),
             events: events.clone(),
-            host: None,
+            host: Some(Arc::new(Judge::new(world.clone()))),
             logins: Arc::new(accounts::Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
             keyring: Arc::default(),
