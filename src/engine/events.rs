@@ -239,3 +239,59 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::RealClock;
+
+    fn names(queue: &EventQueue) -> Vec<String> {
+        std::iter::from_fn(|| queue.try_next().0)
+            .map(|said| match said.event {
+                Event::Request { id, .. } => format!("request {id}"),
+                Event::Overflow { dropped } => format!("overflow {dropped}"),
+                event => format!("{event:?}"),
+            })
+            .collect()
+    }
+
+    fn readable(queue: &EventQueue) -> bool {
+        lock(&queue.state).readable
+    }
+
+    #[test]
+    fn requests_pass_the_capacity_and_keep_their_place() {
+        let queue = EventQueue::new(Arc::new(RealClock::new()), 2).unwrap();
+        queue.request(1, "data");
+        queue.say(Event::Started);
+        queue.request(2, "data");
+        queue.say(Event::Stopped);
+        queue.say(Event::Stopped);
+        queue.request(3, "rcpt");
+        queue.request(4, "data");
+        queue.withdraw(3);
+        queue.withdraw(9);
+        assert_eq!(names(&queue), ["request 1", "Started", "request 2", "Stopped", "request 4", "overflow 1"]);
+        assert!(!readable(&queue));
+    }
+
+    #[test]
+    fn requests_alone_are_taken_past_the_others() {
+        let queue = EventQueue::new(Arc::new(RealClock::new()), 2).unwrap();
+        queue.say(Event::Started);
+        queue.request(1, "data");
+        let (request, closed) = queue.try_next_request();
+        assert!(matches!(request, Some(Said { event: Event::Request { id: 1, .. }, sequence: 2, .. })) && !closed);
+        assert_eq!((queue.try_next_request(), names(&queue)), ((None, false), vec!["Started".to_owned()]));
+        assert!(!readable(&queue));
+        queue.request(2, "data");
+        assert!(readable(&queue));
+        queue.withdraw(2);
+        assert!(!readable(&queue));
+        queue.close();
+        queue.request(3, "data");
+        assert_eq!(queue.try_next_request(), (None, true));
+        assert_eq!(smol::block_on(queue.next_request()), None);
+        assert!(readable(&queue));
+    }
+}
