@@ -346,6 +346,8 @@ pub const STORE_CACHE_OCTETS: usize = 8 * 1024 * 1024;
 pub const VIEWS_MAX: usize = 1_000;
 /// Messages in all kept views, 20 octets each; watched ones stay whatever they take.
 pub const VIEW_MESSAGES_MAX: usize = 1_000_000;
+/// Mailboxes whose counts are kept in memory for STATUS, some 200 octets each.
+pub const MAILBOX_COUNTS_MAX: usize = 4_096;
 /// Messages in all kept fact tables, 32 octets each.
 pub const FACTS_MAX: usize = 1_000_000;
 /// Messages asked for at once from which on the facts of the whole mailbox are read and kept.

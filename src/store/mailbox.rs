@@ -23,7 +23,16 @@ impl Store {
     /// One mailbox by name (INBOX in any case).
     pub async fn mailbox(&self, account: AccountId, name: &str) -> Result<Option<MailboxInfo>> {
         let Ok(name) = normal_name(name) else { return Ok(None) };
-        self.read(move |db| info(db, account, &name)).await
+        self.shared().check_up()?;
+        let generation = match self.shared().counts.find(account, &name) {
+            Ok(info) => return Ok(Some(info)),
+            Err(generation) => generation,
+        };
+        let found = self.read(move |db| info(db, account, &name)).await?;
+        if let Some(info) = &found {
+            self.shared().counts.keep(generation, info);
+        }
+        Ok(found)
     }
 
     /// The mailbox that is for `special_use`, one for each account in order; `None` where it has none.
@@ -302,12 +311,13 @@ pub(super) fn remove_content(tx: &mut WriteTx<'_>, id: MailboxId) -> Result<()> 
 }
 
 /// Subscribes or unsubscribes.
-pub(super) fn subscribe(tx: &WriteTx<'_>, account: AccountId, name: &str, on: bool) -> Result<()> {
+pub(super) fn subscribe(tx: &mut WriteTx<'_>, account: AccountId, name: &str, on: bool) -> Result<()> {
     let sql = match on {
         true => "INSERT OR IGNORE INTO subscription(account, name) VALUES (?1, ?2)",
         false => "DELETE FROM subscription WHERE account = ?1 AND name = ?2",
     };
     tx.db.prepare_cached(sql)?.execute(params![account.0, name])?;
+    tx.names_changed();
     Ok(())
 }
 

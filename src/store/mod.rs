@@ -14,6 +14,7 @@ mod changes;
 mod checkpoint;
 mod connection;
 mod copy;
+mod counts;
 mod directory;
 mod dkim;
 mod dmarc;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::StoreOptions;
 use super::body::ReadAhead;
 use super::connection::Files;
+use super::counts::Counts;
 use super::directory::Directory;
 use super::dmarc::Waiting;
 use super::fact::FactTables;
@@ -19,6 +20,7 @@ pub(super) struct Shared {
     pub options: StoreOptions,
     pub files: Files,
     pub views: Views,
+    pub counts: Counts,
     pub facts: FactTables,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
@@ -40,6 +42,7 @@ impl Shared {
             files: Files::of(&options.folder),
             options,
             views: Views::default(),
+            counts: Counts::default(),
             facts: FactTables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),

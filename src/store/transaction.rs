@@ -77,6 +77,9 @@ pub(super) struct WriteTx<'a> {
     undo: Undo,
     dirty_rows: BTreeSet<MailboxId>,
     dirty_octets: BTreeSet<AccountId>,
+    /// Mailboxes whose counts were written.
+    counted: BTreeSet<MailboxId>,
+    names_changed: bool,
     views: BTreeMap<MailboxId, Snapshot>,
     view_loaded: bool,
     touched: BTreeMap<MailboxId, Touched>,
@@ -102,6 +105,8 @@ impl<'a> WriteTx<'a> {
             undo: Undo::default(),
             dirty_rows: BTreeSet::new(),
             dirty_octets: BTreeSet::new(),
+            counted: BTreeSet::new(),
+            names_changed: false,
             views: BTreeMap::new(),
             view_loaded: false,
             touched: BTreeMap::new(),
@@ -138,6 +143,11 @@ impl<'a> WriteTx<'a> {
         Ok(())
     }
 
+    /// Names or subscriptions were changed by SQL of the caller's.
+    pub fn names_changed(&mut self) {
+        self.names_changed = true;
+    }
+
     /// Forgets a mailbox that was deleted; those who have it open find their snapshots `gone`.
     pub fn forget_mailbox(&mut self, mailbox: MailboxId) {
         if let Some(mut view) = self.views.remove(&mailbox).or_else(|| self.shared.views.take(mailbox)) {
@@ -152,6 +162,7 @@ impl<'a> WriteTx<'a> {
 
     /// Forgets what is known of a mailbox's row, which SQL is about to change. Written first where it changed.
     pub fn forget_row(&mut self, mailbox: MailboxId) {
+        self.names_changed = true;
         let row = self.desk.rows.remove(&mailbox);
         self.undo.rows.entry(mailbox).or_insert(row);
         self.dirty_rows.remove(&mailbox);
@@ -342,6 +353,7 @@ impl<'a> WriteTx<'a> {
             if let Some(row) = self.desk.rows.get(&mailbox) {
                 write_row(self.db, mailbox, row)?;
             }
+            self.counted.insert(mailbox);
         }
         for account in std::mem::take(&mut self.dirty_octets) {
             if let Some(octets) = self.desk.octets.get(&account) {
@@ -366,6 +378,10 @@ impl<'a> WriteTx<'a> {
     /// After COMMIT: shares the views and wakes everybody, then says the events.
     pub fn publish(self) {
         self.shared.set_directory(self.directory);
+        match self.names_changed {
+            true => self.shared.counts.forget_all(),
+            false => self.shared.counts.forget(&self.counted),
+        }
         for (mailbox, mut view) in self.views {
             if let Some(row) = self.desk.rows.get(&mailbox) {
                 bring_up(&mut view, row);

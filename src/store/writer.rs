@@ -283,6 +283,7 @@ impl Writer {
         say(true, error.text().to_owned());
         self.desk = Desk::default();
         self.shared.views.clear();
+        self.shared.counts.forget_all();
         self.shared.facts.clear();
         match recovery::cure(&self.shared, &self.lanes, &mut self.db).await {
             Ok(directory) => {
@@ -332,6 +333,7 @@ impl Writer {
         let closed = self.db.take().map_or(Ok(()), connection::close);
         self.lock = None;
         self.shared.views.clear();
+        self.shared.counts.forget_all();
         self.shared.watchers.close();
         emptied.and(closed)
     }
