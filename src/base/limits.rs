@@ -278,6 +278,8 @@ pub const DMARC_REPORT_KEEP_SECONDS: u64 = 400 * 86_400;
 pub const DMARC_FROM_DOMAINS_MAX: usize = 4;
 /// Signatures of one message that are checked; further ones are not looked at.
 pub const DKIM_SIGNATURES_MAX: usize = 10;
+/// Tags of one list; the standards know about fifteen.
+pub const TAGS_MAX: usize = 100;
 /// Names in `h=`.
 pub const DKIM_SIGNED_FIELDS_MAX: usize = 500;
 /// Names of a client's address that iprev looks at (RFC 8601 §3 wants a limit; SPF has ten).

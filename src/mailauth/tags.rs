@@ -1,11 +1,14 @@
 //! Tag lists (RFC 6376 §3.2): `v=1; a=rsa-sha256; ...`, the form of DKIM, ARC and DMARC values and of key records.
 
+use crate::base::limits::{DOMAIN_OCTETS_MAX, TAGS_MAX};
+
 /// A parsed list; values have the white space around them taken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tags<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Tags<'a> {
-    /// Parses; `None` for anything but `name=value` between semicolons, for a name twice, or for non-ASCII names.
+    /// Parses; `None` for anything but `name=value` between semicolons, for a name twice, for non-ASCII names, or for
+    /// more than `TAGS_MAX` of them.
     pub(super) fn parse(text: &'a str) -> Option<Tags<'a>> {
         let mut tags = Vec::new();
         let text = trim(text);
@@ -15,7 +18,7 @@ impl<'a> Tags<'a> {
             let mut chars = name.chars();
             let named = chars.next()?.is_ascii_alphabetic() && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
             let is_new = tags.iter().all(|(n, _)| *n != name);
-            (named && is_new).then(|| tags.push((name, trim(value))))?;
+            (named && is_new && tags.len() < TAGS_MAX).then(|| tags.push((name, trim(value))))?;
         }
         Some(Tags(tags))
     }
@@ -66,6 +69,8 @@ const LENIENT: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::
 /// A domain name, or a selector, in A-labels, as DNS is asked for it; it may be written in U-labels (RFC 8616 §4).
 /// `None` for what is no name.
 pub(super) fn a_labels(name: &str) -> Option<String> {
+    // Nothing longer has an A-label form that DNS could be asked for; the conversion need not find that out.
+    (name.len() <= DOMAIN_OCTETS_MAX * 4).then_some(())?;
     let name = if name.is_ascii() { name.to_owned() } else { idna::domain_to_ascii(name).ok()? };
     let is_label = |l: &str| {
         !l.is_empty() && l.len() <= 63 && l.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
@@ -96,5 +101,7 @@ mod tests {
         for bad in ["", "v", "v=1;;a=b", "v=1;v=2", "=1", "1v=1", "v=1; x"] {
             assert_eq!(Tags::parse(bad), None, "{bad:?}");
         }
+        let many = |count: usize| (0..count).map(|n| format!("t{n}=x;")).collect::<String>();
+        assert!(Tags::parse(&many(TAGS_MAX)).is_some() && Tags::parse(&many(TAGS_MAX + 1)).is_none());
     }
 }

@@ -66,7 +66,7 @@ impl Chain {
         }
         chain.has_ended = newest_seals.1 && newest_seals.0 == chain.instances;
         if chain.has_ended {
-            chain.fault = Some(format!("seal {} says that the chain had failed before", chain.instances));
+            chain.fault = Some(format!("ARC-Seal {} says that the chain had already failed", chain.instances));
         }
         chain.arrange(&slots, fields);
         chain
@@ -92,8 +92,8 @@ impl Chain {
             let wanted = if instance == 1 { ArcResult::None } else { ArcResult::Pass };
             let says = fields.get(seal).and_then(|field| chain_status(field.body));
             if says != Some(wanted) {
-                let says = says.map_or_else(|| "nothing known".to_owned(), |cv| format!("cv={cv}"));
-                self.fault = Some(format!("seal {instance} says {says} where it must say cv={wanted}"));
+                let says = says.map_or_else(|| "no cv= that is known".to_owned(), |cv| format!("cv={cv}"));
+                self.fault = Some(format!("ARC-Seal {instance} says {says} where it must say cv={wanted}"));
                 break;
             }
             self.sets.push(SetAt { results, message, seal });
@@ -148,18 +148,18 @@ pub(super) struct Seal {
 impl Seal {
     /// Reads the value of an ARC-Seal field.
     pub(super) fn parse(value: &[u8]) -> Result<Seal, &'static str> {
-        let text = std::str::from_utf8(value).map_err(|_| "seal is not text")?;
-        let tags = Tags::parse(text).ok_or("seal is no tag list")?;
+        let text = std::str::from_utf8(value).map_err(|_| "it is not text")?;
+        let tags = Tags::parse(text).ok_or("it is not a tag list")?;
         if tags.get("h").is_some() {
-            return Err("seal names fields, which none may");
+            return Err("h= is not allowed in a seal");
         }
         let algorithm = tags.get("a").ok_or("a= is missing")?;
-        let algorithm = Algorithm::parse(algorithm).ok_or("algorithm is not known, or too weak")?;
-        let signature = tags.base64("b").flatten().filter(|b| !b.is_empty()).ok_or("b= is missing or no base64")?;
-        let domain = tags.domain("d").ok_or("d= is missing or no domain")?;
-        let selector = tags.get("s").and_then(a_labels).ok_or("s= is missing or no name")?;
+        let algorithm = Algorithm::parse(algorithm).ok_or("the algorithm in a= is unknown or too weak")?;
+        let signature = tags.base64("b").flatten().filter(|b| !b.is_empty()).ok_or("b= is missing or not base64")?;
+        let domain = tags.domain("d").ok_or("d= is missing or not a domain")?;
+        let selector = tags.get("s").and_then(a_labels).ok_or("s= is missing or not a name")?;
         if tags.number("t") == Some(None) {
-            return Err("t= is no number");
+            return Err("t= is not a number");
         }
         Ok(Seal { algorithm, signature, domain, selector })
     }

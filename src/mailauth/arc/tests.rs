@@ -74,7 +74,7 @@ fn each_seal_survives_the_next() {
         let changed = verify(&zone, &header, b"another body");
         assert_eq!(
             (changed.result, changed.why.as_str()),
-            (ArcResult::Fail, "ARC-Message-Signature 3: body hash is another")
+            (ArcResult::Fail, "ARC-Message-Signature 3: the body hash does not match")
         );
     }
 }
@@ -102,7 +102,7 @@ fn nothing_follows_a_failed_chain_but_one_seal() {
     assert!(text.starts_with("ARC-Seal: i=2; a=ed25519-sha256; cv=fail;"), "{text}");
     let verdict = verify(&zone, &failed, b"another body\r\n");
     assert_eq!((verdict.result, verdict.instances), (ArcResult::Fail, 2));
-    assert_eq!(verdict.why, "seal 2 says that the chain had failed before");
+    assert_eq!(verdict.why, "ARC-Seal 2 says that the chain had already failed");
     assert_eq!(seal(&sealers[0], &failed, body, ArcResult::Fail), None);
     let sealing = sealers[0].begin();
     let none = AuthenticationResults::default();
@@ -159,7 +159,7 @@ fn strangers_cost_little() {
         (set(&"9".repeat(100_000), "none", ""), "more than 50 sets", 0),
         (set("-1", "none", ""), "ARC-Seal without a readable i=", 0),
         (set("", "none", ""), "ARC-Seal without a readable i=", 0),
-        (set("1", &megabyte, ""), "seal 1 says nothing known where it must say cv=none", 0),
+        (set("1", &megabyte, ""), "ARC-Seal 1 says no cv= that is known where it must say cv=none", 0),
         (set("1", "none", &megabyte), "ARC-Message-Signature 1: no key at m1._domainkey.a.example", 1),
         (format!("ARC-Seal: {}", ";".repeat(1 << 20)), "ARC-Seal without a readable i=", 0),
         (format!("ARC-Seal: {}", "a=b;".repeat(1 << 12)), "ARC-Seal without a readable i=", 0),

@@ -66,7 +66,7 @@ impl Chained {
                     return Err("h= names ARC-Seal, which it must not");
                 }
                 let body = bodies.want(signature.body_canon, signature.body_octets, forms_max);
-                body.map(|body| (signature, body)).ok_or("the chain asks for too many forms of the body")
+                body.map(|body| (signature, body)).ok_or("the chain asks for one form of the body too many")
             });
             forms_max = ARC_BODY_FORMS_MAX;
             messages.push(parsed);
@@ -146,7 +146,7 @@ impl Chained {
             let key = keys.get(&seal.selector, &seal.domain, seal.algorithm).await;
             let key = key.as_ref().map_err(|(_, why)| fail(why))?;
             if !key.verify_digest(digest, &seal.signature) {
-                return Err(fail("it does not fit the sets"));
+                return Err(fail("the signature does not match the sets"));
             }
             let results = leading_instance(value(set.results)).map_or(&[][..], |(_, rest)| rest);
             let results = String::from_utf8_lossy(&unfold(results)).into_owned();

@@ -196,29 +196,29 @@ impl PublicKey {
     /// Reads a key record for use with `algorithm`.
     fn parse(txt: &[u8], algorithm: Algorithm) -> std::result::Result<PublicKey, &'static str> {
         if txt.len() > DKIM_KEY_RECORD_OCTETS_MAX {
-            return Err("key record is too long");
+            return Err("the key record is too long");
         }
-        let text = std::str::from_utf8(txt).map_err(|_| "key record is not text")?;
-        let tags = Tags::parse(text).ok_or("key record is no tag list")?;
+        let text = std::str::from_utf8(txt).map_err(|_| "the key record is not text")?;
+        let tags = Tags::parse(text).ok_or("the key record is not a tag list")?;
         match tags.get("v") {
-            Some("DKIM1") if tags.first() != Some("v") => return Err("key record's version is not its first tag"),
+            Some("DKIM1") if tags.first() != Some("v") => return Err("v= of the key record is not its first tag"),
             None | Some("DKIM1") => {}
-            Some(_) => return Err("key record of another version"),
+            Some(_) => return Err("the key record is of an unknown version"),
         }
         if tags.get("k").unwrap_or("rsa") != algorithm.key_type() {
-            return Err("key is of another type");
+            return Err("the key is of another type (k=)");
         }
         if tags.list("h").is_some_and(|hashes| !hashes.contains(&"sha256")) {
-            return Err("key is not for SHA-256");
+            return Err("the key is not for SHA-256 (h=)");
         }
         if tags.list("s").is_some_and(|services| !services.iter().any(|s| matches!(*s, "*" | "email"))) {
-            return Err("key is not for mail");
+            return Err("the key is not for mail (s=)");
         }
-        let octets = tags.base64("p").ok_or("key record has no key")?.ok_or("key is not base64")?;
+        let octets = tags.base64("p").ok_or("the key record has no p=")?.ok_or("the key is not base64")?;
         if octets.is_empty() {
-            return Err("key is revoked");
+            return Err("the key is revoked");
         }
-        let key = public_key(&octets, algorithm).ok_or("key cannot be used")?;
+        let key = public_key(&octets, algorithm).ok_or("the key cannot be used")?;
         let flags = tags.list("t").unwrap_or_default();
         Ok(PublicKey { key, is_testing: flags.contains(&"y"), is_strict: flags.contains(&"s") })
     }

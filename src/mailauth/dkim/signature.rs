@@ -29,29 +29,30 @@ pub(crate) struct Signature {
 impl Signature {
     /// Reads the value of a DKIM-Signature (`is_arc`: of an ARC-Message-Signature) field.
     pub(crate) fn parse(value: &[u8], is_arc: bool) -> Result<Signature, &'static str> {
-        let text = std::str::from_utf8(value).map_err(|_| "signature is not text")?;
-        let tags = Tags::parse(text).ok_or("signature is no tag list")?;
+        let text = std::str::from_utf8(value).map_err(|_| "the signature is not text")?;
+        let tags = Tags::parse(text).ok_or("the signature is not a tag list")?;
         if !is_arc && tags.get("v") != Some("1") {
-            return Err("signature of another version");
+            return Err("v= is not 1");
         }
         let algorithm = tags.get("a").ok_or("a= is missing")?;
-        let algorithm = Algorithm::parse(algorithm).ok_or("algorithm is not known, or too weak")?;
-        let signature = tags.base64("b").flatten().filter(|b| !b.is_empty()).ok_or("b= is missing or no base64")?;
-        let body_hash = tags.base64("bh").flatten().filter(|b| b.len() == 32).ok_or("bh= is missing or no SHA-256")?;
+        let algorithm = Algorithm::parse(algorithm).ok_or("the algorithm in a= is unknown or too weak")?;
+        let signature = tags.base64("b").flatten().filter(|b| !b.is_empty()).ok_or("b= is missing or not base64")?;
+        let body_hash =
+            tags.base64("bh").flatten().filter(|b| b.len() == 32).ok_or("bh= is missing or not a SHA-256 hash")?;
         let (header_canon, body_canon) = canons(tags.get("c"))?;
-        let domain = tags.domain("d").ok_or("d= is missing or no domain")?;
-        let selector = tags.get("s").and_then(a_labels).ok_or("s= is missing or no name")?;
+        let domain = tags.domain("d").ok_or("d= is missing or not a domain")?;
+        let selector = tags.get("s").and_then(a_labels).ok_or("s= is missing or not a name")?;
         let fields = tags.list("h").ok_or("h= is missing")?;
         if fields.len() > DKIM_SIGNED_FIELDS_MAX || fields.iter().any(|f| f.is_empty()) {
-            return Err("h= is wrong");
+            return Err("h= has an empty name, or too many names");
         }
         if !fields.iter().any(|f| f.eq_ignore_ascii_case("from")) {
             return Err("From is not signed");
         }
         if tags.get("q").is_some_and(|q| !q.split(':').any(|m| m.trim() == "dns/txt")) {
-            return Err("q= has no method that is known");
+            return Err("q= names no known method");
         }
-        let number = |name| tags.number(name).map(|n| n.ok_or("a number is none")).transpose();
+        let number = |name| tags.number(name).map(|n| n.ok_or("t=, x= or l= is not a number")).transpose();
         let (signed_at, expires, body_octets) = (number("t")?, number("x")?, number("l")?);
         if matches!((signed_at, expires), (Some(t), Some(x)) if x < t) {
             return Err("x= is before t=");
@@ -60,10 +61,10 @@ impl Signature {
         let identity_domain = match tags.get("i").filter(|_| !is_arc) {
             None => None,
             Some(identity) => {
-                let (_, of) = identity.rsplit_once('@').ok_or("i= has no domain")?;
-                let of = a_labels(of).ok_or("i= has no domain")?.to_ascii_lowercase();
+                let (_, of) = identity.rsplit_once('@').ok_or("i= names no domain")?;
+                let of = a_labels(of).ok_or("i= names no domain")?.to_ascii_lowercase();
                 if !is_at_or_below(&of, &domain) {
-                    return Err("i= is not of d=");
+                    return Err("i= is not at or below d=");
                 }
                 Some(of)
             }
@@ -169,7 +170,7 @@ pub(crate) fn without_b(raw: &[u8]) -> Vec<u8> {
 fn canons(c: Option<&str>) -> Result<(Canonicalization, Canonicalization), &'static str> {
     let Some(c) = c else { return Ok((Canonicalization::Simple, Canonicalization::Simple)) };
     let (header, body) = c.split_once('/').unwrap_or((c, "simple"));
-    let parse = |word| Canonicalization::parse(word).ok_or("c= is not known");
+    let parse = |word| Canonicalization::parse(word).ok_or("c= is unknown");
     Ok((parse(header)?, parse(body)?))
 }
 

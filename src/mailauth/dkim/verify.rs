@@ -60,7 +60,7 @@ impl Signatures {
         let candidates = signatures.take(DKIM_SIGNATURES_MAX).map(|(at, field)| {
             let parsed = Signature::parse(field.body, false).and_then(|signature| {
                 let body = bodies.want(signature.body_canon, signature.body_octets, usize::MAX);
-                body.map(|body| (signature, body)).ok_or("too many forms of the body")
+                body.map(|body| (signature, body)).ok_or("it asks for one form of the body too many")
             });
             Candidate { field: at, parsed }
         });
@@ -102,7 +102,7 @@ pub(crate) async fn check(
 ) -> DkimVerdict {
     let say = |result, why: &str| verdict(Some(signature), result, why.to_owned());
     if signature.expires.is_some_and(|x| i64::try_from(x).is_ok_and(|x| x < now.seconds())) {
-        return say(DkimResult::Fail, "signature has expired");
+        return say(DkimResult::Fail, "the signature has expired");
     }
     let key = match keys.get(&signature.selector, &signature.domain, signature.algorithm).await {
         Ok(key) => key,
@@ -110,11 +110,11 @@ pub(crate) async fn check(
     };
     let identity = signature.identity_domain.as_deref().unwrap_or(&signature.domain);
     let mut verdict = if key.is_strict && identity != signature.domain {
-        say(DkimResult::PermError, "the key allows no identity below its domain")
+        say(DkimResult::PermError, "the key (t=s) allows no identity below its domain")
     } else if signature.body_hash != body.hash {
-        say(DkimResult::Fail, "body hash is another")
+        say(DkimResult::Fail, "the body hash does not match")
     } else if !key.verify(data, &signature.signature) {
-        say(DkimResult::Fail, "signature does not fit the header")
+        say(DkimResult::Fail, "the signature does not match the header")
     } else if body.uncovered > 0 {
         // What was added behind l= is not the signer's (RFC 6376 §8.2): no pass may rest on it.
         say(DkimResult::Neutral, &format!("{} octets of the body are not signed", body.uncovered))

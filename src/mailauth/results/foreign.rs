@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::AuthenticationResults;
 use super::tokens::Tokens;
+use crate::base::limits::DOMAIN_OCTETS_MAX;
 use crate::message::header::{self, Field};
 
 /// Fields that only the receiving side may write, whatever they say (BIMI draft, "Header Removal").
@@ -56,5 +57,7 @@ fn bears(value: &[u8], authserv_id: &str) -> bool {
 fn comparable(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let name = name.trim().trim_end_matches('.');
-    idna::domain_to_ascii(name).unwrap_or_else(|_| name.to_lowercase())
+    // What is longer than any name is not converted, which could take long.
+    let converted = if name.len() > DOMAIN_OCTETS_MAX * 4 { None } else { idna::domain_to_ascii(name).ok() };
+    converted.unwrap_or_else(|| name.to_lowercase())
 }

@@ -103,7 +103,7 @@ impl<'a> Check<'a> {
             let outcome = if is_name(&target) { Some(self.nested(&target).await?) } else { None };
             match outcome {
                 Some(outcome) if outcome.result != SpfResult::None => Ok(outcome),
-                _ => Err(Stop::perm(format!("redirect of {domain} to {target:?}, which has no record"))),
+                _ => Err(Stop::perm(format!("{domain} redirects to {target:?}, which has no record"))),
             }
         })
     }
@@ -112,7 +112,7 @@ impl<'a> Check<'a> {
     async fn nested(&mut self, domain: &str) -> Result<Outcome, Stop> {
         self.depth += 1;
         let outcome = if self.depth > SPF_LOOKUPS_MAX {
-            Err(Stop::perm("records lead to records without end"))
+            Err(Stop::perm("records lead to each other without end"))
         } else {
             self.host(domain).await
         };
@@ -175,7 +175,7 @@ impl<'a> Check<'a> {
         let name = self.expand(target, domain).await;
         let outcome = if is_name(&name) { Some(self.nested(&name).await?) } else { None };
         match outcome.map(|o| o.result) {
-            None | Some(SpfResult::None) => Err(Stop::perm(format!("include of {name:?}, which has no record"))),
+            None | Some(SpfResult::None) => Err(Stop::perm(format!("{domain} includes {name:?}, which has no record"))),
             Some(result) => Ok(result == SpfResult::Pass),
         }
     }
