@@ -45,7 +45,8 @@ not set, and where a value is needed the answer is MAILCORE_E_NULL. Handles give
 back are 0 after a failure; other outputs are written on success only. Texts are UTF-8
 and end in NUL; messages are octets with a length, with CRLF line ends. What you pass is
 copied before the function returns. What you get in a mailcore_buf is yours: give it back
-with mailcore_buf_free(). Nothing else needs freeing.
+with mailcore_buf_free(); events and verdicts have a function of their own for that.
+Nothing else needs freeing.
 
 Structs. Set them up with their _INIT macro: it stores the size by which old programs
 and new libraries (and the other way round) understand each other.
@@ -65,6 +66,11 @@ recipient while the peer waits: by a function of its own, or by a request event 
 answers with mailcore_reply(). It sees the message, its envelope, the verdicts of SPF,
 DKIM and DMARC, and what the engine would do; without an answer in time the peer is told
 to try again later.
+
+Checks. SPF, DKIM, DMARC and ARC need no engine: mailcore_resolver_open() says where names
+are looked up, mailcore_verify() judges a message; mailcore_dkim_sign() needs a key only.
+A resolver that has a zone and no server asks nobody: the same message, origin and time
+then give the same verdicts again.
 
 Failure. Should something inside break, it is caught: MAILCORE_EVENT_FATAL says what, in
 the call that met it and in all later ones the answer is MAILCORE_E_PANIC, listeners close
