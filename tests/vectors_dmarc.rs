@@ -1,6 +1,8 @@
 //! Aggregate reports of DMARC: every shape in `vectors/dmarc` read as it should be, what we write read back, by us and
 //! by Python, and hostile ones refused at their limits.
 
+mod wire;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -167,6 +169,31 @@ J&J <receiver>
     assert!(rest.contains("'source_ip': '192.0.2.1', 'count': '7', 'disposition': 'reject'"), "{rest}");
     assert!(rest.contains("'comment': 'a < b & \"c\"   \u{e9}', 'envelope_from': None"), "{rest}");
     assert!(rest.contains("'selector': '<s2>'"), "{rest}");
+}
+
+/// Every vector with octets changed, cut, doubled: read or refused, never a panic.
+#[test]
+fn damaged_reports_harm_nobody() {
+    let mut random = wire::Random::new(7);
+    let names = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    for name in names.filter(|name| name.extension().is_some_and(|end| end == "xml" || end == "eml")) {
+        let whole = fs::read(&name).unwrap();
+        for _ in 0..200 {
+            let mut octets = whole.clone();
+            for _ in 0..=random.below(4) {
+                let at = random.below(octets.len().max(3) as u64 - 2).min(octets.len() as u64 - 1) as usize;
+                match random.below(4) {
+                    0 => octets[at] = random.below(256) as u8,
+                    1 => octets.truncate(at + 2),
+                    2 => drop(octets.drain(at..(at + 9).min(octets.len() - 1))),
+                    _ => octets.extend_from_within(at / 2..at),
+                }
+            }
+            for report in [parse(&octets), read(&octets), unpack(&octets).and_then(|xml| parse(&xml))] {
+                assert!(report.map_or(0, |report| report.rows.len()) < 100);
+            }
+        }
+    }
 }
 
 #[test]

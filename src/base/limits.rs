@@ -230,7 +230,7 @@ pub const DMARC_REPORT_WORD_CHARS_MAX: usize = 255;
 /// Characters of one comment in an aggregate report; longer ones are cut.
 pub const DMARC_REPORT_COMMENT_CHARS_MAX: usize = 500;
 /// Kinds of observation for aggregate reports that wait in memory; of further kinds nothing is kept until these are
-/// written. One takes up to 4 KiB, as a rule 300 octets.
+/// written. One takes up to 8 KiB, as a rule 300 octets.
 pub const DMARC_OBSERVED_WAITING_MAX: usize = 2_000;
 /// Kinds of observation at which they are written at once.
 pub const DMARC_OBSERVED_WAITING: usize = 500;
@@ -256,7 +256,7 @@ pub const DMARC_REPORT_NESTING_MAX: usize = 32;
 pub const DMARC_REPORT_FIELD_OCTETS_MAX: usize = 4_096;
 /// Rows of an aggregate report that came.
 pub const DMARC_REPORT_READ_ROWS_MAX: usize = 50_000;
-/// Signatures, SPF results or reasons of one row; RFC 9990 §3.1.4 asks for no more than 100 signatures.
+/// Signatures, SPF results or reasons of one row; RFC 9990 asks for no more than 100 signatures.
 pub const DMARC_ROW_RESULTS_MAX: usize = 100;
 /// Errors an aggregate report may tell of.
 pub const DMARC_REPORT_ERRORS_MAX: usize = 10;
@@ -264,6 +264,8 @@ pub const DMARC_REPORT_ERRORS_MAX: usize = 10;
 pub const DMARC_REPORTS_KEPT_MAX: i64 = 100_000;
 /// Rows of all of them, some 200 octets each.
 pub const DMARC_ROWS_KEPT_MAX: i64 = 2_000_000;
+/// Rows of such a report written in one commit: mail waits for no more.
+pub const DMARC_ROWS_PER_COMMIT: usize = 2_000;
 /// Seconds behind the end of a UTC day at which its reports go, at most: hosts do not all write at midnight.
 pub const DMARC_REPORT_SPREAD_SECONDS: u64 = 900;
 /// Seconds until a report is tried again whose addressee DNS could not be asked about.

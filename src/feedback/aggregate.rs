@@ -29,7 +29,7 @@ pub struct AggregateReport {
     pub rows: Vec<Row>,
 }
 
-/// The time a report is about, both ends included (RFC 9990 §3.1.1.2 leaves that open; reporters mostly end a day with
+/// The time a report is about, both ends included (RFC 9990 leaves that open; reporters mostly end a day with
 /// its last second).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Period {
@@ -170,7 +170,7 @@ impl Checked {
     }
 }
 
-/// Why something else was done than the domain asked for (RFC 7489 appendix C, RFC 9990 §3.1.6).
+/// Why something else was done than the domain asked for (RFC 7489 appendix C, RFC 9990).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reason {
     /// What kind of reason.

@@ -1,4 +1,4 @@
-//! The letters aggregate reports travel in (RFC 7489 §7.2.1.1, RFC 9990 §3.5.1).
+//! The letters aggregate reports travel in (RFC 7489 §7.2.1.1, RFC 9990).
 
 use super::{AggregateReport, NoReport, pack, parse, write};
 use crate::base::limits::DMARC_LETTER_ATTACHMENTS_MAX;

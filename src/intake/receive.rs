@@ -155,9 +155,11 @@ pub(super) fn taken(accepted: &Accepted, id: &str) -> Reply {
 }
 
 impl Plan {
-    /// The same, for the places where junk is kept or for INBOXes.
+    /// The same, for the places where junk is kept or for INBOXes. Junk is not read for reports: anybody can write one
+    /// in anybody's name (RFC 9990 wants their mail to pass DMARC).
     pub(super) fn filed(mut self, junk: bool) -> Plan {
         self.junk = junk;
+        self.notes.unread_report &= !junk;
         self
     }
 

@@ -1,12 +1,14 @@
 //! Aggregate reports others sent us: their mail waits to be read, their rows to be asked for.
 
+use std::sync::Arc;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from_iter};
 
 use super::dmarc_row::{disposition, disposition_column, read_row, values};
 use super::transaction::WriteTx;
 use super::{ReportInfo, Store};
-use crate::base::limits::{DMARC_REPORTS_KEPT_MAX, DMARC_ROWS_KEPT_MAX};
+use crate::base::limits::{DMARC_REPORTS_KEPT_MAX, DMARC_ROWS_KEPT_MAX, DMARC_ROWS_PER_COMMIT};
 use crate::base::{BlobId, Result, Timestamp};
 use crate::feedback::{AggregateReport, Disposition, Period, PublishedPolicy, Row};
 
@@ -20,20 +22,31 @@ impl Store {
         .await
     }
 
-    /// Notes that a mail was read, and keeps the report that was in it, if any; one transaction. False where there is
-    /// nothing to keep, or it is there already: the same reporter, domain and report id. The oldest reports go where
-    /// there are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than `DMARC_ROWS_KEPT_MAX`.
+    /// Notes that a mail was read, and keeps the report that was in it, if any. False where there is nothing to keep, or
+    /// it is there already: the same reporter, domain and report id. A long report takes several commits, so that mail
+    /// on its way in need not wait for all of it; one cut short is completed when its mail is read again. The oldest
+    /// reports go where there are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than `DMARC_ROWS_KEPT_MAX`.
     pub async fn dmarc_read(&self, blob: BlobId, report: Option<AggregateReport>, now: Timestamp) -> Result<bool> {
-        self.write(0, move |tx| {
-            tx.db.prepare_cached("DELETE FROM dmarc_unread WHERE blob = ?1")?.execute([blob.0])?;
-            let Some(report) = &report else { return Ok(false) };
-            let is_new = insert(tx.db, report, now)?;
-            if is_new {
-                make_room(tx.db)?;
+        let Some(report) = report.map(Arc::new) else {
+            self.write(0, move |tx| read(tx, blob)).await?;
+            return Ok(false);
+        };
+        let shared = Arc::clone(&report);
+        let (id, begun, is_new) = self.write(0, move |tx| insert(tx.db, &shared, now)).await?;
+        let mut done = begun;
+        loop {
+            let (shared, from) = (Arc::clone(&report), done);
+            done = self.write(0, move |tx| insert_rows(tx.db, id, &shared.rows, from)).await?;
+            if done >= report.rows.len() {
+                break;
             }
-            Ok(is_new)
+        }
+        self.write(0, move |tx| {
+            make_room(tx.db)?;
+            read(tx, blob)
         })
-        .await
+        .await?;
+        Ok(is_new)
     }
 
     /// Reports with ids above `after`, at most `limit`, in the order they were read; without their rows.
@@ -86,7 +99,8 @@ pub(super) fn unread(tx: &mut WriteTx<'_>, blob: BlobId) -> Result<()> {
     Ok(())
 }
 
-fn insert(db: &Connection, report: &AggregateReport, now: Timestamp) -> Result<bool> {
+/// Writes a report without its rows; its id, how many of its rows are there, and whether it was not.
+fn insert(db: &Connection, report: &AggregateReport, now: Timestamp) -> Result<(i64, usize, bool)> {
     let published = &report.published;
     let count = |rows: &mut dyn Iterator<Item = &Row>| -> i64 {
         i64::try_from(rows.fold(0u64, |sum, row| sum.saturating_add(row.count))).unwrap_or(i64::MAX)
@@ -119,25 +133,48 @@ fn insert(db: &Connection, report: &AggregateReport, now: Timestamp) -> Result<b
         i64::try_from(report.rows.len()).unwrap_or(i64::MAX),
         count(&mut report.rows.iter().filter(|row| !row.dkim_aligned && !row.spf_aligned)),
     ])? > 0;
-    if !is_new {
-        return Ok(false);
+    if is_new {
+        return Ok((db.last_insert_rowid(), 0, true));
     }
-    let id = db.last_insert_rowid();
+    let mut find = db.prepare_cached(
+        "SELECT id, row_count, (SELECT count(*) FROM dmarc_record WHERE report = id) FROM dmarc_report
+           WHERE domain = ?1 AND organization = ?2 AND report_id = ?3",
+    )?;
+    let key = params![published.domain, report.organization, report.report_id];
+    let (id, rows, begun): (i64, i64, i64) = find.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    // Another of the same name and length is the same; else the first stands as it is.
+    let is_same = usize::try_from(rows) == Ok(report.rows.len());
+    let begun = usize::try_from(begun).unwrap_or(usize::MAX);
+    Ok((id, if is_same { begun } else { report.rows.len() }, false))
+}
+
+/// Writes rows from a place on, as many as one commit may have; how many are there then.
+fn insert_rows(db: &Connection, id: i64, rows: &[Row], from: usize) -> Result<usize> {
     let mut write = db.prepare_cached(
         "INSERT INTO dmarc_record(report, place, source, disposition, aligned, header_from, envelope_from, envelope_to,
            reasons, dkim, spf, messages) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
-    for (place, row) in (1i64..).zip(&report.rows) {
-        let key = [Value::from(id), Value::from(place)];
+    let mut done = from;
+    for row in rows.iter().skip(from).take(DMARC_ROWS_PER_COMMIT) {
+        done += 1;
+        let key = [Value::from(id), Value::from(i64::try_from(done).unwrap_or(i64::MAX))];
         let messages = i64::try_from(row.count).unwrap_or(i64::MAX);
         write.execute(params_from_iter(key.into_iter().chain(values(row, messages))))?;
     }
-    Ok(true)
+    Ok(done)
+}
+
+/// Notes that a mail was read.
+fn read(tx: &WriteTx<'_>, blob: BlobId) -> Result<()> {
+    tx.db.prepare_cached("DELETE FROM dmarc_unread WHERE blob = ?1")?.execute([blob.0])?;
+    Ok(())
 }
 
 /// Removes the oldest reports until what is left is within its limits; the newest stays.
 fn make_room(db: &Connection) -> Result<()> {
-    let mut total = db.prepare_cached("SELECT count(*), sum(row_count), min(id), max(id) FROM dmarc_report")?;
+    let mut total = db.prepare_cached(
+        "SELECT count(*), coalesce(sum(row_count), 0), coalesce(min(id), 0), coalesce(max(id), 0) FROM dmarc_report",
+    )?;
     loop {
         let (reports, rows, oldest, newest): (i64, i64, i64, i64) =
             total.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;

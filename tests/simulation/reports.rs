@@ -10,6 +10,7 @@ use mailcore::base::settings::{Ends, PasswordCost};
 use mailcore::base::world::Record;
 use mailcore::base::{Address, Envelope, Recipient, Service, Settings};
 use mailcore::smtp::server::Client;
+use smol::future::FutureExt;
 
 use crate::disk::lock;
 use crate::image::Loss;
@@ -22,7 +23,7 @@ const DAYS: u64 = 5;
 /// Forged mails, on the average some hours apart.
 const MAILS: u64 = 40;
 /// Times each office's power fails.
-const CUTS: u64 = 4;
+const CUTS: u64 = 8;
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What a run came to.
@@ -78,12 +79,20 @@ async fn forge(office: Office, mut rng: Rng, refused: Arc<Mutex<u64>>) {
 
 async fn fail(office: Office, mut rng: Rng, cuts: Arc<Mutex<u64>>) {
     for _ in 0..CUTS {
+        // In the middle of what the disk is asked to do, mostly: writing what was seen, queueing or reading a report.
         office.sleep(Duration::from_secs(rng.below(DAYS * 86_400 / CUTS))).await;
+        let died = office.host.disk.die_at(rng.between(1, 30));
+        let patience = office.sleep(DAY);
+        let dies = async {
+            let _ = died.recv().await;
+        };
+        patience.or(dies).await;
         office.cut(Loss::ALL[rng.index(Loss::ALL.len())]);
         *lock(&cuts) += 1;
         office.sleep(Duration::from_secs(rng.below(1800))).await;
         office.boot().await.expect("boots again");
     }
+    office.host.disk.forgive();
 }
 
 fn run(seed: u64, cuts_wanted: bool) -> Outcome {

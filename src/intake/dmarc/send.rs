@@ -1,4 +1,4 @@
-//! Reports of ours: one for each day and domain, mailed as any other mail is (RFC 7489 §7.2.1, RFC 9990 §3.5).
+//! Reports of ours: one for each day and domain, mailed as any other mail is (RFC 7489 §7.2.1, RFC 9990).
 
 use smol::channel::Receiver;
 
@@ -51,8 +51,11 @@ impl Intake {
         let Some((recipients, letter)) = self.letter(observed, wanted) else {
             return self.store.dmarc_unreported(day, domain).await;
         };
+        let reverse_path = self.settings.dmarc.report_from.clone();
+        let smtputf8 = recipients.iter().chain(&reverse_path).any(Address::needs_smtputf8);
         let envelope = Envelope {
-            reverse_path: self.settings.dmarc.report_from.clone(),
+            smtputf8,
+            reverse_path,
             // A report that does not arrive is not worth another mail.
             recipients: recipients.into_iter().map(silent).collect(),
             ..Envelope::default()

@@ -1,5 +1,5 @@
 //! Who may be sent reports on a domain: its own organization, and others that say they want them (RFC 7489 §7.1,
-//! RFC 9990 §4). Else anybody could have everybody's reports sent to a third.
+//! RFC 9990). Else anybody could have everybody's reports sent to a third.
 
 use super::evaluate::{Trouble, organization};
 use super::{DmarcRecord, ReportAddress, record};

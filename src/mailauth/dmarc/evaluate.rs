@@ -76,7 +76,7 @@ struct Scales<'a> {
     resolver: &'a dyn Resolver,
     from: &'a str,
     organization: &'a str,
-    /// What could have aligned, had DNS not failed (RFC 9989 §5.3.2: there is no failing then). Only of domains that
+    /// What could have aligned, had DNS not failed (RFC 9989: there is no failing then). Only of domains that
     /// belong to the one in From: else a signature nobody can look up would save any forgery.
     trouble: Option<String>,
     /// Why nothing aligned.

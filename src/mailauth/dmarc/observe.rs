@@ -1,4 +1,4 @@
-//! What of a verdict goes into an aggregate report (RFC 7489 §7.2, RFC 9990 §3.1).
+//! What of a verdict goes into an aggregate report (RFC 7489 §7.2, RFC 9990).
 
 use super::{DmarcResult, DmarcVerdict, Policy};
 use crate::base::Timestamp;

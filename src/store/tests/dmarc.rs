@@ -1,7 +1,9 @@
 //! Observations for aggregate reports: counted in memory, written together, reported once.
 
 use super::*;
-use crate::base::limits::{DMARC_OBSERVED_WAITING, DMARC_OBSERVED_WAITING_MAX, DMARC_REPORT_ROWS_MAX};
+use crate::base::limits::{
+    DMARC_OBSERVED_WAITING, DMARC_OBSERVED_WAITING_MAX, DMARC_REPORT_ROWS_MAX, DMARC_ROWS_PER_COMMIT,
+};
 use crate::feedback::{AggregateReport, Checked, Disposition, Period, PublishedPolicy, Reason, ReasonKind, Row};
 
 fn seen(day: i64, domain: &str, source: u32) -> Observation {
@@ -115,6 +117,26 @@ fn reports_that_came_are_read_once_and_kept_a_while() {
         let listed = store.dmarc_reports(0, 10).await.unwrap();
         assert_eq!(listed.iter().map(|info| info.report.report_id.as_str()).collect::<Vec<_>>(), ["2"]);
         assert!(store.dmarc_records(first.id, 0, 10).await.unwrap().is_empty());
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_long_report_that_was_cut_short_is_completed() {
+    run(|place| async move {
+        let (store, ..) = with_bob(&place).await;
+        let rows: Vec<Row> = (0..DMARC_ROWS_PER_COMMIT as u32 + 5).map(|source| seen(0, "", source).row).collect();
+        let report = AggregateReport { report_id: "long".to_owned(), rows, ..AggregateReport::default() };
+        let read = |report: &AggregateReport| store.dmarc_read(BlobId(1), Some(report.clone()), Timestamp(1));
+        assert!(read(&report).await.unwrap());
+        let count = || async { store.dmarc_records(1, 0, 10_000).await.unwrap().len() };
+        assert_eq!(count().await, report.rows.len());
+        place.sqlite().execute_batch("DELETE FROM dmarc_record WHERE place > 2000").unwrap();
+        let other = AggregateReport { rows: report.rows[..7].to_vec(), ..report.clone() };
+        assert!(!read(&other).await.unwrap());
+        assert_eq!(count().await, 2_000, "another report of the same name adds nothing");
+        assert!(!read(&report).await.unwrap());
+        assert_eq!(count().await, report.rows.len());
         store.close().await.unwrap();
     });
 }
