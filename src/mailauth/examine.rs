@@ -248,6 +248,8 @@ pub(super) fn from_domains(front: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind};
 
     #[test]
     fn domains_of_the_authors() {
@@ -263,5 +265,61 @@ mod tests {
         ] {
             assert_eq!(from_domains(header.as_bytes()).join(" "), wanted, "{header:?}");
         }
+    }
+
+    /// Answers TXT of two names, and counts what it is asked.
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    struct Keys(Vec<(&'static str, String)>, std::sync::atomic::AtomicUsize);
+
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    impl Resolver for Keys {
+        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let found = self.0.iter().find(|(known, _)| *known == name && kind == RecordKind::Txt);
+            let records = found.map(|(_, txt)| vec![Record::Txt(txt.clone().into_bytes())]).ok_or(NoRecords::NxDomain);
+            Box::pin(std::future::ready(Answer { records, ttl: std::time::Duration::ZERO, secure: false }))
+        }
+    }
+
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    #[test]
+    fn one_pass_for_all_signatures() {
+        use crate::mailauth::arc::Sealer;
+        use crate::mailauth::dkim::{Algorithm, Signer, SigningKey, dns_record, generate};
+        use crate::mailauth::results::{ArcResult, AuthenticationResults, DkimResult};
+        let key = SigningKey::parse(&generate(Algorithm::Ed25519Sha256).unwrap()).unwrap();
+        let (now, body) = (Timestamp(1_000_000), b"body\r\n");
+        let mut header = b"From: a@example.org\r\n".to_vec();
+        let signer = Signer::new("example.org", "s", key.clone());
+        let mut signing = signer.begin();
+        signing.push(body);
+        header.splice(..0, signing.finish(&header, now).unwrap());
+        let sealer = Sealer::new("list.example", "s", key.clone());
+        let mut sealing = sealer.begin();
+        sealing.push(body);
+        let results = AuthenticationResults { authserv_id: "list.example".to_owned(), results: Vec::new() };
+        header.splice(..0, sealing.finish(&header, ArcResult::None, &results, now).unwrap().unwrap());
+
+        let origin = Origin {
+            ip: "192.0.2.1".parse().unwrap(),
+            helo: "mail.list.example".to_owned(),
+            reverse_path: None,
+            receiver: String::new(),
+        };
+        let record = dns_record(&key).unwrap();
+        let names = ["s._domainkey.example.org", "s._domainkey.list.example"];
+        let zone = Keys(names.map(|name| (name, record.clone())).to_vec(), Default::default());
+        let mut examination = Examination::begin(&header, Checks::default());
+        assert!(examination.wants_body());
+        examination.push(body);
+        let verdicts = smol::block_on(examination.finish(&zone, &origin, now));
+        assert_eq!((verdicts.dkim[0].result, verdicts.arc.result), (DkimResult::Pass, ArcResult::Pass), "{verdicts}");
+        assert_eq!(Signed::read(&header, Checks::default()).bodies.finish().len(), 1);
+
+        let zone = Keys(Vec::new(), Default::default());
+        let nothing = Examination::begin(&header, Checks::NONE);
+        assert!(!nothing.wants_body());
+        let verdicts = smol::block_on(nothing.finish(&zone, &origin, now));
+        assert_eq!((verdicts.explain(), zone.1.into_inner()), (String::new(), 0));
     }
 }

@@ -104,4 +104,19 @@ mod tests {
         let many = |count: usize| (0..count).map(|n| format!("t{n}=x;")).collect::<String>();
         assert!(Tags::parse(&many(TAGS_MAX)).is_some() && Tags::parse(&many(TAGS_MAX + 1)).is_none());
     }
+
+    #[test]
+    fn names() {
+        for (name, wanted) in [
+            ("Example.org", Some("Example.org")),
+            ("s1_2048._domainkey", Some("s1_2048._domainkey")),
+            ("b\u{fc}cher.example", Some("xn--bcher-kva.example")),
+            ("a..b", None),
+            ("a b", None),
+            ("", None),
+        ] {
+            assert_eq!(a_labels(name).as_deref(), wanted, "{name:?}");
+        }
+        assert_eq!(a_labels(&"\u{fc}".repeat(100_000)), None);
+    }
 }
