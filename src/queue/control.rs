@@ -1,33 +1,7 @@
-//! What the host may do to queued messages.
+//! Waiting for what becomes of a queued message. What a host may do to one is `Store::queue_control`.
 
-use crate::base::{Error, ErrorKind, QueueId, Result, Timestamp};
-use crate::store::{QueueAction, Store};
-
-/// Makes a message (`None`: every message) due now. Gives how many were touched; `NotFound` for an id that is not
-/// queued.
-pub async fn retry(store: &Store, id: Option<QueueId>, now: Timestamp) -> Result<u64> {
-    store.queue_control(id, QueueAction::Retry, now).await
-}
-
-/// Keeps back until released; an attempt under way goes on.
-pub async fn hold(store: &Store, id: Option<QueueId>, now: Timestamp) -> Result<u64> {
-    store.queue_control(id, QueueAction::Hold, now).await
-}
-
-/// Ends a hold.
-pub async fn release(store: &Store, id: Option<QueueId>, now: Timestamp) -> Result<u64> {
-    store.queue_control(id, QueueAction::Release, now).await
-}
-
-/// Gives up now, with a report to the sender.
-pub async fn bounce(store: &Store, id: Option<QueueId>, now: Timestamp) -> Result<u64> {
-    store.queue_control(id, QueueAction::Bounce, now).await
-}
-
-/// Removes without a word.
-pub async fn remove(store: &Store, id: Option<QueueId>, now: Timestamp) -> Result<u64> {
-    store.queue_control(id, QueueAction::Drop, now).await
-}
+use crate::base::{Error, ErrorKind, QueueId, Result};
+use crate::store::Store;
 
 /// Waits until every recipient of a message is delivered or given up; what came of them is in `Store::attempts`.
 /// `NotFound` for an id that never was, or whose attempts are forgotten. The caller sets the deadline.
