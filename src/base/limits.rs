@@ -198,8 +198,6 @@ pub const QUEUE_BATCH_ITEMS: usize = 200;
 pub const QUEUE_SLEEP_SECONDS_MAX: u64 = 600;
 /// Shortest pause between attempts, whatever the settings say.
 pub const RETRY_SECONDS_MIN: u64 = 1;
-/// Steps in following a queued recipient's aliases.
-pub const ALIAS_STEPS_MAX: usize = 100;
 /// Tries to write down the end of an attempt while the store fails.
 pub const SETTLE_TRIES_MAX: u32 = 10;
 /// Longest pause between them.

@@ -1,6 +1,7 @@
 //! Floor 4: one attempt to deliver: where to, over which connection, with what outcome. Decides no retry time.
 
 pub mod attempt;
+pub mod directory;
 pub mod local;
 pub mod outcome;
 pub mod pool;

@@ -19,8 +19,8 @@ use super::{Engine, Phase};
 use crate::base::event::{Event, EventSink};
 use crate::base::world::{BoxFuture, Clock, World};
 use crate::base::{Error, ErrorKind, Result, Settings};
+use crate::delivery::directory::{is_local, resolve};
 use crate::intake::hook::{Decision, Host, Point, Question, Refusal};
-use crate::intake::policy;
 use crate::store::Store;
 
 /// A function of the host's. It may block for as long as the peer waits; an error counts as no answer.
@@ -171,8 +171,7 @@ impl Questions {
         question.check(decision)?;
         if let Decision::Redirect(address) = decision {
             let directory = self.store.directory();
-            if policy::is_local(&*directory, &self.settings, address)
-                && policy::resolve(&*directory, &self.settings, address).is_err()
+            if is_local(&*directory, &self.settings, address) && resolve(&*directory, &self.settings, address).is_err()
             {
                 return Err(Error::new(ErrorKind::NotFound, format!("no such user: {address}")));
             }

@@ -9,12 +9,13 @@ use std::collections::BTreeSet;
 
 use super::disposition::Disposition;
 use super::examine::unreadable;
-use super::policy::{self, nowhere, unknown_user};
+use super::policy::{nowhere, unknown_user};
 use super::submit::Plan;
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
 use crate::base::limits::RECEIVED_FIELDS_MAX;
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
+use crate::delivery::directory::resolve;
 use crate::message::header::fields;
 use crate::smtp::server::Client;
 use crate::store::Accepted;
@@ -94,7 +95,7 @@ impl Intake {
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
         let mut replies = Vec::with_capacity(envelope.recipients.len());
         for recipient in &envelope.recipients {
-            let found = policy::resolve(&*directory, &self.settings, &recipient.address);
+            let found = resolve(&*directory, &self.settings, &recipient.address);
             replies.push(found.as_ref().map_or_else(|why| nowhere(*why), |_| Reply::plain(250, "")));
             if found.is_ok() {
                 known.recipients.push(recipient.clone());

@@ -3,9 +3,10 @@
 
 use super::examine::unreadable;
 use super::submit::Plan;
-use super::{Intake, front, policy};
+use super::{Intake, front};
 use crate::base::envelope::{Notify, Returns};
 use crate::base::{Content, Enhanced, Envelope, Recipient, Result, Timestamp};
+use crate::delivery::directory::{is_local, resolve};
 use crate::dsn::{Action, Letter, Original, RecipientReport, Report, Typed, compose};
 use crate::message::header::header_len;
 use crate::store::Acceptance;
@@ -44,11 +45,11 @@ impl Intake {
         content.prefix = self.signatures(&content, now).await.unwrap_or_default();
         let directory = self.store.directory();
         let mut acceptance = Acceptance::default();
-        if !policy::is_local(&*directory, &self.settings, sender) {
+        if !is_local(&*directory, &self.settings, sender) {
             acceptance.items.push(self.new_item(letter, content, None, now));
             return Ok(Some(acceptance));
         }
-        let Ok(found) = policy::resolve(&*directory, &self.settings, sender) else { return Ok(None) };
+        let Ok(found) = resolve(&*directory, &self.settings, sender) else { return Ok(None) };
         if found.accounts.is_empty() {
             return Ok(None);
         }

@@ -2,8 +2,8 @@
 //! only write in its own name, so that what is signed is the author's.
 
 use super::Intake;
-use super::policy::may_send_as;
 use crate::base::{Account, Address, Content, Reply, Result, Timestamp};
+use crate::delivery::directory::may_send_as;
 use crate::message::address_list::mailboxes;
 use crate::message::header::fields;
 

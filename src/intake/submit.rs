@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::examine::unreadable;
 use super::hook::Policy;
-use super::policy::{self, Nowhere};
+use super::policy;
 use super::receive::{directory_changed, judge, taken};
 use super::sign::not_own;
 use super::trace::{self, Passage};
@@ -17,6 +17,7 @@ use super::{Intake, front, reply_of};
 use crate::base::{
     Account, AccountId, Address, Content, Envelope, Error, ErrorKind, QueueId, Recipient, Reply, Result, Timestamp,
 };
+use crate::delivery::directory::{Nowhere, is_local, may_send_as, resolve};
 use crate::message::header::fields;
 use crate::smtp::server::Client;
 use crate::store::{Acceptance, Accepted, Filed, NewItem, Notes};
@@ -90,7 +91,7 @@ impl Intake {
             return refused(ErrorKind::Limit, reply, format!("more than {octets_max} octets"));
         }
         if let (Some(account), Some(address)) = (account, &envelope.reverse_path)
-            && !policy::may_send_as(&*self.store.directory(), &self.settings, account, address)
+            && !may_send_as(&*self.store.directory(), &self.settings, account, address)
         {
             let text = format!("{} may not send as {address}", account.address);
             return refused(ErrorKind::Policy, policy::not_yours(), text);
@@ -178,11 +179,11 @@ impl Intake {
         let directory = self.store.directory();
         let mut plan = Plan::default();
         for recipient in &envelope.recipients {
-            if !policy::is_local(&*directory, &self.settings, &recipient.address) {
+            if !is_local(&*directory, &self.settings, &recipient.address) {
                 plan.send(recipient.clone());
                 continue;
             }
-            let found = policy::resolve(&*directory, &self.settings, &recipient.address)
+            let found = resolve(&*directory, &self.settings, &recipient.address)
                 .map_err(|why| (recipient.address.clone(), why))?;
             plan.notes.unread_report |= self.reads_reports_of(&recipient.address);
             if recipient.notify.success && found.remote.is_empty() {

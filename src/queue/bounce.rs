@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::local::{self, Whereabouts};
 use super::{Context, schedule};
 use crate::base::envelope::Notify;
 use crate::base::event::Outcome;
 use crate::base::limits::{BOUNCE_RETURNS_OCTETS_MAX, CHUNK_OCTETS_MAX};
 use crate::base::{Address, BlobId, Content, Enhanced, Envelope, ErrorKind, QueueId, Recipient, Result, Timestamp};
-use crate::delivery::local::arrival;
+use crate::delivery::directory::resolve;
+use crate::delivery::local::{arrival, filings};
 use crate::dsn::{Action, Letter, Original, RecipientReport, Report, Typed, compose};
 use crate::store::{Acceptance, Arrival, AttemptResult, Item, ItemRecipient, NewItem, RecipientState};
 
@@ -83,11 +83,11 @@ pub(super) async fn report(
     let Some(to) = item.envelope.reverse_path.clone().filter(|_| !recipients.is_empty()) else { return Ok(None) };
     let (world, settings) = (&context.world, &context.settings);
     let directory = context.store.directory();
-    let (inboxes, away) = match local::find(&directory, settings, &to) {
-        Whereabouts::Known { .. } if by_queue => (Vec::new(), vec![to.clone()]),
-        Whereabouts::Known { inboxes, away } => (inboxes, away),
-        // The sender's account is gone: there is nobody to tell.
-        Whereabouts::Nobody => return Ok(None),
+    let (inboxes, away) = match resolve(&*directory, settings, &to) {
+        Ok(_) if by_queue => (Vec::new(), vec![to.clone()]),
+        Ok(found) => (found.accounts.iter().map(|account| account.inbox).collect::<Vec<_>>(), found.remote),
+        // The sender's account is gone, or its aliases lead nowhere: there is nobody to tell.
+        Err(_) => return Ok(None),
     };
     let now = world.clock.wall();
     let beginning = surely_beginning(context, item).await;
@@ -112,7 +112,7 @@ pub(super) async fn report(
     if !inboxes.is_empty() {
         let prefix = [b"Return-Path: <>\r\n", content.prefix.as_slice()].concat();
         let filed = Content { prefix, ..content.clone() };
-        bounce.arrival = Some(arrival(filed, local::filings(&inboxes, now), now)?);
+        bounce.arrival = Some(arrival(filed, filings(&inboxes, now), now)?);
     }
     if !away.is_empty() {
         let recipient = |address| Recipient { notify: Notify::NEVER, ..Recipient::new(address) };

@@ -5,7 +5,6 @@
 
 mod bounce;
 pub mod control;
-mod local;
 mod parcel;
 pub mod runner;
 pub mod schedule;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::local::{self, Whereabouts};
 use super::settle::{self, Decided};
 use super::{Context, bounce, schedule};
 use crate::base::content::Spool;
@@ -10,7 +9,8 @@ use crate::base::event::Outcome as Kind;
 use crate::base::limits::CHUNK_OCTETS_MAX;
 use crate::base::world::BoxFuture;
 use crate::base::{BlobId, Content, Enhanced, Error, ErrorKind, MailboxId, QueueId, Recipient, Result, Timestamp};
-use crate::delivery::local::arrival;
+use crate::delivery::directory::{Destinations, Nowhere, resolve};
+use crate::delivery::local::{arrival, filings};
 use crate::delivery::{BodySource, Destination, Outcome, Outlet, Verdict, Work, attempt};
 use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient, Store};
 
@@ -180,12 +180,14 @@ impl Parcel {
         let mut onward: Vec<Recipient> = Vec::new();
         let mut outcomes = Vec::new();
         for to in &self.recipients {
-            outcomes.push(match local::find(&directory, &context.settings, &to.recipient.address) {
-                Whereabouts::Nobody => Outcome::unreached(Verdict::Failed, Enhanced::new(5, 1, 1), "no such user here"),
-                Whereabouts::Known { inboxes: known, away } => {
+            let refused = |status, text: &str| Outcome::unreached(Verdict::Failed, status, text);
+            outcomes.push(match resolve(&*directory, &context.settings, &to.recipient.address) {
+                Err(Nowhere::Unknown) => refused(Enhanced::new(5, 1, 1), "no such user here"),
+                Err(Nowhere::TooMany) => refused(Enhanced::new(5, 4, 6), "aliases lead in a circle"),
+                Ok(Destinations { accounts, remote: away }) => {
                     // Whoever takes it further reports further.
-                    let dsn = known.is_empty();
-                    inboxes.extend(known);
+                    let dsn = accounts.is_empty();
+                    inboxes.extend(accounts.iter().map(|account| account.inbox));
                     // The sender's wish for reports goes along; the address it was sent to stays known.
                     let original = to.recipient.original.clone();
                     let original = original.or(Some(format!("rfc822;{}", to.recipient.address)));
@@ -225,7 +227,7 @@ impl Parcel {
             let from = self.item.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
             let prefix = format!("Return-Path: <{from}>\r\n").into_bytes();
             let filed = Content { prefix, body: content.body.clone() };
-            acceptance.arrivals.push(arrival(filed, local::filings(inboxes, now), now)?);
+            acceptance.arrivals.push(arrival(filed, filings(inboxes, now), now)?);
         }
         if !onward.is_empty() {
             let envelope = crate::base::Envelope { recipients: onward, ..self.item.envelope.clone() };

@@ -5,8 +5,9 @@ use smol::channel::Receiver;
 use crate::base::envelope::Notify;
 use crate::base::limits::{DMARC_REPORT_TRY_DAYS, DMARC_REPORTED_DAYS};
 use crate::base::{Address, Content, Envelope, Error, ErrorKind, Recipient, Result};
+use crate::delivery::directory::{is_local, resolve};
 use crate::feedback::{AggregateReport, Disposition, Letter, Period, PublishedPolicy};
-use crate::intake::{Intake, policy};
+use crate::intake::Intake;
 use crate::mailauth::dmarc::{DmarcRecord, Policy, ReportAddress, destinations};
 use crate::store::{Notes, Observed};
 
@@ -82,8 +83,8 @@ impl Intake {
         // An address here that nobody has would keep the others from theirs.
         let directory = self.store.directory();
         wanted.retain(|to| {
-            !policy::is_local(&*directory, &self.settings, &to.address)
-                || policy::resolve(&*directory, &self.settings, &to.address).is_ok()
+            !is_local(&*directory, &self.settings, &to.address)
+                || resolve(&*directory, &self.settings, &to.address).is_ok()
         });
         Ok(wanted)
     }
