@@ -22,10 +22,11 @@ impl Store {
         .await
     }
 
-    /// Notes that a mail was read, and keeps the report that was in it, if any. False where there is nothing to keep, or
-    /// it is there already: the same reporter, domain and report id. A long report takes several commits, so that mail
-    /// on its way in need not wait for all of it; one cut short is completed when its mail is read again. The oldest
-    /// reports go where there are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than `DMARC_ROWS_KEPT_MAX`.
+    /// Notes that a mail was read, and keeps the report that was in it, if any. False where there is nothing to keep,
+    /// or it is there already: the same reporter, domain and report id. A long report takes several commits, so that
+    /// mail on its way in need not wait for all of it; one cut short is completed when its mail is read again. The
+    /// oldest reports go where there are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than
+    /// `DMARC_ROWS_KEPT_MAX`.
     pub async fn dmarc_read(&self, blob: BlobId, report: Option<AggregateReport>, now: Timestamp) -> Result<bool> {
         let Some(report) = report.map(Arc::new) else {
             self.write(0, move |tx| read(tx, blob)).await?;

@@ -30,7 +30,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Outcome {
     trace: (u64, u64),
-    refused: u64,
+    judged: u64,
     reported: u64,
     reports: usize,
     letters: usize,
@@ -52,8 +52,8 @@ fn names(sim: &Sim) {
     sim.zone.add("mail.victim.example", Record::A([10, 0, 0, 2].into()));
 }
 
-/// A forger; how often he is told to go away for good.
-async fn forge(office: Office, mut rng: Rng, refused: Arc<Mutex<u64>>) {
+/// A forger; how often he gets a last word. The office's host takes some of it, and puts some off.
+async fn forge(office: Office, mut rng: Rng, judged: Arc<Mutex<u64>>) {
     let end = |last, port| SocketAddr::new(IpAddr::from([10, 0, 0, last]), port);
     for _ in 0..MAILS {
         office.sleep(Duration::from_secs(rng.between(1, 2 * DAYS * 86_400 / MAILS))).await;
@@ -73,7 +73,7 @@ async fn forge(office: Office, mut rng: Rng, refused: Arc<Mutex<u64>>) {
         };
         let text = "From: ceo@victim.example\r\n\r\npay\r\n".to_owned();
         let reply = office.receive(client, envelope, text).await;
-        *lock(&refused) += u64::from(reply.is_some_and(|reply| reply.code == 550));
+        *lock(&judged) += u64::from(reply.is_some_and(|reply| [250, 550].contains(&reply.code)));
     }
 }
 
@@ -110,8 +110,8 @@ fn run(seed: u64, cuts_wanted: bool) -> Outcome {
         for office in &offices {
             office.boot().await.expect("boots");
         }
-        let (refused, cuts) = (Arc::<Mutex<u64>>::default(), Arc::<Mutex<u64>>::default());
-        let mut tasks = vec![sim.bystander(forge(offices[0].clone(), Rng::new(seed, "forger"), refused.clone()))];
+        let (judged, cuts) = (Arc::<Mutex<u64>>::default(), Arc::<Mutex<u64>>::default());
+        let mut tasks = vec![sim.bystander(forge(offices[0].clone(), Rng::new(seed, "forger"), judged.clone()))];
         for office in offices.iter().filter(|_| cuts_wanted) {
             let rng = Rng::new(seed, &format!("power {}", office.domain));
             tasks.push(sim.bystander(fail(office.clone(), rng, cuts.clone())));
@@ -121,8 +121,8 @@ fn run(seed: u64, cuts_wanted: bool) -> Outcome {
         }
         // The last day ends, and what was on the way arrives.
         offices[0].sleep(2 * DAY).await;
-        let (refused, cuts) = (*lock(&refused), *lock(&cuts));
-        let outcome = account_for(&offices, refused, cuts).await;
+        let (judged, cuts) = (*lock(&judged), *lock(&cuts));
+        let outcome = account_for(&offices, judged, cuts).await;
         for office in &offices {
             office.close().await.expect("closes");
         }
@@ -133,7 +133,7 @@ fn run(seed: u64, cuts_wanted: bool) -> Outcome {
     outcome
 }
 
-async fn account_for(offices: &[Office; 2], refused: u64, cuts: u64) -> Outcome {
+async fn account_for(offices: &[Office; 2], judged: u64, cuts: u64) -> Outcome {
     let [ours, theirs] = offices;
     assert_eq!(ours.queued().await.expect("queue"), 0, "reports are still queued");
     let ours = ours.store().expect("open");
@@ -145,7 +145,7 @@ async fn account_for(offices: &[Office; 2], refused: u64, cuts: u64) -> Outcome 
     let account = theirs.directory().account("dmarc@victim.example").expect("the account");
     let letters = theirs.snapshot(account.inbox).await.expect("inbox").uids.len();
     let reported = reports.iter().map(|info| info.messages).sum();
-    Outcome { refused, reported, reports: reports.len(), letters, cuts, ..Outcome::default() }
+    Outcome { judged, reported, reports: reports.len(), letters, cuts, ..Outcome::default() }
 }
 
 #[test]
@@ -154,14 +154,14 @@ fn each_day_is_reported_once() {
     let first = crate::seed(1);
     for seed in first..first + crate::seeds(4).min(50) {
         let calm = run(seed, false);
-        assert_eq!((calm.reported, calm.letters), (calm.refused, calm.reports), "SIM_SEED={seed}: {calm:?}");
-        assert!(calm.refused == MAILS && calm.reports > 3, "SIM_SEED={seed}: {calm:?}");
+        assert_eq!((calm.reported, calm.letters), (calm.judged, calm.reports), "SIM_SEED={seed}: {calm:?}");
+        assert!(calm.judged > MAILS / 2 && calm.reports > 3, "SIM_SEED={seed}: {calm:?}");
         let (rough, again) = (run(seed, true), run(seed, true));
         assert_eq!(rough, again, "SIM_SEED={seed}: two histories");
-        // A cut costs what was seen in the minute before it.
-        assert!(rough.reported <= rough.refused + rough.cuts, "SIM_SEED={seed}: {rough:?}");
-        assert!(rough.reported + rough.cuts >= rough.refused, "SIM_SEED={seed}: {rough:?}");
-        assert!(rough.letters >= rough.reports && rough.refused > 0, "SIM_SEED={seed}: {rough:?}");
+        // A cut costs what was seen in the minute before it, or a reply to what was seen.
+        assert!(rough.reported <= rough.judged + rough.cuts, "SIM_SEED={seed}: {rough:?}");
+        assert!(rough.reported + rough.cuts >= rough.judged, "SIM_SEED={seed}: {rough:?}");
+        assert!(rough.letters >= rough.reports && rough.judged > 0, "SIM_SEED={seed}: {rough:?}");
         crate::report(&format!("{calm:?} {rough:?}"));
     }
 }
