@@ -92,12 +92,20 @@ impl DnsUdpSocket for Udp {
     type Time = Timer;
 
     fn poll_recv_from(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
-        loop {
-            match self.0.get_ref().recv_from(out) {
+        let mut room = vec![0; out.len() + 1];
+        let (octets, peer) = loop {
+            match self.0.get_ref().recv_from(&mut room) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
-                received => return Poll::Ready(received),
+                received => break received?,
             }
+        };
+        room.truncate(octets);
+        if room.len() > out.len() {
+            room = as_truncated(&room);
         }
+        let octets = room.len().min(out.len());
+        out.iter_mut().zip(&room).for_each(|(to, from)| *to = *from);
+        Poll::Ready(Ok((octets, peer)))
     }
 
     fn poll_send_to(&self, cx: &mut Context<'_>, octets: &[u8], to: SocketAddr) -> Poll<io::Result<usize>> {
@@ -108,6 +116,23 @@ impl DnsUdpSocket for Udp {
             }
         }
     }
+}
+
+/// An answer that is longer than we said we take (RFC 6891 §6.2.3), of which the end is lost: its header and question,
+/// with the sign to ask again over TCP.
+fn as_truncated(answer: &[u8]) -> Vec<u8> {
+    let mut end = 12;
+    while let Some(label @ 1..=63) = answer.get(end) {
+        end += 1 + usize::from(*label);
+    }
+    // The root's label, type and class.
+    let mut short = answer.get(..end + 5).unwrap_or(answer).to_vec();
+    if let Some(flags) = short.get_mut(2) {
+        *flags |= 0x02;
+    }
+    // No answers, authorities or additional records.
+    short.iter_mut().take(12).skip(6).for_each(|octet| *octet = 0);
+    short
 }
 
 pub(super) struct Tcp(Async<TcpStream>);
@@ -133,5 +158,21 @@ impl AsyncWrite for Tcp {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_an_answer_that_is_too_long() {
+        let header = |flags: u8, answers: u8| [7, 9, flags, 0x80, 0, 1, 0, answers, 0, 1, 0, 1];
+        let question = b"\x01a\x04test\0\0\x10\0\x01";
+        let long = [&header(0x85, 1)[..], question, &[0xc0; 2000]].concat();
+        let short = [7, 9, 0x87, 0x80, 0, 1, 0, 0, 0, 0, 0, 0];
+        assert_eq!(as_truncated(&long), [&short[..], question].concat());
+        assert_eq!(as_truncated(&[0xff; 3]), [0xff; 3]);
+        assert_eq!(as_truncated(&[63; 40]).len(), 40);
     }
 }
