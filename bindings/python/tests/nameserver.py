@@ -17,7 +17,7 @@ class NameServer:
     Data: text for A, AAAA, PTR and CNAME, (preference, name) for MX, octets or a list of them for TXT.
     """
 
-    def __init__(self, zone, family=socket.AF_INET):
+    def __init__(self, zone, family=socket.AF_INET, udp_octets=UDP_OCTETS):
         self.zone = {name.lower().rstrip("."): entries for name, entries in zone.items()}
         self.asked = []
         host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
@@ -26,7 +26,7 @@ class NameServer:
         class Datagram(socketserver.BaseRequestHandler):
             def handle(self):
                 octets, sock = self.request
-                answer = server.answer(octets, UDP_OCTETS)
+                answer = server.answer(octets, udp_octets)
                 if answer:
                     sock.sendto(answer, self.client_address)
 

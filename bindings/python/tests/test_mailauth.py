@@ -169,7 +169,7 @@ class Commands(Case):
                     line = self.said("dkim-verify", *self.dns, message=signed).decode()
                     self.assertRegex(line, rf"^pass\td=example.org s={selector} b=\S{{8}}\n$")
         line = self.said("dkim-verify", *self.dns, message=signed.replace(b"d=", b"d =")).decode()
-        self.assertRegex(line, "^fail\td=.*: signature does not fit the header\n$")
+        self.assertRegex(line, r"^fail\td=example.org s=rsa b=\S{8}: .*signature.*\n$")
         self.assertEqual({over for name, _, over in self.server.asked if name.startswith("rsa.")}, {"udp"})
 
     def test_verify_says_none_and_every_signature(self):
@@ -189,10 +189,12 @@ class Commands(Case):
     def test_long_answers_come_over_tcp(self):
         # A key of 4 KiB in strings, of which the answer fits in no datagram.
         text = b"v=DKIM1; n=" + b"long " * 700 + b"; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
-        server = self.serve({"ed._domainkey.example.org": [("TXT", text)]})
         signed = mailcore.dkim_sign(MESSAGE, "example.org", "ed", SEED) + MESSAGE
-        self.assertEqual(self.said("dkim-verify", "--dns", server.at, message=signed)[:5], b"pass\t")
-        self.assertIn(("ed._domainkey.example.org", 16, "tcp"), server.asked)
+        # A server that says that it cuts, and one that sends more than it was told will be taken.
+        for udp_octets in (512, 65535):
+            server = self.serve({"ed._domainkey.example.org": [("TXT", text)]}, udp_octets=udp_octets)
+            self.assertEqual(self.said("dkim-verify", "--dns", server.at, message=signed)[:5], b"pass\t")
+            self.assertIn(("ed._domainkey.example.org", 16, "tcp"), server.asked)
 
     def test_arc(self):
         key = self.file("ed", SEED)
@@ -252,7 +254,8 @@ class Commands(Case):
         status, out, _ = self.program("dkim-verify", *self.dns, message=signed)
         self.assertEqual((status, out[:19]), (0, b"pass\td=example.org "))
         status, out, _ = self.program("dkim-verify", *self.dns, message=signed + b"more\r\n")
-        self.assertEqual((status, out[:5], out[-23:]), (0, b"fail\t", b": body hash is another\n"))
+        self.assertEqual((status, out[:5]), (0, b"fail\t"))
+        self.assertIn(b"body hash", out)
         self.assertEqual(self.program("spf", "192.0.2.1", "x", "y", "--dns", "nowhere")[:2], (2, b""))
         self.assertEqual(self.program("dmarc", "example.org", "fail", "", "none", "", *self.dns), (0, b"fail\tquarantine\n", b""))
 
