@@ -251,7 +251,8 @@ impl<'a> Check<'a> {
             return Ok(Vec::new());
         }
         match self.resolver.ask(name, kind).await.records {
-            Ok(records) => Ok(records),
+            // What was not asked for is no answer: `exists` takes any.
+            Ok(records) => Ok(records.into_iter().filter(|record| is_of(record, kind)).collect()),
             Err(NoRecords::NxDomain | NoRecords::NoData | NoRecords::BadName) => Ok(Vec::new()),
             Err(trouble) => Err(Stop { result: SpfResult::TempError, why: format!("{kind:?} of {name}: {trouble}") }),
         }
@@ -320,6 +321,13 @@ impl<'a> Check<'a> {
         let text = MacroString::parse(text, Use::Explanation)?;
         Some(self.fill(&text, domain).await)
     }
+}
+
+fn is_of(record: &Record, kind: RecordKind) -> bool {
+    matches!(
+        (record, kind),
+        (Record::A(_), RecordKind::A) | (Record::Aaaa(_), RecordKind::Aaaa) | (Record::Mx { .. }, RecordKind::Mx)
+    )
 }
 
 /// IPv4 addresses mapped into IPv6 are IPv4 (RFC 7208 §5).
