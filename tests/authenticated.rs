@@ -349,3 +349,70 @@ fn each_check_has_its_switch() {
         assert_eq!(spoof(settings), wanted, "{settings:?}");
     }
 }
+
+#[test]
+fn what_was_found_is_told_on_top_and_forgeries_are_gone() {
+    let post = Post::new("auth-results", &[]);
+    post.zone("_dmarc.example.org", "TXT", "v=DMARC1; p=reject");
+    post.zone("example.org", "TXT", "v=spf1 ip4:127.0.0.1 -all");
+    post.key("rsa", Algorithm::RsaSha256);
+    let forged = "Authentication-Results: MX.example.net; dkim=pass header.d=bank.example\r\n";
+    let other = "Authentication-Results: mx.far.example; spf=fail\r\n";
+    // In memory, and in a file.
+    for body in ["Hello.\r\n".to_owned(), "Hello, hello.\r\n".repeat(40_000)] {
+        let mail = format!("{forged}From: alice@example.org\r\n{other}{forged}Subject: x\r\n{forged}\r\n{body}");
+        assert_eq!(post.send(&mail).0, Outcome::Delivered);
+        let (_, mail) = post.filed();
+        let names: Vec<_> = mail.lines().take(3).map(|line| line.split(':').next().unwrap_or_default()).collect();
+        assert_eq!(names[..2], ["Return-Path", "Authentication-Results"], "{names:?}");
+        let found = field(&mail, "Authentication-Results").unwrap();
+        for wanted in [
+            "mx.example.net;",
+            "spf=pass smtp.mailfrom=alice@example.org",
+            "dkim=pass header.d=example.org header.s=rsa",
+            "dmarc=pass header.from=example.org",
+            "arc=none",
+            "iprev=permerror",
+        ] {
+            assert!(found.contains(wanted), "{wanted}: {found}");
+        }
+        assert_eq!(count(&mail, "Authentication-Results"), 2, "{}", &mail[..2000.min(mail.len())]);
+        assert!(!mail.contains("bank.example") && mail.contains(other));
+        assert!(mail.ends_with(&format!("Subject: x\r\n\r\n{body}")));
+    }
+}
+
+#[test]
+fn results_bear_the_name_that_was_set_or_are_not_written() {
+    for (settings, name) in
+        [(&[("auth.serv_id", "example.net")][..], Some("example.net")), (&[("auth.results", "0")], None)]
+    {
+        let post = Post::new("auth-serv-id", settings);
+        let forged = "Authentication-Results: example.net; dkim=pass\r\n";
+        assert!(post.from_outside("a@far.example", &format!("{forged}{MAIL}")).starts_with("250"));
+        let (_, mail) = post.filed();
+        let found = field(&mail, "Authentication-Results").unwrap();
+        assert_eq!(count(&mail, "Authentication-Results"), 1);
+        assert_eq!(found.contains("spf=none"), name.is_some(), "{found}");
+        assert!(found.starts_with("example.net;"), "{found}");
+    }
+}
+
+#[test]
+fn a_silent_resolver_costs_bounded_time_and_no_mail() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server = silent.local_addr().unwrap().to_string();
+    let settings = [("dns.host_only", "0"), ("dns.server", server.as_str()), ("auth.dns_seconds", "1")];
+    for (more, wanted) in [(None, "250"), (Some(("dmarc.defer_on_temperror", "1")), "451 4.7.24")] {
+        let settings: Vec<_> = settings.into_iter().chain(more).collect();
+        let post = Post::new("auth-silence", &settings);
+        let begin = std::time::Instant::now();
+        let reply = post.from_outside("a@far.example", MAIL);
+        assert!(reply.starts_with(wanted), "{reply}");
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+        if wanted == "250" {
+            let found = field(&post.filed().1, "Authentication-Results").unwrap();
+            assert!(found.contains("spf=temperror") && found.contains("dmarc=temperror"), "{found}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use crate::base::{Checking, Reply};
 use crate::feedback::{Reason, ReasonKind};
 use crate::mailauth::Verdicts;
 use crate::mailauth::dmarc::{DmarcResult, Policy};
-use crate::mailauth::results::{ArcVerdict, DkimResult};
+use crate::mailauth::results::{AuthenticationResults, DkimResult};
 use crate::mailauth::spf::SpfResult;
 
 /// What becomes of a message.
@@ -104,7 +104,7 @@ fn dispose(checking: &Checking, verdicts: &Verdicts, draw: u8) -> Disposition {
     }
     let policy = dmarc.policy_for(draw);
     if policy != Policy::None
-        && let Some(sealer) = voucher(checking, &verdicts.arc)
+        && let Some(sealer) = voucher(checking, verdicts)
     {
         return Disposition::Accept { sealer: Some(sealer.to_owned()) };
     }
@@ -131,34 +131,17 @@ fn refusal(verdicts: &Verdicts) -> Reply {
 
 /// The sealer that says that the message passed DMARC when it came to it. Only trusted ones are heard, and those before
 /// them as far as an unbroken row of trusted ones leads back from us (RFC 8617 §7.2).
-fn voucher<'a>(checking: &Checking, arc: &'a ArcVerdict) -> Option<&'a str> {
+fn voucher<'a>(checking: &Checking, verdicts: &'a Verdicts) -> Option<&'a str> {
     let is_trusted = |domain: &str| checking.arc_trusted.iter().any(|trusted| trusted.key() == domain);
-    let mut row = arc.sets.iter().take_while(|set| is_trusted(&set.domain));
-    row.find(|set| says_pass(&set.results)).map(|set| set.domain.as_str())
+    let mut row = verdicts.arc.sets.iter().take_while(|set| is_trusted(&set.domain));
+    row.find(|set| says_pass(&set.results, &verdicts.from_domain)).map(|set| set.domain.as_str())
 }
 
-/// Whether results (RFC 8601 §2.2) have `dmarc=pass`, outside quotes and comments.
-fn says_pass(results: &str) -> bool {
-    let (mut depth, mut quoted, mut escaped) = (0_u32, false, false);
-    let mut bare = String::with_capacity(results.len());
-    for c in results.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' if depth == 0 => quoted = !quoted,
-            _ if quoted => {}
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ if depth == 0 => bare.push(c.to_ascii_lowercase()),
-            _ => {}
-        }
-    }
-    let verdict = |result: &str| {
-        let (method, value) = result.split_once('=')?;
-        let value = value.split_ascii_whitespace().next()?;
-        Some(method.trim() == "dmarc" && value == "pass")
-    };
-    bare.split(';').any(|result| verdict(result).unwrap_or(false))
+/// Whether these results have `dmarc=pass` for this author.
+fn says_pass(results: &str, from_domain: &str) -> bool {
+    let Some(found) = AuthenticationResults::parse(results.as_bytes()) else { return false };
+    let mut dmarc = found.results.iter().filter(|result| result.method == "dmarc" && result.result == "pass");
+    dmarc.any(|result| result.property("header", "from").is_none_or(|from| from.eq_ignore_ascii_case(from_domain)))
 }
 
 /// A domain as it may stand in a reply: peers choose it.
@@ -256,6 +239,7 @@ mod tests {
             (&[("list.test", no), ("evil.test", yes)], "550"),
             (&[("list.test", "mx.test; spf=fail smtp.mailfrom=\"; dmarc=pass\"")], "550"),
             (&[("list.test", "mx.test; spf=fail (; dmarc=pass)")], "550"),
+            (&[("list.test", "mx.test; dmarc=pass header.from=other.test")], "550"),
             (&[], "550"),
         ] {
             let mut found = verdicts(SpfResult::Fail, None, DmarcResult::Fail, Policy::Reject);

@@ -10,6 +10,7 @@ use crate::base::limits::{CHECK_INLINE_OCTETS_MAX, CHECK_QUESTION_SECONDS, CHECK
 use crate::base::world::BoxFuture;
 use crate::base::{Body, Content, Envelope, Error, ErrorKind, Result, Service, Timestamp};
 use crate::dns::patient::PatientResolver;
+use crate::mailauth::results::{AuthenticationResults, foreign};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
 use crate::message::header::header_len;
 use crate::smtp::server::Client;
@@ -40,8 +41,13 @@ impl Intake {
         }
         let front = super::front(&content.body).map_err(unreadable)?;
         let header = header_len(&front).unwrap_or(front.len()).min(HEADER_OCTETS_MAX);
-        let checks =
-            Checks { spf: checking.spf, dkim: checking.dkim, dmarc: checking.dmarc, arc: checking.arc, ..Checks::NONE };
+        let checks = Checks {
+            spf: checking.spf,
+            dkim: checking.dkim,
+            dmarc: checking.dmarc,
+            arc: checking.arc,
+            iprev: checking.iprev,
+        };
         let examination = Examination::begin(front.get(..header).unwrap_or(&front), checks);
         let examination = if examination.wants_body() {
             self.with_body(examination, content.body.clone(), header as u64).await?
@@ -63,6 +69,27 @@ impl Intake {
         );
         let verdicts = examination.finish(&resolver, &origin, now).await;
         Ok(Some(Examined { origin, verdicts }))
+    }
+
+    /// Authentication-Results to put in front, and the content without what strangers wrote in our name (RFC 8601 §5):
+    /// what was left of its header up to there is its prefix then.
+    pub(super) fn with_results(&self, examined: &Examined, content: Content) -> std::io::Result<(Vec<u8>, Content)> {
+        if !self.settings.checking.results {
+            return Ok((Vec::new(), content));
+        }
+        let found = self.results(examined);
+        let pieces = foreign(&super::front(&content.body)?, &found.authserv_id);
+        if pieces.is_empty() {
+            return Ok((found.field(), content));
+        }
+        let (kept, body) = content.body.without(&pieces)?;
+        Ok((found.field(), Content { prefix: [content.prefix, kept].concat(), body }))
+    }
+
+    /// What was found, under our name.
+    pub(super) fn results(&self, examined: &Examined) -> AuthenticationResults {
+        let serv_id = self.settings.checking.serv_id.as_ref().unwrap_or(&self.settings.hostname);
+        examined.verdicts.authentication_results(serv_id, &examined.origin)
     }
 
     /// Gives it all behind the header.

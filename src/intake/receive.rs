@@ -43,7 +43,8 @@ impl Intake {
             Err(reply) => return same_for_all(reply),
         };
         let received = self.received(client, &admitted.envelope, &id, now);
-        let admitted = Admitted { prefix: [admitted.prefix, received].concat(), ..admitted };
+        let prefix = [admitted.prefix.as_slice(), &received, &admitted.content.prefix].concat();
+        let admitted = Admitted { prefix, ..admitted };
         if lmtp {
             let replies = self.receive_each(admitted, &id, now).await;
             // Of several recipients that were redirected to one, its reply is everybody's.
@@ -80,7 +81,12 @@ impl Intake {
         {
             self.observe(&examined.origin, &examined.verdicts, applied, reasons, now);
         }
-        decided.map(|taken| Admitted { envelope: taken.envelope, junk: taken.junk, prefix: Vec::new(), content })
+        let taken = decided?;
+        let (prefix, content) = match &examined {
+            Some(examined) => self.with_results(examined, content).map_err(|e| reply_of(&unreadable(e)))?,
+            None => (Vec::new(), content),
+        };
+        Ok(Admitted { envelope: taken.envelope, junk: taken.junk, prefix, content })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
