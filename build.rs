@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The files the header is made of, in its order.
-const SOURCES: [&str; 24] = [
+const SOURCES: [&str; 25] = [
     "object", "result", "error", "buf", "library", "property", "engine", "account", "cursor", "message", "submit",
-    "queue", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver", "mailauth", "signing",
+    "queue", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver", "mailauth", "signing", "dkim",
     "hooks", "close",
 ];
 

@@ -44,7 +44,7 @@ static const char usage[] =
     "  --expire SECONDS             when a message is given up\n"
     "  --allow-plaintext-login      logins without TLS, on loopback listeners only\n"
     "  --smarthost [USER:PASSWORD@]HOST:PORT   all outgoing mail goes through it\n"
-    "  --dkim DOMAIN:SELECTOR:KEYFILE   accepted; this version does not sign yet\n"
+    "  --dkim DOMAIN:SELECTOR:KEYFILE   mail from DOMAIN is signed with this key\n"
     "  --set KEY=VALUE              any property of the engine\n"
     "  --help, --version\n";
 
@@ -78,7 +78,7 @@ struct list {
 
 struct options {
     const char *store, *hostname, *tls_cert, *tls_key, *tls_ca;
-    struct list domains, accounts, aliases;
+    struct list domains, accounts, aliases, keys;
     char *settings; /* properties, a line each */
     char *later;    /* those of --set: they win */
 };
@@ -178,7 +178,8 @@ static void take(struct options *o, const char *name, const char *value)
     struct {
         const char *option;
         struct list *list;
-    } lists[] = {{"domain", &o->domains}, {"account", &o->accounts}, {"alias", &o->aliases}};
+    } lists[] = {
+        {"domain", &o->domains}, {"account", &o->accounts}, {"alias", &o->aliases}, {"dkim", &o->keys}};
     size_t i;
 
     for (i = 0; i < SERVICES; i++)
@@ -203,8 +204,6 @@ static void take(struct options *o, const char *name, const char *value)
         }
     if (strcmp(name, "set") == 0)
         set_pair(&o->later, value);
-    else if (strcmp(name, "dkim") == 0)
-        fprintf(stderr, "mailserver: --dkim %s: kept aside, this version does not sign yet\n", value);
     else
         die(2, "unknown option --%s (--help lists them)", name);
 }
@@ -314,6 +313,24 @@ static void put_account(mailcore_engine engine, const struct options *o, const c
     free(address);
 }
 
+/* DOMAIN:SELECTOR:KEYFILE */
+static void put_key(mailcore_engine engine, const char *option)
+{
+    mailcore_error err = MAILCORE_ERROR_INIT;
+    char *domain, *rest, *selector, *path, *key;
+
+    split(option, ':', "dkim", &domain, &rest);
+    split(rest, ':', "dkim", &selector, &path);
+    key = file(path);
+    check(mailcore_dkim_set(engine, domain, selector, key, &err), "dkim", option, &err);
+    memset(key, 0, strlen(key));
+    free(key);
+    free(path);
+    free(selector);
+    free(rest);
+    free(domain);
+}
+
 static void set_up(mailcore_engine engine, const struct options *o)
 {
     mailcore_error err = MAILCORE_ERROR_INIT;
@@ -324,6 +341,8 @@ static void set_up(mailcore_engine engine, const struct options *o)
         check(mailcore_domain_put(engine, o->domains.items[i], &err), "domain", o->domains.items[i], &err);
     for (i = 0; i < o->accounts.count; i++)
         put_account(engine, o, o->accounts.items[i]);
+    for (i = 0; i < o->keys.count; i++)
+        put_key(engine, o->keys.items[i]);
     for (i = 0; i < o->aliases.count; i++) {
         split(o->aliases.items[i], '=', "alias", &first, &second);
         check(mailcore_alias_put(engine, first, second, &err), "alias", first, &err);

@@ -518,6 +518,12 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_LIST_DMARC_RECORDS 9
 
 /**
+ * Keys of an engine that mail is signed with. name: domain; text: selector; detail: the TXT record to publish, empty
+ * where the host signs; state: MAILCORE_DKIM_; code: MAILCORE_ALGORITHM_; time_ms: when it came into its state.
+ */
+#define MAILCORE_LIST_DKIM_KEYS 10
+
+/**
  * Due now.
  */
 #define MAILCORE_QUEUE_RETRY 1
@@ -880,6 +886,26 @@ The library prints nothing, handles no signals, never ends the process.
  * mailcore_signer.algorithm: ed25519-sha256 (RFC 8463).
  */
 #define MAILCORE_ALGORITHM_ED25519_SHA256 2
+
+/**
+ * A key that waits for its record to be seen in DNS.
+ */
+#define MAILCORE_DKIM_PENDING 0
+
+/**
+ * A key that signs.
+ */
+#define MAILCORE_DKIM_ACTIVE 1
+
+/**
+ * A key that signs no more, but whose record must stay in DNS for a while.
+ */
+#define MAILCORE_DKIM_PUBLISHED 2
+
+/**
+ * A key whose record may be taken out of DNS.
+ */
+#define MAILCORE_DKIM_RETIRED 3
 
 /**
  * The hook at the end of a message: it is complete and judged, the peer waits for its reply.
@@ -1571,6 +1597,27 @@ typedef struct {
 
 /** What a mailcore_signer is set up with. */
 #define MAILCORE_SIGNER_INIT { (uint32_t)sizeof(mailcore_signer), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+
+/**
+ * Signs with a key of the host's, as an HSM has it.
+ *
+ * Called on a thread of the engine's, no lock held; may block, while other mail waits for its signature. The texts are
+ * valid until it returns.
+ *
+ * - domain, selector: the key's name
+ * - digest: 32 octets, the SHA-256 of what is signed. For MAILCORE_ALGORITHM_RSA_SHA256 the signature is
+ *   RSASSA-PKCS1-v1_5 over the DigestInfo of it; for MAILCORE_ALGORITHM_ED25519_SHA256 it is Ed25519 over the 32 octets
+ * - signature, size: takes the signature; octets there is room for
+ * - user: what mailcore_dkim_set_hook() was given
+ *
+ * Returns the octets of the signature; 0 or less when there is none: the mail is refused for now.
+ */
+typedef int32_t (*mailcore_sign_hook)(const char *domain,
+                                      const char *selector,
+                                      const uint8_t *digest,
+                                      uint8_t *signature,
+                                      size_t size,
+                                      void *user);
 
 /**
  * What a hook is asked. All of it belongs to the library and is gone when the hook returns.
@@ -2634,6 +2681,85 @@ int32_t mailcore_arc_seal(mailcore_resolver resolver,
                           size_t len,
                           mailcore_buf *fields,
                           mailcore_error *err);
+
+/**
+ * Gives a key that mail of a domain is signed with, or removes one.
+ *
+ * [disk] It signs from now on, in place of the domain's active key of the same algorithm, whose record must stay in DNS
+ * for a week. An RSA key and an Ed25519 key sign side by side. Keys are kept in the store. Mail of a domain below is
+ * signed too, unless that has a key of its own.
+ *
+ * @param engine  the engine
+ * @param domain  the domain that signs: that of From
+ * @param selector  the key's name: its record stands at selector._domainkey.domain
+ * @param key_pem  the private key, PEM (PKCS#1 or PKCS#8), or the base64 of an Ed25519 seed; empty for the key of that
+ * name that mailcore_dkim_generate() made, which then need not be seen in DNS; NULL to remove the key
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no domain, no selector, no
+ * key, one that is too short), MAILCORE_E_NOT_FOUND (no key of that name), MAILCORE_E_STATE (retired), MAILCORE_E_LIMIT, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED,
+ * MAILCORE_E_UNSUPPORTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_dkim_set(mailcore_engine engine,
+                          const char *domain,
+                          const char *selector,
+                          const char *key_pem,
+                          mailcore_error *err);
+
+/**
+ * Makes a key for a domain. It signs once its record is seen in DNS; from then on the key before it signs no more, and
+ * its record must stay for a week.
+ *
+ * [disk] MAILCORE_LIST_DKIM_KEYS tells where each key stands. mailcore_dkim_set() with an empty key need not wait for
+ * DNS.
+ *
+ * @param engine  the engine
+ * @param domain  the domain that signs
+ * @param selector  a name that has no key yet
+ * @param algorithm  MAILCORE_ALGORITHM_RSA_SHA256 (2048 bits) or MAILCORE_ALGORITHM_ED25519_SHA256
+ * @param dns_txt  takes the text of the TXT record to publish at selector._domainkey.domain, or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_EXISTS,
+ * MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED,
+ * MAILCORE_E_UNSUPPORTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_dkim_generate(mailcore_engine engine,
+                               const char *domain,
+                               const char *selector,
+                               uint32_t algorithm,
+                               mailcore_buf *dns_txt,
+                               mailcore_error *err);
+
+/**
+ * Signs with a key that only the host can use: of an HSM, a TPM, another process.
+ *
+ * [disk] Lasts until the engine is closed or mailcore_dkim_set() with NULL removes it; it is not kept. `sign` and what
+ * `user` points to must be valid until the engine is closed.
+ *
+ * @param engine  the engine
+ * @param domain  the domain that signs
+ * @param selector  the key's name, whose record stands in DNS
+ * @param algorithm  MAILCORE_ALGORITHM_RSA_SHA256 or MAILCORE_ALGORITHM_ED25519_SHA256
+ * @param sign  makes the signatures
+ * @param user  given to `sign`; may be NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED,
+ * MAILCORE_E_UNSUPPORTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_dkim_set_hook(mailcore_engine engine,
+                               const char *domain,
+                               const char *selector,
+                               uint32_t algorithm,
+                               mailcore_sign_hook sign,
+                               void *user,
+                               mailcore_error *err);
 
 /**
  * Says which decisions the host wants to make. Before the start.

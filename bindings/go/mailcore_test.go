@@ -92,6 +92,34 @@ func TestSubmittedMailIsReadBack(t *testing.T) {
 	}
 }
 
+func TestMailIsSigned(t *testing.T) {
+	engine := open(t, "one", nil)
+	must(t, engine.PutAccount("bob@example.org", "builder"))
+	record, err := engine.DKIMGenerate("example.org", "s1", "rsa-sha256")
+	must(t, err)
+	keys, err := engine.DKIMKeys()
+	must(t, err)
+	if len(keys) != 1 || keys[0].State != "pending" || keys[0].Record != record || keys[0].Algorithm != "rsa-sha256" {
+		t.Errorf("%+v", keys)
+	}
+	must(t, engine.DKIMActivate("example.org", "s1"))
+	must(t, engine.DKIMSet("example.org", "s2", []byte("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")))
+	_, err = engine.Submit(ctx(t), mailcore.Envelope{From: "alice@example.org", To: []string{"bob@example.org"}}, strings.NewReader(message))
+	must(t, err)
+	_, box := inbox(t, engine, "bob@example.org")
+	all, err := box.Messages(0)
+	must(t, err)
+	octets, err := io.ReadAll(all[0].Message)
+	must(t, err)
+	if bytes.Count(octets, []byte("DKIM-Signature: ")) != 2 {
+		t.Errorf("%s", octets)
+	}
+	must(t, engine.DKIMRemove("example.org", "s1"))
+	if err := engine.DKIMRemove("example.org", "s1"); !errors.Is(err, mailcore.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
 func TestMailboxes(t *testing.T) {
 	engine := open(t, "one", nil)
 	must(t, engine.PutAccount("bob@example.org", "builder"))

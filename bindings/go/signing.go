@@ -45,15 +45,8 @@ func (s *Signer) in() (c *C.mailcore_signer, free func(), err error) {
 	if s.AuthservID != "" {
 		c.authserv_id = cs[6]
 	}
-	switch s.Algorithm {
-	case "":
-	case "rsa-sha256":
-		c.algorithm = C.MAILCORE_ALGORITHM_RSA_SHA256
-	case "ed25519-sha256":
-		c.algorithm = C.MAILCORE_ALGORITHM_ED25519_SHA256
-	default:
-		// No number of the library's: it refuses.
-		c.algorithm = 1<<32 - 1
+	if s.Algorithm != "" {
+		c.algorithm = algorithmNumber(s.Algorithm)
 	}
 	if !s.Time.IsZero() {
 		c.time_ms = C.int64_t(s.Time.UnixMilli())
@@ -99,4 +92,16 @@ func (r *Resolver) ARCSeal(ctx context.Context, message []byte, signer Signer) (
 		return nil, err
 	}
 	return take(&fields), nil
+}
+
+// algorithmNumber is what the C interface calls an algorithm; for one it does not know, a number that it refuses.
+func algorithmNumber(name string) C.uint32_t {
+	switch name {
+	case "rsa-sha256":
+		return C.MAILCORE_ALGORITHM_RSA_SHA256
+	case "ed25519-sha256":
+		return C.MAILCORE_ALGORITHM_ED25519_SHA256
+	default:
+		return 1<<32 - 1
+	}
 }

@@ -13,7 +13,8 @@ use crate::base::limits::{DKIM_PENDING_LOOK_SECONDS, DKIM_PUBLISHED_SECONDS};
 use crate::base::world::{Record, RecordKind, World};
 use crate::base::{Domain, Error, ErrorKind, Result, Secret, Timestamp};
 use crate::mailauth::Keyring;
-use crate::mailauth::dkim::{Algorithm, ExternalKey, Signer, SigningKey, dns_record, generate};
+pub use crate::mailauth::dkim::{Algorithm, ExternalKey};
+use crate::mailauth::dkim::{Signer, SigningKey, dns_record, generate};
 use crate::store::{DkimKey, DkimKeyState, Store};
 
 /// A key as the host sees it.

@@ -12,6 +12,7 @@ pub mod accounts;
 mod breakdown;
 pub mod checks;
 pub mod config;
+#[cfg_attr(any(windows, target_vendor = "apple"), path = "dkim_absent.rs")]
 pub mod dkim;
 pub mod events;
 pub mod hooks;

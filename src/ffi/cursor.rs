@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::{CString, c_char};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::dkim;
 use super::engine::EngineSeat;
 use super::error::mailcore_error;
 use super::mailbox::{MailboxSeat, flags_to_c};
@@ -48,6 +49,9 @@ pub const MAILCORE_LIST_DMARC_REPORTS: u32 = 8;
 /// DKIM passed and was aligned, 2 where SPF did; detail: JSON with envelope_from, envelope_to, reasons (type,
 /// comment), dkim (domain, selector, result) and spf (domain, scope, result).
 pub const MAILCORE_LIST_DMARC_RECORDS: u32 = 9;
+/// Keys of an engine that mail is signed with. name: domain; text: selector; detail: the TXT record to publish, empty
+/// where the host signs; state: MAILCORE_DKIM_; code: MAILCORE_ALGORITHM_; time_ms: when it came into its state.
+pub const MAILCORE_LIST_DKIM_KEYS: u32 = 10;
 
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 256;
@@ -277,6 +281,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             return Ok((VecDeque::new(), More::Records(query.id, query.after)));
         }
         (MAILCORE_LIST_ATTEMPTS, Object::Engine(seat)) => attempts(seat, query.id)?,
+        (MAILCORE_LIST_DKIM_KEYS, Object::Engine(seat)) => dkim_keys(seat)?,
         (MAILCORE_LIST_MAILBOXES, Object::Account(seat)) => mailboxes(&seat.engine, seat.id)?,
         (MAILCORE_LIST_MESSAGES, Object::Mailbox(seat)) => {
             let engine = &seat.account.engine;
@@ -286,7 +291,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             let states = states.filter(|(uid, ..)| u64::from(*uid) > query.after).collect();
             return Ok((VecDeque::new(), More::Messages(seat.clone(), states)));
         }
-        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_DMARC_RECORDS, _) => {
+        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_DKIM_KEYS, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
         }
         _ => return Err(Failure::invalid(format!("kind {kind} is none"))),
@@ -311,6 +316,18 @@ fn attempts(engine: &EngineSeat, id: u64) -> Result<VecDeque<Row>, Failure> {
         ..Row::default()
     };
     Ok(rows.into_iter().map(row).collect())
+}
+
+fn dkim_keys(engine: &EngineSeat) -> Result<VecDeque<Row>, Failure> {
+    let row = |key: crate::engine::dkim::DkimKeyInfo| Row {
+        kind: MAILCORE_LIST_DKIM_KEYS,
+        time_ms: key.changed.0,
+        state: key.state as u32,
+        code: dkim::number_of(key.algorithm),
+        texts: [key.domain, key.selector, key.record],
+        ..Row::default()
+    };
+    Ok(engine.run(engine.engine.dkim_keys())?.into_iter().map(row).collect())
 }
 
 fn mailboxes(engine: &EngineSeat, account: crate::base::AccountId) -> Result<VecDeque<Row>, Failure> {

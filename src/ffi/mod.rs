@@ -17,6 +17,7 @@ pub mod buf;
 pub mod clock;
 pub mod close;
 pub mod cursor;
+pub mod dkim;
 pub mod dns;
 pub mod engine;
 pub mod error;

@@ -175,7 +175,7 @@ fn canonicalizations(text: &str) -> Result<(bool, bool), Failure> {
 }
 
 /// Keys are OpenSSL's, which a build has on Linux and BSD.
-fn supported() -> Result<(), Failure> {
+pub(super) fn supported() -> Result<(), Failure> {
     match cfg!(any(windows, target_vendor = "apple")) {
         true => Err(Failure::plain(MAILCORE_E_UNSUPPORTED)),
         false => Ok(()),

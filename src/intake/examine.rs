@@ -47,6 +47,7 @@ impl Intake {
             dmarc: checking.dmarc,
             arc: checking.arc,
             iprev: checking.iprev,
+            bimi: checking.bimi,
         };
         let examination = Examination::begin(front.get(..header).unwrap_or(&front), checks);
         let examination = if examination.wants_body() {

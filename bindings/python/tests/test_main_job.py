@@ -55,6 +55,30 @@ class Store(Case):
             self.assertEqual(got.read(), got.as_bytes()[-5:])
             self.assertEqual(len(bob["INBOX"]), 1)
 
+    def test_mail_is_signed(self):
+        with self.engine() as engine:
+            engine.put_account("alice@example.org", "wonderland")
+            bob = engine.put_account("bob@example.org", "builder")
+            record = engine.dkim.generate("example.org", "s1")
+            self.assertTrue(record.startswith("v=DKIM1; k=rsa; p="), record)
+            with self.assertRaises(mailcore.Exists):
+                engine.dkim.generate("example.org", "s1", "ed25519-sha256")
+            (key,) = engine.dkim.list()
+            self.assertEqual((key.selector, key.algorithm, key.state, key.record), ("s1", "rsa-sha256", "pending", record))
+            engine.dkim.activate("example.org", "s1")
+            engine.dkim.set("example.org", "s2", "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")
+            self.assertEqual([key.state for key in engine.dkim.list()], ["active", "active"])
+            engine.submit(message("signed"))
+            (got,) = bob["INBOX"]
+            signature = got.header("DKIM-Signature")
+            self.assertIn("d=example.org", signature)
+            self.assertEqual(len(got.as_email().get_all("DKIM-Signature")), 2)
+            with self.assertRaises(mailcore.UsageError):
+                engine.dkim.set("example.org", "s3", "no key")
+            engine.dkim.remove("example.org", "s1")
+            with self.assertRaises(mailcore.NotFound):
+                engine.dkim.remove("example.org", "s1")
+
     def test_mailboxes(self):
         with self.engine() as engine:
             bob = engine.put_account("bob@example.org", "builder")

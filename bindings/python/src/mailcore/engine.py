@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 from . import _abi
 from ._library import LIBRARY, call, close, get, get_number, text
 from .account import Account, rows, words
+from .dkim import Keyring
 from .errors import ClosedError, StateError, TimeoutError
 from .event import Delivery, DeliveryState, Event, Queued, delivery_of, event_of
 from .message import Draft, Message, moment, octets_of
@@ -235,6 +236,11 @@ class Engine:
         for r in rows(self.handle, _abi.MAILCORE_LIST_ALIASES):
             found.setdefault(words(r.name), []).append(words(r.text))
         return found
+
+    @property
+    def dkim(self) -> Keyring:
+        """The keys that mail is signed with."""
+        return Keyring(self.handle)
 
     # -- outbound --------------------------------------------------------------------------------------------
 

@@ -327,11 +327,16 @@ _ALGORITHMS = {
 }
 
 
-def _signer(domain: str, selector: str, key: Union[str, bytes], algorithm: Optional[str], time: Optional[Time]) -> Any:
+def algorithm_number(algorithm: Optional[str]) -> int:
+    """The number of the C interface."""
     if algorithm not in _ALGORITHMS:
         raise UsageError(_abi.MAILCORE_E_INVALID, f"{algorithm!r} is neither rsa-sha256 nor ed25519-sha256")
+    return _ALGORITHMS[algorithm]
+
+
+def _signer(domain: str, selector: str, key: Union[str, bytes], algorithm: Optional[str], time: Optional[Time]) -> Any:
     return _abi.mailcore_signer(
-        algorithm=_ALGORITHMS[algorithm],
+        algorithm=algorithm_number(algorithm),
         domain=text(domain),
         selector=text(selector),
         key=text(key) if isinstance(key, str) else key,
