@@ -14,6 +14,7 @@ use mailcore::base::{ErrorKind, Secret, Service};
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine, Interrupt};
 use mailcore::mailauth::dkim::{Algorithm, ExternalKey, SigningKey, dns_record, generate};
+use mailcore::mailauth::results::{ArcResult, ArcVerdict, AuthenticationResults, MethodResult};
 use mailcore::store::DkimKeyState;
 use wire::Wire;
 
@@ -413,6 +414,65 @@ fn a_silent_resolver_costs_bounded_time_and_no_mail() {
         if wanted == "250" {
             let found = field(&post.filed().1, "Authentication-Results").unwrap();
             assert!(found.contains("spf=temperror") && found.contains("dmarc=temperror"), "{found}");
+        }
+    }
+}
+
+#[test]
+fn what_an_alias_sends_on_is_sealed() {
+    let post = Post::new("auth-seal", &[]);
+    post.zone("_dmarc.example.org", "TXT", "v=DMARC1; p=reject");
+    post.key("rsa", Algorithm::RsaSha256);
+    let record = smol::block_on(post.net.dkim_generate("example.net", "s1", Algorithm::RsaSha256)).unwrap();
+    smol::block_on(post.net.dkim_activate("example.net", "s1")).unwrap();
+    post.zone("s1._domainkey.example.net", "TXT", &record);
+    smol::block_on(post.net.alias_put("bob@example.net", "bob@far.example")).unwrap();
+    smol::block_on(post.net.alias_put("bob@example.net", "bob@example.net")).unwrap();
+    // Not due before it is looked at: the next host cannot be found.
+    post.net.dns_set(Some("far.example"), Some("MX"), Some("10 nowhere.far.example"), 60).unwrap();
+    assert_eq!(post.send(MAIL).0, Outcome::Delivered);
+    assert_eq!(count(&post.filed().1, "ARC-Seal"), 0);
+    let sent_on = smol::block_on(async {
+        let item = post.net.queue_list(mailcore::base::QueueId(0), 10).await.unwrap().remove(0);
+        post.net.read(item.blob, 0, item.size as usize).await.unwrap()
+    });
+    assert!(sent_on.starts_with(b"ARC-Seal: i=1; "), "{}", String::from_utf8_lossy(&sent_on));
+    let verdict = arc(&post.net, &sent_on);
+    assert_eq!((verdict.result, verdict.sealers().collect::<Vec<_>>()), (ArcResult::Pass, vec!["example.net"]));
+    assert!(verdict.sets[0].results.contains("dmarc=pass header.from=example.org"), "{verdict:?}");
+}
+
+fn arc(engine: &Engine, mail: &[u8]) -> ArcVerdict {
+    let mut verifier = mailcore::mailauth::arc::Verifier::new(mail);
+    let header = mailcore::message::header::header_len(mail).unwrap();
+    verifier.push(&mail[header..]);
+    smol::block_on(verifier.finish(&*engine.world().resolver, engine.world().clock.wall()))
+}
+
+#[test]
+fn a_trusted_list_may_break_signatures() {
+    let key = SigningKey::parse(&generate(Algorithm::Ed25519Sha256).unwrap()).unwrap();
+    for (settings, wanted) in [(&[][..], "550 5.7.26"), (&[("arc.trusted", "list.example")], "250")] {
+        let post = Post::new("auth-list", settings);
+        post.zone("_dmarc.example.org", "TXT", "v=DMARC1; p=reject");
+        post.zone("s1._domainkey.list.example", "TXT", &dns_record(&key).unwrap());
+        let sealer = mailcore::mailauth::arc::Sealer::new("list.example", "s1", key.clone());
+        let mut sealing = sealer.begin();
+        let (header, body) = MAIL.split_at(MAIL.find("\r\n\r\n").unwrap() + 4);
+        sealing.push(body.as_bytes());
+        let results = AuthenticationResults {
+            authserv_id: "list.example".to_owned(),
+            results: vec![MethodResult::new("dmarc", "pass").with("header", "from", "example.org")],
+        };
+        let now = post.net.world().clock.wall();
+        let set = sealing.finish(header.as_bytes(), ArcResult::None, &results, now).unwrap().unwrap();
+        let reply = post.from_outside("list@list.example", &format!("{}{MAIL}", String::from_utf8(set).unwrap()));
+        assert!(reply.starts_with(wanted), "{reply}");
+        if wanted == "250" {
+            let (mailbox, mail) = post.filed();
+            let found = field(&mail, "Authentication-Results").unwrap();
+            assert_eq!(mailbox, "INBOX");
+            assert!(found.contains("dmarc=fail") && found.contains("arc=pass"), "{found}");
         }
     }
 }

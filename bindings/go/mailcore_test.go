@@ -109,7 +109,10 @@ func TestMailIsSigned(t *testing.T) {
 	_, box := inbox(t, engine, "bob@example.org")
 	all, err := box.Messages(0)
 	must(t, err)
-	octets, err := io.ReadAll(all[0].Message)
+	m, err := box.Open(all[0].UID)
+	must(t, err)
+	defer m.Close()
+	octets, err := io.ReadAll(m)
 	must(t, err)
 	if bytes.Count(octets, []byte("DKIM-Signature: ")) != 2 {
 		t.Errorf("%s", octets)
@@ -302,8 +305,11 @@ func TestEveryFunctionIsUsed(t *testing.T) {
 		must(t, err)
 		all = append(all, text...)
 	}
-	// Here text is set as text and numbers are read as text; sending in one call is for C.
-	left := map[string]bool{"mailcore_send": true, "mailcore_get_i64": true, "mailcore_set_i64": true}
+	// Here text is set as text and numbers are read as text; sending in one call is for C, and so is a key of the
+	// host's, which is called on a thread that Go does not know.
+	left := map[string]bool{
+		"mailcore_send": true, "mailcore_get_i64": true, "mailcore_set_i64": true, "mailcore_dkim_set_hook": true,
+	}
 	for _, found := range regexp.MustCompile(`\b(mailcore_\w+)\(`).FindAllSubmatch(code, -1) {
 		if name := string(found[1]); !left[name] && !bytes.Contains(all, append([]byte("C."), name...)) {
 			t.Errorf("%s is not used", name)

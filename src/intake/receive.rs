@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::disposition::Disposition;
 use super::examine::unreadable;
 use super::policy::{nowhere, unknown_user};
+use super::sign::Seal;
 use super::submit::Plan;
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
@@ -26,6 +27,8 @@ struct Admitted<'a> {
     envelope: Cow<'a, Envelope>,
     /// Whether it goes to where junk is kept.
     junk: bool,
+    /// What is put on it where it is sent on.
+    seal: Option<Seal>,
     /// Fields of ours above Received.
     prefix: Vec<u8>,
     /// What is kept of what came.
@@ -52,7 +55,7 @@ impl Intake {
             return same_for_all(only.clone());
         }
         let plan = match self.plan(&admitted.envelope) {
-            Ok(plan) => plan.filed(admitted.junk),
+            Ok(plan) => plan.filed(admitted.junk).sealed(admitted.seal),
             Err(_) => return vec![directory_changed()],
         };
         let done = self.carry_out(plan, &admitted.envelope, admitted.content, admitted.prefix, None, now).await;
@@ -86,7 +89,8 @@ impl Intake {
             Some(examined) => self.with_results(examined, content).map_err(|e| reply_of(&unreadable(e)))?,
             None => (Vec::new(), content),
         };
-        Ok(Admitted { envelope: taken.envelope, junk: taken.junk, prefix, content })
+        let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
+        Ok(Admitted { envelope: taken.envelope, junk: taken.junk, seal, prefix, content })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -95,7 +99,7 @@ impl Intake {
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
     async fn receive_each(&self, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { envelope, junk, prefix, content } = admitted;
+        let Admitted { envelope, junk, seal, prefix, content } = admitted;
         let envelope = &*envelope;
         let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
@@ -109,7 +113,7 @@ impl Intake {
         }
         let together: Result<Accepted> = match self.plan(&known) {
             Ok(plan) if !plan.is_empty() => {
-                let plan = plan.filed(junk);
+                let plan = plan.filed(junk).sealed(seal.clone());
                 self.carry_out(plan, envelope, content.clone(), prefix.clone(), None, now).await
             }
             Ok(_) => return replies,
@@ -126,7 +130,7 @@ impl Intake {
             let alone = envelope.for_one(recipient.clone());
             *reply = match self.plan(&alone) {
                 Ok(plan) => {
-                    let mut plan = plan.filed(junk);
+                    let mut plan = plan.filed(junk).sealed(seal.clone());
                     plan.accounts.retain(|account| !served.contains(&account.id));
                     let ids: Vec<_> = plan.accounts.iter().map(|account| account.id).collect();
                     let done = self.carry_out(plan, &alone, content.clone(), prefix.clone(), None, now).await;
@@ -167,6 +171,12 @@ impl Plan {
     pub(super) fn filed(mut self, junk: bool) -> Plan {
         self.junk = junk;
         self.notes.unread_report &= !junk;
+        self
+    }
+
+    /// The same, sealed where it is sent on.
+    fn sealed(mut self, seal: Option<Seal>) -> Plan {
+        self.seal = seal;
         self
     }
 

@@ -11,7 +11,7 @@ use super::examine::unreadable;
 use super::hook::Policy;
 use super::policy;
 use super::receive::{directory_changed, judge, taken};
-use super::sign::not_own;
+use super::sign::{Seal, not_own};
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
 use crate::base::{
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) accounts: Vec<Arc<Account>>,
     /// Whether it is filed as junk instead.
     pub(super) junk: bool,
+    /// What is put on the copies for hosts elsewhere, for mail of others.
+    pub(super) seal: Option<Seal>,
     /// For hosts elsewhere.
     pub(super) remote: Vec<Recipient>,
     /// Keys of `remote`.
@@ -218,6 +220,7 @@ impl Intake {
         if !plan.remote.is_empty() {
             let envelope = Envelope { recipients: plan.remote, ..envelope.clone() };
             let content = Content { prefix: prefix.clone(), body: content.body.clone() };
+            let content = self.sealed(plan.seal.as_ref(), content, now).await;
             acceptance.items.push(self.new_item(envelope, content, submitter, now));
         }
         if !plan.accounts.is_empty() {

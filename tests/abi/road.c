@@ -49,8 +49,42 @@ static void read_back(mailcore_mailbox mailbox)
     CHECK(mailcore_message_open(mailbox, uid, &message, &err) == MAILCORE_E_NOT_FOUND && message == 0);
 }
 
+static int32_t sign(const char *domain, const char *selector, const uint8_t *digest, uint8_t *signature, size_t size,
+                    void *user)
+{
+    CHECK(strcmp(domain, "example.org") == 0 && strcmp(selector, "hsm") == 0 && size >= 512);
+    memset(signature, digest[31], 64);
+    ++*(int *)user;
+    return 64;
+}
+
+/* Mail is signed by a key that was made and by one of the host's. */
+static void keys(mailcore_engine engine, int *signatures)
+{
+    mailcore_buf record = {NULL, 0};
+    mailcore_row row = MAILCORE_ROW_INIT;
+    mailcore_cursor cursor = 0;
+
+    CHECK(mailcore_dkim_generate(engine, "example.org", "s1", MAILCORE_ALGORITHM_RSA_SHA256, &record, &err) == 0);
+    CHECK(strncmp((char *)record.data, "v=DKIM1; k=rsa; p=", 18) == 0);
+    CHECK(mailcore_dkim_set_hook(engine, "example.org", "hsm", MAILCORE_ALGORITHM_ED25519_SHA256, sign, signatures, &err)
+          == 0);
+    CHECK(mailcore_list(engine, MAILCORE_LIST_DKIM_KEYS, NULL, &cursor, &err) == 0);
+    CHECK(mailcore_next(cursor, &row, &err) == 1 && strcmp(row.text, "hsm") == 0);
+    CHECK(row.state == MAILCORE_DKIM_ACTIVE && row.detail[0] == '\0');
+    CHECK(mailcore_next(cursor, &row, &err) == 1 && strcmp(row.name, "example.org") == 0 && strcmp(row.text, "s1") == 0);
+    CHECK(row.state == MAILCORE_DKIM_PENDING && row.code == MAILCORE_ALGORITHM_RSA_SHA256);
+    CHECK(strcmp(row.detail, (char *)record.data) == 0);
+    CHECK(mailcore_next(cursor, &row, &err) == 0 && mailcore_close(cursor) == 0);
+    mailcore_buf_free(&record);
+    CHECK(mailcore_dkim_set(engine, "example.org", "s1", "", &err) == 0);
+    CHECK(mailcore_dkim_set(engine, "example.org", "s1", NULL, &err) == 0);
+    CHECK(mailcore_dkim_set(engine, "example.org", "s1", NULL, &err) == MAILCORE_E_NOT_FOUND);
+}
+
 int main(void)
 {
+    int signatures = 0;
     mailcore_engine one = opened("one.store", 0), two = opened("two.store", 0), three;
     mailcore_listen_options how = MAILCORE_LISTEN_OPTIONS_INIT;
     mailcore_delivery fate = MAILCORE_DELIVERY_INIT;
@@ -84,6 +118,11 @@ int main(void)
     CHECK(fate.state == MAILCORE_DELIVERY_DELIVERED && fate.smtp_code == 250);
     mailbox = inbox(two, "bob@example.net");
     read_back(mailbox);
+
+    keys(one, &signatures);
+    CHECK(mailcore_send(one, "alice@example.org", "bob@example.net", text, strlen(text), &id, &err) == 0);
+    CHECK(mailcore_queue_wait(one, id, 60000, &fate, &err) == 0 && fate.state == MAILCORE_DELIVERY_DELIVERED);
+    CHECK(signatures == 1);
 
     /* To nobody: the sender has a report. */
     CHECK(mailcore_send(one, "alice@example.org", "nobody@example.net", text, strlen(text), &id, &err) == 0);

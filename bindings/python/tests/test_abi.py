@@ -28,8 +28,8 @@ class Abi(unittest.TestCase):
         text = "".join(p.read_text() for p in (PACKAGE / "src" / "mailcore").glob("*.py") if p.name != "_abi.py")
         code = re.sub(r"/\*.*?\*/", "", HEADER.read_text(), flags=re.S)
         unused = [n for n in re.findall(r"\b(mailcore_\w+)\(", code) if n not in text]
-        # One-call sending is for C; properties are set as text.
-        self.assertEqual([n for n in unused if n not in ("mailcore_send",)], [])
+        # One-call sending is for C, and so is a key of the host's: it is called on a thread that Python does not know.
+        self.assertEqual([n for n in unused if n not in ("mailcore_send", "mailcore_dkim_set_hook")], [])
 
     def test_every_code_has_its_exception(self):
         for name, code in vars(_abi).items():
