@@ -3,9 +3,9 @@
 //! [`RealClock`] is the machine's. [`SteppedClock`] runs with it until a host sets it; from then on it stands still
 //! and moves only when the host says so, and whoever sleeps wakes exactly when the host moved past his deadline.
 //!
-//! Nearly all deadlines are dropped before they come: every wait for a peer has one. So one task ([`SteppedClock::drive`])
-//! keeps the machine's timer for the nearest of them, and a sleeper is a line in a map; a timer of its own for each would
-//! wake the reactor twice for every read.
+//! Nearly all deadlines are dropped before they come: every wait for a peer has one. So one task
+//! ([`SteppedClock::drive`]) keeps the machine's timer for the nearest of them, and a sleeper is a line in a map; a
+//! timer of its own for each would wake the reactor twice for every read.
 
 use std::collections::BTreeMap;
 use std::future::Future;
