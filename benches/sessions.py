@@ -20,7 +20,6 @@ room = {"sessions.per_listener_max": 2000, "sessions.per_peer_max": 2000}
 with tempfile.TemporaryDirectory() as folder:
     with mailcore.Engine(folder, hostname="mx.example.org", settings={**quick, **room}) as engine:
         engine.put_account("alice@example.org", "wonderland")
-        engine.start()
         print(engine.listen("imap", "127.0.0.1", 0).port, flush=True)
         sys.stdin.read()
 """
