@@ -1601,12 +1601,13 @@ typedef struct {
 /**
  * Signs with a key of the host's, as an HSM has it.
  *
- * Called on a thread of the engine's, no lock held; may block, while other mail waits for its signature. The texts are
- * valid until it returns.
+ * Called on a thread of the engine's, no lock held; may block, while other mail waits for its signature. The texts
+ * are valid until it returns.
  *
  * - domain, selector: the key's name
  * - digest: 32 octets, the SHA-256 of what is signed. For MAILCORE_ALGORITHM_RSA_SHA256 the signature is
- *   RSASSA-PKCS1-v1_5 over the DigestInfo of it; for MAILCORE_ALGORITHM_ED25519_SHA256 it is Ed25519 over the 32 octets
+ *   RSASSA-PKCS1-v1_5 over the DigestInfo of it; for MAILCORE_ALGORITHM_ED25519_SHA256 it is Ed25519 over the 32
+ *   octets
  * - signature, size: takes the signature; octets there is room for
  * - user: what mailcore_dkim_set_hook() was given
  *
@@ -2685,9 +2686,9 @@ int32_t mailcore_arc_seal(mailcore_resolver resolver,
 /**
  * Gives a key that mail of a domain is signed with, or removes one.
  *
- * [disk] It signs from now on, in place of the domain's active key of the same algorithm, whose record must stay in DNS
- * for a week. An RSA key and an Ed25519 key sign side by side. Keys are kept in the store. Mail of a domain below is
- * signed too, unless that has a key of its own.
+ * [disk] It signs from now on, in place of the domain's active key of the same algorithm, whose record must stay in
+ * DNS for a week. An RSA key and an Ed25519 key sign side by side. Keys are kept in the store. Mail of a domain below
+ * is signed too, unless that has a key of its own.
  *
  * @param engine  the engine
  * @param domain  the domain that signs: that of From
@@ -2696,7 +2697,8 @@ int32_t mailcore_arc_seal(mailcore_resolver resolver,
  * name that mailcore_dkim_generate() made, which then need not be seen in DNS; NULL to remove the key
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no domain, no selector, no
- * key, one that is too short), MAILCORE_E_NOT_FOUND (no key of that name), MAILCORE_E_STATE (retired), MAILCORE_E_LIMIT, MAILCORE_E_STORE,
+ * key, one that is too short), MAILCORE_E_NOT_FOUND (no key of that name), MAILCORE_E_STATE (retired),
+ * MAILCORE_E_LIMIT, MAILCORE_E_STORE,
  * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED,
  * MAILCORE_E_UNSUPPORTED
  * @since 0.1.0
