@@ -231,7 +231,7 @@ enum PublicHalf {
 }
 
 /// What stands before a SHA-256 in a signature: all that PKCS #1 leaves when the padding is off, compared octet for
-/// octet (RFC 8017 §9.2, note 1).
+/// octet.
 const DIGEST_INFO_SHA256: &[u8] = &[0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
 fn public_key(octets: &[u8], algorithm: Algorithm) -> Option<PublicHalf> {
