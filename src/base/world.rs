@@ -59,6 +59,11 @@ pub trait Clock: Send + Sync {
     fn wall(&self) -> Timestamp;
     /// Completes when `now() >= at`. Dropping it forgets the timer.
     fn sleep_until(&self, at: Mono) -> BoxFuture<'static, ()>;
+    /// Lets so much time pass in the world itself, also where a host holds the clock still: for what ends by itself and
+    /// asks no clock, another program's lock.
+    fn pause(&self, length: Duration) -> BoxFuture<'static, ()> {
+        self.sleep_until(self.now() + length)
+    }
 }
 
 /// Chance, good enough for keys.

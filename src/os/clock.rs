@@ -201,6 +201,10 @@ impl Clock for SteppedClock {
         self.lock().stands.map_or_else(|| self.real.wall(), |(_, wall)| wall)
     }
 
+    fn pause(&self, length: Duration) -> BoxFuture<'static, ()> {
+        self.real.pause(length)
+    }
+
     fn sleep_until(&self, at: Mono) -> BoxFuture<'static, ()> {
         Box::pin(Sleep { clock: self.clone(), at, key: None, timer: None })
     }
@@ -355,6 +359,15 @@ mod tests {
             driver.cancel().await;
             sleeper.await;
         }));
+    }
+
+    #[test]
+    fn a_pause_ends_though_the_clock_stands() {
+        let clock = SteppedClock::new();
+        clock.set(Timestamp(0));
+        let before = clock.now();
+        smol::block_on(clock.pause(Duration::from_millis(5)));
+        assert_eq!(clock.now(), before);
     }
 
     #[test]

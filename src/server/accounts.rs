@@ -138,8 +138,7 @@ pub async fn login_ended(shared: &Shared, protocol: &'static str, peer: SocketAd
     let user = user.chars().filter(|c| !c.is_control()).take(LOGIN_NAME_OCTETS_MAX).collect();
     shared.events.say(Event::Login { protocol, user, peer: peer.to_string(), ok });
     if !ok && !shared.settings.login_failure_pause.is_zero() {
-        let until = shared.world.clock.now() + shared.settings.login_failure_pause;
-        shared.world.clock.sleep_until(until).await;
+        shared.world.clock.pause(shared.settings.login_failure_pause).await;
     }
 }
 

@@ -87,7 +87,6 @@ pub(super) async fn run(shared: Arc<Shared>, questions: Receiver<Question>, cont
 }
 
 async fn answer(shared: &Shared, db: &mut Option<Connection>, mut question: Question) {
-    let clock = &shared.world.clock;
     for _ in 0..STORE_BUSY_TRIES_MAX {
         shared.reading.fetch_add(1, Ordering::SeqCst);
         let done = question(db.as_ref().ok_or_else(no_connection));
@@ -95,7 +94,7 @@ async fn answer(shared: &Shared, db: &mut Option<Connection>, mut question: Ques
         if done {
             return;
         }
-        clock.sleep_until(clock.now() + Duration::from_millis(STORE_BUSY_WAIT_MILLISECONDS)).await;
+        shared.world.clock.pause(Duration::from_millis(STORE_BUSY_WAIT_MILLISECONDS)).await;
     }
     question(Err(Error::new(ErrorKind::Store, "another program keeps the store locked")));
 }

@@ -217,8 +217,7 @@ impl Writer {
                 Err(e) if e.kind() == ErrorKind::Busy => {}
                 begun => return begun,
             }
-            let clock = &self.shared.world.clock;
-            clock.sleep_until(clock.now() + Duration::from_millis(STORE_BUSY_WAIT_MILLISECONDS)).await;
+            self.shared.world.clock.pause(Duration::from_millis(STORE_BUSY_WAIT_MILLISECONDS)).await;
         }
         Err(Error::new(ErrorKind::Busy, "another program keeps the store locked"))
     }
