@@ -75,7 +75,9 @@ then give the same verdicts again.
 Failure. Should something inside break, it is caught: MAILCORE_EVENT_FATAL says what, in
 the call that met it and in all later ones the answer is MAILCORE_E_PANIC, listeners close
 and sessions are sent away. Events can still be read, properties of the engine too, and
-mailcore_close() works. Nothing acknowledged is lost: open the store again and go on.
+mailcore_close() works. Nothing acknowledged is lost: open the store again and go on. What
+breaks in a session costs its peer the connection and nobody else anything; it is said by
+MAILCORE_EVENT_SESSION_BROKEN.
 
 The library prints nothing, handles no signals, never ends the process.
 */
@@ -750,6 +752,12 @@ The library prints nothing, handles no signals, never ends the process.
  * where.
  */
 #define MAILCORE_EVENT_HOOK_FAILED 16
+
+/**
+ * A session ended by a fault of the library's: its peer lost the connection, nobody else is touched. detail says what
+ * to report.
+ */
+#define MAILCORE_EVENT_SESSION_BROKEN 17
 
 /**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;

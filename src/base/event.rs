@@ -102,6 +102,11 @@ pub enum Event {
         /// Why.
         text: String,
     },
+    /// A session ended by a fault of ours: its peer lost the connection, nobody else is touched.
+    SessionBroken {
+        /// What went wrong.
+        text: String,
+    },
     /// Something inside broke and was contained.
     Fatal {
         /// What.

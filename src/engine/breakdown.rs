@@ -1,4 +1,4 @@
-//! A panic of ours that was caught: from then on the engine has failed.
+//! A panic of ours that was caught: from then on the engine has failed, unless only one peer's session is touched.
 //!
 //! It is said once, by [`Event::Fatal`]. Nothing new is taken: listeners close, sessions say goodbye, the queue rests,
 //! and whoever waits is told. What is left to do is reading events and closing. Nothing acknowledged is lost, since
@@ -14,6 +14,11 @@ use super::EventQueue;
 use super::interrupt::lock;
 use crate::base::event::{Event, EventSink};
 use crate::base::{Error, ErrorKind, Result};
+use crate::net::listen::SESSION;
+use crate::os::COMPUTE;
+
+/// Where a panic costs one peer only.
+const CONTAINED: [&str; 2] = [SESSION, COMPUTE];
 
 /// Whether an engine has failed, and who is to be told.
 pub(super) struct Breakdown {
@@ -48,9 +53,18 @@ impl Breakdown {
         *kept = Some(draining);
     }
 
-    /// Marks the engine failed: `what` went wrong in `place`. Called by the thread that caught the panic.
+    /// Marks the engine failed: `what` went wrong in `place`. Called by the thread that caught the panic. Sessions,
+    /// and what is computed for them, only lose their peer: all they share they reach by messages to the store, and
+    /// what one peer can bring about must not cost the others their service.
     pub(super) fn happen(&self, place: &str, what: &str) {
         let text = format!("{place}: {what}");
+        if CONTAINED.contains(&place) {
+            log::error!(target: "mailcore::engine", "{text}");
+            if let Some(events) = self.events.get() {
+                events.say(Event::SessionBroken { text });
+            }
+            return;
+        }
         if self.text.set(text.clone()).is_err() {
             return log::error!(target: "mailcore::engine", "failed already; {text}");
         }

@@ -53,6 +53,9 @@ pub const MAILCORE_EVENT_REQUEST: u32 = 15;
 /// A hook gave no answer, or none that can be used: the peer was told to try again later. code: MAILCORE_HOOK_ and
 /// where.
 pub const MAILCORE_EVENT_HOOK_FAILED: u32 = 16;
+/// A session ended by a fault of the library's: its peer lost the connection, nobody else is touched. detail says what
+/// to report.
+pub const MAILCORE_EVENT_SESSION_BROKEN: u32 = 17;
 
 /// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
 #[repr(C)]
@@ -258,6 +261,7 @@ fn numbers(event: &Event) -> (u32, u64, i32, u32) {
         Event::Store { down, .. } => (MAILCORE_EVENT_STORE, 0, i32::from(*down), 0),
         Event::Request { id, hook } => (MAILCORE_EVENT_REQUEST, *id, hook_number(hook), 0),
         Event::HookFailed { hook, .. } => (MAILCORE_EVENT_HOOK_FAILED, 0, hook_number(hook), 0),
+        Event::SessionBroken { .. } => (MAILCORE_EVENT_SESSION_BROKEN, 0, 0, 0),
         Event::Fatal { .. } => (MAILCORE_EVENT_FATAL, 0, 0, 0),
         Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, u32::try_from(*dropped).unwrap_or(u32::MAX)),
     }
@@ -318,6 +322,7 @@ fn json(said: &Said) -> Json {
         Event::Store { down, text } => head("store").switch("down", *down).text("text", text),
         Event::Request { id, .. } => head("request").number("request", id),
         Event::HookFailed { hook, text } => head("hook_failed").text("hook", hook).text("text", text),
+        Event::SessionBroken { text } => head("session_broken").text("text", text),
         Event::Fatal { text } => head("fatal").text("text", text),
         Event::Overflow { dropped } => head("overflow").number("dropped", *dropped),
     }

@@ -16,6 +16,8 @@ use smol::future::FutureExt;
 
 use crate::base::world::{BoxStream, Listener, World};
 
+/// Name of the tasks that serve a peer each.
+pub const SESSION: &str = "session";
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,7 +77,7 @@ pub async fn accept_loop<F, S>(
             work.await;
             drop(session);
         };
-        world.run.task("session", Box::pin(task)).detach();
+        world.run.task(SESSION, Box::pin(task)).detach();
     }
 }
 

@@ -10,4 +10,4 @@ pub mod threads;
 pub use clock::{RealClock, SteppedClock};
 pub use disk::RealDisk;
 pub use entropy::RealEntropy;
-pub use threads::{PanicHandler, ThreadOptions, Threads};
+pub use threads::{COMPUTE, PanicHandler, ThreadOptions, Threads};

@@ -25,6 +25,9 @@ use crate::base::world::{BoxFuture, Spawner, Task};
 
 use super::signals::Blocked;
 
+/// Where a panic of a piece of computing is said to have happened; whoever waits for it is told that it ended.
+pub const COMPUTE: &str = "compute";
+
 /// Told where a panic happened (name of the task, lane or thread) and what it said.
 pub type PanicHandler = Arc<dyn Fn(&'static str, &str) + Send + Sync>;
 
@@ -226,7 +229,7 @@ impl Shared {
 fn compute(on_panic: &PanicHandler, jobs: &Receiver<Job>) {
     while let Ok(job) = jobs.recv_blocking() {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(job.work)) {
-            report(on_panic, "compute", panic);
+            report(on_panic, COMPUTE, panic);
         }
         drop(job.done);
     }

@@ -98,6 +98,11 @@ fn send(engine: u64, to: &CStr) -> (i32, u64) {
 
 /// The text of the event that tells of the failure.
 fn fatal(engine: u64) -> String {
+    event(engine, MAILCORE_EVENT_FATAL)
+}
+
+/// The detail of the next event of a type.
+fn event(engine: u64, wanted: u32) -> String {
     let mut event = mailcore_event {
         struct_size: size_of::<mailcore_event>() as u32,
         r#type: 0,
@@ -110,7 +115,7 @@ fn fatal(engine: u64) -> String {
     };
     // SAFETY: a whole struct; its buffer is what the library put there.
     unsafe {
-        while event.r#type != MAILCORE_EVENT_FATAL {
+        while event.r#type != wanted {
             assert_eq!(mailcore_events_next(engine, 20_000, &mut event, null_mut()), 1);
         }
         let detail = std::slice::from_raw_parts(event.detail.data, event.detail.len).to_vec();
@@ -184,12 +189,27 @@ fn a_panicking_call_fails_its_engine_and_no_other() {
 }
 
 #[test]
+fn a_panicking_session_costs_its_peer_only() {
+    let folder = Folder::new();
+    let engine = running(&folder);
+    let world = object::engine(engine).unwrap().engine.world().clone();
+    world.run.task("session", Box::pin(async { panic!("forced") })).detach();
+    let told = event(engine, MAILCORE_EVENT_SESSION_BROKEN);
+    assert!(told.contains("session: forced (src/ffi/panic/tests.rs:"), "{told}");
+    smol::block_on(world.run.compute(Box::new(|| panic!("forced"))));
+    let told = event(engine, MAILCORE_EVENT_SESSION_BROKEN);
+    assert!(told.contains("compute: forced (src/ffi/panic/tests.rs:"), "{told}");
+    drop(world);
+    assert_eq!(send(engine, ALICE).0, 0);
+    assert_eq!(mailcore_close(engine), 0);
+}
+
+#[test]
 fn a_panicking_task_fails_the_engine_and_loses_nothing() {
     type Break = fn(&crate::base::World);
-    let breaks: [(&str, Break); 3] = [
+    let breaks: [(&str, Break); 2] = [
         ("bad task", |world| world.run.task("bad task", Box::pin(async { panic!("forced") })).detach()),
         ("bad lane", |world| world.run.lane("bad lane", Box::pin(async { panic!("forced") })).detach()),
-        ("compute", |world| smol::block_on(world.run.compute(Box::new(|| panic!("forced"))))),
     ];
     for (place, break_it) in breaks {
         let folder = Folder::new();
