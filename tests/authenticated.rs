@@ -71,7 +71,7 @@ impl Post {
     }
 
     /// What a foreign client that says this is told after the dot, or when it is first refused.
-    fn from_outside(&self, reverse_path: &str, mail: &str) -> String {
+    fn bring(&self, reverse_path: &str, mail: &str) -> String {
         let mut smtp = Wire::connect(self.mx);
         smtp.expect("220");
         smtp.say("EHLO client.far.example", "250");
@@ -319,7 +319,7 @@ fn policies_of_strangers_are_obeyed() {
         ("a@far.example", "a@far.example", "INBOX"),
         ("a@good.reject.example", "a@reject.example, b@junk.example", "Junk"),
     ] {
-        let reply = post.from_outside(reverse_path, &MAIL.replace("alice@example.org", from));
+        let reply = post.bring(reverse_path, &MAIL.replace("alice@example.org", from));
         if wanted.starts_with("550") {
             assert!(reply.starts_with(wanted), "{reverse_path} {from}: {reply}");
         } else {
@@ -335,7 +335,7 @@ fn each_check_has_its_switch() {
         let post = Post::new("auth-switches", settings);
         post.zone("_dmarc.far.example", "TXT", "v=DMARC1; p=reject");
         post.zone("far.example", "TXT", "v=spf1 -all");
-        let reply = post.from_outside("a@far.example", &MAIL.replace("alice@example.org", "a@far.example"));
+        let reply = post.bring("a@far.example", &MAIL.replace("alice@example.org", "a@far.example"));
         reply.split(' ').take(2).collect::<Vec<_>>().join(" ")
     };
     for (settings, wanted) in [
@@ -390,7 +390,7 @@ fn results_bear_the_name_that_was_set_or_are_not_written() {
     {
         let post = Post::new("auth-serv-id", settings);
         let forged = "Authentication-Results: example.net; dkim=pass\r\n";
-        assert!(post.from_outside("a@far.example", &format!("{forged}{MAIL}")).starts_with("250"));
+        assert!(post.bring("a@far.example", &format!("{forged}{MAIL}")).starts_with("250"));
         let (_, mail) = post.filed();
         let found = field(&mail, "Authentication-Results").unwrap();
         assert_eq!(count(&mail, "Authentication-Results"), 1);
@@ -408,7 +408,7 @@ fn a_silent_resolver_costs_bounded_time_and_no_mail() {
         let settings: Vec<_> = settings.into_iter().chain(more).collect();
         let post = Post::new("auth-silence", &settings);
         let begin = std::time::Instant::now();
-        let reply = post.from_outside("a@far.example", MAIL);
+        let reply = post.bring("a@far.example", MAIL);
         assert!(reply.starts_with(wanted), "{reply}");
         assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
         if wanted == "250" {
@@ -466,7 +466,7 @@ fn a_trusted_list_may_break_signatures() {
         };
         let now = post.net.world().clock.wall();
         let set = sealing.finish(header.as_bytes(), ArcResult::None, &results, now).unwrap().unwrap();
-        let reply = post.from_outside("list@list.example", &format!("{}{MAIL}", String::from_utf8(set).unwrap()));
+        let reply = post.bring("list@list.example", &format!("{}{MAIL}", String::from_utf8(set).unwrap()));
         assert!(reply.starts_with(wanted), "{reply}");
         if wanted == "250" {
             let (mailbox, mail) = post.filed();

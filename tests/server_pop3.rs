@@ -91,6 +91,7 @@ impl Stage {
         };
         let shared = Arc::new(Shared {
             host: None,
+            keyring: Arc::default(),
             logins: Arc::new(Logins::new(&*server.entropy)),
             maildrops: Arc::new(Maildrops::default()),
             settings: Arc::new(settings),

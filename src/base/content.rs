@@ -279,6 +279,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::single_range_in_vec_init, reason = "one piece is what is meant")]
     fn pieces_are_taken_out_of_memory_and_files_alike() {
         let octets = b"0123456789";
         let bodies = [

@@ -347,7 +347,8 @@ mod tests {
             ("_dmarc.down.example.com", "SERVFAIL"),
         ]));
         let (spf_fails, dkim_fails) = ((SpfResult::Fail, "evil.com"), (DkimResult::Fail, "example.com"));
-        let cases: &[(&str, (SpfResult, &str), (DkimResult, &str), &str)] = &[
+        type Case = (&'static str, (SpfResult, &'static str), (DkimResult, &'static str), &'static str);
+        let cases: &[Case] = &[
             ("example.com", (SpfResult::TempError, "example.com"), dkim_fails, "temperror none false false"),
             ("example.com", (SpfResult::TempError, "evil.com"), dkim_fails, "fail reject false false"),
             ("example.com", spf_fails, (DkimResult::TempError, "example.com"), "temperror none false false"),

@@ -282,7 +282,7 @@ mod tests {
         ] {
             assert_eq!(report_address(uri).map(|to| to.octets_max), wanted, "{uri}");
         }
-        let many = vec!["mailto:a@b.example"; DMARC_REPORT_URIS_MAX + 1].join(",");
+        let many = ["mailto:a@b.example"; DMARC_REPORT_URIS_MAX + 1].join(",");
         assert_eq!(uris(Some(&many)).0.len(), DMARC_REPORT_URIS_MAX);
     }
 }

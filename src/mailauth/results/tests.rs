@@ -197,7 +197,7 @@ fn strangers_in_our_name() {
     ] {
         let header = format!("From: a@example.org\r\n{field}To: b@example.net\r\n\r\n");
         let at = header.find(field).unwrap();
-        let wanted = if is_foreign { vec![at..at + field.len()] } else { Vec::new() };
+        let wanted: Vec<_> = is_foreign.then(|| at..at + field.len()).into_iter().collect();
         assert_eq!(foreign(header.as_bytes(), "mx.example.org"), wanted, "{field:?}");
     }
     let header = "Authentication-Results: m\u{fc}.example; none\r\n".as_bytes();
