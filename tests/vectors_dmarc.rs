@@ -1,6 +1,8 @@
 //! Aggregate reports of DMARC: every shape in `vectors/dmarc` read as it should be, what we write read back, by us and
 //! by Python, and hostile ones refused at their limits.
 
+#![allow(clippy::disallowed_methods, reason = "vectors are files")]
+
 mod wire;
 
 use std::fmt::Write as _;
