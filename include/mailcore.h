@@ -760,6 +760,11 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_EVENT_SESSION_BROKEN 17
 
 /**
+ * A DMARC report that somebody sent was read: it and all its rows can be asked for. subject: its id.
+ */
+#define MAILCORE_EVENT_DMARC_REPORT 18
+
+/**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
  * explanation: after a fail, what the domain has to say about it.
  */

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
-	"time"
 
 	mailcore "github.com/libmailcore/libmailcore/bindings/go"
 )
@@ -31,13 +30,18 @@ func TestReportsThatCameAreListed(t *testing.T) {
 		base64.StdEncoding.EncodeToString(packed.Bytes()) + "\r\n"
 	_, err = engine.Submit(ctx(t), mailcore.Envelope{From: "d@receiver.example", To: []string{"dmarc@example.org"}}, strings.NewReader(letter))
 	must(t, err)
-	var reports []mailcore.DmarcReport
-	for deadline := time.Now().Add(time.Minute); len(reports) == 0 && time.Now().Before(deadline); {
-		reports, err = engine.DmarcReports(0)
+	var id uint64
+	for event, err := range engine.Events(ctx(t)) {
 		must(t, err)
+		if event.Name == "dmarc_report" {
+			id = event.Subject
+			break
+		}
 	}
-	if len(reports) != 1 {
-		t.Fatal("no report is read")
+	reports, err := engine.DmarcReports(0)
+	must(t, err)
+	if len(reports) != 1 || reports[0].ID != id {
+		t.Fatalf("the event was of %d: %+v", id, reports)
 	}
 	r := reports[0]
 	if r.Reporter != "receiver.example" || r.ReportID != "r1" || r.Policy != "quarantine" || r.Messages != 7 || r.Failed != 0 {

@@ -107,6 +107,15 @@ pub enum Event {
         /// What went wrong.
         text: String,
     },
+    /// A DMARC report that somebody sent us was read: it and all its rows can be asked for.
+    DmarcReport {
+        /// Its id among the reports.
+        id: i64,
+        /// Whose mail it is about.
+        domain: String,
+        /// Who reports.
+        organization: String,
+    },
     /// Something inside broke and was contained.
     Fatal {
         /// What.

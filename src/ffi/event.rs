@@ -56,6 +56,8 @@ pub const MAILCORE_EVENT_HOOK_FAILED: u32 = 16;
 /// A session ended by a fault of the library's: its peer lost the connection, nobody else is touched. detail says what
 /// to report.
 pub const MAILCORE_EVENT_SESSION_BROKEN: u32 = 17;
+/// A DMARC report that somebody sent was read: it and all its rows can be asked for. subject: its id.
+pub const MAILCORE_EVENT_DMARC_REPORT: u32 = 18;
 
 /// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
 #[repr(C)]
@@ -262,6 +264,7 @@ fn numbers(event: &Event) -> (u32, u64, i32, u32) {
         Event::Request { id, hook } => (MAILCORE_EVENT_REQUEST, *id, hook_number(hook), 0),
         Event::HookFailed { hook, .. } => (MAILCORE_EVENT_HOOK_FAILED, 0, hook_number(hook), 0),
         Event::SessionBroken { .. } => (MAILCORE_EVENT_SESSION_BROKEN, 0, 0, 0),
+        Event::DmarcReport { id, .. } => (MAILCORE_EVENT_DMARC_REPORT, id.cast_unsigned(), 0, 0),
         Event::Fatal { .. } => (MAILCORE_EVENT_FATAL, 0, 0, 0),
         Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, u32::try_from(*dropped).unwrap_or(u32::MAX)),
     }
@@ -323,6 +326,9 @@ fn json(said: &Said) -> Json {
         Event::Request { id, .. } => head("request").number("request", id),
         Event::HookFailed { hook, text } => head("hook_failed").text("hook", hook).text("text", text),
         Event::SessionBroken { text } => head("session_broken").text("text", text),
+        Event::DmarcReport { id, domain, organization } => {
+            head("dmarc_report").number("id", *id).text("domain", domain).text("reporter", organization)
+        }
         Event::Fatal { text } => head("fatal").text("text", text),
         Event::Overflow { dropped } => head("overflow").number("dropped", *dropped),
     }

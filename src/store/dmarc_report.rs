@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from
 use super::dmarc_row::{disposition, disposition_column, read_row, values};
 use super::transaction::WriteTx;
 use super::{ReportInfo, Store};
+use crate::base::event::Event;
 use crate::base::limits::{DMARC_REPORTS_KEPT_MAX, DMARC_ROWS_KEPT_MAX, DMARC_ROWS_PER_COMMIT};
 use crate::base::{BlobId, Result, Timestamp};
 use crate::feedback::{AggregateReport, Disposition, Period, PublishedPolicy, Row};
@@ -22,41 +23,40 @@ impl Store {
         .await
     }
 
-    /// Notes that a mail was read, and keeps the report that was in it, if any. False where there is nothing to keep,
-    /// or it is there already: the same reporter, domain and report id. A long report takes several commits, so that
-    /// mail on its way in need not wait for all of it; one cut short is completed when its mail is read again. The
-    /// oldest reports go where there are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than
-    /// `DMARC_ROWS_KEPT_MAX`.
-    pub async fn dmarc_read(&self, blob: BlobId, report: Option<AggregateReport>, now: Timestamp) -> Result<bool> {
+    /// Notes that a mail was read, and keeps the report that was in it, if any; its id where it is there now and was
+    /// not before, `None` where there is nothing to keep, or the same reporter, domain and report id are there already.
+    /// A long report takes several commits, so that mail on its way in need not wait for all of it, and is listed when
+    /// all of it is there; one cut short is completed when its mail is read again. The oldest reports go where there
+    /// are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than `DMARC_ROWS_KEPT_MAX`.
+    pub async fn dmarc_read(
+        &self,
+        blob: BlobId,
+        report: Option<AggregateReport>,
+        now: Timestamp,
+    ) -> Result<Option<i64>> {
         let Some(report) = report.map(Arc::new) else {
             self.write(0, move |tx| read(tx, blob)).await?;
-            return Ok(false);
+            return Ok(None);
         };
-        let shared = Arc::clone(&report);
-        let (id, begun, is_new) = self.write(0, move |tx| insert(tx.db, &shared, now)).await?;
-        let mut done = begun;
+        let mut begun = None;
         loop {
-            let (shared, from) = (Arc::clone(&report), done);
-            done = self.write(0, move |tx| insert_rows(tx.db, id, &shared.rows, from)).await?;
-            if done >= report.rows.len() {
-                break;
+            let shared = Arc::clone(&report);
+            let kept = self.write(0, move |tx| keep_more(tx, blob, begun, &shared, now)).await?;
+            if kept.is_all {
+                return Ok(kept.is_news.then_some(kept.id));
             }
+            begun = Some(kept);
         }
-        self.write(0, move |tx| {
-            make_room(tx.db)?;
-            read(tx, blob)
-        })
-        .await?;
-        Ok(is_new)
     }
 
-    /// Reports with ids above `after`, at most `limit`, in the order they were read; without their rows.
+    /// Reports with ids above `after`, at most `limit`, in the order they were read; without their rows, all of which
+    /// are there to be asked for.
     pub async fn dmarc_reports(&self, after: i64, limit: usize) -> Result<Vec<ReportInfo>> {
         self.read(move |db| {
             let mut list = db.prepare_cached(
                 "SELECT id, organization, email, contact, report_id, domain, begins, ends, arrived, policy,
                    subdomain_policy, nonexistent_policy, strict, percent, testing, failure_on, errors, messages,
-                   row_count, failed FROM dmarc_report WHERE id > ?1 ORDER BY id LIMIT ?2",
+                   row_count, failed FROM dmarc_report WHERE complete AND id > ?1 ORDER BY id LIMIT ?2",
             )?;
             let rows = list.query_and_then(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], info)?;
             rows.collect()
@@ -100,20 +100,80 @@ pub(super) fn unread(tx: &mut WriteTx<'_>, blob: BlobId) -> Result<()> {
     Ok(())
 }
 
-/// Writes a report without its rows; its id, how many of its rows are there, and whether it was not.
-fn insert(db: &Connection, report: &AggregateReport, now: Timestamp) -> Result<(i64, usize, bool)> {
+/// How much of a report is kept.
+#[derive(Clone, Copy)]
+struct Kept {
+    id: i64,
+    rows: usize,
+    /// It is complete, and its mail read.
+    is_all: bool,
+    /// It was not complete before this mail.
+    is_news: bool,
+}
+
+/// One commit's share of a report. With the last rows it is listed, its mail counts as read, and the host is told.
+fn keep_more(
+    tx: &mut WriteTx<'_>,
+    blob: BlobId,
+    begun: Option<Kept>,
+    report: &AggregateReport,
+    now: Timestamp,
+) -> Result<Kept> {
+    let mut kept = match begun {
+        Some(kept) => kept,
+        None => begin(tx.db, report, now)?,
+    };
+    if kept.is_news {
+        kept.rows = insert_rows(tx.db, kept.id, &report.rows, kept.rows)?;
+        kept.is_all = kept.rows >= report.rows.len();
+    }
+    if kept.is_all {
+        read(tx, blob)?;
+    }
+    if kept.is_all && kept.is_news {
+        tx.db.prepare_cached("UPDATE dmarc_report SET complete = 1 WHERE id = ?1")?.execute([kept.id])?;
+        make_room(tx.db)?;
+        let (domain, organization) = (report.published.domain.clone(), report.organization.clone());
+        tx.say(Event::DmarcReport { id: kept.id, domain, organization });
+    }
+    Ok(kept)
+}
+
+/// Finds what there is of a report, and otherwise writes it without its rows.
+fn begin(db: &Connection, report: &AggregateReport, now: Timestamp) -> Result<Kept> {
+    let mut find = db.prepare_cached(
+        "SELECT id, complete, row_count, (SELECT count(*) FROM dmarc_record WHERE report = id) FROM dmarc_report
+           WHERE domain = ?1 AND organization = ?2 AND report_id = ?3",
+    )?;
+    let key = params![report.published.domain, report.organization, report.report_id];
+    let there: Option<(i64, bool, i64, i64)> =
+        find.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).optional()?;
+    if let Some((id, is_complete, length, rows)) = there {
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        // What is complete stands, and another of the same name and length is the same.
+        if is_complete || usize::try_from(length) == Ok(report.rows.len()) {
+            return Ok(Kept { id, rows, is_all: is_complete, is_news: !is_complete });
+        }
+        remove(db, id)?;
+    }
+    let id = insert(db, report, now)?;
+    Ok(Kept { id, rows: 0, is_all: false, is_news: true })
+}
+
+/// Writes a report without its rows; its id.
+fn insert(db: &Connection, report: &AggregateReport, now: Timestamp) -> Result<i64> {
     let published = &report.published;
     let count = |rows: &mut dyn Iterator<Item = &Row>| -> i64 {
         i64::try_from(rows.fold(0u64, |sum, row| sum.saturating_add(row.count))).unwrap_or(i64::MAX)
     };
     let column = |policy: Option<Disposition>| policy.map(disposition_column);
     let mut write = db.prepare_cached(
-        "INSERT OR IGNORE INTO dmarc_report(organization, email, contact, report_id, domain, begins, ends, arrived,
+        "INSERT INTO dmarc_report(organization, email, contact, report_id, domain, begins, ends, arrived,
            policy, subdomain_policy, nonexistent_policy, strict, percent, testing, failure_on, errors, messages,
-           row_count, failed)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+           row_count, failed, complete)
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 0)",
     )?;
-    let is_new = write.execute(params![
+    write.execute(params![
         report.organization,
         report.email,
         report.contact,
@@ -133,20 +193,8 @@ fn insert(db: &Connection, report: &AggregateReport, now: Timestamp) -> Result<(
         count(&mut report.rows.iter()),
         i64::try_from(report.rows.len()).unwrap_or(i64::MAX),
         count(&mut report.rows.iter().filter(|row| !row.dkim_aligned && !row.spf_aligned)),
-    ])? > 0;
-    if is_new {
-        return Ok((db.last_insert_rowid(), 0, true));
-    }
-    let mut find = db.prepare_cached(
-        "SELECT id, row_count, (SELECT count(*) FROM dmarc_record WHERE report = id) FROM dmarc_report
-           WHERE domain = ?1 AND organization = ?2 AND report_id = ?3",
-    )?;
-    let key = params![published.domain, report.organization, report.report_id];
-    let (id, rows, begun): (i64, i64, i64) = find.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    // Another of the same name and length is the same; else the first stands as it is.
-    let is_same = usize::try_from(rows) == Ok(report.rows.len());
-    let begun = usize::try_from(begun).unwrap_or(usize::MAX);
-    Ok((id, if is_same { begun } else { report.rows.len() }, false))
+    ])?;
+    Ok(db.last_insert_rowid())
 }
 
 /// Writes rows from a place on, as many as one commit may have; how many are there then.
@@ -182,9 +230,14 @@ fn make_room(db: &Connection) -> Result<()> {
         if oldest == newest || (reports <= DMARC_REPORTS_KEPT_MAX && rows <= DMARC_ROWS_KEPT_MAX) {
             return Ok(());
         }
-        db.prepare_cached("DELETE FROM dmarc_record WHERE report = ?1")?.execute([oldest])?;
-        db.prepare_cached("DELETE FROM dmarc_report WHERE id = ?1")?.execute([oldest])?;
+        remove(db, oldest)?;
     }
+}
+
+fn remove(db: &Connection, id: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM dmarc_record WHERE report = ?1")?.execute([id])?;
+    db.prepare_cached("DELETE FROM dmarc_report WHERE id = ?1")?.execute([id])?;
+    Ok(())
 }
 
 fn info(row: &SqlRow<'_>) -> Result<ReportInfo> {

@@ -47,6 +47,7 @@ CREATE TABLE dmarc_report(               -- reports we were sent
   messages INTEGER NOT NULL,             -- messages it counts
   row_count INTEGER NOT NULL,            -- rows of `dmarc_record`
   failed INTEGER NOT NULL,               -- those for which neither DKIM nor SPF was aligned
+  complete INTEGER NOT NULL,             -- 1: all its rows are there; until then it is not listed
   UNIQUE(domain, organization, report_id)
 ) STRICT;
 CREATE INDEX dmarc_report_ends ON dmarc_report(ends);

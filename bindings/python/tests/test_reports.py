@@ -1,7 +1,6 @@
 """DMARC reports others sent: read from mail, listed."""
 
 import gzip
-import time
 from email.message import EmailMessage
 
 import mailcore
@@ -24,10 +23,11 @@ class Reports(Case):
             m.set_content("A report.")
             m.add_attachment(gzip.compress(FEEDBACK), maintype="application", subtype="gzip", filename="r.xml.gz")
             engine.submit(m)
-            reports, deadline = [], time.monotonic() + 60
-            while not reports and time.monotonic() < deadline:
-                reports = list(engine.dmarc_reports())
-            (report,) = reports
+            event = next(event for event in engine.events(60) if event.name == "dmarc_report")
+            self.assertEqual(event.detail["domain"], "example.org")
+            self.assertEqual(event.detail["reporter"], "receiver.example")
+            (report,) = engine.dmarc_reports()
+            self.assertEqual(event.subject, report.id)
             self.assertEqual((report.reporter, report.domain, report.policy), ("receiver.example", "example.org", "quarantine"))
             self.assertEqual((report.begin.timestamp(), report.end.timestamp()), (86400, 172799))
             self.assertEqual((report.messages, report.failed, report.report_id), (7, 0, "r1"))

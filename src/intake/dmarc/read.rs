@@ -34,9 +34,9 @@ impl Intake {
             None => None,
         };
         let about = report.as_ref().map(|report| (report.published.domain.clone(), report.organization.clone()));
-        let is_new = self.store.dmarc_read(blob, report, self.world.clock.wall()).await?;
-        if let (true, Some((domain, organization))) = (is_new, about) {
-            log::info!("a DMARC report of {organization:?} on {domain:?} was read");
+        let id = self.store.dmarc_read(blob, report, self.world.clock.wall()).await?;
+        if let (Some(id), Some((domain, organization))) = (id, about) {
+            log::info!("DMARC report {id}, of {organization:?} on {domain:?}, was read");
         }
         Ok(true)
     }

@@ -100,10 +100,14 @@ fn reports_that_came_are_read_once_and_kept_a_while() {
             ..AggregateReport::default()
         };
         for (id, end, is_new) in [("1", 9, true), ("1", 9, false), ("2", 99, true)] {
-            assert_eq!(store.dmarc_read(blob, Some(report(id, end)), Timestamp(5_000)).await.unwrap(), is_new, "{id}");
+            assert_eq!(
+                store.dmarc_read(blob, Some(report(id, end)), Timestamp(5_000)).await.unwrap().is_some(),
+                is_new,
+                "{id}"
+            );
         }
         assert_eq!(store.dmarc_unread().await.unwrap(), None);
-        assert!(!store.dmarc_read(blob, None, Timestamp(1)).await.unwrap());
+        assert_eq!(store.dmarc_read(blob, None, Timestamp(1)).await.unwrap(), None);
         let listed = store.dmarc_reports(0, 10).await.unwrap();
         assert_eq!(listed.len(), 2);
         let first = &listed[0];
@@ -128,15 +132,50 @@ fn a_long_report_that_was_cut_short_is_completed() {
         let rows: Vec<Row> = (0..DMARC_ROWS_PER_COMMIT as u32 + 5).map(|source| seen(0, "", source).row).collect();
         let report = AggregateReport { report_id: "long".to_owned(), rows, ..AggregateReport::default() };
         let read = |report: &AggregateReport| store.dmarc_read(BlobId(1), Some(report.clone()), Timestamp(1));
-        assert!(read(&report).await.unwrap());
-        let count = || async { store.dmarc_records(1, 0, 10_000).await.unwrap().len() };
-        assert_eq!(count().await, report.rows.len());
-        place.sqlite().execute_batch("DELETE FROM dmarc_record WHERE place > 2000").unwrap();
+        assert_eq!(read(&report).await.unwrap(), Some(1));
+        let count = |id| {
+            let records = store.dmarc_records(id, 0, 10_000);
+            async { records.await.unwrap().len() }
+        };
+        let listed = || async { store.dmarc_reports(0, 10).await.unwrap().len() };
+        let cut_short = |id: i64| {
+            let cut = "DELETE FROM dmarc_record WHERE place > 2000; UPDATE dmarc_report SET complete = 0";
+            place.sqlite().execute_batch(cut).unwrap();
+            async move { assert_eq!((count(id).await, listed().await), (2_000, 0)) }
+        };
         let other = AggregateReport { rows: report.rows[..7].to_vec(), ..report.clone() };
-        assert!(!read(&other).await.unwrap());
-        assert_eq!(count().await, 2_000, "another report of the same name adds nothing");
-        assert!(!read(&report).await.unwrap());
-        assert_eq!(count().await, report.rows.len());
+        assert_eq!(read(&other).await.unwrap(), None, "what is complete stands");
+        assert_eq!((count(1).await, listed().await), (report.rows.len(), 1));
+        cut_short(1).await;
+        assert_eq!(read(&report).await.unwrap(), Some(1));
+        assert_eq!((count(1).await, listed().await), (report.rows.len(), 1));
+        cut_short(1).await;
+        assert_eq!(read(&other).await.unwrap(), Some(2), "what is not makes room for another of its name");
+        assert_eq!((count(1).await, count(2).await, listed().await), (0, 7, 1));
+        store.close().await.unwrap();
+    });
+}
+
+/// Looks at a report's rows the moment it is listed.
+#[test]
+fn a_report_is_listed_with_all_its_rows() {
+    run(|place| async move {
+        let (store, ..) = with_bob(&place).await;
+        for length in [1, DMARC_ROWS_PER_COMMIT, 3 * DMARC_ROWS_PER_COMMIT + 1] {
+            let rows: Vec<Row> = (0..length as u32).map(|source| seen(0, "", source).row).collect();
+            let report = AggregateReport { report_id: length.to_string(), rows, ..AggregateReport::default() };
+            let last = store.dmarc_reports(0, 10).await.unwrap().last().map_or(0, |info| info.id);
+            let reading = store.dmarc_read(BlobId(1), Some(report), Timestamp(1));
+            let watching = async {
+                loop {
+                    if let Some(info) = store.dmarc_reports(last, 10).await.unwrap().first() {
+                        return (info.id, store.dmarc_records(info.id, 0, 10_000).await.unwrap().len());
+                    }
+                }
+            };
+            let (id, seen) = smol::future::zip(reading, watching).await;
+            assert_eq!((id.unwrap(), length), (Some(seen.0), seen.1));
+        }
         store.close().await.unwrap();
     });
 }
