@@ -316,8 +316,9 @@ pub const DKIM_PUBLISHED_SECONDS: u64 = 7 * 86_400;
 pub const DKIM_SIGNATURE_OCTETS_MAX: usize = 1_024;
 /// Seconds the checks of one message may ask DNS: a sender waits ten minutes for the reply (RFC 5321 §4.5.3.2.6).
 pub const CHECK_DNS_SECONDS: u64 = 15;
-/// Seconds one question of theirs may take: servers answer, or fail, well before.
-pub const CHECK_QUESTION_SECONDS: u64 = 5;
+/// Seconds one question of theirs may take. A lost packet is sent again within a second, and a server that has to ask
+/// around answers, or fails, within two or three; who waits longer hears nothing more, as a rule.
+pub const CHECK_QUESTION_SECONDS: u64 = 4;
 /// Questions the checks of one message may ask. SPF asks 20 times 11 at the very most, DKIM once for each signature,
 /// DMARC 8 times for each domain, ARC once for each instance; honest mail needs fewer than 40.
 pub const CHECK_QUESTIONS_MAX: u32 = 300;
@@ -411,7 +412,14 @@ pub const DNS_FAILURE_SECONDS: u64 = 5;
 /// Seconds an answer is kept at most; RFC 8767 §4 allows a week.
 pub const DNS_POSITIVE_SECONDS_MAX: u64 = 86_400;
 /// Seconds a question must have been under way for its asker's going away to count as a failure to answer.
-pub const DNS_GIVEN_UP_SECONDS: u64 = 2;
+pub const DNS_GIVEN_UP_SECONDS: u64 = 1;
+/// Questions without an answer after which it is found out whether any DNS server lives: fewer than the checks of one
+/// message ask at first, so that the second message need not wait.
+pub const DNS_UNANSWERED_MAX: u32 = 3;
+/// Seconds a server has for the question whether it lives. It needs nobody else for the answer.
+pub const DNS_PROBE_SECONDS: u64 = 2;
+/// Seconds without questions after one that no server answered.
+pub const DNS_PROBE_PAUSE_SECONDS: u64 = 5;
 /// Octets of a DNS message over UDP that we take and send; what is longer goes over TCP (RFC 6891 §6.2.5).
 pub const DNS_UDP_OCTETS_MAX: usize = 1_232;
 /// Connections our DNS server serves at a time.

@@ -1,4 +1,5 @@
-//! Floor 3: the real resolver, its cache, its patience, MX order, and a zone kept in memory. Uses base only.
+//! Floor 3: the real resolver, its cache, its patience, its ear for silence, MX order, and a zone kept in memory. Uses
+//! base only.
 
 pub mod cache;
 pub mod mx;
@@ -6,5 +7,6 @@ pub mod patient;
 pub mod resolver;
 mod runtime;
 pub mod server;
+pub mod silence;
 mod wire;
 pub mod zone;

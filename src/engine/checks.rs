@@ -14,6 +14,7 @@ use crate::base::{Address, Error, ErrorKind, Result, Timestamp};
 use crate::dns::cache::CachedResolver;
 use crate::dns::patient::PatientResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
+use crate::dns::silence::VigilantResolver;
 use crate::dns::zone::{Overlay, SharedZone, Zone};
 use crate::mailauth::dmarc::{self, DmarcVerdict, Evidence};
 use crate::mailauth::iprev::IprevVerdict;
@@ -134,8 +135,9 @@ impl Checker {
                 // A silent server is asked three times, and leaves time for what others have to say.
                 let attempt = ATTEMPT_WAIT.min(timeout / 3).max(Duration::from_millis(1));
                 let options = ResolverOptions { server, timeout: attempt, ..ResolverOptions::default() };
-                let real = RealResolver::new(threads.spawner(), &options)?;
-                let cached: Arc<dyn Resolver> = Arc::new(CachedResolver::new(Arc::new(real), clock.clone()));
+                let real = Arc::new(RealResolver::new(threads.spawner(), &options)?);
+                let vigilant = Arc::new(VigilantResolver::new(real, clock.clone()));
+                let cached: Arc<dyn Resolver> = Arc::new(CachedResolver::new(vigilant, clock.clone()));
                 match zone {
                     Some(zone) => {
                         (Arc::new(Overlay::new(SharedZone::new(zone), cached)) as Arc<dyn Resolver>, Some(threads))

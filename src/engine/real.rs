@@ -8,6 +8,7 @@ use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolv
 use crate::base::{Error, ErrorKind, Result};
 use crate::dns::cache::CachedResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
+use crate::dns::silence::VigilantResolver;
 use crate::dns::zone::{Overlay, SharedZone, Zone};
 use crate::net::tcp::RealNetwork;
 use crate::net::tls::real_tls;
@@ -80,7 +81,11 @@ impl Real {
         let options =
             ResolverOptions { server: config.dns_server, validate: config.dnssec, ..ResolverOptions::default() };
         match RealResolver::new(self.threads.spawner(), &options) {
-            Ok(resolver) => Arc::new(CachedResolver::new(Arc::new(resolver), Arc::clone(&self.world.clock))),
+            Ok(resolver) => {
+                let clock = &self.world.clock;
+                let vigilant = VigilantResolver::new(Arc::new(resolver), Arc::clone(clock));
+                Arc::new(CachedResolver::new(Arc::new(vigilant), Arc::clone(clock)))
+            }
             Err(e) => {
                 log::warn!(target: "mailcore::engine", "no DNS: {e}");
                 Arc::new(Refusing(NoRecords::ServFail))

@@ -151,8 +151,8 @@ impl Examination {
         let _ = piece;
     }
 
-    /// Asks DNS and judges. The client's name, SPF and the keys of DKIM and ARC are asked for side by side, DMARC after
-    /// them.
+    /// Asks DNS and judges. The client's name, both policies of SPF and the keys of DKIM and ARC are asked for side by
+    /// side, DMARC after them.
     pub async fn finish(self, resolver: &dyn Resolver, origin: &Origin, now: Timestamp) -> Verdicts {
         let checks = self.checks;
         #[cfg(not(any(windows, target_vendor = "apple")))]
@@ -191,11 +191,14 @@ async fn sender_policy(
         };
         return (none(query(origin, origin.reverse_path.as_ref(), now).sender_domain), none(origin.helo.clone()));
     }
-    let helo = spf::check(resolver, &query(origin, None, now)).await;
-    match &origin.reverse_path {
-        Some(address) => (spf::check(resolver, &query(origin, Some(address), now)).await, helo),
-        None => (helo.clone(), helo),
-    }
+    let of_helo = query(origin, None, now);
+    let helo = spf::check(resolver, &of_helo);
+    let Some(address) = &origin.reverse_path else {
+        let helo = helo.await;
+        return (helo.clone(), helo);
+    };
+    let of_path = query(origin, Some(address), now);
+    smol::future::zip(spf::check(resolver, &of_path), helo).await
 }
 
 fn query(origin: &Origin, sender: Option<&Address>, now: Timestamp) -> Query {
