@@ -150,6 +150,61 @@ fn mailserver_serves_and_send_sends() {
     serves(Server::start(command(&mailserver), &folder), Some(command(&send)), &folder);
 }
 
+/// Mail that Alice hands in, as it is found in Bob's maildrop, verified by the record of the key that was given.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+#[test]
+fn mailserver_signs() {
+    use base64::Engine as _;
+    use mailcore::dns::zone::{SharedZone, Zone};
+    use mailcore::mailauth::dkim::{Algorithm, DkimResult, SigningKey, Verifier, dns_record, generate};
+
+    let folder = folder("examples-dkim");
+    let Some((mailserver, _)) = built(&folder) else { return };
+    let pem = generate(Algorithm::Ed25519Sha256).expect("key");
+    fs::write(folder.join("key.pem"), &pem).expect("write");
+    let mut signing = command(&mailserver);
+    signing.args(["--dkim", "example.org:s1:key.pem"]);
+    let mut server = Server::start(signing, &folder);
+    let mut smtp = server.connect("submission");
+    assert!(hear(&mut smtp).starts_with("220"));
+    let login = base64::engine::general_purpose::STANDARD.encode("\0alice@example.org\0secret");
+    for (line, code) in [
+        ("EHLO laptop.example.net", "250"),
+        (&format!("AUTH PLAIN {login}"), "235"),
+        ("MAIL FROM:<alice@example.org>", "250"),
+        ("RCPT TO:<bob@example.org>", "250"),
+        ("DATA", "354"),
+        ("From: alice@example.org\r\nSubject: hello\r\n\r\nHello Bob.\r\n.", "250"),
+    ] {
+        let reply = say(&mut smtp, line);
+        assert!(reply.starts_with(code), "{line}: {reply}");
+    }
+    server.event("filed");
+    let mut pop3 = server.connect("pop3");
+    assert!(hear(&mut pop3).starts_with("+OK"));
+    for line in ["USER bob", "PASS builder", "RETR 1"] {
+        let reply = say(&mut pop3, line);
+        assert!(reply.starts_with("+OK"), "{line}: {reply}");
+    }
+    let mut letter = String::new();
+    while !letter.ends_with("\r\n.\r\n") {
+        assert!(pop3.read_line(&mut letter).expect("letter") > 0, "{letter}");
+    }
+    letter.truncate(letter.len() - 3);
+    let (header, body) = letter.split_once("\r\n\r\n").expect("header and body");
+    let mut zone = Zone::new();
+    let record = dns_record(&SigningKey::parse(&pem).expect("key")).expect("record");
+    zone.add("s1._domainkey.example.org", "TXT", &record, 60).expect("record");
+    let mut verifier = Verifier::new(format!("{header}\r\n\r\n").as_bytes());
+    verifier.push(body.as_bytes());
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("clock").as_secs();
+    let now = mailcore::base::Timestamp::from_seconds(i64::try_from(now).expect("time"));
+    let found = smol::block_on(verifier.finish(&SharedZone::new(zone), now));
+    let said: Vec<_> = found.iter().map(|verdict| (verdict.result, verdict.domain.as_str())).collect();
+    assert_eq!(said, [(DkimResult::Pass, "example.org")], "{letter}");
+    server.stop();
+}
+
 #[test]
 fn examples_leak_nothing() {
     let Some(valgrind) = tool("valgrind", "leaks of the examples") else { return };
