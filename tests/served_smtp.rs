@@ -287,8 +287,10 @@ fn the_world_writes_to_us() {
     peer.data("Subject: hi\r\n\r\n..dot\r\n", "250 2.0.0 Ok: filed as ");
     for n in 0..3 {
         let [message] = &house.inbox(n)[..] else { panic!("{n}: {:?}", house.inbox(n)) };
-        let begin = "Return-Path: <alice@far.example>\r\nReceived: from client.example ([127.0.0.1])\r\n\tby mx.example.net with ESMTP id ";
+        let begin = "Return-Path: <alice@far.example>\r\nAuthentication-Results: mx.example.net;\r\n\t";
         assert!(message.starts_with(begin), "{message}");
+        let received = "\r\nReceived: from client.example ([127.0.0.1])\r\n\tby mx.example.net with ESMTP id ";
+        assert!(message.contains(received), "{message}");
         assert!(message.ends_with("+0000\r\nSubject: hi\r\n\r\n.dot\r\n"), "{message}");
     }
     peer.talk(&[("STARTTLS", "220")]);
