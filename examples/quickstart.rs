@@ -6,8 +6,9 @@
 //! `cargo run --example quickstart -- FILE.eml`.
 //!
 //! The road: alice submits over SMTP with TLS -> her engine queues -> it asks DNS for example.net's MX ->
-//! delivers over SMTP with STARTTLS -> bob's engine files -> bob reads the same octets over POP3 and over
-//! IMAP; then a mail to nobody comes back to alice as a bounce. Exits 0 only if all of it is true.
+//! signs and delivers over SMTP with STARTTLS -> bob's engine checks (SPF, DKIM, DMARC) and files -> bob reads the
+//! same octets over POP3 and over IMAP; then a mail to nobody comes back to alice as a bounce. Exits 0 only if all
+//! of it is true.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "an example is a program of its own")]
 
@@ -26,6 +27,7 @@ use mailcore::dns::server::DnsServer;
 use mailcore::dns::zone::{SharedZone, Zone};
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine, Interrupt};
+use mailcore::mailauth::dkim::Algorithm;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -65,16 +67,20 @@ fn run(folder: &std::path::Path) -> Result<()> {
 
     title("Two hosts and a DNS server");
     let zone = SharedZone::new(Zone::new());
-    let net = host(folder, "mx.example.net", None)?;
+    let (net, org) = (host(folder, "mx.example.net")?, host(folder, "mx.example.org")?);
     let world = net.world();
     let dns = DnsServer::start(&world.run, Arc::clone(&world.clock), LOOPBACK, zone.clone())?;
     println!("  a DNS server answers on {}", dns.local_addr());
+    start(&net, dns.local_addr())?;
     let net_mx = open(&net, Service::Mx)?;
-    zone.write().add("example.net", "MX", "10 mx.example.net.", 3600)?;
-    zone.write().add("mx.example.net", "A", "127.0.0.1", 3600)?;
-    println!("  it says: example.net MX 10 mx.example.net; mx.example.net A 127.0.0.1");
     // Port 25 belongs to root; the other host listens where it could.
-    let org = host(folder, "mx.example.org", Some((dns.local_addr(), net_mx.port())))?;
+    org.set("outbound.port", Value::Number(net_mx.port().into()))?;
+    // A message of your own may be from anybody.
+    org.set("submission.check_from", Value::Number((message == MESSAGE.as_bytes()).into()))?;
+    start(&org, dns.local_addr())?;
+    let key = smol::block_on(org.dkim_generate("example.org", "s1", Algorithm::Ed25519Sha256))?;
+    smol::block_on(org.dkim_activate("example.org", "s1"))?;
+    publish(&zone, &key)?;
     account(&org, "alice@example.org", "alice's password")?;
     account(&net, "bob@example.net", "bob's password")?;
     let submission = open(&org, Service::Submission)?;
@@ -97,10 +103,15 @@ fn run(folder: &std::path::Path) -> Result<()> {
     title("Bob reads it over IMAP (STARTTLS)");
     let over_imap = read_imap(imap)?;
     check("POP3 and IMAP give the same octets", over_imap == over_pop3)?;
-    let trace = &over_pop3[..over_pop3.len() - message.len()];
-    println!("  trace fields written on the way:");
-    for line in String::from_utf8_lossy(trace).lines() {
+    let trace = String::from_utf8_lossy(&over_pop3[..over_pop3.len() - message.len()]).into_owned();
+    println!("  fields written on the way, the last one first:");
+    for line in trace.lines() {
         println!("    | {line}");
+    }
+    check("her host may send for her domain (SPF)", trace.contains("spf=pass"))?;
+    if message == MESSAGE.as_bytes() {
+        check("her host signed it, and the signature holds (DKIM)", trace.contains("dkim=pass"))?;
+        check("both are for the domain bob sees in From (DMARC)", trace.contains("dmarc=pass"))?;
     }
 
     title("A mail to nobody comes back as a bounce");
@@ -131,16 +142,36 @@ fn run(folder: &std::path::Path) -> Result<()> {
 }
 
 /// An engine with a store of its own, as a host named `hostname`.
-fn host(folder: &std::path::Path, hostname: &str, outbound: Option<(SocketAddr, u16)>) -> Result<Engine> {
+fn host(folder: &std::path::Path, hostname: &str) -> Result<Engine> {
     let engine = Engine::open(Config::new(folder.join(hostname)))?;
     engine.set("hostname", Value::Text(hostname.to_owned()))?;
-    if let Some((dns, port)) = outbound {
-        engine.set("dns.server", Value::Text(dns.to_string()))?;
-        engine.set("outbound.port", Value::Number(port.into()))?;
-    }
-    smol::block_on(engine.start())?;
-    println!("  {hostname} is up, store in {}", folder.join(hostname).display());
+    println!("  {hostname} has its store in {}", folder.join(hostname).display());
     Ok(engine)
+}
+
+fn start(engine: &Engine, dns: SocketAddr) -> Result<()> {
+    engine.set("dns.server", Value::Text(dns.to_string()))?;
+    smol::block_on(engine.start())?;
+    Ok(())
+}
+
+/// What the owners of both domains publish: where mail goes, who may send it, with which key it is signed, and what
+/// others shall do with mail that only claims to be theirs.
+fn publish(zone: &SharedZone, key: &str) -> Result<()> {
+    for (name, kind, data) in [
+        ("example.net", "MX", "10 mx.example.net."),
+        ("mx.example.net", "A", "127.0.0.1"),
+        ("mx.example.org", "A", "127.0.0.1"),
+        ("1.0.0.127.in-addr.arpa", "PTR", "mx.example.org."),
+        ("mx.example.org", "TXT", "v=spf1 a -all"),
+        ("example.org", "TXT", "v=spf1 a:mx.example.org -all"),
+        ("s1._domainkey.example.org", "TXT", key),
+        ("_dmarc.example.org", "TXT", "v=DMARC1; p=reject"),
+    ] {
+        zone.write().add(name, kind, data, 3600)?;
+        println!("  it says: {name} {kind} {data}");
+    }
+    Ok(())
 }
 
 fn open(engine: &Engine, service: Service) -> Result<SocketAddr> {

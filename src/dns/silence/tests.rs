@@ -12,7 +12,10 @@ use crate::dns::patient::PatientResolver;
 
 /// Time, and who sleeps until when.
 #[derive(Default)]
-struct IdleClock(Mutex<(u64, Vec<(u64, Sender<()>)>)>);
+struct IdleClock(Mutex<(u64, Vec<Sleeper>)>);
+
+/// Until when, and what wakes it.
+type Sleeper = (u64, Sender<()>);
 
 impl Clock for IdleClock {
     fn now(&self) -> Mono {
@@ -24,7 +27,9 @@ impl Clock for IdleClock {
     fn sleep_until(&self, at: Mono) -> BoxFuture<'static, ()> {
         let (wake, woken) = smol::channel::bounded(1);
         self.0.lock().unwrap().1.push((at.0, wake));
-        Box::pin(async move { drop(woken.recv().await) })
+        Box::pin(async move {
+            let _ = woken.recv().await;
+        })
     }
 }
 
