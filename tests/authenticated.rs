@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailcore::base::event::{Event, Outcome};
+use mailcore::base::limits::HEADER_OCTETS_MAX;
 use mailcore::base::{ErrorKind, Secret, Service};
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine, Interrupt};
@@ -397,6 +398,20 @@ fn results_bear_the_name_that_was_set_or_are_not_written() {
         assert_eq!(found.contains("spf=none"), name.is_some(), "{found}");
         assert!(found.starts_with("example.net;"), "{found}");
     }
+}
+
+/// What stands behind the part of a header that is looked at would pass every check: neither From nor results in our
+/// name can be hidden there.
+#[test]
+fn nothing_is_hidden_behind_a_header_without_end() {
+    let post = Post::new("auth-header", &[]);
+    post.zone("_dmarc.bank.example", "TXT", "v=DMARC1; p=reject");
+    let padding = format!("X-Padding: {}\r\n", "x".repeat(980)).repeat(HEADER_OCTETS_MAX / 990 + 1);
+    let hidden = "Authentication-Results: mx.example.net; dmarc=pass\r\nFrom: a@bank.example\r\n\r\nHello.\r\n";
+    let reply = post.bring("a@far.example", &format!("{padding}{hidden}"));
+    assert!(reply.starts_with("552 5.3.4"), "{reply}");
+    let reply = post.bring("a@far.example", &format!("From: a@bank.example\r\n\r\n{padding}"));
+    assert!(reply.starts_with("550 5.7.26"), "{reply}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::{Intake, front, reply_of};
 use crate::base::limits::RECEIVED_FIELDS_MAX;
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
 use crate::delivery::directory::resolve;
-use crate::message::header::fields;
+use crate::message::header::{fields, header_len};
 use crate::smtp::server::Client;
 use crate::store::Accepted;
 
@@ -71,11 +71,16 @@ impl Intake {
         content: Content,
         now: Timestamp,
     ) -> std::result::Result<Admitted<'a>, Reply> {
-        {
+        let is_header_whole = {
             let front = front(&content.body).map_err(|e| reply_of(&unreadable(e)))?;
             judge(&front)?;
-        }
+            front.len() as u64 == content.body.len() || header_len(&front).is_some()
+        };
         let examined = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))?;
+        if examined.is_some() && !is_header_whole {
+            // Who could hide From, or results in our name, behind what is looked at would pass every check.
+            return Err(Reply::new(552, 3, 4, "Header too large to be checked"));
+        }
         let verdicts = examined.as_ref().map(|examined| &examined.verdicts);
         let disposition = verdicts.map_or(Disposition::TAKEN, |verdicts| self.dispose(verdicts));
         let decided = self.decide(client, envelope, &content, verdicts, disposition.policy()).await;
