@@ -796,6 +796,12 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_METHOD_IPREV 6
 
 /**
+ * BIMI: which picture does the author's domain want shown? domain and selector: where the record was found;
+ * indicator; evidence; flags. Only data: the picture was not fetched, nor is it proved to be the domain's.
+ */
+#define MAILCORE_METHOD_BIMI 7
+
+/**
  * There is nothing to check: no record, no signature.
  */
 #define MAILCORE_RESULT_NONE 0
@@ -831,6 +837,21 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_RESULT_PERMERROR 6
 
 /**
+ * BIMI: there is a record that names an indicator.
+ */
+#define MAILCORE_RESULT_FOUND 7
+
+/**
+ * BIMI: the record says that the domain wants nothing shown.
+ */
+#define MAILCORE_RESULT_DECLINED 8
+
+/**
+ * BIMI: the message, or the domain's policy, does not allow to ask.
+ */
+#define MAILCORE_RESULT_SKIPPED 9
+
+/**
  * DMARC: nothing is to be done.
  */
 #define MAILCORE_POLICY_NONE 0
@@ -861,6 +882,11 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_ALIGNED_DKIM 4
 
 /**
+ * mailcore_check.flags of BIMI: the domain would rather see a picture of the person than its own (avp=personal).
+ */
+#define MAILCORE_PREFERS_PERSON 8
+
+/**
  * mailcore_origin.checks: SPF of the reverse-path, or of the name in EHLO where that is null. Needs ip.
  */
 #define MAILCORE_CHECK_SPF 1
@@ -889,6 +915,12 @@ The library prints nothing, handles no signals, never ends the process.
  * mailcore_origin.checks: whether the client's address has a name that leads back to it. Needs ip.
  */
 #define MAILCORE_CHECK_IPREV 32
+
+/**
+ * mailcore_origin.checks: which picture the author's domain wants shown (BIMI). Data, and no verdict: asked for only
+ * where DMARC passes, which is evaluated for it. Needs ip.
+ */
+#define MAILCORE_CHECK_BIMI 64
 
 /**
  * mailcore_signer.algorithm: rsa-sha256 (RFC 6376).
@@ -1387,7 +1419,7 @@ typedef struct {
      */
     uint32_t percent;
     /**
-     * MAILCORE_TESTING, MAILCORE_ALIGNED_SPF, MAILCORE_ALIGNED_DKIM.
+     * MAILCORE_TESTING, MAILCORE_ALIGNED_SPF, MAILCORE_ALIGNED_DKIM, MAILCORE_PREFERS_PERSON.
      */
     uint32_t flags;
     /**
@@ -1395,7 +1427,7 @@ typedef struct {
      */
     const char *domain;
     /**
-     * DKIM and ARC: the selector.
+     * DKIM, ARC and BIMI: the selector.
      */
     const char *selector;
     /**
@@ -1410,10 +1442,18 @@ typedef struct {
      * How it came to that, one sentence: which mechanism matched, which limit was passed, what failed.
      */
     const char *why;
+    /**
+     * BIMI: where the picture is, an https: URI (l=).
+     */
+    const char *indicator;
+    /**
+     * BIMI: where the evidence is that it is the domain's, an https: URI (a=); empty for none.
+     */
+    const char *evidence;
 } mailcore_check;
 
 /** What a mailcore_check is set up with. */
-#define MAILCORE_CHECK_INIT { (uint32_t)sizeof(mailcore_check), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+#define MAILCORE_CHECK_INIT { (uint32_t)sizeof(mailcore_check), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /**
  * All verdicts on a message. Set it up with MAILCORE_VERDICTS_INIT.
@@ -1436,8 +1476,8 @@ typedef struct {
      */
     const char *from_domain;
     /**
-     * The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, as far as
-     * they were asked for, and from_domain.
+     * The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, bimi, as
+     * far as they were asked for, and from_domain.
      */
     const char *json;
     /**
@@ -1493,7 +1533,7 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * The MAILCORE_CHECK_ values of what is wanted; 0 for all, without ip all that need none.
+     * The MAILCORE_CHECK_ values of what is wanted; 0 for all but BIMI, without ip all of them that need none.
      */
     uint32_t checks;
     /**

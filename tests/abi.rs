@@ -126,7 +126,7 @@ fn structs_lie_as_c_sees_them() {
         mailcore_delivery { struct_size, state, attempts, smtp_code, next_ms, enhanced, host, reply }
         mailcore_listen_options { struct_size, service, address, port, flags }
         mailcore_check { struct_size, method, result, policy, percent, flags, domain, selector, signature, explanation,
-            why }
+            why, indicator, evidence }
         mailcore_verdicts { struct_size, count, checks, from_domain, json, memory }
         mailcore_resolver_options { struct_size, timeout_ms, server, zone }
         mailcore_origin { struct_size, checks, ip, helo, mail_from, receiver, time_ms }

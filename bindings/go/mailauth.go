@@ -78,6 +78,7 @@ type Origin struct {
 	MailFrom string    // MAIL FROM; empty or "<>" is the null reverse-path
 	Receiver string    // our own name, for explanations of SPF; may be empty
 	Time     time.Time // of the check; the zero time is now
+	BIMI     bool      // whether Verify also looks up which picture the author's domain wants shown; needs IP
 }
 
 // SPFVerdict is what SPF says: none, neutral, pass, fail, softfail, temperror or permerror.
@@ -135,6 +136,18 @@ type IprevVerdict struct {
 	Why    string `json:"why"`
 }
 
+// BIMIVerdict is which picture the author's domain wants shown: found, none, declined, skipped, fail or temperror. It is
+// only data: the picture was not fetched, nor is it proved to be the domain's.
+type BIMIVerdict struct {
+	Result        string `json:"result"`
+	Domain        string `json:"domain"`         // where the record was found
+	Selector      string `json:"selector"`       // the record's name
+	Indicator     string `json:"indicator"`      // where the picture is, an https: URI
+	Evidence      string `json:"evidence"`       // where the evidence is that it is the domain's
+	PrefersPerson bool   `json:"prefers_person"` // the domain would rather see a picture of the person
+	Why           string `json:"why"`            // what stood in the way
+}
+
 // Verdicts are all verdicts on a message; nil for what was not checked.
 type Verdicts struct {
 	SPF        *SPFVerdict   `json:"spf,omitempty"`
@@ -143,6 +156,7 @@ type Verdicts struct {
 	DMARC      *DMARCVerdict `json:"dmarc,omitempty"`
 	ARC        *ARCVerdict   `json:"arc,omitempty"`
 	Iprev      *IprevVerdict `json:"iprev,omitempty"`
+	BIMI       *BIMIVerdict  `json:"bimi,omitempty"`
 	FromDomain string        `json:"from_domain"` // domain of the author
 }
 
@@ -206,8 +220,15 @@ func octets(slice []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceDat
 // Verify checks a message: SPF and DMARC where origin has the client's address, DKIM and ARC in any case. Line ends may be
 // LF, as in files.
 func (r *Resolver) Verify(ctx context.Context, message []byte, origin Origin) (*Verdicts, error) {
-	return r.verify(ctx, message, origin, 0)
+	if !origin.BIMI {
+		return r.verify(ctx, message, origin, 0)
+	}
+	return r.verify(ctx, message, origin, all|C.MAILCORE_CHECK_BIMI)
 }
+
+// all are the checks that are made where nothing is said of them.
+const all = C.MAILCORE_CHECK_SPF | C.MAILCORE_CHECK_SPF_HELO | C.MAILCORE_CHECK_DKIM | C.MAILCORE_CHECK_DMARC |
+	C.MAILCORE_CHECK_ARC | C.MAILCORE_CHECK_IPREV
 
 // SPF checks (RFC 7208) whether origin's address may send for its MailFrom.
 func (r *Resolver) SPF(ctx context.Context, origin Origin) (SPFVerdict, error) {

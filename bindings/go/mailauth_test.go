@@ -18,6 +18,7 @@ s1._domainkey.example.org TXT v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPa
 example.org TXT v=spf1 ip4:192.0.2.1 exp=why.example.org -all
 why.example.org TXT %{i} may not send at %{t}
 _dmarc.example.org TXT v=DMARC1; p=quarantine
+default._bimi.example.org TXT v=BIMI1; l=https://example.org/i.svg
 `
 
 const seed = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
@@ -60,6 +61,32 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("%+v %v", found, err)
 	}
 	if _, err := names.SPF(ctx(t), mailcore.Origin{}); !errors.Is(err, mailcore.ErrInvalid) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestIndicator(t *testing.T) {
+	names := resolver(t, mailcore.ResolverOptions{Zone: zone})
+	origin := mailcore.Origin{IP: "192.0.2.1", Helo: "mx.example.org", MailFrom: "alice@example.org", BIMI: true}
+	found, err := names.Verify(ctx(t), []byte(message), origin)
+	must(t, err)
+	want := mailcore.BIMIVerdict{
+		Result: "found", Domain: "example.org", Selector: "default", Indicator: "https://example.org/i.svg",
+	}
+	if found.BIMI == nil || *found.BIMI != want || found.SPF.Result != "pass" || found.ARC.Result != "none" {
+		t.Errorf("%+v", found.BIMI)
+	}
+	origin.IP = "192.0.2.2"
+	found, err = names.Verify(ctx(t), []byte(message), origin)
+	if err != nil || found.BIMI.Result != "skipped" || found.BIMI.Why != "dmarc fail" {
+		t.Errorf("%+v %v", found.BIMI, err)
+	}
+	origin.BIMI = false
+	found, err = names.Verify(ctx(t), []byte(message), origin)
+	if err != nil || found.BIMI != nil {
+		t.Errorf("%+v %v", found.BIMI, err)
+	}
+	if _, err = names.Verify(ctx(t), []byte(message), mailcore.Origin{BIMI: true}); !errors.Is(err, mailcore.ErrInvalid) {
 		t.Errorf("%v", err)
 	}
 }

@@ -16,6 +16,7 @@ use crate::dns::patient::PatientResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
 use crate::dns::silence::VigilantResolver;
 use crate::dns::zone::{Overlay, SharedZone, Zone};
+use crate::mailauth::bimi::BimiVerdict;
 use crate::mailauth::dmarc::{self, DmarcVerdict, Evidence};
 use crate::mailauth::iprev::IprevVerdict;
 use crate::mailauth::results::{ArcVerdict, DkimVerdict};
@@ -42,6 +43,8 @@ pub struct Checked {
     pub arc: Option<ArcVerdict>,
     /// The client's name.
     pub iprev: Option<IprevVerdict>,
+    /// The author's indicator.
+    pub bimi: Option<BimiVerdict>,
 }
 
 impl From<&Verdicts> for Checked {
@@ -55,6 +58,7 @@ impl From<&Verdicts> for Checked {
             dmarc: dmarc.then(|| verdicts.dmarc.clone()),
             arc: arc.then(|| verdicts.arc.clone()),
             iprev: verdicts.iprev.clone(),
+            bimi: verdicts.bimi.clone(),
         }
     }
 }
@@ -74,12 +78,14 @@ pub struct Wanted {
     pub arc: bool,
     /// Whether the client's address has a name that leads back to it.
     pub iprev: bool,
+    /// Which picture the author's domain wants shown; only where DMARC passes, which is evaluated for it.
+    pub bimi: bool,
 }
 
 impl Wanted {
     /// Whether the client's address is needed.
     pub fn needs_origin(self) -> bool {
-        self.spf || self.spf_helo || self.dmarc || self.iprev
+        self.spf || self.spf_helo || self.dmarc || self.iprev || self.bimi
     }
 }
 
@@ -161,7 +167,7 @@ impl Checker {
             Some(ip) => ip,
             // Nothing that is wanted looks at it.
             None if !wanted.needs_origin() => Ipv4Addr::UNSPECIFIED.into(),
-            None => return Err(Error::new(ErrorKind::Invalid, "SPF and DMARC need the client's address")),
+            None => return Err(Error::new(ErrorKind::Invalid, "SPF, DMARC, iprev and BIMI need the client's address")),
         };
         if wanted == (Wanted { spf: true, ..Wanted::default() }) {
             let query = query(ip, given, now);
@@ -170,13 +176,14 @@ impl Checker {
             return Ok(Checked { spf: Some(spf), ..Checked::default() });
         }
         let origin = origin(ip, given)?;
+        let dmarc = wanted.dmarc || wanted.bimi;
         let checks = Checks {
-            spf: wanted.spf || wanted.spf_helo || wanted.dmarc,
-            dkim: wanted.dkim || wanted.dmarc,
-            dmarc: wanted.dmarc,
+            spf: wanted.spf || wanted.spf_helo || dmarc,
+            dkim: wanted.dkim || dmarc,
+            dmarc,
             arc: wanted.arc,
             iprev: wanted.iprev,
-            ..Checks::NONE
+            bimi: wanted.bimi,
         };
         let (header, body) = parted(message);
         let mut examination = Examination::begin(&header, checks);
@@ -190,6 +197,7 @@ impl Checker {
             spf_helo: all.spf_helo.filter(|_| wanted.spf_helo),
             spf: all.spf.filter(|_| wanted.spf),
             dkim: all.dkim.filter(|_| wanted.dkim),
+            dmarc: all.dmarc.filter(|_| wanted.dmarc),
             ..all
         })
     }

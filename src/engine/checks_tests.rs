@@ -30,7 +30,7 @@ fn given(ip: &str, mail_from: &str) -> Given {
     }
 }
 
-const ALL: Wanted = Wanted { spf: true, spf_helo: true, dkim: true, dmarc: true, arc: true, iprev: true };
+const ALL: Wanted = Wanted { spf: true, spf_helo: true, dkim: true, dmarc: true, arc: true, iprev: true, bimi: false };
 
 #[test]
 fn a_message_by_zone_and_time() {
@@ -45,6 +45,24 @@ fn a_message_by_zone_and_time() {
     );
     let again = checks().verify(SIGNED, &given("192.0.2.1", "joe@football.example.com"), ALL).unwrap();
     assert_eq!(checked, again);
+}
+
+#[test]
+fn an_indicator_alone() {
+    use crate::mailauth::bimi::BimiResult;
+    let wanted = Wanted { bimi: true, ..Wanted::default() };
+    for (ip, result, why) in [
+        ("192.0.2.1", BimiResult::None, "no record at default._bimi.football.example.com"),
+        // The signatures pass: what SPF says of the client does not matter.
+        ("192.0.2.9", BimiResult::None, "no record at default._bimi.football.example.com"),
+    ] {
+        let checked = checks().verify(SIGNED, &given(ip, "joe@football.example.com"), wanted).unwrap();
+        let bimi = checked.bimi.clone().unwrap();
+        assert_eq!((bimi.result, bimi.why.as_str()), (result, why));
+        assert_eq!((checked.spf, checked.dkim, checked.dmarc, checked.arc), (None, None, None, None));
+    }
+    let e = checks().verify(SIGNED, &Given::default(), wanted).unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Invalid);
 }
 
 #[test]

@@ -31,6 +31,9 @@ pub const MAILCORE_CHECK_DMARC: u32 = 8;
 pub const MAILCORE_CHECK_ARC: u32 = 16;
 /// mailcore_origin.checks: whether the client's address has a name that leads back to it. Needs ip.
 pub const MAILCORE_CHECK_IPREV: u32 = 32;
+/// mailcore_origin.checks: which picture the author's domain wants shown (BIMI). Data, and no verdict: asked for only
+/// where DMARC passes, which is evaluated for it. Needs ip.
+pub const MAILCORE_CHECK_BIMI: u32 = 64;
 
 /// Where a message came from, and what is to be checked about it. Set it up with MAILCORE_ORIGIN_INIT.
 #[repr(C)]
@@ -38,7 +41,7 @@ pub const MAILCORE_CHECK_IPREV: u32 = 32;
 pub struct mailcore_origin {
     /// sizeof(mailcore_origin), set by MAILCORE_ORIGIN_INIT.
     pub struct_size: u32,
-    /// The MAILCORE_CHECK_ values of what is wanted; 0 for all, without ip all that need none.
+    /// The MAILCORE_CHECK_ values of what is wanted; 0 for all but BIMI, without ip all of them that need none.
     pub checks: u32,
     /// Address of the client that gave the message, "192.0.2.1"; NULL where it is not known.
     pub ip: *const c_char,
@@ -185,7 +188,7 @@ fn address(text: &str) -> Result<IpAddr, Failure> {
 fn wanted(checks: u32, has_ip: bool) -> Result<Wanted, Failure> {
     const FREE: u32 = MAILCORE_CHECK_DKIM | MAILCORE_CHECK_ARC;
     const ALL: u32 = FREE | MAILCORE_CHECK_SPF | MAILCORE_CHECK_SPF_HELO | MAILCORE_CHECK_DMARC | MAILCORE_CHECK_IPREV;
-    if checks & !ALL != 0 {
+    if checks & !(ALL | MAILCORE_CHECK_BIMI) != 0 {
         return Err(Failure::invalid(format!("checks: {checks:#x} has a bit that is not known")));
     }
     let checks = match (checks, has_ip) {
@@ -201,6 +204,7 @@ fn wanted(checks: u32, has_ip: bool) -> Result<Wanted, Failure> {
         dmarc: is(MAILCORE_CHECK_DMARC),
         arc: is(MAILCORE_CHECK_ARC),
         iprev: is(MAILCORE_CHECK_IPREV),
+        bimi: is(MAILCORE_CHECK_BIMI),
     })
 }
 

@@ -45,3 +45,5 @@ pub mod submit;
 mod text;
 pub mod tls;
 pub mod verdict;
+mod verdict_json;
+mod verdict_row;

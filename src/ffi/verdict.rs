@@ -5,17 +5,13 @@
 
 use std::ffi::c_char;
 
-use serde_json::{Value, json};
-
 use super::buf::mailcore_buf;
 use super::panic::wall;
 use super::record::{self, Record};
 use super::result::Failure;
+use super::verdict_json::json_of;
+use super::verdict_row::{Row, rows};
 use crate::engine::checks::Checked;
-use crate::mailauth::dmarc::{DmarcResult, DmarcVerdict, Policy};
-use crate::mailauth::iprev::{IprevResult, IprevVerdict};
-use crate::mailauth::results::{ArcResult, ArcSet, ArcVerdict, DkimResult, DkimVerdict};
-use crate::mailauth::spf::{SpfResult, SpfVerdict};
 
 /// SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
 /// explanation: after a fail, what the domain has to say about it.
@@ -30,6 +26,9 @@ pub const MAILCORE_METHOD_DMARC: u32 = 4;
 pub const MAILCORE_METHOD_ARC: u32 = 5;
 /// iprev (RFC 8601 §3): does the client's address have a name that leads back to it? domain: that name.
 pub const MAILCORE_METHOD_IPREV: u32 = 6;
+/// BIMI: which picture does the author's domain want shown? domain and selector: where the record was found;
+/// indicator; evidence; flags. Only data: the picture was not fetched, nor is it proved to be the domain's.
+pub const MAILCORE_METHOD_BIMI: u32 = 7;
 
 /// There is nothing to check: no record, no signature.
 pub const MAILCORE_RESULT_NONE: u32 = 0;
@@ -45,6 +44,12 @@ pub const MAILCORE_RESULT_NEUTRAL: u32 = 4;
 pub const MAILCORE_RESULT_TEMPERROR: u32 = 5;
 /// A record or signature cannot be used.
 pub const MAILCORE_RESULT_PERMERROR: u32 = 6;
+/// BIMI: there is a record that names an indicator.
+pub const MAILCORE_RESULT_FOUND: u32 = 7;
+/// BIMI: the record says that the domain wants nothing shown.
+pub const MAILCORE_RESULT_DECLINED: u32 = 8;
+/// BIMI: the message, or the domain's policy, does not allow to ask.
+pub const MAILCORE_RESULT_SKIPPED: u32 = 9;
 
 /// DMARC: nothing is to be done.
 pub const MAILCORE_POLICY_NONE: u32 = 0;
@@ -59,6 +64,8 @@ pub const MAILCORE_TESTING: u32 = 1;
 pub const MAILCORE_ALIGNED_SPF: u32 = 2;
 /// mailcore_check.flags of DMARC: a DKIM signature passed whose domain belongs to the author's.
 pub const MAILCORE_ALIGNED_DKIM: u32 = 4;
+/// mailcore_check.flags of BIMI: the domain would rather see a picture of the person than its own (avp=personal).
+pub const MAILCORE_PREFERS_PERSON: u32 = 8;
 
 /// One check and what it came to. The library makes it; its texts are never NULL.
 #[repr(C)]
@@ -74,11 +81,11 @@ pub struct mailcore_check {
     pub policy: u32,
     /// DMARC: percentage of the failing messages that the policy is for (pct=); the others get the milder one.
     pub percent: u32,
-    /// MAILCORE_TESTING, MAILCORE_ALIGNED_SPF, MAILCORE_ALIGNED_DKIM.
+    /// MAILCORE_TESTING, MAILCORE_ALIGNED_SPF, MAILCORE_ALIGNED_DKIM, MAILCORE_PREFERS_PERSON.
     pub flags: u32,
     /// See the MAILCORE_METHOD_ values; empty where it says nothing.
     pub domain: *const c_char,
-    /// DKIM and ARC: the selector.
+    /// DKIM, ARC and BIMI: the selector.
     pub selector: *const c_char,
     /// DKIM: the first characters of b=, by which signatures are told apart.
     pub signature: *const c_char,
@@ -86,6 +93,10 @@ pub struct mailcore_check {
     pub explanation: *const c_char,
     /// How it came to that, one sentence: which mechanism matched, which limit was passed, what failed.
     pub why: *const c_char,
+    /// BIMI: where the picture is, an https: URI (l=).
+    pub indicator: *const c_char,
+    /// BIMI: where the evidence is that it is the domain's, an https: URI (a=); empty for none.
+    pub evidence: *const c_char,
 }
 
 /// All verdicts on a message. Set it up with MAILCORE_VERDICTS_INIT.
@@ -100,8 +111,8 @@ pub struct mailcore_verdicts {
     pub checks: *const *const mailcore_check,
     /// Domain of the author (From), which DMARC is about; empty where there is none or DMARC was not asked for.
     pub from_domain: *const c_char,
-    /// The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, as far as
-    /// they were asked for, and from_domain.
+    /// The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, bimi, as
+    /// far as they were asked for, and from_domain.
     pub json: *const c_char,
     /// What all of it lies in, to be freed by mailcore_verdicts_clear().
     pub memory: mailcore_buf,
@@ -184,7 +195,7 @@ pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failur
         block.push(0);
         at
     };
-    let texts: Vec<[usize; 5]> = rows.iter().map(|row| row.texts.each_ref().map(|text| place(text))).collect();
+    let texts: Vec<[usize; 7]> = rows.iter().map(|row| row.texts().map(&mut place)).collect();
     let from_domain = place(&checked.from_domain);
     let json = place(&json_of(checked).to_string());
     let memory = mailcore_buf::copy_of(&block)?;
@@ -195,7 +206,7 @@ pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failur
         let checks = memory.data.cast::<mailcore_check>();
         let list = memory.data.add(table).cast::<*const mailcore_check>();
         for (i, (row, texts)) in rows.iter().zip(&texts).enumerate() {
-            let [domain, selector, signature, explanation, why] = texts.map(text);
+            let [domain, selector, signature, explanation, why, indicator, evidence] = texts.map(text);
             let Row { method, result, policy, percent, flags, .. } = *row;
             let struct_size = size_of::<mailcore_check>() as u32;
             checks.add(i).write(mailcore_check {
@@ -210,6 +221,8 @@ pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failur
                 signature,
                 explanation,
                 why,
+                indicator,
+                evidence,
             });
             list.add(i).write(checks.add(i));
         }
@@ -222,138 +235,4 @@ pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failur
             ..mailcore_verdicts::EMPTY
         })
     }
-}
-
-/// A check before it is given.
-#[derive(Default)]
-struct Row {
-    method: u32,
-    result: u32,
-    policy: u32,
-    percent: u32,
-    flags: u32,
-    /// Domain, selector, signature, explanation, why.
-    texts: [String; 5],
-}
-
-fn rows(checked: &Checked) -> Vec<Row> {
-    let spf = |method| move |v: &SpfVerdict| spf_row(method, v);
-    let mut rows: Vec<Row> = checked.spf_helo.iter().map(spf(MAILCORE_METHOD_SPF_HELO)).collect();
-    rows.extend(checked.spf.iter().map(spf(MAILCORE_METHOD_SPF)));
-    rows.extend(checked.dkim.iter().flatten().map(dkim_row));
-    rows.extend(checked.dmarc.iter().map(dmarc_row));
-    rows.extend(checked.arc.iter().map(arc_row));
-    rows.extend(checked.iprev.iter().map(iprev_row));
-    rows
-}
-
-fn spf_row(method: u32, v: &SpfVerdict) -> Row {
-    let texts = [v.domain.clone(), String::new(), String::new(), v.explanation.clone(), v.why.clone()];
-    Row { method, result: spf_result(v.result), texts, ..Row::default() }
-}
-
-fn dkim_row(v: &DkimVerdict) -> Row {
-    let texts = [v.domain.clone(), v.selector.clone(), v.signature_begins.clone(), String::new(), v.why.clone()];
-    let flags = if v.is_testing { MAILCORE_TESTING } else { 0 };
-    Row { method: MAILCORE_METHOD_DKIM, result: dkim_result(v.result), flags, texts, ..Row::default() }
-}
-
-fn dmarc_row(v: &DmarcVerdict) -> Row {
-    let result = match v.result {
-        DmarcResult::None => MAILCORE_RESULT_NONE,
-        DmarcResult::Pass => MAILCORE_RESULT_PASS,
-        DmarcResult::Fail => MAILCORE_RESULT_FAIL,
-        DmarcResult::TempError => MAILCORE_RESULT_TEMPERROR,
-        DmarcResult::PermError => MAILCORE_RESULT_PERMERROR,
-    };
-    let policy = match v.policy {
-        Policy::None => MAILCORE_POLICY_NONE,
-        Policy::Quarantine => MAILCORE_POLICY_QUARANTINE,
-        Policy::Reject => MAILCORE_POLICY_REJECT,
-    };
-    let flags =
-        if v.spf_aligned { MAILCORE_ALIGNED_SPF } else { 0 } | if v.dkim_aligned { MAILCORE_ALIGNED_DKIM } else { 0 };
-    let texts = [v.record_domain.clone(), String::new(), String::new(), String::new(), v.why.clone()];
-    Row { method: MAILCORE_METHOD_DMARC, result, policy, percent: v.percent.into(), flags, texts }
-}
-
-fn arc_row(v: &ArcVerdict) -> Row {
-    let result = match v.result {
-        ArcResult::None => MAILCORE_RESULT_NONE,
-        ArcResult::Pass => MAILCORE_RESULT_PASS,
-        ArcResult::Fail => MAILCORE_RESULT_FAIL,
-    };
-    let newest = v.sets.first();
-    let domain = newest.map(|set| set.domain.clone()).unwrap_or_default();
-    let selector = newest.map(|set| set.selector.clone()).unwrap_or_default();
-    let texts = [domain, selector, String::new(), String::new(), v.why.clone()];
-    Row { method: MAILCORE_METHOD_ARC, result, texts, ..Row::default() }
-}
-
-fn iprev_row(v: &IprevVerdict) -> Row {
-    let result = match v.result {
-        IprevResult::Pass => MAILCORE_RESULT_PASS,
-        IprevResult::Fail => MAILCORE_RESULT_FAIL,
-        IprevResult::TempError => MAILCORE_RESULT_TEMPERROR,
-        IprevResult::PermError => MAILCORE_RESULT_PERMERROR,
-    };
-    let texts = [v.name.clone(), String::new(), String::new(), String::new(), v.why.clone()];
-    Row { method: MAILCORE_METHOD_IPREV, result, texts, ..Row::default() }
-}
-
-fn spf_result(result: SpfResult) -> u32 {
-    match result {
-        SpfResult::None => MAILCORE_RESULT_NONE,
-        SpfResult::Neutral => MAILCORE_RESULT_NEUTRAL,
-        SpfResult::Pass => MAILCORE_RESULT_PASS,
-        SpfResult::Fail => MAILCORE_RESULT_FAIL,
-        SpfResult::SoftFail => MAILCORE_RESULT_SOFTFAIL,
-        SpfResult::TempError => MAILCORE_RESULT_TEMPERROR,
-        SpfResult::PermError => MAILCORE_RESULT_PERMERROR,
-    }
-}
-
-fn dkim_result(result: DkimResult) -> u32 {
-    match result {
-        DkimResult::None => MAILCORE_RESULT_NONE,
-        DkimResult::Pass => MAILCORE_RESULT_PASS,
-        DkimResult::Fail => MAILCORE_RESULT_FAIL,
-        DkimResult::Neutral => MAILCORE_RESULT_NEUTRAL,
-        DkimResult::TempError => MAILCORE_RESULT_TEMPERROR,
-        DkimResult::PermError => MAILCORE_RESULT_PERMERROR,
-    }
-}
-
-/// Verdicts as a JSON object: also what a host that answers by events is told.
-pub(crate) fn json_of(checked: &Checked) -> Value {
-    let spf = |v: &SpfVerdict| {
-        let (result, explanation) = (v.result.word(), &v.explanation);
-        json!({"result": result, "domain": v.domain, "explanation": explanation, "why": v.why})
-    };
-    let dkim = |v: &DkimVerdict| {
-        json!({"result": v.result.word(), "domain": v.domain, "selector": v.selector, "why": v.why,
-            "algorithm": v.algorithm, "signature_begins": v.signature_begins, "testing": v.is_testing})
-    };
-    let dmarc = |v: &DmarcVerdict| {
-        json!({"result": v.result.word(), "policy": v.policy.word(), "percent": v.percent, "why": v.why,
-            "domain": v.record_domain, "spf_aligned": v.spf_aligned, "dkim_aligned": v.dkim_aligned})
-    };
-    let set =
-        |s: &ArcSet| json!({"instance": s.instance, "domain": s.domain, "selector": s.selector, "results": s.results});
-    let arc = |v: &ArcVerdict| {
-        let sets: Value = v.sets.iter().map(set).collect();
-        json!({"result": v.result.word(), "instances": v.instances, "sets": sets, "oldest_pass": v.oldest_pass,
-            "why": v.why})
-    };
-    let iprev = |v: &IprevVerdict| json!({"result": v.result.word(), "name": v.name, "why": v.why});
-    let mut all = serde_json::Map::new();
-    let mut member = |name: &str, value: Option<Value>| value.map(|value| all.insert(name.to_owned(), value));
-    member("from_domain", Some(checked.from_domain.clone().into()));
-    member("spf_helo", checked.spf_helo.as_ref().map(spf));
-    member("spf", checked.spf.as_ref().map(spf));
-    member("dkim", checked.dkim.as_ref().map(|list| list.iter().map(dkim).collect()));
-    member("dmarc", checked.dmarc.as_ref().map(dmarc));
-    member("arc", checked.arc.as_ref().map(arc));
-    member("iprev", checked.iprev.as_ref().map(iprev));
-    Value::Object(all)
 }

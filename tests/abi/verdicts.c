@@ -38,6 +38,46 @@ static void sign_and_verify(void)
     CHECK(mailcore_close(resolver) == 0);
 }
 
+/* Which picture the author's domain wants shown: only when asked for, and only where DMARC passes. */
+static void indicator(void)
+{
+    static const char letter[] = "From: a@example.org\n\nHello\n";
+    mailcore_error err = MAILCORE_ERROR_INIT;
+    mailcore_resolver_options options = MAILCORE_RESOLVER_OPTIONS_INIT;
+    mailcore_origin origin = MAILCORE_ORIGIN_INIT;
+    mailcore_verdicts verdicts = MAILCORE_VERDICTS_INIT;
+    mailcore_resolver resolver = 0;
+    const mailcore_check *check;
+
+    options.zone = "example.org TXT v=spf1 ip4:192.0.2.1 -all\n"
+                   "_dmarc.example.org TXT v=DMARC1; p=reject\n"
+                   "default._bimi.example.org TXT v=BIMI1; l=https://example.org/i.svg; a=https://example.org/e.pem;"
+                   " avp=personal\n";
+    CHECK(mailcore_resolver_open(&options, &resolver, &err) == 0);
+    origin.ip = "192.0.2.1";
+    origin.mail_from = "a@example.org";
+    CHECK(mailcore_verify(resolver, &origin, letter, sizeof letter - 1, &verdicts, &err) == 0);
+    CHECK(strstr(verdicts.json, "bimi") == NULL);
+    origin.checks = MAILCORE_CHECK_BIMI;
+    CHECK(mailcore_verify(resolver, &origin, letter, sizeof letter - 1, &verdicts, &err) == 0 && verdicts.count == 1);
+    check = verdicts.checks[0];
+    CHECK(check->method == MAILCORE_METHOD_BIMI && check->result == MAILCORE_RESULT_FOUND);
+    CHECK(strcmp(check->domain, "example.org") == 0 && strcmp(check->selector, "default") == 0);
+    CHECK(strcmp(check->indicator, "https://example.org/i.svg") == 0 && check->flags == MAILCORE_PREFERS_PERSON);
+    CHECK(strcmp(check->evidence, "https://example.org/e.pem") == 0 && strcmp(check->why, "") == 0);
+    CHECK(strstr(verdicts.json, "\"prefers_person\":true") != NULL);
+    origin.checks = MAILCORE_CHECK_BIMI | MAILCORE_CHECK_DMARC;
+    origin.ip = "192.0.2.2";
+    CHECK(mailcore_verify(resolver, &origin, letter, sizeof letter - 1, &verdicts, &err) == 0 && verdicts.count == 2);
+    CHECK(verdicts.checks[0]->method == MAILCORE_METHOD_DMARC && strcmp(verdicts.checks[0]->indicator, "") == 0);
+    check = verdicts.checks[1];
+    CHECK(check->result == MAILCORE_RESULT_SKIPPED && strcmp(check->why, "dmarc fail") == 0);
+    origin.checks = 128;
+    CHECK(mailcore_verify(resolver, &origin, letter, sizeof letter - 1, &verdicts, &err) == MAILCORE_E_INVALID);
+    mailcore_verdicts_clear(&verdicts);
+    CHECK(mailcore_close(resolver) == 0);
+}
+
 static const char message[] =
     "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=gone; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=;"
     " b=AAAA\nFrom: a@example.org\n\nHello\n";
@@ -106,5 +146,6 @@ int main(void)
     options.zone = "example.org NS ns.example.org\n";
     CHECK(mailcore_resolver_open(&options, &resolver, &err) == MAILCORE_E_INVALID && resolver == 0);
     sign_and_verify();
+    indicator();
     return 0;
 }

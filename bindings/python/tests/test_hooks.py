@@ -148,6 +148,7 @@ class Requests(Case):
 
     def test_verdicts_come_with_the_request(self):
         self.engine.ask("data")
+        self.engine.set("bimi.check", True)
         self.engine.set_dns("_dmarc.far.example", "TXT", '"v=DMARC1; p=quarantine"')
         self.start()
         heard = []
@@ -157,6 +158,8 @@ class Requests(Case):
             self.assertEqual(request.policy, "junk")
             self.assertEqual((request.verdicts.dmarc.result, request.verdicts.dmarc.policy), ("fail", "quarantine"))
             self.assertEqual(request.verdicts.from_domain, "far.example")
+            self.assertEqual((request.verdicts.bimi.result, request.verdicts.bimi.why), ("skipped", "dmarc fail"))
+            self.assertEqual(request.verdicts.iprev.result, "permerror")
             request.reply()
         peer.join()
         self.assertEqual(heard, ["taken"])

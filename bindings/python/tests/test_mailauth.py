@@ -278,6 +278,23 @@ class Functions(Case):
         with self.assertRaises(mailcore.ClosedError):
             mailcore.verify(signed, resolver=names)
 
+    def test_indicator_is_data_on_request(self):
+        record = b"v=BIMI1; l=https://example.org/i.svg; a=https://example.org/e.pem; avp=personal"
+        server = self.serve({**ZONE, "default._bimi.example.org": [("TXT", record)]})
+        given = {"helo": "mx.example.org", "mail_from": "a@example.org"}
+        with mailcore.Resolver(server.at) as names:
+            found = mailcore.verify(MESSAGE, ip="192.0.2.1", bimi=True, resolver=names, **given)
+            self.assertEqual(found.bimi, mailcore.BimiVerdict(
+                "found", "example.org", "default", "https://example.org/i.svg", "https://example.org/e.pem", True, "",
+            ))  # fmt: skip
+            self.assertEqual((found.spf.result, found.arc.result), ("pass", "none"))
+            self.assertEqual(found.as_dict()["bimi"]["result"], "found")
+            found = mailcore.verify(MESSAGE, ip="192.0.2.2", bimi=True, resolver=names, **given)
+            self.assertEqual((found.bimi.result, found.bimi.why), ("skipped", "dmarc fail"))
+            self.assertIsNone(mailcore.verify(MESSAGE, ip="192.0.2.1", resolver=names, **given).bimi)
+            with self.assertRaises(mailcore.UsageError):
+                mailcore.verify(MESSAGE, bimi=True, resolver=names)
+
     def test_reproducible_by_zone_and_time(self):
         zone = ["example.org TXT v=spf1 exp=why.example.org -all", "why.example.org TXT at %{t}, says %{r}"]
         with mailcore.Resolver(zone=zone) as names:

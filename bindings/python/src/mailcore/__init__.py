@@ -43,6 +43,7 @@ from .event import Delivery, DeliveryState, Event, Queued
 from .mailauth import (
     ArcSet,
     ArcVerdict,
+    BimiVerdict,
     DkimVerdict,
     DmarcVerdict,
     IprevVerdict,
@@ -70,7 +71,7 @@ def build_info() -> str:
 
 
 __all__ = [
-    "Account", "ArcSet", "ArcVerdict", "AuthError", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState",
+    "Account", "ArcSet", "ArcVerdict", "AuthError", "BimiVerdict", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState",
     "DkimKey", "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists",
     "Flag", "ForkedError", "Interrupted", "IprevVerdict", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
     "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",

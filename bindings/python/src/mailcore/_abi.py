@@ -167,6 +167,7 @@ MAILCORE_METHOD_DKIM = 3
 MAILCORE_METHOD_DMARC = 4
 MAILCORE_METHOD_ARC = 5
 MAILCORE_METHOD_IPREV = 6
+MAILCORE_METHOD_BIMI = 7
 MAILCORE_RESULT_NONE = 0
 MAILCORE_RESULT_PASS = 1
 MAILCORE_RESULT_FAIL = 2
@@ -174,18 +175,23 @@ MAILCORE_RESULT_SOFTFAIL = 3
 MAILCORE_RESULT_NEUTRAL = 4
 MAILCORE_RESULT_TEMPERROR = 5
 MAILCORE_RESULT_PERMERROR = 6
+MAILCORE_RESULT_FOUND = 7
+MAILCORE_RESULT_DECLINED = 8
+MAILCORE_RESULT_SKIPPED = 9
 MAILCORE_POLICY_NONE = 0
 MAILCORE_POLICY_QUARANTINE = 1
 MAILCORE_POLICY_REJECT = 2
 MAILCORE_TESTING = 1
 MAILCORE_ALIGNED_SPF = 2
 MAILCORE_ALIGNED_DKIM = 4
+MAILCORE_PREFERS_PERSON = 8
 MAILCORE_CHECK_SPF = 1
 MAILCORE_CHECK_SPF_HELO = 2
 MAILCORE_CHECK_DKIM = 4
 MAILCORE_CHECK_DMARC = 8
 MAILCORE_CHECK_ARC = 16
 MAILCORE_CHECK_IPREV = 32
+MAILCORE_CHECK_BIMI = 64
 MAILCORE_ALGORITHM_RSA_SHA256 = 1
 MAILCORE_ALGORITHM_ED25519_SHA256 = 2
 MAILCORE_DKIM_PENDING = 0
@@ -439,6 +445,8 @@ class mailcore_check(Structure):
     signature: Any
     explanation: Any
     why: Any
+    indicator: Any
+    evidence: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("method", c_uint32),
@@ -451,6 +459,8 @@ class mailcore_check(Structure):
         ("signature", c_char_p),
         ("explanation", c_char_p),
         ("why", c_char_p),
+        ("indicator", c_char_p),
+        ("evidence", c_char_p),
     ]
 
     def __init__(self, **fields: Any) -> None:

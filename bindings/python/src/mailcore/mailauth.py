@@ -37,6 +37,17 @@ _RESULTS = {
 }
 
 
+_ALL = (
+    _abi.MAILCORE_CHECK_SPF
+    | _abi.MAILCORE_CHECK_SPF_HELO
+    | _abi.MAILCORE_CHECK_DKIM
+    | _abi.MAILCORE_CHECK_DMARC
+    | _abi.MAILCORE_CHECK_ARC
+    | _abi.MAILCORE_CHECK_IPREV
+)
+"""The checks that are made where nothing is said of them."""
+
+
 @dataclass(frozen=True)
 class SpfVerdict:
     """What SPF says: one of none, neutral, pass, fail, softfail, temperror, permerror."""
@@ -120,6 +131,27 @@ class IprevVerdict:
 
 
 @dataclass(frozen=True)
+class BimiVerdict:
+    """Which picture the author's domain wants shown: found, none, declined, skipped, fail or temperror.
+
+    Only data: the picture was not fetched, nor is it proved to be the domain's.
+    """
+
+    result: str
+    domain: str
+    """Where the record was found."""
+    selector: str
+    indicator: str
+    """Where the picture is, an https: URI; empty unless the result is found."""
+    evidence: str
+    """Where the evidence is that it is the domain's; empty for none."""
+    prefers_person: bool
+    """The domain would rather see a picture of the person than its own."""
+    why: str
+    """What stood in the way; empty where something was found."""
+
+
+@dataclass(frozen=True)
 class Verdicts:
     """All verdicts on a message; None for a check that was not asked for."""
 
@@ -132,6 +164,7 @@ class Verdicts:
     iprev: Optional[IprevVerdict]
     from_domain: str
     """Domain of the author, which DMARC is about."""
+    bimi: Optional[BimiVerdict] = None
 
     def as_dict(self) -> Dict[str, Any]:
         """What can be written as JSON; without the checks that were not asked for."""
@@ -222,9 +255,14 @@ def verify(
     resolver: Optional[Resolver] = None,
     receiver: Optional[str] = None,
     time: Optional[Time] = None,
+    bimi: bool = False,
 ) -> Verdicts:
-    """Checks a message: SPF and DMARC where `ip`, the address of the client, is known; DKIM and ARC in any case."""
-    return _verify(message, 0, ip, helo, mail_from, resolver, receiver, time)
+    """Checks a message: SPF and DMARC where `ip`, the address of the client, is known; DKIM and ARC in any case.
+
+    With `bimi` it is looked up as well which picture the author's domain wants shown; that needs `ip`.
+    """
+    checks = _ALL | _abi.MAILCORE_CHECK_BIMI if bimi else 0
+    return _verify(message, checks, ip, helo, mail_from, resolver, receiver, time)
 
 
 def dkim_verify(
@@ -404,6 +442,7 @@ def verdicts_of(found: Mapping[str, Any]) -> Verdicts:
         arc=_chain(found["arc"]) if "arc" in found else None,
         iprev=IprevVerdict(**found["iprev"]) if "iprev" in found else None,
         from_domain=found["from_domain"],
+        bimi=BimiVerdict(**found["bimi"]) if "bimi" in found else None,
     )
 
 
