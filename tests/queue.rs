@@ -358,6 +358,18 @@ fn a_slow_destination_keeps_nobody_waiting() {
     stage.end();
 }
 
+/// What is under way is due again in the store's eyes, should we die within: that delays nobody else.
+#[test]
+fn an_attempt_longer_than_the_pause_delays_no_other_retry() {
+    let stage = Stage::with(|settings| settings.outbound.retry = vec![Duration::from_secs(1)]);
+    stage.queue("alice@example.org", &["slow@example.net"]);
+    stage.queue("alice@example.org", &["bob@down.example"]);
+    stage.pass(4);
+    let seconds: Vec<String> = stage.diary().iter().map(|line| line.chars().take(2).collect()).collect();
+    assert_eq!(seconds, ["0 ", "1 ", "2 ", "3 "]);
+    stage.end();
+}
+
 #[test]
 fn recipients_who_live_here() {
     let stage = Stage::new();

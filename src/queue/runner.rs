@@ -15,14 +15,14 @@ use super::Context;
 use super::parcel::{self, Parcel};
 use crate::base::limits::{QUEUE_BATCH_ITEMS, QUEUE_READY_PARCELS_MAX, QUEUE_SLEEP_SECONDS_MAX};
 use crate::base::world::Task;
-use crate::base::{Mono, QueueId, Timestamp};
+use crate::base::{Mono, QueueId};
 use crate::delivery::{Outlet, Pool};
 use crate::store::RecipientState;
 
 /// Pause after a look that showed too much, or failed.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
-/// Longest time between looks while something is due and taken already.
-const STALE_PAUSE: Duration = Duration::from_secs(5);
+/// Pause after something could not be settled: until then it stays as it is.
+const FAILED_PAUSE: Duration = Duration::from_secs(5);
 /// How long resting connections may take to say goodbye when the engine stops.
 const LEAVE_SECONDS: u64 = 5;
 
@@ -156,7 +156,7 @@ impl Runner {
             }
         }
         if done.failed {
-            self.look_after = self.context.world.clock.now() + STALE_PAUSE;
+            self.look_after = self.context.world.clock.now() + FAILED_PAUSE;
         }
         if let Some(id) = done.delayed {
             // Here, one at a time: two parcels of one message must not both report.
@@ -203,8 +203,18 @@ impl Runner {
         if full || self.ready_count > QUEUE_BATCH_ITEMS {
             self.look_after = clock.now() + LOOK_PAUSE;
         }
-        let next = if full { Some(wall) } else { self.context.store.queue_next_due().await.unwrap_or(Some(wall)) };
-        self.wake_at(next, full, wall, longest)
+        if full {
+            return clock.now() + LOOK_PAUSE;
+        }
+        // What is due now is ready or under way, whatever the store says of it: its end wakes us.
+        match self.context.store.queue_next_due(wall).await {
+            Ok(None) => longest,
+            Ok(Some(next)) => {
+                let millis = u64::try_from(next.0.saturating_sub(wall.0)).unwrap_or(0);
+                (clock.now() + Duration::from_millis(millis)).min(longest)
+            }
+            Err(_) => clock.now() + LOOK_PAUSE,
+        }
     }
 
     fn take(&mut self, parcels: Vec<Parcel>) {
@@ -213,19 +223,6 @@ impl Runner {
             self.ready.entry(parcel.way.key()).or_default().push_back(parcel);
             self.ready_count += 1;
         }
-    }
-
-    fn wake_at(&self, next: Option<Timestamp>, full: bool, wall: Timestamp, longest: Mono) -> Mono {
-        let now = self.context.world.clock.now();
-        let Some(next) = next else { return longest };
-        let millis = u64::try_from(next.0.saturating_sub(wall.0)).unwrap_or(0);
-        let pause = match millis {
-            0 if full => LOOK_PAUSE,
-            // What is due and not new is ready or under way: its end wakes us before this does.
-            0 => STALE_PAUSE,
-            _ => Duration::from_millis(millis),
-        };
-        (now + pause).min(longest)
     }
 
     // -- starting ----------------------------------------------------------------------------------------

@@ -37,11 +37,12 @@ impl Store {
         .await
     }
 
-    /// When the next recipient will be due.
-    pub async fn queue_next_due(&self) -> Result<Option<Timestamp>> {
-        self.read(|db| {
-            let mut next = db.prepare_cached("SELECT min(due) FROM queue_recipient WHERE state = 0 AND held = 0")?;
-            Ok(next.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(Timestamp))
+    /// When the next recipient will be due that is not due at `now` already.
+    pub async fn queue_next_due(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        self.read(move |db| {
+            let mut next =
+                db.prepare_cached("SELECT min(due) FROM queue_recipient WHERE state = 0 AND held = 0 AND due > ?1")?;
+            Ok(next.query_row([now.0], |row| row.get::<_, Option<i64>>(0))?.map(Timestamp))
         })
         .await
     }

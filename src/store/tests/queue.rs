@@ -57,7 +57,8 @@ fn an_item_comes_back_as_it_was_queued() {
         assert_eq!(item.envelope, Envelope { recipients: vec![], ..new.envelope });
         assert_eq!((item.size, item.submitter, item.expires), (6, Some(bob), Timestamp(9_000)));
         assert_eq!(store.body(item.blob, 0, 10).await.unwrap(), b"queued");
-        assert_eq!(store.queue_next_due().await.unwrap(), Some(Timestamp(50)));
+        assert_eq!(store.queue_next_due(Timestamp(49)).await.unwrap(), Some(Timestamp(50)));
+        assert_eq!(store.queue_next_due(Timestamp(50)).await.unwrap(), None);
         let nobody = Acceptance { arrivals: vec![], items: vec![self::item(&[], 1)] };
         assert_eq!(store.accept(nobody).await.unwrap_err().kind(), ErrorKind::Invalid);
     });
@@ -110,7 +111,7 @@ fn an_item_is_finished_when_its_last_recipient_is() {
         let attempts = store.attempts(id).await.unwrap();
         let told: Vec<_> = attempts.iter().map(|(to, result)| (to.as_str(), result.outcome)).collect();
         assert_eq!(told, [("a@x", Outcome::Delivered), ("b@x", Outcome::Deferred), ("b@x", Outcome::Failed)]);
-        assert_eq!(store.queue_next_due().await.unwrap(), None);
+        assert_eq!(store.queue_next_due(Timestamp(0)).await.unwrap(), None);
         for _ in 0..2 {
             store.setting_put("x", None).await.unwrap();
         }
