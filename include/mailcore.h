@@ -1477,17 +1477,22 @@ typedef struct {
     const char *from_domain;
     /**
      * The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, bimi, as
-     * far as they were asked for, and from_domain.
+     * far as they were asked for, from_domain, and results where it is not empty.
      */
     const char *json;
     /**
      * What all of it lies in, to be freed by mailcore_verdicts_clear().
      */
     mailcore_buf memory;
+    /**
+     * The same as the value of an Authentication-Results field (RFC 8601) in the name of mailcore_origin.receiver,
+     * folded with CRLF, BIMI apart. Empty without that name, and for hooks: the engine writes the field itself.
+     */
+    const char *results;
 } mailcore_verdicts;
 
 /** What a mailcore_verdicts is set up with. */
-#define MAILCORE_VERDICTS_INIT { (uint32_t)sizeof(mailcore_verdicts), 0, NULL, NULL, NULL, { NULL, 0 } }
+#define MAILCORE_VERDICTS_INIT { (uint32_t)sizeof(mailcore_verdicts), 0, NULL, NULL, NULL, { NULL, 0 }, NULL }
 
 /**
  * Where names are looked up. Set it up with MAILCORE_RESOLVER_OPTIONS_INIT.
@@ -1550,7 +1555,7 @@ typedef struct {
      */
     const char *mail_from;
     /**
-     * Our own name, for the explanations of SPF; NULL for none.
+     * Our own name, for the explanations of SPF and for mailcore_verdicts.results; NULL for none.
      */
     const char *receiver;
     /**
@@ -1639,17 +1644,32 @@ typedef struct {
      */
     const char *identity;
     /**
-     * Our name in Authentication-Results, for seals only; NULL for the domain.
+     * Our name in Authentication-Results, for seals only; NULL for that in results, or the domain.
      */
     const char *authserv_id;
     /**
      * The time of the signature, in ms since 1970; 0 for now.
      */
     int64_t time_ms;
+    /**
+     * What was found when the message came in, as Authentication-Results has it ("mx.example.org; spf=pass"), such as
+     * mailcore_verdicts.results; NULL for what the message's Authentication-Results fields of authserv_id say. For
+     * seals only.
+     */
+    const char *results;
+    /**
+     * What the check of the chain came to when the message came in: MAILCORE_RESULT_PASS or MAILCORE_RESULT_FAIL; 0
+     * to check it now. Who changes the message must have checked it before. For seals only.
+     */
+    uint32_t chain;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
 } mailcore_signer;
 
 /** What a mailcore_signer is set up with. */
-#define MAILCORE_SIGNER_INIT { (uint32_t)sizeof(mailcore_signer), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+#define MAILCORE_SIGNER_INIT { (uint32_t)sizeof(mailcore_signer), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 0 }
 
 /**
  * Signs with a key of the host's, as an HSM has it.
@@ -2712,9 +2732,10 @@ int32_t mailcore_dkim_sign(const mailcore_signer *signer,
 /**
  * Seals a message that is passed on (ARC, RFC 8617): says what was found when it came, and signs that.
  *
- * [wait] Checks the chain the message has, and gives the three fields of the next set, to be put in front of the
- * message as it leaves; their line ends are those of its first line. What the Authentication-Results fields of
- * signer.authserv_id in the message say goes into the set, with the result of the chain.
+ * [wait] Gives the three fields of the next set, to be put in front of the message as it leaves; their line ends are
+ * those of its first line. The chain the message has is checked, unless signer.chain tells what that came to when the
+ * message came in. Into the set goes signer.results, or what the message's Authentication-Results fields of
+ * signer.authserv_id say, with the result of the chain. A broken chain is sealed as such (cv=fail), once.
  *
  * @param resolver  where names are looked up
  * @param signer  who seals; needed

@@ -127,11 +127,11 @@ fn structs_lie_as_c_sees_them() {
         mailcore_listen_options { struct_size, service, address, port, flags }
         mailcore_check { struct_size, method, result, policy, percent, flags, domain, selector, signature, explanation,
             why, indicator, evidence }
-        mailcore_verdicts { struct_size, count, checks, from_domain, json, memory }
+        mailcore_verdicts { struct_size, count, checks, from_domain, json, memory, results }
         mailcore_resolver_options { struct_size, timeout_ms, server, zone }
         mailcore_origin { struct_size, checks, ip, helo, mail_from, receiver, time_ms }
         mailcore_signer { struct_size, algorithm, domain, selector, key, canonicalization, headers, identity, authserv_id,
-            time_ms }
+            time_ms, results, chain, reserved }
         mailcore_evidence { struct_size, spf_result, spf_domain, from_domain, dkim_results, dkim_domains, dkim_count }
         mailcore_question { struct_size, hook, engine, service, policy, message, size, peer, helo, tls, account, from,
             to, to_count, detail, verdicts }

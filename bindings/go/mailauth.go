@@ -76,7 +76,7 @@ type Origin struct {
 	IP       string    // address of the client; empty where it is not known, and then only DKIM and ARC are checked
 	Helo     string    // the name in EHLO or HELO
 	MailFrom string    // MAIL FROM; empty or "<>" is the null reverse-path
-	Receiver string    // our own name, for explanations of SPF; may be empty
+	Receiver string    // our own name, for explanations of SPF and Verdicts.Results; may be empty
 	Time     time.Time // of the check; the zero time is now
 	BIMI     bool      // whether Verify also looks up which picture the author's domain wants shown; needs IP
 }
@@ -158,6 +158,10 @@ type Verdicts struct {
 	Iprev      *IprevVerdict `json:"iprev,omitempty"`
 	BIMI       *BIMIVerdict  `json:"bimi,omitempty"`
 	FromDomain string        `json:"from_domain"` // domain of the author
+
+	// Results are the verdicts, BIMI apart, as the value of an Authentication-Results field in the name of
+	// Origin.Receiver, folded with CRLF; empty without that name, and with a Request.
+	Results string `json:"results,omitempty"`
 }
 
 // call calls f, and interrupts it when ctx ends. An interrupt wakes every call on the resolver: those whose ctx goes on

@@ -107,6 +107,23 @@ func TestSealedMail(t *testing.T) {
 	if !bytes.Contains(sealed, []byte("i=2; mx.example.org;")) {
 		t.Errorf("%s", sealed)
 	}
+	// A list checks first, then changes, then seals what it found.
+	found, err := names.Verify(ctx(t), sealed, mailcore.Origin{Receiver: "list.example.org"})
+	must(t, err)
+	changed := append(bytes.Clone(sealed), "-- the list\r\n"...)
+	signer.AuthservID, signer.Chain, signer.Results = "", found.ARC.Result, found.Results
+	set, err := names.ARCSeal(ctx(t), changed, signer)
+	if err != nil || !bytes.Contains(set, []byte("i=3; list.example.org;\r\n\tdkim=none")) || !bytes.Contains(set, []byte("cv=pass")) {
+		t.Errorf("%s %v", set, err)
+	}
+	signer.Chain = ""
+	if set, err = names.ARCSeal(ctx(t), changed, signer); err != nil || !bytes.Contains(set, []byte("cv=fail")) {
+		t.Errorf("%s %v", set, err)
+	}
+	signer.Chain = "perhaps"
+	if _, err := names.ARCSeal(ctx(t), changed, signer); !errors.Is(err, mailcore.ErrInvalid) {
+		t.Errorf("%v", err)
+	}
 	signer.Algorithm = "rsa-sha256"
 	if _, err := mailcore.DKIMSign(sealed, signer); !errors.Is(err, mailcore.ErrInvalid) {
 		t.Errorf("%v", err)

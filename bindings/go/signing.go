@@ -22,11 +22,18 @@ type Signer struct {
 	Identity         string    // for whom it is signed (i=); not for seals
 	AuthservID       string    // our name in Authentication-Results, for seals; the domain where empty
 	Time             time.Time // of the signature; the zero time is now
+
+	// Chain is what the check of the chain came to when the message came in, "none", "pass" or "fail": who changes a
+	// message must have checked it before. Empty to check it now. For seals.
+	Chain string
+	// Results are what was found when the message came in, such as Verdicts.Results; empty for what the message's
+	// Authentication-Results fields of AuthservID say. For seals.
+	Results string
 }
 
 // in makes the struct of the C interface, which free frees.
 func (s *Signer) in() (c *C.mailcore_signer, free func(), err error) {
-	cs, freeTexts, err := texts(s.Domain, s.Selector, string(s.Key), s.Canonicalization, strings.Join(s.Headers, ":"), s.Identity, s.AuthservID)
+	cs, freeTexts, err := texts(s.Domain, s.Selector, string(s.Key), s.Canonicalization, strings.Join(s.Headers, ":"), s.Identity, s.AuthservID, s.Results)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,6 +52,10 @@ func (s *Signer) in() (c *C.mailcore_signer, free func(), err error) {
 	if s.AuthservID != "" {
 		c.authserv_id = cs[6]
 	}
+	if s.Results != "" {
+		c.results = cs[7]
+	}
+	c.chain = resultNumber(s.Chain)
 	if s.Algorithm != "" {
 		c.algorithm = algorithmNumber(s.Algorithm)
 	}
@@ -75,9 +86,10 @@ func DKIMSign(message []byte, signer Signer) ([]byte, error) {
 	return take(&field), nil
 }
 
-// ARCSeal gives the three fields (RFC 8617) to put in front of a message that is passed on, after checking the chain
-// it has. What its Authentication-Results fields of signer.AuthservID say goes into them. They are empty where nothing
-// may be added: the chain was found broken by one before us, or is as long as a chain may be.
+// ARCSeal gives the three fields (RFC 8617) to put in front of a message that is passed on. The chain it has is checked,
+// unless signer.Chain tells what that came to; signer.Results, or what the message's Authentication-Results fields of
+// signer.AuthservID say, goes into them. They are empty where nothing may be added: the chain was found broken by one
+// before us, or is as long as a chain may be.
 func (r *Resolver) ARCSeal(ctx context.Context, message []byte, signer Signer) ([]byte, error) {
 	c, free, err := signer.in()
 	if err != nil {

@@ -45,6 +45,9 @@ pub struct Checked {
     pub iprev: Option<IprevVerdict>,
     /// The author's indicator.
     pub bimi: Option<BimiVerdict>,
+    /// All of it but BIMI as the value of an Authentication-Results field, folded; empty where nobody is named who
+    /// checked.
+    pub results: String,
 }
 
 impl From<&Verdicts> for Checked {
@@ -59,6 +62,7 @@ impl From<&Verdicts> for Checked {
             arc: arc.then(|| verdicts.arc.clone()),
             iprev: verdicts.iprev.clone(),
             bimi: verdicts.bimi.clone(),
+            results: String::new(),
         }
     }
 }
@@ -173,7 +177,11 @@ impl Checker {
             let query = query(ip, given, now);
             let names = self.patient();
             let spf = self.wait(async { spf::check(&*names, &query).await })?;
-            return Ok(Checked { spf: Some(spf), ..Checked::default() });
+            let checks = Checks { spf: true, ..Checks::NONE };
+            let verdicts = Verdicts { checks, spf_helo: spf.clone(), spf, ..Verdicts::default() };
+            // What is no address has no place in a field.
+            let results = origin(ip, given).map(|origin| results(&verdicts, &origin, wanted)).unwrap_or_default();
+            return Ok(Checked { spf: Some(verdicts.spf), results, ..Checked::default() });
         }
         let origin = origin(ip, given)?;
         let dmarc = wanted.dmarc || wanted.bimi;
@@ -198,6 +206,7 @@ impl Checker {
             spf: all.spf.filter(|_| wanted.spf),
             dkim: all.dkim.filter(|_| wanted.dkim),
             dmarc: all.dmarc.filter(|_| wanted.dmarc),
+            results: results(&verdicts, &origin, wanted),
             ..all
         })
     }
@@ -235,6 +244,25 @@ impl Drop for Checker {
             let _ = threads.stop(Duration::from_secs(1));
         }
     }
+}
+
+/// What was wanted of the verdicts, as the value of Authentication-Results in the name of the receiver.
+fn results(verdicts: &Verdicts, origin: &Origin, wanted: Wanted) -> String {
+    if origin.receiver.is_empty() {
+        return String::new();
+    }
+    let mut results = verdicts.authentication_results(&origin.receiver, origin);
+    results.results.retain(|result| match result.method.as_str() {
+        // SPF of the null reverse-path is that of the name in EHLO.
+        "spf" if result.property("smtp", "helo").is_some() => {
+            wanted.spf_helo || (wanted.spf && origin.reverse_path.is_none())
+        }
+        "spf" => wanted.spf,
+        "dkim" => wanted.dkim,
+        "dmarc" => wanted.dmarc,
+        _ => true,
+    });
+    results.payload()
 }
 
 /// Header with CRLF line ends, and the body as it is.

@@ -47,6 +47,40 @@ fn a_message_by_zone_and_time() {
     assert_eq!(checked, again);
 }
 
+/// What was found, told to those behind us: only what was asked for, and only where we have a name.
+#[test]
+fn told_in_our_name() {
+    let spf = "spf=pass smtp.mailfrom=joe@football.example.com";
+    let helo = "spf=pass smtp.helo=football.example.com";
+    for (wanted, mail_from, told) in [
+        (Wanted { spf: true, ..Wanted::default() }, "joe@football.example.com", format!("mx.example.net; {spf}")),
+        (Wanted { spf: true, ..Wanted::default() }, "", format!("mx.example.net; {helo}")),
+        (Wanted { spf: true, ..Wanted::default() }, "joe@[bad", String::new()),
+        (Wanted { spf_helo: true, ..Wanted::default() }, "joe@x.example", format!("mx.example.net; {helo}")),
+        (
+            Wanted { spf: true, arc: true, ..Wanted::default() },
+            "joe@football.example.com",
+            format!("mx.example.net; {spf}; arc=none"),
+        ),
+        (
+            Wanted { dmarc: true, ..Wanted::default() },
+            "joe@football.example.com",
+            "mx.example.net; dmarc=pass header.from=football.example.com policy.dmarc=none".to_owned(),
+        ),
+        (Wanted { bimi: true, ..Wanted::default() }, "joe@football.example.com", "mx.example.net; none".to_owned()),
+    ] {
+        let given = Given { helo: "football.example.com".to_owned(), ..given("192.0.2.1", mail_from) };
+        let checked = checks().verify(SIGNED, &given, wanted).unwrap();
+        assert_eq!(checked.results.split_whitespace().collect::<Vec<_>>().join(" "), told, "{mail_from}");
+        let nobody = Given { receiver: String::new(), ..given };
+        assert_eq!(checks().verify(SIGNED, &nobody, wanted).unwrap().results, "");
+    }
+    let all = checks().verify(SIGNED, &given("192.0.2.1", "joe@football.example.com"), ALL).unwrap().results;
+    let read = crate::mailauth::results::AuthenticationResults::parse(all.as_bytes()).unwrap().results;
+    let methods: Vec<&str> = read.iter().map(|result| result.method.as_str()).collect();
+    assert_eq!(methods, ["iprev", "spf", "spf", "dkim", "dkim", "dmarc", "arc"], "{all}");
+}
+
 #[test]
 fn an_indicator_alone() {
     use crate::mailauth::bimi::BimiResult;

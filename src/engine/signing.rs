@@ -5,6 +5,7 @@
 //! be signed.
 
 use crate::base::Timestamp;
+use crate::mailauth::results::{ArcResult, AuthenticationResults};
 
 /// Who signs, and how.
 #[derive(Clone, Default)]
@@ -28,19 +29,30 @@ pub struct SignerOptions {
     pub now: Option<Timestamp>,
 }
 
+/// What a sealer knows of a message that it passes on.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Its name in Authentication-Results; that in `results`, or the signing domain, where it is not given.
+    pub authserv_id: Option<String>,
+    /// What the check of the chain came to when the message came in; without it, the chain is checked now, as it must
+    /// be done before the message is changed.
+    pub chain: Option<ArcResult>,
+    /// What was found when the message came in; without it, what the message's own fields say.
+    pub results: Option<AuthenticationResults>,
+}
+
 #[cfg(not(any(windows, target_vendor = "apple")))]
 pub use with_openssl::{arc_seal, dkim_sign};
 
 #[cfg(not(any(windows, target_vendor = "apple")))]
 mod with_openssl {
-    use super::SignerOptions;
+    use super::{Found, SignerOptions};
     use crate::base::world::Clock;
     use crate::base::{Domain, Error, ErrorKind, Result, Timestamp};
     use crate::engine::checks::{Checker, Given, Wanted, parted};
-    use crate::mailauth::arc::{ArcVerdict, Sealer};
+    use crate::mailauth::arc::{ArcVerdict, Sealer, chain_status};
     use crate::mailauth::dkim::{Canonicalization, Signer, SigningKey};
     use crate::mailauth::results::{AuthenticationResults, MethodResult};
-    use crate::message::header;
     use crate::message::line_end::{CrLfWriter, LineEnd};
     use crate::os::RealClock;
 
@@ -54,25 +66,39 @@ mod with_openssl {
         Ok(LineEnd::of(message).apply(field))
     }
 
-    /// The three fields of a new set of ARC for a message, whose chain is checked first; `None` where nothing may
-    /// follow on it.
+    /// The three fields of a new set of ARC for a message; `None` where nothing may follow on its chain.
     ///
-    /// Into the set go what the message's Authentication-Results fields of `authserv_id` say, and what the check of
-    /// the chain came to.
+    /// Into the set goes what was found when the message came in (RFC 8617 §5.1), with what the check of the chain
+    /// came to.
     pub fn arc_seal(
         checker: &Checker,
         message: &[u8],
         options: &SignerOptions,
-        authserv_id: Option<&str>,
+        found: &Found,
     ) -> Result<Option<Vec<u8>>> {
         let Signer { domain, selector, key, .. } = signer(options)?;
         let now = now(options);
-        let given = Given { now: Some(now), ..Given::default() };
-        let checked = checker.verify(message, &given, Wanted { arc: true, ..Wanted::default() })?;
-        let chain = checked.arc.unwrap_or_default();
         let (header, body) = parted(message);
-        let mut results = found_before(&header, authserv_id.unwrap_or(&domain));
-        results.results.push(found_now(&chain));
+        let chain = match found.chain {
+            Some(checked) => ArcVerdict { result: chain_status(&header, checked)?, ..ArcVerdict::default() },
+            None => {
+                let given = Given { now: Some(now), ..Given::default() };
+                let wanted = Wanted { arc: true, ..Wanted::default() };
+                checker.verify(message, &given, wanted)?.arc.unwrap_or_default()
+            }
+        };
+        let mut results = found.results.clone().unwrap_or_else(|| {
+            AuthenticationResults::gathered(&header, found.authserv_id.as_deref().unwrap_or(&domain))
+        });
+        if let Some(name) = &found.authserv_id {
+            results.authserv_id.clone_from(name);
+        }
+        // What is said of the chain is what the seal says; who checked it earlier may have told more of it.
+        let tells = found.chain.is_some() && results.result_of("arc") == Some(chain.result.word());
+        if !tells {
+            results.results.retain(|result| result.method != "arc");
+            results.results.push(told(&chain));
+        }
         let sealer = Sealer::new(domain, selector, key);
         let mut sealing = sealer.begin();
         CrLfWriter::default().push(body, |piece| sealing.push(piece));
@@ -102,19 +128,8 @@ mod with_openssl {
         options.now.unwrap_or_else(|| RealClock::new().wall())
     }
 
-    /// What the fields of ours say that are in the header already, ARC apart.
-    fn found_before(front: &[u8], authserv_id: &str) -> AuthenticationResults {
-        let fields = header::fields(front).filter(|field| field.is("Authentication-Results"));
-        let parsed = fields.filter_map(|field| AuthenticationResults::parse(field.body));
-        let ours = parsed.filter(|results| results.authserv_id.eq_ignore_ascii_case(authserv_id));
-        AuthenticationResults {
-            authserv_id: authserv_id.to_owned(),
-            results: ours.flat_map(|results| results.results).filter(|result| result.method != "arc").collect(),
-        }
-    }
-
     /// The chain as Authentication-Results tells it (RFC 8617 §10.1).
-    fn found_now(chain: &ArcVerdict) -> MethodResult {
+    fn told(chain: &ArcVerdict) -> MethodResult {
         let result = MethodResult::new("arc", chain.result.word());
         match chain.oldest_pass {
             Some(instance) => result.with("header", "oldest-pass", instance.to_string()),
@@ -126,7 +141,7 @@ mod with_openssl {
 /// Nothing can be signed.
 #[cfg(any(windows, target_vendor = "apple"))]
 mod without {
-    use super::SignerOptions;
+    use super::{Found, SignerOptions};
     use crate::base::{Error, ErrorKind, Result};
     use crate::engine::checks::Checker;
 
@@ -136,7 +151,7 @@ mod without {
     }
 
     /// Fails.
-    pub fn arc_seal(_: &Checker, _: &[u8], _: &SignerOptions, _: Option<&str>) -> Result<Option<Vec<u8>>> {
+    pub fn arc_seal(_: &Checker, _: &[u8], _: &SignerOptions, _: &Found) -> Result<Option<Vec<u8>>> {
         Err(Error::new(ErrorKind::State, "this build cannot sign"))
     }
 }

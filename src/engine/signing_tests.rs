@@ -6,7 +6,6 @@ use super::*;
 use crate::base::ErrorKind;
 use crate::dns::zone::Zone;
 use crate::engine::checks::{Checker, Given, Names, Wanted};
-use crate::mailauth::arc::ArcResult;
 use crate::mailauth::dkim::DkimResult;
 
 /// The Ed25519 key of RFC 8463 §A.2, as its seed.
@@ -106,13 +105,14 @@ fn sealed_one_after_the_other() {
     let found = "Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=a@example.net;\r\n arc=fail\r\n\
                  Authentication-Results: other.example; dkim=pass header.d=example.net\r\n";
     let wanted = Wanted { arc: true, ..Wanted::default() };
+    let ours = Found { authserv_id: Some("mx.example.org".to_owned()), ..Found::default() };
     for message in MESSAGES.iter().take(5) {
         let mut sealed: Vec<u8> = [found.as_bytes(), message.as_bytes()].concat();
         if !message.contains("\r\n") {
             sealed.retain(|c| *c != b'\r');
         }
         for instance in 1..=3 {
-            let set = arc_seal(&checker(), &sealed, &options(), Some("mx.example.org")).unwrap().unwrap();
+            let set = arc_seal(&checker(), &sealed, &options(), &ours).unwrap().unwrap();
             let text = String::from_utf8(set.clone()).unwrap().replace('\r', "");
             assert!(text.contains(&format!("ARC-Authentication-Results: i={instance}; mx.example.org;\n")), "{text}");
             let chain = if instance == 1 { "arc=none" } else { "arc=pass" };
@@ -127,7 +127,53 @@ fn sealed_one_after_the_other() {
         let broken = [&sealed[..], b"added\r\n"].concat();
         let verdict = checker().verify(&broken, &Given::default(), wanted).unwrap().arc.unwrap();
         assert_eq!(verdict.result, ArcResult::Fail);
-        let ended = [arc_seal(&checker(), &broken, &options(), None).unwrap().unwrap(), broken].concat();
-        assert_eq!(arc_seal(&checker(), &ended, &options(), None).unwrap(), None);
+        let ended = [arc_seal(&checker(), &broken, &options(), &Found::default()).unwrap().unwrap(), broken].concat();
+        assert_eq!(arc_seal(&checker(), &ended, &options(), &Found::default()).unwrap(), None);
     }
+}
+
+/// A list that changes a message checks its chain before, and seals what it found then (RFC 8617 §5.1).
+#[test]
+fn sealed_by_what_was_found_before_the_change() {
+    let message = b"From: a@example.org\r\n\r\nHello\r\n";
+    let first = arc_seal(&checker(), message, &options(), &Found::default()).unwrap().unwrap();
+    let changed = [&first[..], message, b"-- list\r\n"].concat();
+    let results = |text: &str| AuthenticationResults::parse(text.as_bytes());
+    for (header, chain, found, wanted) in [
+        (&changed[..], None, None, "cv=fail; i=2; example.org; arc=fail"),
+        (&changed, Some(ArcResult::Fail), None, "cv=fail; i=2; example.org; arc=fail"),
+        (&changed, Some(ArcResult::Pass), None, "cv=pass; i=2; example.org; arc=pass"),
+        (
+            &changed,
+            Some(ArcResult::Pass),
+            results("mx.example; spf=fail smtp.helo=x; arc=pass header.oldest-pass=0"),
+            "cv=pass; i=2; mx.example; spf=fail smtp.helo=x; arc=pass header.oldest-pass=0",
+        ),
+        // What it says of the chain does not fit: not ours to repeat.
+        (&changed, Some(ArcResult::Pass), results("mx.example; arc=fail"), "cv=pass; i=2; mx.example; arc=pass"),
+        (&changed, None, results("mx.example; arc=pass; dkim=none"), "cv=fail; i=2; mx.example; dkim=none; arc=fail"),
+        // Where there is no chain, none has passed; where it is in pieces, none has either.
+        (message, Some(ArcResult::Pass), None, "cv=none; i=1; example.org; arc=none"),
+        (message, Some(ArcResult::None), None, "cv=none; i=1; example.org; arc=none"),
+        (
+            b"ARC-Seal: i=1; cv=none; b=x\r\nFrom: a@example.org\r\n\r\n",
+            Some(ArcResult::Pass),
+            None,
+            "cv=fail; i=2; example.org; arc=fail",
+        ),
+    ] {
+        let found = Found { chain, results: found, authserv_id: None };
+        let set = String::from_utf8(arc_seal(&checker(), header, &options(), &found).unwrap().unwrap()).unwrap();
+        let cv = set.split_once("cv=").unwrap().1.split_once(';').unwrap().0;
+        let seen = set.split_once("ARC-Authentication-Results: ").unwrap().1.split_whitespace().collect::<Vec<_>>();
+        assert_eq!(format!("cv={cv}; {}", seen.join(" ")), wanted);
+        if chain == Some(ArcResult::Pass) && wanted.starts_with("cv=pass") {
+            let sealed = [set.as_bytes(), header].concat();
+            let wanted = Wanted { arc: true, ..Wanted::default() };
+            let verdict = checker().verify(&sealed, &Given::default(), wanted).unwrap().arc.unwrap();
+            assert_eq!((verdict.result, verdict.oldest_pass), (ArcResult::Pass, Some(2)), "{}", verdict.why);
+        }
+    }
+    let found = Found { chain: Some(ArcResult::None), ..Found::default() };
+    assert!(arc_seal(&checker(), &changed, &options(), &found).is_err(), "there is a chain");
 }

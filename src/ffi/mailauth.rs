@@ -50,7 +50,7 @@ pub struct mailcore_origin {
     /// What it gave in MAIL FROM; NULL, "" or "<>" for the null reverse-path. A domain alone stands for its
     /// postmaster.
     pub mail_from: *const c_char,
-    /// Our own name, for the explanations of SPF; NULL for none.
+    /// Our own name, for the explanations of SPF and for mailcore_verdicts.results; NULL for none.
     pub receiver: *const c_char,
     /// The time of the check, in ms since 1970; 0 for now.
     pub time_ms: i64,

@@ -7,10 +7,12 @@ use super::error::mailcore_error;
 use super::object::{self, mailcore_resolver};
 use super::panic::wall;
 use super::record::{self, Record};
-use super::result::{Failure, MAILCORE_E_UNSUPPORTED};
+use super::result::{Failure, MAILCORE_E_UNSUPPORTED, MAILCORE_E_VERSION};
 use super::text::{give_buf, needed, octets, optional};
+use super::verdict::{MAILCORE_RESULT_FAIL, MAILCORE_RESULT_NONE, MAILCORE_RESULT_PASS};
 use crate::base::Timestamp;
-use crate::engine::signing::{self, SignerOptions};
+use crate::engine::signing::{self, Found, SignerOptions};
+use crate::mailauth::results::{ArcResult, AuthenticationResults};
 
 /// mailcore_signer.algorithm: rsa-sha256 (RFC 6376).
 pub const MAILCORE_ALGORITHM_RSA_SHA256: u32 = 1;
@@ -40,10 +42,19 @@ pub struct mailcore_signer {
     pub headers: *const c_char,
     /// For whom it is signed (i=), "@sales.example.org"; NULL for the domain. Not for seals.
     pub identity: *const c_char,
-    /// Our name in Authentication-Results, for seals only; NULL for the domain.
+    /// Our name in Authentication-Results, for seals only; NULL for that in results, or the domain.
     pub authserv_id: *const c_char,
     /// The time of the signature, in ms since 1970; 0 for now.
     pub time_ms: i64,
+    /// What was found when the message came in, as Authentication-Results has it ("mx.example.org; spf=pass"), such as
+    /// mailcore_verdicts.results; NULL for what the message's Authentication-Results fields of authserv_id say. For
+    /// seals only.
+    pub results: *const c_char,
+    /// What the check of the chain came to when the message came in: MAILCORE_RESULT_PASS or MAILCORE_RESULT_FAIL; 0
+    /// to check it now. Who changes the message must have checked it before. For seals only.
+    pub chain: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 // SAFETY: numbers and pointers, which may be NULL.
@@ -88,9 +99,10 @@ pub unsafe extern "C" fn mailcore_dkim_sign(
 
 /// Seals a message that is passed on (ARC, RFC 8617): says what was found when it came, and signs that.
 ///
-/// [wait] Checks the chain the message has, and gives the three fields of the next set, to be put in front of the
-/// message as it leaves; their line ends are those of its first line. What the Authentication-Results fields of
-/// signer.authserv_id in the message say goes into the set, with the result of the chain.
+/// [wait] Gives the three fields of the next set, to be put in front of the message as it leaves; their line ends are
+/// those of its first line. The chain the message has is checked, unless signer.chain tells what that came to when the
+/// message came in. Into the set goes signer.results, or what the message's Authentication-Results fields of
+/// signer.authserv_id say, with the result of the chain. A broken chain is sealed as such (cv=fail), once.
 ///
 /// @param resolver  where names are looked up
 /// @param signer  who seals; needed
@@ -115,15 +127,12 @@ pub unsafe extern "C" fn mailcore_arc_seal(
     wall!(err, {
         let seat = object::resolver(resolver)?;
         // SAFETY: the caller gives NULL or a struct with its size and texts.
-        let (options, authserv_id) = unsafe {
-            record::read(signer).and_then(|signer| {
-                Ok((read(&signer)?, optional(signer.authserv_id, "authserv_id")?.map(str::to_owned)))
-            })
-        }?;
+        let (options, found) =
+            unsafe { record::read(signer).and_then(|signer| Ok((read(&signer)?, read_found(&signer)?))) }?;
         // SAFETY: the caller's octets.
         let message = unsafe { octets(message.cast(), len, "message") }?;
         supported()?;
-        let set = signing::arc_seal(&seat.checker, message, &options, authserv_id.as_deref())?;
+        let set = signing::arc_seal(&seat.checker, message, &options, &found)?;
         // SAFETY: the caller's output.
         unsafe { give_buf(fields, set.as_deref().unwrap_or_default()) }?;
         Ok(i32::from(set.is_some()))
@@ -144,6 +153,9 @@ unsafe fn read(signer: &mailcore_signer) -> Result<SignerOptions, Failure> {
             optional(signer.identity, "identity")?,
         )
     };
+    if signer.reserved != 0 {
+        return Err(Failure::new(MAILCORE_E_VERSION, "mailcore_signer: reserved is not zero".to_owned()));
+    }
     let algorithm = match signer.algorithm {
         0 => None,
         MAILCORE_ALGORITHM_RSA_SHA256 => Some("rsa-sha256"),
@@ -161,6 +173,26 @@ unsafe fn read(signer: &mailcore_signer) -> Result<SignerOptions, Failure> {
         identity: identity.map(str::to_owned),
         now: (signer.time_ms != 0).then_some(Timestamp(signer.time_ms)),
     })
+}
+
+/// # Safety
+/// The pointers in `signer` are NULL or what its documentation says.
+unsafe fn read_found(signer: &mailcore_signer) -> Result<Found, Failure> {
+    // SAFETY: the caller's promise.
+    let (authserv_id, results) =
+        unsafe { (optional(signer.authserv_id, "authserv_id")?, optional(signer.results, "results")?) };
+    let authserv_id = authserv_id.filter(|name| !name.is_empty()).map(str::to_owned);
+    let chain = match signer.chain {
+        MAILCORE_RESULT_NONE => None,
+        MAILCORE_RESULT_PASS => Some(ArcResult::Pass),
+        MAILCORE_RESULT_FAIL => Some(ArcResult::Fail),
+        other => return Err(Failure::invalid(format!("chain {other} is neither pass nor fail"))),
+    };
+    let parse = |text: &str| {
+        let results = AuthenticationResults::parse(text.as_bytes());
+        results.ok_or_else(|| Failure::invalid(format!("results {text:?} do not begin with who checked")))
+    };
+    Ok(Found { authserv_id, chain, results: results.map(parse).transpose()? })
 }
 
 /// Whether header and body are simple.

@@ -4,6 +4,7 @@
 //! memory, so that there is one thing to free.
 
 use std::ffi::c_char;
+use std::mem::offset_of;
 
 use super::buf::mailcore_buf;
 use super::panic::wall;
@@ -112,10 +113,13 @@ pub struct mailcore_verdicts {
     /// Domain of the author (From), which DMARC is about; empty where there is none or DMARC was not asked for.
     pub from_domain: *const c_char,
     /// The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, bimi, as
-    /// far as they were asked for, and from_domain.
+    /// far as they were asked for, from_domain, and results where it is not empty.
     pub json: *const c_char,
     /// What all of it lies in, to be freed by mailcore_verdicts_clear().
     pub memory: mailcore_buf,
+    /// The same as the value of an Authentication-Results field (RFC 8601) in the name of mailcore_origin.receiver,
+    /// folded with CRLF, BIMI apart. Empty without that name, and for hooks: the engine writes the field itself.
+    pub results: *const c_char,
 }
 
 // SAFETY: numbers and pointers, which may be NULL.
@@ -151,6 +155,7 @@ impl mailcore_verdicts {
         from_domain: std::ptr::null(),
         json: std::ptr::null(),
         memory: mailcore_buf::EMPTY,
+        results: std::ptr::null(),
     };
 
     /// Frees what it lies in and empties it.
@@ -174,7 +179,7 @@ pub(crate) unsafe fn give_verdicts(to: *mut mailcore_verdicts, checked: &Checked
     let mut new = verdicts_of(checked)?;
     // SAFETY: the caller's promise.
     unsafe { old.memory.free() };
-    if (old.struct_size as usize) < size_of::<mailcore_verdicts>() {
+    if (old.struct_size as usize) < offset_of!(mailcore_verdicts, memory) + size_of::<mailcore_buf>() {
         // SAFETY: ours; a shorter struct has no room for the memory, and so nobody would free it.
         unsafe { new.free() };
     }
@@ -198,6 +203,7 @@ pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failur
     let texts: Vec<[usize; 7]> = rows.iter().map(|row| row.texts().map(&mut place)).collect();
     let from_domain = place(&checked.from_domain);
     let json = place(&json_of(checked).to_string());
+    let results = place(&checked.results);
     let memory = mailcore_buf::copy_of(&block)?;
     // SAFETY: all offsets lie in the block. malloc aligns for any type, and the two tables stand at its beginning, the
     // sizes of the first being multiples of the alignment of the second.
@@ -232,6 +238,7 @@ pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failur
             from_domain: text(from_domain),
             json: text(json),
             memory,
+            results: text(results),
             ..mailcore_verdicts::EMPTY
         })
     }

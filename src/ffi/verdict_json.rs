@@ -45,5 +45,6 @@ pub(crate) fn json_of(checked: &Checked) -> Value {
     member("arc", checked.arc.as_ref().map(arc));
     member("iprev", checked.iprev.as_ref().map(iprev));
     member("bimi", checked.bimi.as_ref().map(bimi));
+    member("results", (!checked.results.is_empty()).then(|| checked.results.clone().into()));
     Value::Object(all)
 }

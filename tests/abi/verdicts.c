@@ -38,6 +38,64 @@ static void sign_and_verify(void)
     CHECK(mailcore_close(resolver) == 0);
 }
 
+/* A list checks a message before it changes it, and seals what it found then. */
+static void seal_what_was_found(void)
+{
+    static const char letter[] = "From: a@example.org\r\n\r\nHello\r\n";
+    static char whole[8192];
+    mailcore_error err = MAILCORE_ERROR_INIT;
+    mailcore_resolver_options options = MAILCORE_RESOLVER_OPTIONS_INIT;
+    mailcore_origin origin = MAILCORE_ORIGIN_INIT;
+    mailcore_signer signer = MAILCORE_SIGNER_INIT;
+    mailcore_verdicts verdicts = MAILCORE_VERDICTS_INIT;
+    mailcore_buf set = {NULL, 0};
+    mailcore_resolver resolver = 0;
+
+    options.zone = "s1._domainkey.example.org TXT v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    CHECK(mailcore_resolver_open(&options, &resolver, &err) == 0);
+    signer.domain = "example.org";
+    signer.selector = "s1";
+    signer.key = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+    CHECK(mailcore_arc_seal(resolver, &signer, letter, sizeof letter - 1, &set, &err) == 1);
+    sprintf(whole, "%s%s", (char *)set.data, letter);
+    mailcore_buf_free(&set);
+    origin.receiver = "mx.example.net";
+    origin.checks = MAILCORE_CHECK_ARC;
+    CHECK(mailcore_verify(resolver, &origin, whole, strlen(whole), &verdicts, &err) == 0);
+    CHECK(strncmp(verdicts.results, "mx.example.net;", 15) == 0 && strstr(verdicts.results, "arc=pass") != NULL);
+    signer.results = verdicts.results;
+    signer.chain = verdicts.checks[0]->result;
+    strcat(whole, "-- the list\r\n");
+    CHECK(mailcore_arc_seal(resolver, &signer, whole, strlen(whole), &set, &err) == 1);
+    CHECK(strstr((char *)set.data, "ARC-Seal: i=2; a=ed25519-sha256; cv=pass;") != NULL);
+    CHECK(strstr((char *)set.data, "ARC-Authentication-Results: i=2; mx.example.net;\r\n\tarc=pass") != NULL);
+    mailcore_buf_free(&set);
+    signer.chain = 0;
+    CHECK(mailcore_arc_seal(resolver, &signer, whole, strlen(whole), &set, &err) == 1);
+    CHECK(strstr((char *)set.data, "cv=fail") != NULL);
+    mailcore_buf_free(&set);
+    signer.chain = MAILCORE_RESULT_NEUTRAL;
+    CHECK(mailcore_arc_seal(resolver, &signer, whole, strlen(whole), &set, &err) == MAILCORE_E_INVALID);
+    signer.chain = 0;
+    signer.results = "; spf=pass";
+    CHECK(mailcore_arc_seal(resolver, &signer, whole, strlen(whole), &set, &err) == MAILCORE_E_INVALID);
+    signer.results = NULL;
+    signer.reserved = 1;
+    CHECK(mailcore_arc_seal(resolver, &signer, whole, strlen(whole), &set, &err) == MAILCORE_E_VERSION);
+    /* A caller of a header that knew none of it. */
+    signer.struct_size = offsetof(mailcore_signer, results);
+    CHECK(mailcore_arc_seal(resolver, &signer, whole, strlen(whole), &set, &err) == 1);
+    CHECK(strstr((char *)set.data, "cv=fail") != NULL);
+    mailcore_buf_free(&set);
+    mailcore_verdicts_clear(&verdicts);
+    verdicts.struct_size = offsetof(mailcore_verdicts, results);
+    verdicts.results = "untouched";
+    CHECK(mailcore_verify(resolver, &origin, whole, strlen(whole), &verdicts, &err) == 0 && verdicts.count == 1);
+    CHECK(verdicts.memory.data != NULL && strcmp(verdicts.results, "untouched") == 0);
+    mailcore_verdicts_clear(&verdicts);
+    CHECK(mailcore_close(resolver) == 0);
+}
+
 /* Which picture the author's domain wants shown: only when asked for, and only where DMARC passes. */
 static void indicator(void)
 {
@@ -146,6 +204,7 @@ int main(void)
     options.zone = "example.org NS ns.example.org\n";
     CHECK(mailcore_resolver_open(&options, &resolver, &err) == MAILCORE_E_INVALID && resolver == 0);
     sign_and_verify();
+    seal_what_was_found();
     indicator();
     return 0;
 }

@@ -217,6 +217,27 @@ class Commands(Case):
             self.assertEqual((status, out), (0, ended))
             self.assertIn(b"not sealed", trouble)
 
+    def test_arc_of_what_was_found_on_arrival(self):
+        seal = ("arc-seal", "--domain", "example.org", "--selector", "ed", "--key", self.file("ed", SEED), *self.dns)
+        first = self.said(*seal, message=MESSAGE)
+        changed = first + b"-- the list\r\n"
+        self.assertIn(b"cv=fail", self.said(*seal, message=changed))
+        given = ("--chain", "pass", "--results", "mx.example.net; spf=softfail smtp.mailfrom=a@example.org")
+        second = self.said(*seal, *given, message=changed)
+        self.assertIn(b"i=2; mx.example.net;\r\n\tspf=softfail smtp.mailfrom=a@example.org;\r\n\tarc=pass\r\n", second)
+        self.assertEqual(self.said("arc-verify", *self.dns, message=second)[:5], b"pass\t")
+        status, out, trouble = self.command(*seal, "--results", "; spf=pass", message=changed)
+        self.assertEqual((status, out), (2, b""))
+        with mailcore.Resolver(self.server.at) as names:
+            found = mailcore.verify(first, ip="192.0.2.1", mail_from="a@example.org", receiver="mx.example.net", resolver=names)
+            self.assertTrue(found.results.startswith("mx.example.net;\r\n\tiprev=permerror"), found.results)
+            set = mailcore.arc_seal(changed, "example.org", "ed", SEED, chain=found.arc.result, results=found.results, resolver=names)
+            self.assertIn(b"cv=pass", set)
+            self.assertIn(b"spf=pass smtp.mailfrom=a@example.org", set)
+            self.assertEqual(mailcore.arc_verify(set + changed, resolver=names).oldest_pass, 2)
+            with self.assertRaises(mailcore.UsageError):
+                mailcore.arc_seal(changed, "example.org", "ed", SEED, chain="neutral", resolver=names)
+
     def test_dmarc(self):
         for arguments, line in [
             (("example.org", "pass", "example.org", "none", ""), "pass\tnone"),

@@ -9,7 +9,7 @@ mod seal;
 mod tests;
 mod verify;
 
-pub use seal::{Sealer, Sealing};
+pub use seal::{Sealer, Sealing, chain_status};
 pub use verify::Verifier;
 
 pub use super::results::{ArcResult, ArcSet, ArcVerdict};

@@ -62,15 +62,7 @@ impl Sealing<'_> {
         if known.has_ended || known.instances >= ARC_SETS_MAX {
             return Ok(None);
         }
-        let status = match (known.is_none(), chain) {
-            (true, _) => ArcResult::None,
-            (false, ArcResult::None) => {
-                return Err(Error::new(ErrorKind::Invalid, "the message has a chain that was not checked"));
-            }
-            // What is no chain cannot have passed, whoever says so.
-            (false, _) if known.fault.is_some() => ArcResult::Fail,
-            (false, checked) => checked,
-        };
+        let status = known.status(chain)?;
         let instance = known.instances + 1;
         let signer = &self.sealer.signer;
         let seen = format!("ARC-Authentication-Results: i={instance}; {}\r\n", results.payload());
@@ -83,6 +75,26 @@ impl Sealing<'_> {
         set.extend_from_slice(&message);
         set.extend_from_slice(seen.as_bytes());
         Ok(Some(set))
+    }
+}
+
+/// What a seal says of the chain in `header` (`cv=`), where its check came to `checked` when the message came in: of a
+/// header without a chain that there is none, and of what is no chain that it failed, whoever says otherwise. Fails for
+/// a chain that was not checked.
+pub fn chain_status(header: &[u8], checked: ArcResult) -> Result<ArcResult> {
+    Chain::read(&header::fields(header).collect::<Vec<_>>()).status(checked)
+}
+
+impl Chain {
+    fn status(&self, checked: ArcResult) -> Result<ArcResult> {
+        match (self.is_none(), checked) {
+            (true, _) => Ok(ArcResult::None),
+            (false, ArcResult::None) => {
+                Err(Error::new(ErrorKind::Invalid, "the message has a chain that was not checked"))
+            }
+            (false, _) if self.fault.is_some() => Ok(ArcResult::Fail),
+            (false, checked) => Ok(checked),
+        }
     }
 }
 

@@ -112,6 +112,8 @@ def _arc_seal(options: argparse.Namespace) -> None:
             _key(options),
             authserv_id=options.authserv_id,
             algorithm=options.algorithm,
+            chain=options.chain,
+            results=options.results,
             resolver=names,
             time=options.time,
         )
@@ -210,6 +212,12 @@ def _parser() -> argparse.ArgumentParser:
     dkim_sign.add_argument("--headers", help="names of the fields to sign, with ':' between them; twice: none may be added")
     dkim_sign.add_argument("--identity", help="for whom it is signed (i=)")
     arc_seal.add_argument("--authserv-id", help="our name in Authentication-Results (default: the domain)")
+    arc_seal.add_argument(
+        "--chain", choices=("none", "pass", "fail"), help="what became of the chain on arrival (default: checked now)"
+    )
+    arc_seal.add_argument(
+        "--results", help="what was found on arrival, 'NAME; spf=pass ...' (default: the message's fields in our name)"
+    )
     for asks in (spf, dkim_verify, arc_verify, dmarc, arc_seal):
         _names(asks)
     for tells in (spf, dkim_verify, arc_verify, dmarc):

@@ -474,6 +474,7 @@ class mailcore_verdicts(Structure):
     from_domain: Any
     json: Any
     memory: Any
+    results: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("count", c_uint32),
@@ -481,6 +482,7 @@ class mailcore_verdicts(Structure):
         ("from_domain", c_char_p),
         ("json", c_char_p),
         ("memory", mailcore_buf),
+        ("results", c_char_p),
     ]
 
     def __init__(self, **fields: Any) -> None:
@@ -558,6 +560,9 @@ class mailcore_signer(Structure):
     identity: Any
     authserv_id: Any
     time_ms: Any
+    results: Any
+    chain: Any
+    reserved: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("algorithm", c_uint32),
@@ -569,6 +574,9 @@ class mailcore_signer(Structure):
         ("identity", c_char_p),
         ("authserv_id", c_char_p),
         ("time_ms", c_int64),
+        ("results", c_char_p),
+        ("chain", c_uint32),
+        ("reserved", c_uint32),
     ]
 
     def __init__(self, **fields: Any) -> None:

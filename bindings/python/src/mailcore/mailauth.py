@@ -165,6 +165,9 @@ class Verdicts:
     from_domain: str
     """Domain of the author, which DMARC is about."""
     bimi: Optional[BimiVerdict] = None
+    results: str = ""
+    """All of it but BIMI as the value of an Authentication-Results field in the name of `receiver`, folded with CRLF;
+    empty without that name, and with a `Request`."""
 
     def as_dict(self) -> Dict[str, Any]:
         """What can be written as JSON; without the checks that were not asked for."""
@@ -259,7 +262,8 @@ def verify(
 ) -> Verdicts:
     """Checks a message: SPF and DMARC where `ip`, the address of the client, is known; DKIM and ARC in any case.
 
-    With `bimi` it is looked up as well which picture the author's domain wants shown; that needs `ip`.
+    With `bimi` it is looked up as well which picture the author's domain wants shown; that needs `ip`. `receiver` is
+    our own name, for explanations of SPF and for `Verdicts.results`.
     """
     checks = _ALL | _abi.MAILCORE_CHECK_BIMI if bimi else 0
     return _verify(message, checks, ip, helo, mail_from, resolver, receiver, time)
@@ -337,6 +341,8 @@ def arc_seal(
     *,
     authserv_id: Optional[str] = None,
     algorithm: Optional[str] = None,
+    chain: Optional[str] = None,
+    results: Optional[str] = None,
     resolver: Optional[Resolver] = None,
     time: Optional[Time] = None,
 ) -> bytes:
@@ -345,14 +351,21 @@ def arc_seal(
     The chain that the message has is checked first. Its result goes into the new set, with what the message's
     Authentication-Results fields of `authserv_id` (our name there; by default the domain) say. Empty where nothing
     may be added: the chain was found broken by one before us, or is as long as a chain may be.
+
+    Who changes the message checks it before: `found = verify(message, receiver="mx.example.org", ...)`, and then
+    `arc_seal(changed, ..., chain=found.arc.result, results=found.results)` seals what was found when it came in.
     """
-    if resolver is None:
-        with Resolver() as own:
-            return arc_seal(
-                message, domain, selector, key, authserv_id=authserv_id, algorithm=algorithm, resolver=own, time=time
-            )
     signer = _signer(domain, selector, key, algorithm, time)
     signer.authserv_id = text(authserv_id)
+    signer.chain = 0 if chain is None else _number(chain)
+    signer.results = text(results)
+    if resolver is None:
+        with Resolver() as own:
+            return _sealed(message, signer, own)
+    return _sealed(message, signer, resolver)
+
+
+def _sealed(message: Octets, signer: _abi.mailcore_signer, resolver: Resolver) -> bytes:
     octets, fields = bytes(message), _abi.mailcore_buf()
     call("mailcore_arc_seal", resolver.handle, ctypes.byref(signer), octets, len(octets), ctypes.byref(fields))
     return take(fields)
@@ -443,6 +456,7 @@ def verdicts_of(found: Mapping[str, Any]) -> Verdicts:
         iprev=IprevVerdict(**found["iprev"]) if "iprev" in found else None,
         from_domain=found["from_domain"],
         bimi=BimiVerdict(**found["bimi"]) if "bimi" in found else None,
+        results=found.get("results", ""),
     )
 
 
