@@ -42,28 +42,38 @@ impl Default for ResolverOptions {
 
 /// Looks names up.
 pub struct RealResolver {
-    hickory: trust_dns_resolver::Resolver<SmolRuntime>,
+    hickory: Hickory,
+    /// The same without EDNS, for servers that cannot read it (RFC 6891 §7). Proofs need EDNS.
+    plain: Option<Hickory>,
     validate: bool,
 }
+
+type Hickory = trust_dns_resolver::Resolver<SmolRuntime>;
 
 impl RealResolver {
     /// A resolver whose background work runs on `run`.
     pub fn new(run: Arc<dyn Spawner>, options: &ResolverOptions) -> Result<Self> {
-        let unusable = |e: NetError| Error::new(ErrorKind::Dns, format!("resolver cannot be set up: {e}"));
-        let runtime = SmolRuntime::new(run);
-        let mut builder = match options.server {
-            Some(server) => {
-                let config = ResolverConfig::from_parts(None, Vec::new(), vec![at(server)]);
-                let mut builder = trust_dns_resolver::Resolver::builder_with_config(config, runtime);
-                // One server is the whole world: a file of this machine has no say.
-                builder.options_mut().use_hosts_file = ResolveHosts::Never;
-                builder
-            }
-            None => trust_dns_resolver::Resolver::builder(runtime).map_err(unusable)?,
-        };
-        set(builder.options_mut(), options);
-        Ok(Self { hickory: builder.build().map_err(unusable)?, validate: options.validate })
+        let plain = if options.validate { None } else { Some(hickory(&run, options, false)?) };
+        Ok(Self { hickory: hickory(&run, options, true)?, plain, validate: options.validate })
     }
+}
+
+fn hickory(run: &Arc<dyn Spawner>, options: &ResolverOptions, edns: bool) -> Result<Hickory> {
+    let unusable = |e: NetError| Error::new(ErrorKind::Dns, format!("resolver cannot be set up: {e}"));
+    let runtime = SmolRuntime::new(run.clone());
+    let mut builder = match options.server {
+        Some(server) => {
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![at(server)]);
+            let mut builder = Hickory::builder_with_config(config, runtime);
+            // One server is the whole world: a file of this machine has no say.
+            builder.options_mut().use_hosts_file = ResolveHosts::Never;
+            builder
+        }
+        None => Hickory::builder(runtime).map_err(unusable)?,
+    };
+    set(builder.options_mut(), options);
+    builder.options_mut().edns0 = edns;
+    builder.build().map_err(unusable)
 }
 
 fn at(server: SocketAddr) -> NameServerConfig {
@@ -75,7 +85,6 @@ fn at(server: SocketAddr) -> NameServerConfig {
 fn set(hickory: &mut ResolverOpts, options: &ResolverOptions) {
     hickory.timeout = options.timeout;
     hickory.attempts = options.retries;
-    hickory.edns0 = true;
     hickory.validate = options.validate;
     // Its cache keeps the machine's time. Validation asks for the same keys all the time, and keeps those.
     hickory.cache_size = if options.validate { 1_024 } else { 0 };
@@ -84,10 +93,16 @@ fn set(hickory: &mut ResolverOpts, options: &ResolverOptions) {
 impl Resolver for RealResolver {
     fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
         let Some(name) = absolute(name) else { return Box::pin(std::future::ready(no_records(NoRecords::BadName))) };
-        let (hickory, validate) = (self.hickory.clone(), self.validate);
+        let (hickory, plain, validate) = (self.hickory.clone(), self.plain.clone(), self.validate);
         Box::pin(async move {
-            match hickory.lookup(name, type_of(kind)).await {
-                Ok(lookup) => found(&lookup, kind, validate),
+            let mut answer = hickory.lookup(name.clone(), type_of(kind)).await;
+            if let (Err(e), Some(plain)) = (&answer, plain)
+                && cannot_read_edns(e)
+            {
+                answer = plain.lookup(name.clone(), type_of(kind)).await;
+            }
+            match answer {
+                Ok(lookup) => found(&lookup, &name, kind, validate),
                 Err(e) => not_found(&e, validate),
             }
         })
@@ -118,17 +133,38 @@ fn type_of(kind: RecordKind) -> RecordType {
     }
 }
 
-/// The answer section also has the aliases on the way and, under validation, signatures.
-fn found(lookup: &Lookup, kind: RecordKind, validate: bool) -> Answer {
+fn cannot_read_edns(e: &NetError) -> bool {
+    matches!(e, NetError::Dns(DnsError::ResponseCode(ResponseCode::FormErr | ResponseCode::NotImp)))
+}
+
+/// The answer section also has the aliases on the way, under validation signatures, and whatever else a server puts
+/// there: only what belongs to the name asked for, or to the name its aliases end at, is an answer.
+fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, validate: bool) -> Answer {
     let wanted = type_of(kind);
-    let records: Vec<Record> =
-        lookup.answers().iter().filter(|r| r.record_type() == wanted).filter_map(|r| record(&r.data)).collect();
+    let owner = if kind == RecordKind::Cname { asked } else { end_of_aliases(lookup.answers(), asked) };
+    let of_owner = lookup.answers().iter().filter(|r| r.record_type() == wanted && r.name == *owner);
+    let records: Vec<Record> = of_owner.filter_map(|r| record(&r.data)).collect();
     if records.is_empty() {
-        return no_records(NoRecords::NoData);
+        // What has no records comes as an error: this answers something else.
+        return no_records(NoRecords::ServFail);
     }
     let ttl = lookup.answers().iter().map(|r| r.ttl).min().unwrap_or(0);
     let secure = validate && proved(lookup.answers());
     Answer { records: Ok(records), ttl: Duration::from_secs(u64::from(ttl)), secure }
+}
+
+fn end_of_aliases<'a>(records: &'a [rr::Record], asked: &'a Name) -> &'a Name {
+    let mut owner = asked;
+    // A circle is left after as many steps as there are records.
+    for _ in records {
+        let alias = records.iter().find_map(|r| match &r.data {
+            RData::CNAME(target) if r.name == *owner => Some(&target.0),
+            _ => None,
+        });
+        let Some(target) = alias else { break };
+        owner = target;
+    }
+    owner
 }
 
 /// Whether every record is, of those that can be.
@@ -168,6 +204,10 @@ fn text(name: &Name) -> String {
 
 fn not_found(e: &NetError, validate: bool) -> Answer {
     match e {
+        // A response over TCP that does not say to what (the name is the root's then) denies nothing.
+        NetError::Dns(DnsError::NoRecordsFound(denial)) if denial.query.name().is_root() => {
+            no_records(NoRecords::ServFail)
+        }
         NetError::Dns(DnsError::NoRecordsFound(denial)) => {
             let why = match denial.response_code {
                 ResponseCode::NXDomain => NoRecords::NxDomain,

@@ -1,6 +1,10 @@
 //! Tests of the real resolver against our own server, over real packets on loopback.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+
+use trust_dns_resolver::proto::op::Message;
+use trust_dns_resolver::proto::rr::rdata::{A, CNAME, MX};
 
 use super::*;
 use crate::base::time::{Mono, Timestamp};
@@ -158,4 +162,102 @@ fn a_silent_server_is_a_timeout() {
     let answer = bench.ask("a.test", RecordKind::A);
     assert_eq!(answer.records, Err(NoRecords::Timeout));
     assert!(answer.records.unwrap_err().is_transient());
+}
+
+/// Answers as a script says: given a question, the response prepared for it, and whether it came over UDP.
+fn scripted(script: fn(&Message, &mut Message, bool)) -> Bench {
+    let respond = move |question: &[u8], datagram: bool| {
+        let question = Message::from_vec(question).unwrap();
+        let mut response = Message::response(question.metadata.id, question.metadata.op_code);
+        response.add_queries(question.queries.clone());
+        script(&question, &mut response, datagram);
+        response.to_vec().unwrap()
+    };
+    let (udp, tcp) = loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // The port may be in use by another's TCP.
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()) {
+            break (udp, tcp);
+        }
+    };
+    let server = udp.local_addr().unwrap();
+    // These end with the process.
+    std::thread::spawn(move || {
+        let mut octets = [0; 4096];
+        while let Ok((n, peer)) = udp.recv_from(&mut octets) {
+            let _ = udp.send_to(&respond(&octets[..n], true), peer);
+        }
+    });
+    std::thread::spawn(move || {
+        for mut stream in tcp.incoming().flatten() {
+            let mut length = [0; 2];
+            while stream.read_exact(&mut length).is_ok() {
+                let mut question = vec![0; usize::from(u16::from_be_bytes(length))];
+                stream.read_exact(&mut question).unwrap();
+                let response = respond(&question, false);
+                let length = u16::try_from(response.len()).unwrap().to_be_bytes();
+                stream.write_all(&[&length[..], &response].concat()).unwrap();
+            }
+        }
+    });
+    let executor = Arc::new(smol::Executor::new());
+    let options = ResolverOptions { server: Some(server), ..ResolverOptions::default() };
+    let resolver = RealResolver::new(Arc::new(Runs(executor.clone())), &options).unwrap();
+    Bench { executor, resolver, _server: None }
+}
+
+fn record_of(owner: &str, data: RData) -> rr::Record {
+    rr::Record::from_rdata(absolute(owner).unwrap(), 60, data)
+}
+
+fn exchanger(owner: &str, exchange: &str) -> rr::Record {
+    record_of(owner, RData::MX(MX::new(10, absolute(exchange).unwrap())))
+}
+
+#[test]
+fn records_of_other_names_are_no_answer() {
+    let bench = scripted(|_, response, _| {
+        response.add_answer(exchanger("other.test", "evil.test"));
+        response.add_answer(exchanger("b.test", "mx.test"));
+        response.add_answer(record_of("a.test", RData::CNAME(CNAME(absolute("B.test").unwrap()))));
+        response.add_answer(exchanger("a.test", "evil.test"));
+        response.add_additional(record_of("mx.test", RData::A(A(Ipv4Addr::new(192, 0, 2, 66)))));
+    });
+    let mx = Record::Mx { preference: 10, exchange: "mx.test".into() };
+    assert_eq!(bench.ask("a.test", RecordKind::Mx).records, Ok(vec![mx.clone()]));
+    assert_eq!(bench.ask("b.test", RecordKind::Mx).records, Ok(vec![mx]));
+}
+
+#[test]
+fn a_response_without_its_question_denies_nothing() {
+    let bench = scripted(|_, response, datagram| {
+        response.metadata.truncation = datagram;
+        if !datagram {
+            response.queries.clear();
+            response.add_answer(exchanger("a.test", "mx.test"));
+        }
+    });
+    assert_eq!(bench.ask("a.test", RecordKind::Mx).records, Err(NoRecords::ServFail));
+}
+
+#[test]
+fn servers_that_cannot_read_edns_are_asked_without() {
+    for code in [ResponseCode::FormErr, ResponseCode::NotImp] {
+        let bench = match code {
+            ResponseCode::FormErr => {
+                scripted(|question, response, _| refuse(question, response, ResponseCode::FormErr))
+            }
+            _ => scripted(|question, response, _| refuse(question, response, ResponseCode::NotImp)),
+        };
+        let mx = Record::Mx { preference: 10, exchange: "mx.test".into() };
+        assert_eq!(bench.ask("a.test", RecordKind::Mx).records, Ok(vec![mx]), "{code}");
+    }
+}
+
+fn refuse(question: &Message, response: &mut Message, code: ResponseCode) {
+    if question.edns.is_some() {
+        response.metadata.response_code = code;
+    } else {
+        response.add_answer(exchanger("a.test", "mx.test"));
+    }
 }
