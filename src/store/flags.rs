@@ -47,13 +47,9 @@ fn change_flags(
     let create = change.how != FlagHow::Remove;
     let (keywords, left_out) = keyword_flags(tx, mailbox, &change.keywords, create)?;
     let bits = change.flags & Flags::SYSTEM | keywords;
-    let new = |old: Flags| match change.how {
-        FlagHow::Add => old | bits,
-        FlagHow::Remove => old & !bits,
-        FlagHow::Replace => bits,
-    };
+    let new = |old: Flags| change.how.apply(old, bits);
     let view = tx.view(mailbox)?;
-    let mut done = FlagsChanged { keywords_full: create && left_out, ..FlagsChanged::default() };
+    let mut done = FlagsChanged { keywords_full: create && left_out, flags: bits, ..FlagsChanged::default() };
     let mut changed = Vec::new();
     let (mut unseen, mut deleted) = (0i64, 0i64);
     for (first, behind) in places(&view.uids, uids) {

@@ -189,6 +189,17 @@ pub enum FlagHow {
     Replace,
 }
 
+impl FlagHow {
+    /// What becomes of a message's flags.
+    pub fn apply(self, old: Flags, flags: Flags) -> Flags {
+        match self {
+            FlagHow::Add => old | flags,
+            FlagHow::Remove => old & !flags,
+            FlagHow::Replace => flags,
+        }
+    }
+}
+
 /// What STORE did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlagsChanged {
@@ -200,6 +211,8 @@ pub struct FlagsChanged {
     pub modified: Vec<Uid>,
     /// A keyword was left out since the mailbox has no room for another.
     pub keywords_full: bool,
+    /// The flags that were added, removed or put in place, keywords among them.
+    pub flags: Flags,
 }
 
 /// What COPY or MOVE did; `from` and `to` run in step.

@@ -1,11 +1,13 @@
 //! The selected mailbox: what its client was told of it, and telling what changed.
 
+use std::sync::Arc;
+
 use crate::base::{Flags, MailboxId, ModSeq, Uid, UidSet, UidValidity};
 use crate::imap::encode::{fetch::Response, flags};
 use crate::imap::response::{Answer, numbered};
-use crate::imap::sequence::{Places, SequenceSet};
+use crate::imap::sequence::{Places, SequenceSet, places_of};
 use crate::imap::view::{Changes, View};
-use crate::store::{Snapshot, Watch};
+use crate::store::{FlagHow, FlagsChanged, Snapshot, Watch};
 
 use super::Session;
 use super::refusal::Stop;
@@ -48,13 +50,33 @@ pub(super) fn view(snapshot: &Snapshot) -> View {
 /// Which flag changes are told otherwise than by the rule (all of them, FLAGS with UID).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Told<'a> {
-    /// UIDs (ascending) whose change with this modification sequence is our own and silent: flags are not
-    /// repeated, and MODSEQ only where CONDSTORE is on.
-    pub silent: Option<(&'a [Uid], ModSeq)>,
-    /// The same where nothing is told, since the command tells it itself.
+    /// Our own change, not to be told: flags that are what the client makes of them by itself are not repeated, and
+    /// MODSEQ is only where CONDSTORE is on.
+    pub silent: Option<Silent<'a>>,
+    /// UIDs (ascending) whose change with this modification sequence the command tells itself.
     pub hidden: Option<(&'a [Uid], ModSeq)>,
-    /// Places that are told of, changed or not.
-    pub also: Option<&'a Places>,
+    /// UIDs that are told of, changed or not.
+    pub also: Option<&'a UidSet>,
+}
+
+/// What a STORE with `.SILENT` did.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Silent<'a> {
+    pub done: &'a FlagsChanged,
+    pub how: FlagHow,
+}
+
+impl Silent<'_> {
+    /// Whether the message at `place` is as its client thinks, who knew it as it is in `before`: changed by us, and by
+    /// nobody else that the client was not told of.
+    fn is_known(&self, before: &View, view: &View, place: usize) -> bool {
+        let uid = view.uid(place).unwrap_or_default();
+        let was = if Arc::ptr_eq(&before.uids, &view.uids) { Some(place) } else { before.place(uid) };
+        let was = was.and_then(|place| before.flags.get(place)).copied();
+        view.mod_seqs.get(place) == Some(&self.done.mod_seq)
+            && self.done.changed.binary_search(&uid).is_ok()
+            && view.flags.get(place).copied() == was.map(|was| self.how.apply(was, self.done.flags))
+    }
 }
 
 impl Session {
@@ -79,12 +101,13 @@ impl Session {
             self.bye("The selected mailbox was deleted");
             return Ok(());
         }
+        let before = open.view.clone();
         let changes = open.view.update(view(&snapshot), may_expunge);
-        self.write_changes(&changes, told);
+        self.write_changes(&before, &changes, told);
         Ok(())
     }
 
-    fn write_changes(&mut self, changes: &Changes, told: Told<'_>) {
+    fn write_changes(&mut self, before: &View, changes: &Changes, told: Told<'_>) {
         let Some(open) = &self.open else { return };
         let out = &mut self.wire.out;
         for number in &changes.expunged {
@@ -112,17 +135,16 @@ impl Session {
             }
             response.end();
         };
-        let none = Places::default();
-        let also = told.also.unwrap_or(&none);
-        let ours = |change: Option<(&[Uid], ModSeq)>, place: usize| {
-            change.is_some_and(|(uids, mod_seq)| {
+        let also = told.also.map_or_else(Places::default, |uids| places_of(uids, &open.view.uids));
+        let hidden = |place: usize| {
+            told.hidden.is_some_and(|(uids, mod_seq)| {
                 let uid = open.view.uid(place).unwrap_or_default();
                 open.view.mod_seqs.get(place) == Some(&mod_seq) && uids.binary_search(&uid).is_ok()
             })
         };
         for place in changes.flags.iter().copied().filter(|place| !also.contains(*place)) {
-            let silent = ours(told.silent, place);
-            if (!silent || condstore) && !ours(told.hidden, place) {
+            let silent = told.silent.is_some_and(|silent| silent.is_known(before, &open.view, place));
+            if (!silent || condstore) && !hidden(place) {
                 write(place, silent);
             }
         }

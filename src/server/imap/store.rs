@@ -1,18 +1,21 @@
 //! STORE and UID STORE (RFC 9051 §6.4.6, RFC 7162 §3.1.3).
 
+use crate::base::UidSet;
 use crate::imap::command::{Store, StoreHow};
 use crate::imap::encode::search::set_in_order;
 use crate::imap::response::Answer;
-use crate::imap::sequence::{Places, places_of};
+use crate::imap::sequence::Places;
 use crate::store::{FlagChange, FlagHow, FlagsChanged};
 
 use super::Session;
-use super::open::Told;
+use super::open::{Silent, Told};
 use super::refusal::Done;
 
 impl Session {
     pub(super) async fn store(&mut self, store: &Store) -> Done {
-        self.enabled.condstore |= store.unchanged_since.is_some();
+        if store.unchanged_since.is_some() {
+            self.know_condstore();
+        }
         let open = self.open()?;
         let places = open.places(&store.set, store.by_uid)?;
         if open.read_only {
@@ -28,23 +31,11 @@ impl Session {
         };
         let change = FlagChange { how, flags: store.flags.flags, keywords: store.flags.keywords.clone() };
         let uids = places.uids(&open.view.uids);
-        let done = self.shared.store.change_flags(open.mailbox, uids, change, store.unchanged_since).await?;
-        let also = if store.silent { Places::default() } else { self.told_places(&places, &done)? };
-        let silent = store.silent.then_some((done.changed.as_slice(), done.mod_seq));
+        let done = self.shared.store.change_flags(open.mailbox, uids.clone(), change, store.unchanged_since).await?;
+        let also = if store.silent { UidSet::new() } else { told(&uids, &done) };
+        let silent = store.silent.then_some(Silent { done: &done, how });
         self.sync(store.by_uid, Told { silent, also: Some(&also), hidden: None }).await?;
         self.stored(store, &places, &done)
-    }
-
-    /// The messages STORE tells of: all but those left alone. Expunged ones have no flags to tell.
-    fn told_places(&self, places: &Places, done: &FlagsChanged) -> Result<Places, super::refusal::Stop> {
-        if done.modified.is_empty() {
-            return Ok(places.clone());
-        }
-        let uids = &self.open()?.view.uids;
-        let left = places_of(&done.modified.iter().copied().collect(), uids);
-        let mut told = Places::default();
-        places.iter().filter(|place| !left.contains(*place)).for_each(|place| told.push(place));
-        Ok(told)
     }
 
     fn stored(&self, store: &Store, places: &Places, done: &FlagsChanged) -> Done {
@@ -65,4 +56,13 @@ impl Session {
         }
         Ok(Answer::ok("Stored"))
     }
+}
+
+/// The messages STORE tells of: all but those left alone. By UID, since places move when expunges are told with it.
+fn told(uids: &UidSet, done: &FlagsChanged) -> UidSet {
+    if done.modified.is_empty() {
+        return uids.clone();
+    }
+    let left: UidSet = done.modified.iter().copied().collect();
+    uids.iter().filter(|uid| !left.contains(*uid)).collect()
 }
