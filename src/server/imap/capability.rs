@@ -44,13 +44,26 @@ impl Session {
         let line = format!("* ENABLED {}", fresh.join(" "));
         self.wire.out.extend_from_slice(line.trim_end().as_bytes());
         self.wire.out.extend_from_slice(b"\r\n");
-        if fresh.contains(&"CONDSTORE")
-            && let Some(open) = &self.open
-        {
+        if fresh.contains(&"CONDSTORE") {
+            self.write_highest();
+        }
+        Ok(Answer::ok("Enabled"))
+    }
+
+    /// A command told that the client knows CONDSTORE; the first one that does is answered with where the open
+    /// mailbox stands (RFC 7162 §3.1).
+    pub(super) fn know_condstore(&mut self) {
+        if !self.enabled.condstore {
+            self.enabled.condstore = true;
+            self.write_highest();
+        }
+    }
+
+    fn write_highest(&mut self) {
+        if let Some(open) = &self.open {
             let line = format!("* OK [HIGHESTMODSEQ {}] CONDSTORE enabled\r\n", open.view.mod_seq);
             self.wire.out.extend_from_slice(line.as_bytes());
         }
-        Ok(Answer::ok("Enabled"))
     }
 
     pub(super) fn namespace(&mut self) -> Done {

@@ -1,6 +1,6 @@
 //! STATUS (RFC 9051 §6.3.11): counts the store keeps; nothing is scanned.
 
-use crate::imap::command::StatusItems;
+use crate::imap::command::{StatusItem, StatusItems};
 use crate::imap::encode::status::{Counts, status};
 use crate::imap::response::Answer;
 use crate::store::MailboxInfo;
@@ -21,7 +21,9 @@ impl Session {
 
     /// `* STATUS`. Asking for HIGHESTMODSEQ tells that the client knows CONDSTORE (RFC 7162 §3.1).
     pub(super) fn write_status(&mut self, mailbox: &MailboxInfo, items: StatusItems) {
-        self.enabled.condstore |= items.has(crate::imap::command::StatusItem::HighestModSeq);
+        if items.has(StatusItem::HighestModSeq) {
+            self.know_condstore();
+        }
         let counts = Counts {
             messages: mailbox.total,
             uid_next: mailbox.uid_next,

@@ -6,6 +6,8 @@
 pub(super) mod gather;
 mod section;
 
+use std::borrow::Cow;
+
 use crate::base::{Flags, ModSeq};
 use crate::imap::command::{Fetch, FetchItem, SectionText};
 use crate::imap::encode::fetch::Response;
@@ -31,7 +33,10 @@ struct Plan<'a> {
 
 impl Session {
     pub(super) async fn fetch(&mut self, fetch: &Fetch) -> Done {
-        self.enabled.condstore |= fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq);
+        if fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq) {
+            self.know_condstore();
+        }
+        let items = items_told(&fetch.items, self.enabled.condstore);
         let open = self.open()?;
         let mut places = open.places(&fetch.set, fetch.by_uid)?;
         if let Some(since) = fetch.changed_since {
@@ -40,8 +45,8 @@ impl Session {
         let seen =
             if sets_seen(&fetch.items) && !open.read_only { self.mark_seen(&places).await? } else { Places::default() };
         let view = self.open()?.view.clone();
-        let plan = Plan { items: &fetch.items, view, seen, condstore: self.enabled.condstore };
-        let Some(needs) = needs(&fetch.items) else {
+        let plan = Plan { items: &items, view, seen, condstore: self.enabled.condstore };
+        let Some(needs) = needs(&items) else {
             self.fetch_from_view(&plan, &places).await?;
             return Ok(Answer::ok("Fetch completed"));
         };
@@ -164,6 +169,15 @@ impl Plan<'_> {
             _ => self.item_of_view(item, message.place, response),
         }
     }
+}
+
+/// What is answered: what was asked for, and the modification sequence wherever a client that knows CONDSTORE is told
+/// flags (RFC 7162 §3.1).
+fn items_told(items: &[FetchItem], condstore: bool) -> Cow<'_, [FetchItem]> {
+    if condstore && items.contains(&FetchItem::Flags) && !items.contains(&FetchItem::ModSeq) {
+        return [items, &[FetchItem::ModSeq]].concat().into();
+    }
+    items.into()
 }
 
 /// The messages changed after `since`.

@@ -25,7 +25,9 @@ use text::Hits;
 impl Session {
     pub(super) async fn search(&mut self, tag: &str, asked: &Search) -> Done {
         let question = Arc::new(Question::new(&asked.key, self.open()?, self.shared.world.clock.wall())?);
-        self.enabled.condstore |= question.mod_seq;
+        if question.mod_seq {
+            self.know_condstore();
+        }
         let found = self.find(&question).await?;
         let mut returns = asked.returns;
         if returns.is_none() && self.enabled.rev2 {
