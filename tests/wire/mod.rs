@@ -109,6 +109,13 @@ impl Wire {
         }
     }
 
+    /// So many octets.
+    pub fn octets(&mut self, n: usize) -> Vec<u8> {
+        let mut octets = vec![0; n];
+        self.stream.read_exact(&mut octets).expect("octets");
+        octets
+    }
+
     /// A message in POP3's transparent form, up to the lone dot.
     pub fn read_dotted(&mut self) -> Vec<u8> {
         let mut message = Vec::new();
