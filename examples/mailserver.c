@@ -54,17 +54,19 @@ struct service {
     const char *option;
     uint32_t number;
     const char *where;
+    char address[64];
+    uint32_t port;
 };
 
 static struct service services[] = {
-    {"mx", MAILCORE_SERVICE_MX, NULL},
-    {"submission", MAILCORE_SERVICE_SUBMISSION, NULL},
-    {"submissions", MAILCORE_SERVICE_SUBMISSIONS, NULL},
-    {"lmtp", MAILCORE_SERVICE_LMTP, NULL},
-    {"imap", MAILCORE_SERVICE_IMAP, NULL},
-    {"imaps", MAILCORE_SERVICE_IMAPS, NULL},
-    {"pop3", MAILCORE_SERVICE_POP3, NULL},
-    {"pop3s", MAILCORE_SERVICE_POP3S, NULL},
+    {"mx", MAILCORE_SERVICE_MX, NULL, "", 0},
+    {"submission", MAILCORE_SERVICE_SUBMISSION, NULL, "", 0},
+    {"submissions", MAILCORE_SERVICE_SUBMISSIONS, NULL, "", 0},
+    {"lmtp", MAILCORE_SERVICE_LMTP, NULL, "", 0},
+    {"imap", MAILCORE_SERVICE_IMAP, NULL, "", 0},
+    {"imaps", MAILCORE_SERVICE_IMAPS, NULL, "", 0},
+    {"pop3", MAILCORE_SERVICE_POP3, NULL, "", 0},
+    {"pop3s", MAILCORE_SERVICE_POP3S, NULL, "", 0},
 };
 
 #define SERVICES (sizeof(services) / sizeof(services[0]))
@@ -205,7 +207,7 @@ static void take(struct options *o, const char *name, const char *value)
     if (strcmp(name, "set") == 0)
         set_pair(&o->later, value);
     else
-        die(2, "unknown option --%s (--help lists them)", name);
+        die(2, "--%s takes no value", name); /* a switch: read_options() let only known names through */
 }
 
 static int known(const char *name)
@@ -220,10 +222,26 @@ static int known(const char *name)
     return 0;
 }
 
+/* Takes ADDR:PORT apart; an IPv6 address may stand in brackets. */
+static void read_place(struct service *service)
+{
+    const char *where = service->where, *colon = strrchr(where, ':');
+    int bracketed = colon != NULL && colon > where + 1 && where[0] == '[' && colon[-1] == ']';
+    size_t length = colon == NULL ? 0 : (size_t)(colon - where) - (bracketed ? 2 : 0);
+    size_t digits = colon == NULL ? 0 : strspn(colon + 1, "0123456789");
+
+    if (length == 0 || length >= sizeof(service->address) || digits == 0 || digits > 5 || colon[1 + digits] != '\0' ||
+        strtoul(colon + 1, NULL, 10) > 65535)
+        die(2, "--%s %s: want ADDR:PORT", service->option, where);
+    memcpy(service->address, where + (bracketed ? 1 : 0), length);
+    service->port = (uint32_t)strtoul(colon + 1, NULL, 10);
+}
+
 static void read_options(struct options *o, int count, char **arguments)
 {
     char name[64];
     const char *value;
+    size_t service;
     int i;
 
     for (i = 1; i < count; i++) {
@@ -248,6 +266,9 @@ static void read_options(struct options *o, int count, char **arguments)
         die(2, "--store and --hostname are needed (--help lists the options)");
     if ((o->tls_cert == NULL) != (o->tls_key == NULL))
         die(2, "--tls-cert and --tls-key go together");
+    for (service = 0; service < SERVICES; service++)
+        if (services[service].where != NULL)
+            read_place(&services[service]);
     if (o->domains.count > 0)
         set(&o->settings, MAILCORE_KEY_LOGIN_DOMAIN, o->domains.items[0]);
 }
@@ -256,8 +277,9 @@ static void read_options(struct options *o, int count, char **arguments)
 
 static void check(int32_t result, const char *what, const char *about, const mailcore_error *err)
 {
-    if (result < 0)
-        die(1, "%s%s%s: %s", what, *about == '\0' ? "" : " ", about, err->message);
+    if (result < 0) /* what we were given makes no sense, or cannot be done */
+        die(result == MAILCORE_E_INVALID || result == MAILCORE_E_KEY ? 2 : 1, "%s%s%s: %s", what,
+            *about == '\0' ? "" : " ", about, err->message);
 }
 
 static char *file(const char *path)
@@ -364,31 +386,39 @@ static void set_up(mailcore_engine engine, const struct options *o)
     }
 }
 
-/* Listens for one service and writes "name":"address:port" of the ready line. */
-static void listen_for(mailcore_engine engine, const struct service *service)
+/* Listens for one service and adds "name":"address:port" to the ready line. */
+static void listen_for(mailcore_engine engine, const struct service *service, char **ready)
 {
     mailcore_listen_options how = MAILCORE_LISTEN_OPTIONS_INIT;
     mailcore_error err = MAILCORE_ERROR_INIT;
     mailcore_buf where = {NULL, 0};
     mailcore_listener listener = 0;
-    const char *colon = strrchr(service->where, ':');
-    char address[64], *end;
-    unsigned long port;
+    size_t before = strlen(*ready), size;
 
-    port = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
-    if (colon == NULL || colon[1] == '\0' || *end != '\0' || port > 65535)
-        die(2, "--%s %s: want ADDR:PORT", service->option, service->where);
-    if (service->where[0] == '[' && colon[-1] == ']')
-        snprintf(address, sizeof(address), "%.*s", (int)(colon - service->where) - 2, service->where + 1);
-    else
-        snprintf(address, sizeof(address), "%.*s", (int)(colon - service->where), service->where);
     how.service = service->number;
-    how.address = address;
-    how.port = (uint32_t)port;
-    check(mailcore_listen(engine, &how, &listener, &err), "listen", service->where, &err);
-    check(mailcore_get_str(listener, "listener.address", &where, &err), "listen", service->where, &err);
-    printf(",\"%s\":\"%s\"", service->option, (const char *)where.data);
+    how.address = service->address;
+    how.port = service->port;
+    check(mailcore_listen(engine, &how, &listener, &err), service->option, service->where, &err);
+    check(mailcore_get_str(listener, "listener.address", &where, &err), service->option, service->where, &err);
+    size = before + strlen(service->option) + where.len + 7;
+    *ready = grown(*ready, size);
+    snprintf(*ready + before, size - before, ",\"%s\":\"%s\"", service->option, (const char *)where.data);
     mailcore_buf_free(&where);
+}
+
+/* Opens every listener, then says so: whoever reads a ready line finds all of them. */
+static void listen_for_all(mailcore_engine engine)
+{
+    char *ready = grown(NULL, sizeof("{\"event\":\"ready\""));
+    size_t i;
+
+    strcpy(ready, "{\"event\":\"ready\"");
+    for (i = 0; i < SERVICES; i++)
+        if (services[i].where != NULL)
+            listen_for(engine, &services[i], &ready);
+    printf("%s}\n", ready);
+    fflush(stdout);
+    free(ready);
 }
 
 /* -- running ----------------------------------------------------------------------------------------------- */
@@ -491,7 +521,7 @@ int main(int count, char **arguments)
     mailcore_engine engine = 0;
     struct options o;
     char *settings = NULL;
-    size_t i, size;
+    size_t size;
 
     memset(&o, 0, sizeof(o));
     read_options(&o, count, arguments);
@@ -503,15 +533,10 @@ int main(int count, char **arguments)
     how.folder = o.store;
     how.hostname = o.hostname;
     how.settings = settings;
-    check(mailcore_engine_open(&how, &engine, &err), "store", o.store, &err);
+    check(mailcore_engine_open(&how, &engine, &err), "open", "", &err);
     set_up(engine, &o);
     check(mailcore_engine_start(engine, &err), "start", "", &err);
-    printf("{\"event\":\"ready\"");
-    for (i = 0; i < SERVICES; i++)
-        if (services[i].where != NULL)
-            listen_for(engine, &services[i]);
-    printf("}\n");
-    fflush(stdout);
+    listen_for_all(engine);
 
     run(engine);
     if (mailcore_close(engine) < 0)

@@ -7,7 +7,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -234,7 +234,21 @@ fn wrong_use_is_told() {
         (&["--store", "s"], 2, "--store and --hostname are needed"),
         (&["--store", "s", "--hostname"], 2, "--hostname: value missing"),
         (&["--store", "s", "--hostname", "h", "--mx", "25"], 2, "--mx 25: want ADDR:PORT"),
-        (&["--store", "s", "--hostname", "h", "--set", "outbound.prot=1"], 1, "nearest is \"outbound.port\""),
+        (&["--store", "s", "--hostname", "h", "--mx", "127.0.0.1:70000"], 2, "want ADDR:PORT"),
+        (&["--store", "s", "--hostname", "h", "--mx", ":25"], 2, "--mx :25: want ADDR:PORT"),
+        (&["--store", "s", "--hostname", "h", "--mx", "localhost:0"], 2, "mx localhost:0: address \"localhost\""),
+        (&["--store", "s", "--hostname", "h", "--set", "outbound.prot=1"], 2, "nearest is \"outbound.port\""),
+        (
+            &["--store", "s", "--hostname", "h", "--retry", "soon"],
+            2,
+            "outbound.retry_seconds: not what it takes: Pauses",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--allow-plaintext-login=1"],
+            2,
+            "--allow-plaintext-login takes no value",
+        ),
+        (&["--store", "/dev/null", "--hostname", "h"], 1, "open: open the store: /dev/null"),
         (&["--store", "s", "--hostname", "h", "--account", "alice:x"], 2, "no @, and there is no --domain"),
         (&["--store", "s", "--hostname", "h", "--tls-cert", "c"], 2, "--tls-cert and --tls-key go together"),
         (&["mail"], 2, "mail: not an option"),
@@ -243,6 +257,18 @@ fn wrong_use_is_told() {
         let stderr = String::from_utf8_lossy(&out.stderr);
         assert_eq!(out.status.code(), Some(code), "{arguments:?}: {stderr}");
         assert!(stderr.contains(text), "{arguments:?}: {stderr}");
+        assert!(out.stdout.is_empty(), "{arguments:?}");
+    }
+    // A password is not told, whatever is wrong with it; half a ready line is none.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("port");
+    let port = taken.local_addr().expect("address").port();
+    let mut starts = command(&mailserver);
+    starts.current_dir(&folder).args(["--store", "s", "--hostname", "h", "--imap", &format!("127.0.0.1:{port}")]);
+    for (arguments, code) in [(&["--mx", "127.0.0.1:0"], 1), (&["--smarthost", "me:secret@relay"], 2)] {
+        let out = starts.args(arguments).output().expect("mailserver");
+        let stderr = String::from_utf8_lossy(&out.stderr);
+        assert_eq!((out.status.code(), out.stdout.len()), (Some(code), 0), "{stderr}");
+        assert!(!stderr.contains("secret"), "{stderr}");
     }
     let help = run(command(&mailserver).arg("--help"));
     assert!(help.starts_with("usage: mailserver"), "{help}");

@@ -110,7 +110,8 @@ pub(super) fn parse(address: &str) -> Result<Address> {
 }
 
 fn domain_key(domain: &str) -> Result<String> {
-    let parsed = Domain::parse(domain).map_err(|e| Error::new(ErrorKind::Invalid, format!("{domain:?}: {e}")))?;
+    let no_domain = |_| Error::new(ErrorKind::Invalid, format!("{domain:?}: not a domain name"));
+    let parsed = Domain::parse(domain).map_err(no_domain)?;
     Ok(parsed.key())
 }
 

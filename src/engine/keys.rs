@@ -66,7 +66,8 @@ impl Key {
         {
             return Err(invalid(format!("{n} is not from {low} to {high}")));
         }
-        (self.write)(config, &value).ok_or_else(|| invalid(format!("{value:?} cannot be used")))
+        // The value itself is not told: it may hold a password.
+        (self.write)(config, &value).ok_or_else(|| invalid(format!("not what it takes: {}", self.doc)))
     }
 }
 
