@@ -41,14 +41,18 @@ impl MacroString {
     pub(super) fn parse(text: &str, place: Use) -> Option<MacroString> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
+        // `domain-end = ( "." toplabel [ "." ] ) / macro-expand`, of which `%-` is one too.
+        let mut ends_in_macro = false;
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
             if c != '%' {
                 let allowed = ('\u{21}'..='\u{7e}').contains(&c) || (c == ' ' && place == Use::Explanation);
                 allowed.then(|| literal.push(c))?;
+                ends_in_macro = false;
                 rest = rest.get(c.len_utf8()..)?;
                 continue;
             }
+            ends_in_macro = true;
             match rest.get(1..2)? {
                 "%" => literal.push('%'),
                 "_" => literal.push(' '),
@@ -66,7 +70,7 @@ impl MacroString {
             }
             rest = rest.get(2..)?;
         }
-        let ends_in_name = literal.is_empty() && !pieces.is_empty() || ends_in_top_label(&literal);
+        let ends_in_name = ends_in_macro || ends_in_top_label(&literal);
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal));
         }
@@ -173,7 +177,7 @@ fn escape_into(out: &mut String, value: &str) {
     }
 }
 
-/// `domain-end = "." toplabel [ "." ]`
+/// `"." toplabel [ "." ]`
 fn ends_in_top_label(literal: &str) -> bool {
     let name = literal.strip_suffix('.').unwrap_or(literal);
     let Some((_, top)) = name.rsplit_once('.') else { return false };

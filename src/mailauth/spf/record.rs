@@ -179,6 +179,9 @@ mod tests {
             ("v=spf1 a:museum.", false),
             ("v=spf1 a:111.222.33.44", false),
             ("v=spf1 a:x.%{d}", true),
+            ("v=spf1 a:%{d}%-", true),
+            ("v=spf1 a:%_ mx:a%%/24", true),
+            ("v=spf1 a:%%b", false),
             ("v=spf1 -exists:%(ir).x.org", false),
         ] {
             assert_eq!(parse(text.as_bytes()).is_ok(), good, "{text}");
