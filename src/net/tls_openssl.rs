@@ -162,7 +162,8 @@ fn server_context(
     for authority in chain {
         builder.add_extra_chain_cert(authority)?;
     }
-    builder.set_private_key(&*PKey::private_key_from_pem(key_pem)?)?;
+    // Without a passphrase given, OpenSSL would ask for one on the terminal.
+    builder.set_private_key(&*PKey::private_key_from_pem_passphrase(key_pem, b"")?)?;
     builder.check_private_key()?;
     // Sessions resume by tickets, which keep nothing here; one is enough for clients that seldom come back.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);

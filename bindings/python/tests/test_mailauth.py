@@ -40,6 +40,17 @@ o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe
 uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL
 -----END RSA PRIVATE KEY-----
 """
+# Keys with a passphrase, in the new form and the old.
+LOCKED = (
+    """-----BEGIN ENCRYPTED PRIVATE KEY-----
+MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAiDD/Z6aMB+8QICCAAw
+DAYIKoZIhvcNAgkFADAdBglghkgBZQMEAQIEEG4tlyo31xNg+KIdvqB3sKoEQH5u
+R/F/iiYiYe60yl6qE8ftD/exHH+du9eHsrTSOcdGFeRCX3Q8JuZ9AGMsEYVWi+iv
+yiASYBdQJvJIFHUYbKM=
+-----END ENCRYPTED PRIVATE KEY-----
+""",
+    RSA.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC," + "00" * 16 + "\n\n", 1),
+)
 KEYS = {
     "ed._domainkey.example.org": [("TXT", b"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")],
     "rsa._domainkey.example.org": [
@@ -239,7 +250,11 @@ class Commands(Case):
                 mailcore.arc_seal(changed, "example.org", "ed", SEED, chain="neutral", resolver=names)
 
     def test_dmarc(self):
+        self.server.zone["_dmarc.sampled.example"] = [("TXT", b"v=DMARC1; p=reject; pct=0")]
+        self.server.zone["_dmarc.half.example"] = [("TXT", b"v=DMARC1; p=reject; pct=50")]
         for arguments, line in [
+            (("sampled.example", "fail", "", "none", ""), "fail\tquarantine"),
+            (("half.example", "fail", "", "none", ""), "fail\treject"),
             (("example.org", "pass", "example.org", "none", ""), "pass\tnone"),
             (("example.org", "pass", "mail.example.org", "none", ""), "pass\tnone"),
             (("example.org", "fail", "example.org", "pass", "example.org"), "pass\tnone"),
@@ -269,7 +284,8 @@ class Commands(Case):
     def test_as_programs(self):
         key = self.file("rsa", RSA)
         message = MESSAGE + b"\xff\0\r\n.\r\n"
-        sign = ("dkim-sign", "--domain", "example.org", "--selector", "rsa", "--key", key, "--algorithm", "rsa-sha256")
+        sign = ("dkim-sign", "--domain", "example.org", "--selector", "rsa", "--key", key, "--algorithm", "rsa-sha256",
+                *self.dns)  # fmt: skip
         status, signed, trouble = self.program(*sign, message=message)
         self.assertEqual((status, trouble, signed[-len(message) :]), (0, b"", message))
         status, out, _ = self.program("dkim-verify", *self.dns, message=signed)
@@ -279,6 +295,14 @@ class Commands(Case):
         self.assertIn(b"body hash", out)
         self.assertEqual(self.program("spf", "192.0.2.1", "x", "y", "--dns", "nowhere")[:2], (2, b""))
         self.assertEqual(self.program("dmarc", "example.org", "fail", "", "none", "", *self.dns), (0, b"fail\tquarantine\n", b""))
+
+
+    def test_nobody_is_asked_for_a_passphrase(self):
+        for form in LOCKED:
+            sign = ("dkim-sign", "--domain", "example.org", "--selector", "s", "--key", self.file("key", form))
+            status, out, trouble = self.program(*sign, message=b"secret\n" + MESSAGE)
+            self.assertEqual((status, out), (2, b""))
+            self.assertNotIn(b"pass phrase", trouble)
 
 
 class Functions(Case):
@@ -338,7 +362,8 @@ class Functions(Case):
         pkcs1 = base64.b64decode("".join(RSA.splitlines()[1:-1]))
         rsa = bytes.fromhex("020100300d06092a864886f70d0101010500")
         ed = bytes.fromhex("302e020100300506032b657004220420") + base64.b64decode(SEED)
-        for forms in ((RSA, pem(der(0x30, rsa, der(0x04, pkcs1)))), (SEED, pem(ed), SEED.encode() + b"\r\n")):
+        seeds = (SEED, SEED.rstrip("="), SEED.encode() + b"\r\n")
+        for forms in ((RSA, pem(der(0x30, rsa, der(0x04, pkcs1)))), (pem(ed), *seeds)):
             made = {mailcore.dkim_sign(MESSAGE, "example.org", "s", key, time=1) for key in forms}
             self.assertEqual(len(made), 1, made)
 

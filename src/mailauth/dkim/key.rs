@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use openssl::md::Md;
 use openssl::pkey::{Id, PKey, Private, Public};
 use openssl::pkey_ctx::PkeyCtx;
@@ -74,9 +76,10 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a PEM (PKCS #1 or PKCS #8), or the base64 of a 32-octet Ed25519 seed.
+    /// Reads a PEM (PKCS #1 or PKCS #8), or the base64 of a 32-octet Ed25519 seed. A key with a passphrase is refused.
     pub fn parse(text: &[u8]) -> Result<SigningKey> {
-        let key = match PKey::private_key_from_pem(text) {
+        // Without a passphrase given, OpenSSL would ask for one on the terminal.
+        let key = match PKey::private_key_from_pem_passphrase(text, b"") {
             Ok(key) => key,
             Err(_) => {
                 seed(text).ok_or_else(|| Error::new(ErrorKind::Invalid, "neither a PEM key nor an Ed25519 seed"))?
@@ -133,10 +136,15 @@ impl SigningKey {
 
 /// An Ed25519 key from its seed in base64.
 fn seed(text: &[u8]) -> Option<PKey<Private>> {
-    use base64::Engine as _;
-    let octets = base64::engine::general_purpose::STANDARD.decode(text.trim_ascii()).ok()?;
+    let octets = SEED_BASE64.decode(text.trim_ascii()).ok()?;
     PKey::private_key_from_raw_bytes(&octets, Id::ED25519).ok()
 }
+
+/// Base64 with or without its padding.
+const SEED_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// A fresh key (RSA of 2048 bits, or Ed25519) as PKCS #8 PEM.
 pub fn generate(algorithm: Algorithm) -> Result<Vec<u8>> {
@@ -150,7 +158,6 @@ pub fn generate(algorithm: Algorithm) -> Result<Vec<u8>> {
 
 /// The TXT record to publish at `<selector>._domainkey.<domain>` for a key; `State` for an external one.
 pub fn dns_record(key: &SigningKey) -> Result<String> {
-    use base64::Engine as _;
     let KeyPlace::Here(own) = &key.key else {
         return Err(Error::new(ErrorKind::State, "the public half of the key is not here"));
     };

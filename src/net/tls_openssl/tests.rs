@@ -40,6 +40,16 @@ fn der(identity: &Identity) -> Vec<u8> {
 }
 
 #[test]
+fn a_key_with_a_passphrase_is_refused() {
+    use openssl::symm::Cipher;
+    let identity = identity("mx.example.org");
+    let key = PKey::private_key_from_pem(identity.key_pem.expose()).unwrap();
+    let locked = key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret").unwrap();
+    let refused = OpensslTls::new().set_identity(None, &identity.certificate_pem, &locked).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Tls);
+}
+
+#[test]
 fn both_backends_echo_over_a_handshake() {
     let backends: [fn() -> Box<dyn Tls>; 2] =
         [|| Box::new(OpensslTls::new()), || Box::new(crate::net::tls_native::NativeTls::new())];
