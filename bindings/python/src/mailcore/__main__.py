@@ -81,7 +81,10 @@ def _dmarc(options: argparse.Namespace) -> None:
             dkim=[(dkim, options.dkim_domain)] if options.dkim_domain else [],
             resolver=names,
         )
-    _say(options, asdict(verdict), [(verdict.result, verdict.policy)])
+    # pct=0 is for nobody (RFC 7489 §6.6.4): what is to be done is the milder policy.
+    milder = {"reject": "quarantine", "quarantine": "none"}
+    policy = verdict.policy if verdict.percent else milder.get(verdict.policy, verdict.policy)
+    _say(options, asdict(verdict), [(verdict.result, policy)])
 
 
 def _dkim_sign(options: argparse.Namespace) -> None:
@@ -220,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for asks in (spf, dkim_verify, arc_verify, dmarc, arc_seal):
         _names(asks)
+    dkim_sign.add_argument("--dns", metavar="ADDR:PORT", help="nothing is asked: taken, so that all commands take it")
     for tells in (spf, dkim_verify, arc_verify, dmarc):
         tells.add_argument("--json", action="store_true", help="everything there is to say, as JSON")
     for timed in (spf, dkim_verify, arc_verify, dkim_sign, arc_seal):
