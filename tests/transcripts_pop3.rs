@@ -109,9 +109,11 @@ impl Fixture<Session> for World {
                 }
                 Answer::Body(Some(body[start..body.len().min(start + self.piece)].to_vec()))
             }
-            Ask::Expunge(uids) => {
-                told.push(format!("expunge {uids}"));
-                Answer::Expunged(!self.expunge_fails)
+            Ask::Leave(uids) => {
+                if !uids.is_empty() {
+                    told.push(format!("expunge {uids}"));
+                }
+                Answer::Left(!self.expunge_fails || uids.is_empty())
             }
         }
     }

@@ -64,8 +64,9 @@ pub enum Ask {
         /// From where on.
         offset: u64,
     },
-    /// Delete these, committed. Answer: `Expunged`.
-    Expunge(UidSet),
+    /// The session is over: delete these, committed, and let the maildrop go. Answer: `Left`. Asked before QUIT is
+    /// answered, so that who reads the answer finds the maildrop free.
+    Leave(UidSet),
 }
 
 /// What a session is answered.
@@ -77,8 +78,8 @@ pub enum Answer {
     ScramKeys(ScramKeys, bool),
     /// To `Body`: at least one octet; `None` where it cannot be read.
     Body(Option<Vec<u8>>),
-    /// To `Expunge`: whether it is committed.
-    Expunged(bool),
+    /// To `Leave`: whether the deletion is committed.
+    Left(bool),
 }
 
 /// An open maildrop.
@@ -285,16 +286,12 @@ impl Session {
     }
 
     fn quit(&mut self, output: &mut Vec<u8>) -> Option<Step<Ask>> {
-        let marked = match &self.phase {
-            Phase::Transaction(maildrop) => maildrop.marked(),
-            Phase::Authorization(_) | Phase::Over => UidSet::new(),
-        };
-        if marked.is_empty() {
-            ok(output, "goodbye");
-            self.phase = Phase::Over;
-            return Some(Step::Close);
+        if let Phase::Transaction(maildrop) = &self.phase {
+            return Some(Step::Ask(Ask::Leave(maildrop.marked())));
         }
-        Some(Step::Ask(Ask::Expunge(marked)))
+        ok(output, "goodbye");
+        self.phase = Phase::Over;
+        Some(Step::Close)
     }
 
     /// Goes on with an answer that came, or with output that did not fit.
@@ -305,7 +302,7 @@ impl Session {
                 Answer::Login(opened) => self.none(|s, o| s.logged_in(opened, o), output),
                 Answer::ScramKeys(keys, known) => self.scram_keys(&keys, known, output),
                 Answer::Body(piece) => self.none(|s, o| s.body(piece, o), output),
-                Answer::Expunged(committed) => {
+                Answer::Left(committed) => {
                     if committed {
                         ok(output, "goodbye");
                     } else {

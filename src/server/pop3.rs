@@ -82,7 +82,7 @@ impl Answerer<Session> for Host {
                 Some(open) => open.ahead.read(&self.shared.store, &open.messages, number, blob, offset).await.ok(),
                 None => None,
             }),
-            Ask::Expunge(uids) => Answer::Expunged(self.expunge(uids).await.is_ok()),
+            Ask::Leave(uids) => Answer::Left(self.leave(uids).await.is_ok()),
         }
     }
 }
@@ -97,8 +97,11 @@ impl Host {
         Ok(opened)
     }
 
-    async fn expunge(&mut self, uids: UidSet) -> Result<()> {
-        if let Some(open) = &self.open {
+    /// Deletes, then lets the maildrop go, whatever came of it.
+    async fn leave(&mut self, uids: UidSet) -> Result<()> {
+        if let Some(open) = self.open.take()
+            && !uids.is_empty()
+        {
             self.shared.store.expunge(open.inbox, Expunge::Among(uids)).await?;
         }
         Ok(())
