@@ -31,6 +31,19 @@ pub struct Session {
     /// While a command of our own changes it, either state may be told.
     marking: bool,
     dialect: Dialect,
+    /// What was said and heard lately, for whoever looks into a failure.
+    log: Vec<String>,
+}
+
+/// Lines kept of it.
+const LOG_LINES: usize = 400;
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{} in {}:\n{}", self.keyword, self.model.mailbox, self.log.join("\n"));
+        }
+    }
 }
 
 impl Session {
@@ -53,6 +66,7 @@ impl Session {
             marked: BTreeMap::new(),
             marking: false,
             dialect,
+            log: Vec::new(),
         };
         session.select(MAILBOXES[number % 2]);
         session
@@ -65,26 +79,37 @@ impl Session {
     }
 
     /// Says a command and takes in all that comes up to its tagged answer, which must not be BAD. Gives the answer
-    /// and what was not about the state of the mailbox.
-    fn say(&mut self, command: &str, may: May) -> (String, Vec<Response>) {
+    /// and what was not about the state of the mailbox, with the number of messages there were when it came.
+    fn say(&mut self, command: &str, may: May) -> (String, Vec<(Response, usize)>) {
         self.tags += 1;
         let tag = format!("{}{}", self.keyword, self.tags);
+        self.note(&format!("{tag} {command}"));
         self.wire.send(format!("{tag} {command}\r\n").as_bytes());
         let mut rest = Vec::new();
         loop {
             let response = read(&mut self.wire);
             if let Some(answer) = response.line.strip_prefix(&format!("{tag} ")) {
-                assert!(answer.starts_with("OK") || answer.starts_with("NO ["), "{command}: {answer}");
+                self.note(&response.line);
+                let fits =
+                    ["OK ", "NO [MODIFIED ", "NO [EXPUNGEISSUED] "].iter().any(|begin| answer.starts_with(begin));
+                assert!(fits, "{command}: {answer}");
                 return (answer.to_owned(), rest);
             }
             assert!(response.line.starts_with("* "), "{command}: {}", response.line);
             if !self.hear(&response, may) {
-                rest.push(response);
+                rest.push((response, self.model.messages.len()));
             }
         }
     }
 
+    fn note(&mut self, line: &str) {
+        self.log.push(line.to_owned());
+        let old = self.log.len().saturating_sub(2 * LOG_LINES);
+        self.log.drain(..if old > 0 { LOG_LINES } else { 0 });
+    }
+
     fn hear(&mut self, response: &Response, may: May) -> bool {
+        self.note(&response.line);
         let heard = self.model.hear(response, may, self.shared);
         if heard && !self.marking {
             // Where our own keyword is set only we decide, once it is known how the message came.
@@ -103,11 +128,11 @@ impl Session {
         match self.rng.below(100) {
             0..=7 => drop(self.say("NOOP", May::Expunge)),
             8..=27 => self.store(),
-            28..=47 => self.fetch(),
-            48..=62 => self.search(),
-            63..=77 => self.append(),
-            78..=84 => self.copy(),
-            85..=90 => self.expunge(),
+            28..=49 => self.fetch(),
+            50..=64 => self.search(),
+            65..=74 => self.append(),
+            75..=82 => self.copy(),
+            83..=90 => self.expunge(),
             91..=94 => self.pipelined(),
             95..=96 => self.idle(),
             97 => drop(self.say("STATUS Other (MESSAGES UIDNEXT UNSEEN)", May::Expunge)),
@@ -174,6 +199,10 @@ impl Session {
         let (sign, quiet) = (if on { "+" } else { "-" }, if silent { ".SILENT" } else { "" });
         self.say(&format!("{uid}STORE {set}{unless} {sign}FLAGS{quiet} ({flag})"), may);
         if silent {
+            if !by_uid {
+                // What is expunged and not yet told is not changed: only now it goes.
+                self.say("NOOP", May::Expunge);
+            }
             self.model.end_silent(&change);
         }
     }
@@ -211,7 +240,8 @@ impl Session {
         let word = if key == keyword { format!("KEYWORD {key}") } else { key.to_owned() };
         let (uid, may) = if by_uid { ("UID ", May::Expunge) } else { ("", May::Rest) };
         let (_, said) = self.say(&format!("{uid}SEARCH {word}"), may);
-        let line = &said.iter().find(|r| r.line.contains("SEARCH")).expect("a result").values;
+        let (response, count) = said.iter().find(|(r, _)| r.line.contains("SEARCH")).expect("a result");
+        let line = &response.values;
         let found: Vec<u32> = match line.iter().position(|value| value.word() == "ALL") {
             Some(at) => numbers(line[at + 1].word()),
             None if self.model.rev2 => Vec::new(),
@@ -224,7 +254,7 @@ impl Session {
                 assert!(!is_here || found.contains(uid) == *marked, "{uid} {marked}: {found:?}");
             }
         } else {
-            let count = self.model.messages.len() as u32;
+            let count = *count as u32;
             assert!(key != "ALL" || found.len() as u32 == count, "{found:?} of {count}");
             assert!(found.iter().all(|number| (1..=count).contains(number)), "{found:?} of {count}");
         }
@@ -242,11 +272,13 @@ impl Session {
 
     fn copy(&mut self) {
         let Some((set, by_uid)) = self.set() else { return };
-        let verb = ["COPY", "MOVE"][self.rng.index(2)];
+        // Copies of copies would fill the mailboxes.
+        let verb = if self.model.messages.len() > 30 { "MOVE" } else { ["COPY", "MOVE"][self.rng.index(2)] };
         let to = MAILBOXES.into_iter().find(|name| *name != self.model.mailbox).expect("another");
         let uid = if by_uid { "UID " } else { "" };
         let (answer, said) = self.say(&format!("{uid}{verb} {set} {to}"), May::Expunge);
-        let code = said.iter().map(|r| r.line.as_str()).chain([answer.as_str()]).find(|line| line.contains("[COPYUID"));
+        let code =
+            said.iter().map(|(r, _)| r.line.as_str()).chain([answer.as_str()]).find(|line| line.contains("[COPYUID"));
         if let Some(code) = code {
             let words: Vec<&str> = code.split([' ', ']']).collect();
             let at = words.iter().position(|word| *word == "[COPYUID").expect("code");
@@ -266,6 +298,7 @@ impl Session {
         let commands = ["UID FETCH 1:* (UID FLAGS)", "UID SEARCH ALL", "UID STORE 1:* +FLAGS (\\Seen)", "NOOP"];
         let tags: Vec<String> = (0..commands.len()).map(|n| format!("p{}x{n}", self.tags)).collect();
         let all: String = tags.iter().zip(commands).map(|(tag, command)| format!("{tag} {command}\r\n")).collect();
+        self.note(&all);
         self.wire.send(all.as_bytes());
         for tag in &tags {
             loop {
