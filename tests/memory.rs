@@ -1,19 +1,48 @@
-//! Bad peers cost the house no memory. A program of its own, since it looks at the whole process.
+//! Bad peers cost the house no memory, and an engine that cannot be opened nothing at all. A program of its own, since
+//! it looks at the whole process.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
 
 mod wire;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mailcore::base::Service;
+use mailcore::base::{ErrorKind, Service};
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine};
 use wire::Wire;
 
+/// Both tests count what the process has.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn an_engine_that_cannot_be_opened_leaves_nothing_behind() {
+    let _alone = alone();
+    let folder = wire::scratch("refused");
+    let engine = Engine::open(Config::new(folder.path())).expect("open");
+    let refused = || Engine::open(Config::new(folder.path())).err().map(|e| e.kind());
+    assert_eq!(refused(), Some(ErrorKind::Busy));
+    let before = (entries("fd"), entries("task"));
+    for _ in 0..20 {
+        assert_eq!(refused(), Some(ErrorKind::Busy));
+    }
+    assert_eq!((entries("fd"), entries("task")), before);
+    engine.close().expect("close");
+}
+
+/// Descriptors, or threads, of this process.
+fn entries(of: &str) -> usize {
+    std::fs::read_dir(format!("/proc/self/{of}")).expect("/proc").count()
+}
+
 #[test]
 fn memory_stays_flat_under_bad_peers() {
+    let _alone = alone();
     let folder = wire::scratch("memory");
     let engine = Engine::open(Config::new(folder.path())).expect("open");
     engine.set("login.allow_plaintext", Value::Number(1)).expect("setting");

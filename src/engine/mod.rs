@@ -118,7 +118,9 @@ impl Engine {
         let on_panic = move |place: &'static str, what: &str| broken.happen(place, what);
         let real = Real::new(&config, Arc::new(late.clone()), Arc::new(on_panic))?;
         let world = real.world().clone();
-        let events = EventQueue::new(Arc::clone(&world.clock), config.events_max)?;
+        // What fails from here on must end the threads, and with them the tasks, or these keep each other alive.
+        let events = EventQueue::new(Arc::clone(&world.clock), config.events_max);
+        let events = events.inspect_err(|_| real.stop(start::CLOSE_WAIT))?;
         breakdown.say_to(&events);
         let options = StoreOptions {
             folder: config.folder.clone(),
@@ -128,7 +130,7 @@ impl Engine {
         let store = match smol::block_on(Store::open(&world, options)) {
             Ok(store) => store,
             Err(e) => {
-                real.stop(Duration::ZERO);
+                real.stop(start::CLOSE_WAIT);
                 return Err(e.while_doing("open the store"));
             }
         };

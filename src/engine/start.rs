@@ -20,7 +20,7 @@ use crate::server::accounts::Logins;
 const SELF_SIGNED_CERTIFICATE: &str = "tls.self_signed.certificate";
 const SELF_SIGNED_KEY: &str = "tls.self_signed.key";
 /// How long `close` lets sessions and deliveries end where nobody called `stop`.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
+pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Fixes the settings and sets the queue running; listeners may be opened afterwards.
