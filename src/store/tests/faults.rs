@@ -272,6 +272,33 @@ fn the_log_begins_anew_in_a_steady_stream() {
     });
 }
 
+/// Whenever the checkpoint lane copies, somebody reads an old state, so that it never gets to the end: then the writer
+/// copies the rest while nobody is in the way.
+#[test]
+fn the_writer_copies_what_readers_kept_the_lane_from() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        let log = store.shared().log.clone();
+        let (body, reader) = ("x".repeat(1 << 20), place.sqlite());
+        // Time jumps here: it is never quiet, so that the lane does not empty the log either.
+        store.shared().reading.fetch_add(1, Ordering::SeqCst);
+        let most = CHECKPOINT_WAL_OCTETS_MAX + CHECKPOINT_WAL_OCTETS + CHECKPOINT_REST_OCTETS + 5 * (1 << 20);
+        for _ in 0..80 {
+            reader.execute_batch("BEGIN; SELECT count(*) FROM account").unwrap();
+            store.accept(arrival(&body, vec![filing(inbox)])).await.unwrap();
+            while log.pending() >= CHECKPOINT_WAL_OCTETS {
+                smol::future::yield_now().await;
+            }
+            reader.execute_batch("COMMIT").unwrap();
+            // Too little to wake the lane.
+            store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
+        }
+        let log = fs::metadata(place.folder.join("mail.db-wal")).unwrap().len();
+        assert!(log <= most, "{log} octets");
+        store.close().await.unwrap();
+    });
+}
+
 #[test]
 fn a_panic_in_a_change_ends_the_store_and_loses_nothing() {
     run(|place| async move {
