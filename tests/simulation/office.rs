@@ -11,6 +11,7 @@ use mailcore::base::world::{BoxStream, Task};
 use mailcore::base::{
     Address, Content, Envelope, Error, ErrorKind, Recipient, Reply, Result, Secret, Service, Settings,
 };
+use mailcore::mailauth::Keyring;
 use mailcore::net::pump::within;
 use mailcore::queue;
 use mailcore::sasl::credential;
@@ -32,6 +33,8 @@ pub struct Office {
     pub host: Host,
     /// The domain whose mail it takes.
     pub domain: &'static str,
+    /// What signs its mail: nothing at first.
+    pub keyring: Arc<Keyring>,
     users: &'static [&'static str],
     settings: Arc<Settings>,
     open: Arc<Mutex<Option<Open>>>,
@@ -49,7 +52,12 @@ struct Open {
 impl Office {
     /// An office that is closed.
     pub fn new(host: Host, domain: &'static str, users: &'static [&'static str], settings: Settings) -> Self {
-        Self { host, domain, users, settings: Arc::new(settings), open: Arc::default() }
+        Self { host, domain, keyring: Arc::default(), users, settings: Arc::new(settings), open: Arc::default() }
+    }
+
+    /// The address of a user; those of other domains it hosts are called by it.
+    pub fn address(&self, user: &str) -> String {
+        if user.contains('@') { user.to_owned() } else { format!("{user}@{}", self.domain) }
     }
 
     /// Opens: store, runner, port 25.
@@ -57,7 +65,7 @@ impl Office {
         let world = self.host.world();
         let store = Store::open(&world, options()).await?;
         for user in self.users {
-            let address = Address::parse(&format!("{user}@{}", self.domain)).expect("an address");
+            let address = Address::parse(&self.address(user)).expect("an address");
             if store.directory().account(&address.key()).is_none() {
                 let secret = Secret::new(pop::PASSWORD);
                 let credential = credential::make(&secret, &[7; _], self.settings.password_cost)?;
@@ -74,10 +82,10 @@ impl Office {
             host: Some(Arc::new(Judge::new(world.clone()))),
             logins: Arc::new(accounts::Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
-            keyring: Arc::default(),
+            keyring: self.keyring.clone(),
             draining: draining.clone(),
         });
-        let (world, settings, keyring) = (world.clone(), self.settings.clone(), Arc::default());
+        let (world, settings, keyring) = (world.clone(), self.settings.clone(), self.keyring.clone());
         let context = queue::Context { world, store, settings, keyring, events, stop: draining };
         let runner = queue::runner::start(context);
         let reporter = mailcore::intake::dmarc::start(shared.intake(), shared.draining.clone());
@@ -116,7 +124,7 @@ impl Office {
         let closed = || Error::new(ErrorKind::StoreDown, "the office is closed");
         let shared = lock(&self.open).as_ref().map(|open| open.shared.clone()).ok_or_else(closed)?;
         let (said, heard) = smol::channel::bounded(1);
-        let sender = Address::parse(&format!("{user}@{}", self.domain)).expect("an address");
+        let sender = Address::parse(&self.address(user)).expect("an address");
         let recipients = recipients.iter().map(|to| Recipient::new(Address::parse(to).expect("an address")));
         let envelope = Envelope { reverse_path: Some(sender), recipients: recipients.collect(), ..Envelope::default() };
         let submit = async move {
