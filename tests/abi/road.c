@@ -89,6 +89,7 @@ int main(void)
     mailcore_listen_options how = MAILCORE_LISTEN_OPTIONS_INIT;
     mailcore_delivery fate = MAILCORE_DELIVERY_INIT;
     mailcore_listener listener = 0;
+    mailcore_account account;
     mailcore_mailbox mailbox;
     int64_t number = 0;
     uint64_t id = 0;
@@ -130,6 +131,16 @@ int main(void)
     CHECK(fate.smtp_code == 550 && fate.enhanced[0] == '5');
     mailbox = inbox(one, "alice@example.org");
     CHECK(mailcore_get_i64(mailbox, "mailbox.total", &number, &err) == 0 && number == 1);
+
+    /* No room there for a second one: the error has what the other host said, for as long as it is waited for. */
+    CHECK(mailcore_account_open(two, "bob@example.net", &account, &err) == 0);
+    CHECK(mailcore_set_i64(account, "account.quota_octets", 1200, &err) == 0);
+    CHECK(mailcore_send(one, "alice@example.org", "bob@example.net", text, strlen(text), &id, &err) == 0);
+    for (fate.state = MAILCORE_DELIVERY_WAITING; fate.state == MAILCORE_DELIVERY_WAITING;)
+        CHECK(mailcore_queue_wait(one, id, 20, &fate, &err) == MAILCORE_E_TIMEOUT);
+    CHECK(fate.state == MAILCORE_DELIVERY_DEFERRED && fate.smtp_code == 452 && strcmp(fate.enhanced, "4.2.2") == 0);
+    CHECK(err.smtp_code == 452 && strcmp(err.enhanced, "4.2.2") == 0);
+    CHECK(mailcore_queue_control(one, id, MAILCORE_QUEUE_DROP, &err) == 0);
 
     /* Nobody listens there: retried for days, which the host makes pass. */
     three = opened("three.store", MAILCORE_OPEN_CLOCK_BY_HOST);
