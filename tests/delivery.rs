@@ -93,13 +93,17 @@ impl Stage {
     }
 
     fn attempt_whole(&self, to: &[&str]) -> Vec<Outcome> {
+        self.attempt_text(to, TEXT)
+    }
+
+    fn attempt_text(&self, to: &[&str], text: &'static str) -> Vec<Outcome> {
         let outlet = self.outlet.clone();
         let recipients: Vec<_> = to.iter().map(|to| Recipient::new(Address::parse(to).unwrap())).collect();
         self.sim.executor.run(async move {
             let destination = Destination::of(&recipients[0].address, &outlet.settings.outbound);
             let reverse_path = Some(Address::parse("alice@example.org").unwrap());
             let envelope = Envelope { reverse_path, ..Envelope::default() };
-            let (size, body) = (TEXT.len() as u64, &Text(TEXT));
+            let (size, body) = (text.len() as u64, &Text(text));
             let work = Work { destination: &destination, envelope: &envelope, recipients: &recipients, size, body };
             attempt(&outlet, &work).await
         })
@@ -270,6 +274,25 @@ fn tls_where_offered_and_in_the_clear_where_it_breaks() {
         stage.host("mx.example.net", 1, &scripts);
         let outcome = stage.attempt_whole(&["bob@example.net"]).remove(0);
         assert_eq!((outcome.verdict, outcome.tls.as_str()), (verdict, secure), "{tls:?} {scripts:?} {outcome:?}");
+        stage.end();
+    }
+}
+
+/// Hosts that want no more of a message say so in the middle of it, and hang up.
+#[test]
+fn what_a_host_says_before_it_hangs_up_counts() {
+    let text: &'static str = format!("Subject: x\r\n\r\n{}", "0123456789\r\n".repeat(50_000)).leak();
+    let opening = TAKES.split_once("S: 250 2.0.0").unwrap().0.replace("C*\n", "");
+    for (said, outcome) in [
+        ("552 5.3.4 too large", "Failed 552 5.3.4 mx.example.net too large"),
+        ("451 4.3.0 no room", "Deferred 451 4.3.0 mx.example.net no room"),
+        ("421 4.3.2 closing", "Deferred 421 4.3.2 mx.example.net closing"),
+    ] {
+        let stage = Stage::new();
+        stage.mx("example.net", 10, "mx.example.net");
+        stage.host("mx.example.net", 1, &[&format!("{opening}S: {said}\n(close)")]);
+        let outcomes = stage.attempt_text(&["bob@example.net"], text);
+        assert_eq!(outcomes.iter().map(show).collect::<Vec<_>>(), [outcome]);
         stage.end();
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Head: `tls:`, `login:`, `from:`, `to:` (with NOTIFY= and ORCPT=), `body:`, `smtputf8:`, `ret:`, `envid:`, `text:`
 //! (`\r`, `\n`, `\0`, `{n x}` escapes). Dialogue: `S:` what the peer says, `C:` what the client must have said and no
-//! more; `(tls)`, `(end)`, `(expire)`, `(again)`, `(quit)`, `(broken)`; `=` lines: the session must have come to rest,
-//! with these fates, `= open` or `= ended`. Every dialogue runs twice, the peer's octets at once and one by one.
+//! more; `(tls)`, `(end)`, `(expire)`, `(again)`, `(quit)`, `(broken)` with what the peer said before it; `=` lines: the
+//! session must have come to rest, with these fates, `= open` or `= ended`. Every dialogue runs twice, the peer's octets at once and one by one.
 
 use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Envelope, Notify, Recipient, Returns};
@@ -169,8 +169,13 @@ impl Run {
                 "(expire)" => self.client.expire(),
                 "(again)" => self.client.begin(self.script.transaction.clone()),
                 "(quit)" => self.client.quit(),
-                "(broken)" => self.client.broken("connection reset"),
-                _ => panic!("{line}"),
+                line => {
+                    let said = line.strip_prefix("(broken)").unwrap_or_else(|| panic!("{line}")).trim_start();
+                    if !said.is_empty() {
+                        self.input.push(format!("{said}\r\n").as_bytes());
+                    }
+                    self.client.broken("connection reset", &mut self.input);
+                }
             }
             self.delivery = None;
             self.go();

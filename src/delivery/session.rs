@@ -97,7 +97,8 @@ impl Session {
         let mut source = Source(body);
         let end = pump(world, waits, &self.role, &mut self.connection, &mut self.client, &mut source).await;
         if let PumpEnd::Broken(e) = end {
-            self.client.broken(&told(&e));
+            self.connection.last_words().await;
+            self.client.broken(&told(&e), &mut self.connection.input);
         }
     }
 

@@ -112,6 +112,21 @@ where
 }
 
 impl Connection {
+    /// Takes in what the peer said before a connection broke, as far as it is here: nothing is waited for.
+    pub async fn last_words(&mut self) {
+        loop {
+            let room = self.input.room().min(READ_OCTETS);
+            let (stream, input, output) = (&mut self.stream, &mut self.input, &mut self.output);
+            let read = poll_fn(|cx| match poll_input(stream, room, input, output, cx) {
+                Poll::Ready(Ok(Some(octets))) => Poll::Ready(octets),
+                _ => Poll::Ready(0),
+            });
+            if room == 0 || read.await == 0 {
+                return;
+            }
+        }
+    }
+
     async fn flush(&mut self, world: &World, wait: Duration) -> io::Result<()> {
         if self.output.is_empty() {
             return Ok(());

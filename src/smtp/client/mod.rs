@@ -165,9 +165,16 @@ impl Client {
         }
     }
 
-    /// The connection broke outside of the session: everybody undecided is lost.
-    pub fn broken(&mut self, how: &str) {
+    /// The connection broke outside of the session, `said` being what came before it did: everybody undecided is lost,
+    /// or refused by a host that did not want the rest of the message, said so and hung up.
+    pub fn broken(&mut self, how: &str, said: &mut Input) {
         self.handshake_broke = matches!(self.phase, Phase::Handshake);
+        if matches!(self.phase, Phase::Body(_) | Phase::Final)
+            && let Ok(Some(reply)) = self.reader.next(said)
+            && matches!(reply.code, 400..600)
+        {
+            return self.end_with(&Fate::Refused(self.stage(), reply));
+        }
         self.lose(how);
     }
 
