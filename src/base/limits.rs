@@ -353,6 +353,10 @@ pub const VIEW_MESSAGES_MAX: usize = 1_000_000;
 pub const MAILBOX_COUNTS_MAX: usize = 4_096;
 /// Messages in all kept fact tables, 32 octets each.
 pub const FACTS_MAX: usize = 1_000_000;
+/// Octets of header fields kept in memory for SEARCH, of all mailboxes together.
+pub const WORDS_OCTETS_MAX: usize = 24 * 1024 * 1024;
+/// Octets one message takes of it, as a rule: From, To, Subject and Message-ID have some 150, their ends 28.
+pub const WORDS_MESSAGE_OCTETS: usize = 200;
 /// Messages asked for at once from which on the facts of the whole mailbox are read and kept.
 pub const FACTS_DIRECT_MAX: usize = 256;
 /// Mailboxes whose row the writer remembers between commits.

@@ -44,9 +44,11 @@ mod types;
 mod varint;
 mod view;
 mod watch;
+mod words;
 mod writer;
 
 pub use directory::Directory;
 pub use open::{Store, StoreOptions};
 pub use types::*;
 pub use watch::Watch;
+pub use words::{MessageWords, WordField, Words};

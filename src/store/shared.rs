@@ -12,6 +12,7 @@ use super::dmarc::Waiting;
 use super::fact::FactTables;
 use super::view::Views;
 use super::watch::Watchers;
+use super::words::WordTables;
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Shared by everyone who works on one store.
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub views: Views,
     pub counts: Counts,
     pub facts: FactTables,
+    pub words: WordTables,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
     /// What waits to be written for aggregate reports.
@@ -44,6 +46,7 @@ impl Shared {
             views: Views::default(),
             counts: Counts::default(),
             facts: FactTables::default(),
+            words: WordTables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),
             observed: Mutex::default(),

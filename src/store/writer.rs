@@ -284,6 +284,7 @@ impl Writer {
         self.shared.views.clear();
         self.shared.counts.forget_all();
         self.shared.facts.clear();
+        self.shared.words.clear();
         match recovery::cure(&self.shared, &self.lanes, &mut self.db).await {
             Ok(directory) => {
                 self.watch_log();

@@ -3,6 +3,7 @@
 //! Field values go out as they were sent, encoded words left in. Octets above 127 make a string a literal, which
 //! every client may be sent, whatever it has enabled.
 
+use super::structure::value_octets;
 use crate::imap::grammar::Cursor;
 use crate::imap::response::{nstring, string};
 use crate::message::{EnvelopeFields, ListItem, addresses};
@@ -45,6 +46,15 @@ pub fn date_and_subject(envelope: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let date = cursor.nstring().ok().flatten();
     cursor.eat(b' ');
     (date, cursor.nstring().ok().flatten())
+}
+
+/// Message-ID, as it was sent, out of an envelope of ours.
+pub fn message_id(envelope: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = envelope.strip_prefix(b"(")?;
+    for _ in 0..9 {
+        rest = rest.get(value_octets(rest)? + 1..)?;
+    }
+    Cursor::new(rest, false).nstring().ok().flatten()
 }
 
 fn address_list(out: &mut Vec<u8>, list: &[ListItem]) {
@@ -102,6 +112,22 @@ mod tests {
         assert_eq!(read("Subject: nil\r\n\r\n"), (None, Some("nil".to_owned())));
         assert_eq!(read("\r\n"), (None, None));
         assert_eq!(date_and_subject(b""), (None, None));
+    }
+
+    #[test]
+    fn the_message_id_comes_back() {
+        let read = |header: &str| {
+            let found = message_id(written(header).as_bytes());
+            found.map(|octets| String::from_utf8_lossy(&octets).into_owned())
+        };
+        let id = Some("<a\"\\@b>".to_owned());
+        assert_eq!(read("Message-ID: <a\"\\@b>\r\n\r\n"), id);
+        let odd = "Subject: q\"(\\ h\u{e9}\r\nFrom: G: \"(x\" <a@b>;\r\nDate: {3}\r\nMessage-ID: <a\"\\@b>\r\n\r\n";
+        assert_eq!(read(odd), id);
+        assert_eq!(read("\r\n"), None);
+        for broken in [&b""[..], b"(", b"(NIL NIL", b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL {9}\r\nx)"] {
+            assert_eq!(message_id(broken), None);
+        }
     }
 
     #[test]

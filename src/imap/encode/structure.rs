@@ -189,7 +189,7 @@ impl Text<'_> {
 }
 
 /// Octets of the value at the beginning: a list, a string, an atom.
-fn value_octets(text: &[u8]) -> Option<usize> {
+pub(super) fn value_octets(text: &[u8]) -> Option<usize> {
     let (mut at, mut depth) = (0, 0usize);
     loop {
         match text.get(at)? {

@@ -1,20 +1,21 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4).
 //!
-//! Each message is decided with as little as decides it: the view, then its facts, then what was computed at
-//! delivery, and only then its octets, a batch at a time on a computing thread.
+//! Each message is decided with as little as decides it: the view, then its facts, then words of its header, which
+//! stay in memory, and only then its octets, a batch at a time on a computing thread.
 
 mod test;
 mod text;
 
 use std::sync::Arc;
 
-use crate::base::Uid;
+use crate::base::limits::FETCH_FACTS_MAX;
+use crate::base::{Uid, UidSet};
 use crate::imap::command::{Returns, Search};
 use crate::imap::encode::search::{Found, esearch, search};
 use crate::imap::response::Answer;
 use crate::imap::sequence::Places;
 
-use crate::store::MetaColumns;
+use crate::store::{MetaColumns, Words};
 
 use super::Session;
 use super::fetch::gather::{Gathered, Gatherer, Needs, Octets};
@@ -70,10 +71,13 @@ impl Session {
                 None => open.push(place),
             }
         }
-        for level in [Level::Facts, Level::Metas, Level::Octets] {
+        for level in [Level::Facts, Level::Words] {
             if question.uses(level) && !open.is_empty() {
                 open = self.narrow(question, level, &open, &mut fits).await?;
             }
+        }
+        if question.uses(Level::Octets) && !open.is_empty() {
+            self.read_through(question, &open, &mut fits).await?;
         }
         fits.sort_unstable();
         let mut places = Places::default();
@@ -81,61 +85,81 @@ impl Session {
         Ok(places)
     }
 
-    /// Looks closer at `open`: adds what fits to `fits`, gives what is still open.
+    /// Looks closer at `open`, with facts and words: adds what fits to `fits`, gives what is still open.
     async fn narrow(
         &mut self,
-        question: &Arc<Question>,
+        question: &Question,
         level: Level,
         open: &Places,
         fits: &mut Vec<usize>,
     ) -> Result<Places, Stop> {
-        let columns = MetaColumns { parts: level == Level::Octets, ..question.columns };
-        let metas = (level >= Level::Metas).then_some(columns);
-        let octets = level == Level::Octets;
-        // Where only fields are looked for, bodies stay where they are.
-        let needs =
-            Needs { metas, headers: octets && question.only_fields(), bodies: octets && !question.only_fields() };
         let mailbox = self.open()?.mailbox;
-        let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &question.view, open, needs);
+        let store = &self.shared.store;
         let mut still_open = Places::default();
-        let mut batch = gatherer.next().await?;
-        while let Some(messages) = batch {
-            let (next, verdicts) = smol::future::zip(gatherer.next(), self.verdicts(question, level, messages)).await;
-            for (place, verdict) in verdicts? {
-                match verdict {
-                    Some(true) => fits.push(place),
+        let all: Vec<usize> = open.iter().collect();
+        for places in all.chunks(FETCH_FACTS_MAX) {
+            let uids: Vec<Uid> = places.iter().filter_map(|place| question.view.uid(*place)).collect();
+            let set: UidSet = uids.iter().copied().collect();
+            let facts = if question.uses(Level::Facts) { store.facts(mailbox, &set).await? } else { Vec::new() };
+            let words = if level == Level::Words { Some(store.words(mailbox, &set).await?) } else { None };
+            let mut facts = facts.iter().peekable();
+            let mut next = 0;
+            for (place, uid) in places.iter().zip(uids) {
+                let fact = facts.next_if(|fact| fact.uid == uid);
+                let words = words.as_ref().and_then(|words| words.get_in_order(uid, &mut next));
+                match question.decide(&Seen { place: *place, fact, words, hits: None }) {
+                    Some(true) => fits.push(*place),
                     Some(false) => {}
-                    None => still_open.push(place),
+                    None => still_open.push(*place),
                 }
             }
-            batch = next?;
+            // Other sessions have their turn between two chunks.
+            smol::future::yield_now().await;
         }
         Ok(still_open)
+    }
+
+    /// Decides `open` by the octets of the messages, a batch at a time.
+    async fn read_through(
+        &mut self,
+        question: &Arc<Question>,
+        open: &Places,
+        fits: &mut Vec<usize>,
+    ) -> Result<(), Stop> {
+        // Where only fields are looked for, bodies stay where they are.
+        let only_fields = question.only_fields();
+        let metas = Some(MetaColumns { parts: true, ..MetaColumns::default() });
+        let needs = Needs { metas, headers: only_fields, bodies: !only_fields };
+        let mailbox = self.open()?.mailbox;
+        let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &question.view, open, needs);
+        let mut batch = gatherer.next().await?;
+        while let Some(messages) = batch {
+            let (next, verdicts) = smol::future::zip(gatherer.next(), self.verdicts(question, messages)).await;
+            let fitting = verdicts?.into_iter().filter(|(_, verdict)| *verdict == Some(true));
+            fits.extend(fitting.map(|(place, _)| place));
+            batch = next?;
+        }
+        Ok(())
     }
 
     async fn verdicts(
         &mut self,
         question: &Arc<Question>,
-        level: Level,
         messages: Vec<Gathered>,
     ) -> Result<Vec<(usize, Option<bool>)>, Stop> {
-        if level == Level::Facts {
-            return Ok(messages.iter().map(|message| verdict(question, message, None)).collect());
-        }
-        let large = matches!(messages.as_slice(), [Gathered { octets: Octets::Kept, .. }]) && level == Level::Octets;
-        if large {
-            let mut verdicts = Vec::new();
-            for message in &messages {
-                let hits = text::scan_kept(&self.shared.store, question, message).await?;
-                verdicts.push(verdict(question, message, Some(&hits)));
-            }
-            return Ok(verdicts);
+        let mailbox = self.open()?.mailbox;
+        let set: UidSet = messages.iter().map(|message| message.fact.uid).collect();
+        let words =
+            if question.uses(Level::Words) { Some(self.shared.store.words(mailbox, &set).await?) } else { None };
+        if let [message @ Gathered { octets: Octets::Kept, .. }] = messages.as_slice() {
+            let hits = text::scan_kept(&self.shared.store, question, message).await?;
+            return Ok(vec![verdict(question, message, words.as_deref(), &hits)]);
         }
         let question = question.clone();
         let job = move || {
             let one = |message: &Gathered| {
-                let hits = (level == Level::Octets).then(|| text::scan(&question, message));
-                verdict(&question, message, hits.as_ref())
+                let hits = text::scan(&question, message);
+                verdict(&question, message, words.as_deref(), &hits)
             };
             messages.iter().map(one).collect()
         };
@@ -144,8 +168,9 @@ impl Session {
     }
 }
 
-fn verdict(question: &Question, message: &Gathered, hits: Option<&Hits>) -> (usize, Option<bool>) {
-    let seen = Seen { place: message.place, fact: Some(&message.fact), meta: message.meta.as_ref(), hits };
+fn verdict(question: &Question, message: &Gathered, words: Option<&Words>, hits: &Hits) -> (usize, Option<bool>) {
+    let words = words.and_then(|words| words.get(message.fact.uid));
+    let seen = Seen { place: message.place, fact: Some(&message.fact), words, hits: Some(hits) };
     (message.place, question.decide(&seen))
 }
 

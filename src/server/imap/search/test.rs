@@ -4,12 +4,9 @@ use memchr::memmem::Finder;
 
 use crate::base::{Flags, Timestamp};
 use crate::imap::command::Key;
-use crate::imap::encode::envelope::date_and_subject;
 use crate::imap::sequence::Places;
 use crate::imap::view::View;
-use crate::message::date;
-use crate::message::encoded_word::decode;
-use crate::store::{BlobMeta, Fact, MetaColumns};
+use crate::store::{Fact, MessageWords, WordField};
 
 use super::super::open::Open;
 use super::super::refusal::Stop;
@@ -19,7 +16,7 @@ use super::text::Hits;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Facts,
-    Metas,
+    Words,
     Octets,
 }
 
@@ -27,14 +24,14 @@ pub(super) enum Level {
 pub(super) struct Seen<'a> {
     pub place: usize,
     pub fact: Option<&'a Fact>,
-    pub meta: Option<&'a BlobMeta>,
+    pub words: Option<MessageWords<'a>>,
     pub hits: Option<&'a Hits>,
 }
 
 impl Seen<'_> {
     /// Only what the view says.
     pub fn view(place: usize) -> Self {
-        Self { place, fact: None, meta: None, hits: None }
+        Self { place, fact: None, words: None, hits: None }
     }
 }
 
@@ -45,8 +42,6 @@ pub(super) struct Question {
     pub mod_seq: bool,
     /// Texts looked for in the octets.
     pub needles: Vec<Needle>,
-    /// What of the metas the keys need.
-    pub columns: MetaColumns,
     test: Test,
     now: Timestamp,
     levels: Vec<Level>,
@@ -82,10 +77,7 @@ enum Test {
     Larger(u64),
     Smaller(u64),
     Sent(Days),
-    From(String),
-    To(String),
-    Cc(String),
-    Subject(String),
+    Word(WordField, Box<Finder<'static>>),
     Needle(usize),
 }
 
@@ -98,7 +90,6 @@ impl Question {
             view: open.view.clone(),
             mod_seq: false,
             needles: Vec::new(),
-            columns: MetaColumns::default(),
             test: Test::Known(true),
             now,
             levels: Vec::new(),
@@ -160,29 +151,24 @@ impl Question {
     }
 
     fn sent(&mut self, days: Days) -> Test {
-        self.columns.envelope = true;
-        self.level(Level::Metas, Test::Sent(days))
+        self.level(Level::Words, Test::Sent(days))
     }
 
     /// A field that was read at delivery, or one that is looked for. An empty text asks whether the field is there.
     fn header(&mut self, name: &str, text: &str) -> Test {
-        let kept: fn(String) -> Test = match name {
-            "from" => Test::From,
-            "to" => Test::To,
-            "cc" => Test::Cc,
-            "subject" => Test::Subject,
+        let field = match name {
+            "from" => WordField::From,
+            "to" => WordField::To,
+            "cc" => WordField::Cc,
+            "subject" => WordField::Subject,
+            "message-id" => WordField::MessageId,
             _ => return self.needle(NeedlePlace::Field(name.to_owned()), text),
         };
         if text.is_empty() {
             return self.needle(NeedlePlace::Field(name.to_owned()), text);
         }
-        // The envelope has the subject as it was sent; what THREAD compares is another.
-        if name == "subject" {
-            self.columns.envelope = true
-        } else {
-            self.columns.addresses = true
-        }
-        self.level(Level::Metas, kept(text.to_owned()))
+        let finder = Finder::new(&text.replace('\t', " ")).into_owned();
+        self.level(Level::Words, Test::Word(field, Box::new(finder)))
     }
 
     fn needle(&mut self, place: NeedlePlace, text: &str) -> Test {
@@ -228,11 +214,8 @@ impl Question {
             }
             Test::Larger(octets) => Some(seen.fact?.size > *octets),
             Test::Smaller(octets) => Some(seen.fact?.size < *octets),
-            Test::Sent(days) => Some(days.hold(sent_day(seen.meta?))),
-            Test::From(text) => Some(seen.meta?.from.to_lowercase().contains(text)),
-            Test::To(text) => Some(seen.meta?.to.to_lowercase().contains(text)),
-            Test::Cc(text) => Some(seen.meta?.cc.to_lowercase().contains(text)),
-            Test::Subject(text) => Some(subject(seen.meta?).to_lowercase().contains(text)),
+            Test::Sent(days) => Some(days.hold(seen.words?.sent_day())),
+            Test::Word(field, finder) => Some(finder.find(seen.words?.field(*field).as_bytes()).is_some()),
             Test::Needle(index) => Some(seen.hits?.has(*index)),
         }
     }
@@ -242,14 +225,4 @@ impl Days {
     fn hold(&self, day: i64) -> bool {
         self.0 <= day && day < self.1
     }
-}
-
-/// The day of the Date field as it was written, its zone disregarded; without a readable one, the day of arrival.
-fn sent_day(meta: &BlobMeta) -> i64 {
-    let written = date_and_subject(&meta.envelope).0.as_deref().and_then(date);
-    written.map_or_else(|| meta.sent.seconds().div_euclid(86_400), |date| date.written_day())
-}
-
-fn subject(meta: &BlobMeta) -> String {
-    date_and_subject(&meta.envelope).1.map_or(String::new(), |subject| decode(&subject))
 }
