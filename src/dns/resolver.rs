@@ -11,7 +11,7 @@ use std::time::Duration;
 use trust_dns_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
 use trust_dns_resolver::lookup::Lookup;
 use trust_dns_resolver::net::{DnsError, NetError};
-use trust_dns_resolver::proto::dnssec::Proof;
+use trust_dns_resolver::proto::dnssec::{Proof, TrustAnchors};
 use trust_dns_resolver::proto::op::ResponseCode;
 use trust_dns_resolver::proto::rr::{self, Name, RData, RecordType};
 
@@ -53,12 +53,19 @@ type Hickory = trust_dns_resolver::Resolver<SmolRuntime>;
 impl RealResolver {
     /// A resolver whose background work runs on `run`.
     pub fn new(run: Arc<dyn Spawner>, options: &ResolverOptions) -> Result<Self> {
-        let plain = if options.validate { None } else { Some(hickory(&run, options, false)?) };
-        Ok(Self { hickory: hickory(&run, options, true)?, plain, validate: options.validate })
+        let hickory = |edns| hickory(&run, options, edns, None);
+        let plain = if options.validate { None } else { Some(hickory(false)?) };
+        Ok(Self { hickory: hickory(true)?, plain, validate: options.validate })
     }
 }
 
-fn hickory(run: &Arc<dyn Spawner>, options: &ResolverOptions, edns: bool) -> Result<Hickory> {
+/// `trusted` in place of the keys of the root.
+fn hickory(
+    run: &Arc<dyn Spawner>,
+    options: &ResolverOptions,
+    edns: bool,
+    trusted: Option<Arc<TrustAnchors>>,
+) -> Result<Hickory> {
     let unusable = |e: NetError| Error::new(ErrorKind::Dns, format!("resolver cannot be set up: {e}"));
     let runtime = SmolRuntime::new(run.clone());
     let mut builder = match options.server {
@@ -73,6 +80,9 @@ fn hickory(run: &Arc<dyn Spawner>, options: &ResolverOptions, edns: bool) -> Res
     };
     set(builder.options_mut(), options);
     builder.options_mut().edns0 = edns;
+    if let Some(trusted) = trusted {
+        builder = builder.with_trust_anchor(trusted);
+    }
     builder.build().map_err(unusable)
 }
 

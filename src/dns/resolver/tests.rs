@@ -7,6 +7,9 @@ use trust_dns_resolver::proto::op::Message;
 use trust_dns_resolver::proto::rr::rdata::{A, CNAME, MX};
 
 use super::*;
+
+mod proofs;
+
 use crate::base::time::{Mono, Timestamp};
 use crate::base::world::{Clock, Task};
 use crate::dns::server::DnsServer;
@@ -166,6 +169,13 @@ fn a_silent_server_is_a_timeout() {
 
 /// Answers as a script says: given a question, the response prepared for it, and whether it came over UDP.
 fn scripted(script: fn(&Message, &mut Message, bool)) -> Bench {
+    let executor = Arc::new(smol::Executor::new());
+    let options = ResolverOptions { server: Some(server_of(script)), ..ResolverOptions::default() };
+    let resolver = RealResolver::new(Arc::new(Runs(executor.clone())), &options).unwrap();
+    Bench { executor, resolver, _server: None }
+}
+
+fn server_of(script: impl Fn(&Message, &mut Message, bool) + Clone + Send + 'static) -> SocketAddr {
     let respond = move |question: &[u8], datagram: bool| {
         let question = Message::from_vec(question).unwrap();
         let mut response = Message::response(question.metadata.id, question.metadata.op_code);
@@ -182,10 +192,11 @@ fn scripted(script: fn(&Message, &mut Message, bool)) -> Bench {
     };
     let server = udp.local_addr().unwrap();
     // These end with the process.
+    let by_udp = respond.clone();
     std::thread::spawn(move || {
         let mut octets = [0; 4096];
         while let Ok((n, peer)) = udp.recv_from(&mut octets) {
-            let _ = udp.send_to(&respond(&octets[..n], true), peer);
+            let _ = udp.send_to(&by_udp(&octets[..n], true), peer);
         }
     });
     std::thread::spawn(move || {
@@ -200,10 +211,7 @@ fn scripted(script: fn(&Message, &mut Message, bool)) -> Bench {
             }
         }
     });
-    let executor = Arc::new(smol::Executor::new());
-    let options = ResolverOptions { server: Some(server), ..ResolverOptions::default() };
-    let resolver = RealResolver::new(Arc::new(Runs(executor.clone())), &options).unwrap();
-    Bench { executor, resolver, _server: None }
+    server
 }
 
 fn record_of(owner: &str, data: RData) -> rr::Record {
