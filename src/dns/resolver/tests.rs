@@ -175,6 +175,7 @@ fn scripted(script: fn(&Message, &mut Message, bool)) -> Bench {
     Bench { executor, resolver, _server: None }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a server that lies, on threads of its own")]
 fn server_of(script: impl Fn(&Message, &mut Message, bool) + Clone + Send + 'static) -> SocketAddr {
     let respond = move |question: &[u8], datagram: bool| {
         let question = Message::from_vec(question).unwrap();
