@@ -177,9 +177,11 @@ pub struct TextDecoder {
 }
 
 impl TextDecoder {
-    /// A decoder; an unknown or empty charset is taken as UTF-8, wrong octets becoming U+FFFD.
+    /// A decoder; an unknown or empty charset is taken as UTF-8, wrong octets becoming U+FFFD. So is US-ASCII, which is
+    /// what a part has whose sender did not say: what such text has beyond ASCII is UTF-8, as a rule.
     pub fn new(encoding: Encoding, charset: &str) -> TextDecoder {
-        let charset = encoding_rs::Encoding::for_label_no_replacement(charset.as_bytes());
+        let is_ascii = charset.eq_ignore_ascii_case("us-ascii") || charset.eq_ignore_ascii_case("ascii");
+        let charset = encoding_rs::Encoding::for_label_no_replacement(charset.as_bytes()).filter(|_| !is_ascii);
         let charset = charset.unwrap_or(encoding_rs::UTF_8).new_decoder_without_bom_handling();
         TextDecoder { transfer: Decoder::new(encoding), charset, octets: Vec::new() }
     }
@@ -303,6 +305,7 @@ mod tests {
         assert_eq!(text(Encoding::Identity, "utf-8", b"\xc3\xa4\xff"), "ä\u{fffd}");
         assert_eq!(text(Encoding::Identity, "iso-2022-jp", b"\x1b$B$3\x1b(B"), "こ");
         assert_eq!(text(Encoding::Identity, "no-such", b"a"), "a");
+        assert_eq!(text(Encoding::Identity, "US-ASCII", "ä".as_bytes()), "ä");
     }
 
     #[test]

@@ -65,14 +65,19 @@ pub enum Section {
 impl Encoding {
     /// The encoding a field value names; `None` is 7bit.
     pub fn parse(value: Option<&[u8]>) -> Encoding {
-        let Some(value) = value else { return Encoding::Identity };
-        let token = value.split(|c| c.is_ascii_whitespace() || matches!(c, b';' | b'(')).find(|t| !t.is_empty());
-        match token.unwrap_or_default().to_ascii_lowercase().as_slice() {
-            b"" | b"7bit" | b"8bit" | b"binary" => Encoding::Identity,
+        match Self::token(value.unwrap_or_default()).to_ascii_lowercase().as_slice() {
+            b"7bit" | b"8bit" | b"binary" => Encoding::Identity,
             b"base64" => Encoding::Base64,
             b"quoted-printable" => Encoding::QuotedPrintable,
             _ => Encoding::Unknown,
         }
+    }
+
+    /// The word of a field value that names the encoding; comments and what else stands there are left out. `7bit` where
+    /// there is none (RFC 2045 §6.1).
+    pub fn token(value: &[u8]) -> &[u8] {
+        let mut words = value.split(|c| c.is_ascii_whitespace() || matches!(c, b';' | b'('));
+        words.find(|word| !word.is_empty()).unwrap_or(b"7bit")
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::imap::response::{nstring, number, string};
 use crate::message::parameter::{Parameter, Parameterised};
+use crate::message::table::Encoding;
 use crate::message::{EnvelopeFields, Part, PartKind, Structure};
 
 use super::envelope::envelope;
@@ -58,7 +59,7 @@ fn single(out: &mut Vec<u8>, message: &Structure, index: usize, this: &Part) {
     out.push(b' ');
     nstring(out, facts.description.as_deref());
     out.push(b' ');
-    string(out, facts.encoding.as_deref().unwrap_or(b"7bit"));
+    string(out, Encoding::token(facts.encoding.as_deref().unwrap_or_default()));
     out.push(b' ');
     number(out, this.body.end.saturating_sub(this.body.start));
     if is_message {
@@ -274,6 +275,14 @@ mod tests {
             )
         );
         assert_eq!(basic, format!("({html}){png}){}) \"mixed\")", rfc822(&format!("{inner})"))));
+    }
+
+    #[test]
+    fn an_encoding_is_a_word() {
+        for (value, word) in [("Base64 (comment)", "Base64"), ("", "7bit"), ("quoted-printable;", "quoted-printable")] {
+            let (full, _) = written(&format!("Content-Transfer-Encoding: {value}\r\n\r\n"));
+            assert!(full.contains(&format!(" NIL NIL \"{word}\" 0 0 ")), "{full}");
+        }
     }
 
     #[test]
