@@ -10,16 +10,16 @@ pub struct Entry<'a> {
     pub name: &'a str,
     /// Attributes with their backslashes, in order.
     pub attributes: Vec<&'a str>,
-    /// CHILDINFO SUBSCRIBED: it is here since a name below it is subscribed (RFC 5258 §3.5).
-    pub child_subscribed: bool,
+    /// CHILDINFO: what was selected by and holds for a name below (RFC 5258 §3.5); empty for none.
+    pub child_info: Vec<&'a str>,
 }
 
 /// `* LIST (...) "/" name`; `word` is `LIST` or `LSUB`.
 pub fn entry(out: &mut Vec<u8>, word: &str, entry: &Entry<'_>, utf8: bool) {
     out.extend_from_slice(format!("* {word} ({}) \"{SEPARATOR}\" ", entry.attributes.join(" ")).as_bytes());
     mailbox(out, entry.name, utf8);
-    if entry.child_subscribed {
-        out.extend_from_slice(b" (\"CHILDINFO\" (\"SUBSCRIBED\"))");
+    if !entry.child_info.is_empty() {
+        out.extend_from_slice(format!(" (\"CHILDINFO\" (\"{}\"))", entry.child_info.join("\" \"")).as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -36,9 +36,9 @@ mod tests {
     #[test]
     fn lines() {
         let mut out = Vec::new();
-        let first = Entry { name: "Sent Mail", attributes: vec!["\\HasNoChildren", "\\Sent"], child_subscribed: false };
+        let first = Entry { name: "Sent Mail", attributes: vec!["\\HasNoChildren", "\\Sent"], child_info: vec![] };
         entry(&mut out, "LIST", &first, false);
-        let second = Entry { name: "Foo", attributes: vec![], child_subscribed: true };
+        let second = Entry { name: "Foo", attributes: vec![], child_info: vec!["SUBSCRIBED"] };
         entry(&mut out, "LIST", &second, false);
         root(&mut out, "LSUB");
         let want = "* LIST (\\HasNoChildren \\Sent) \"/\" \"Sent Mail\"\r\n\

@@ -38,7 +38,7 @@ pub fn list(cursor: &mut Cursor<'_>) -> Parse<Request> {
         cursor.sp()?;
         each(cursor, |cursor| returns(cursor, &mut list))?;
     }
-    if list.recursive_match && !list.select_subscribed {
+    if list.recursive_match && !list.select_subscribed && !list.select_special_use {
         return Err(Bad::Syntax("RECURSIVEMATCH needs another selection option"));
     }
     Ok(Request::List(list))
@@ -124,6 +124,7 @@ mod tests {
             "LIST \"\"",
             "LIST (FOO) \"\" *",
             "LIST (RECURSIVEMATCH) \"\" *",
+            "LIST (REMOTE RECURSIVEMATCH) \"\" *",
             "LIST \"\" () ",
             "LIST \"\" * RETURN",
             "LIST \"\" * RETURN (FOO)",

@@ -32,25 +32,23 @@ impl Session {
         }
         if list.select_subscribed {
             for name in self.shared.store.subscriptions(account.id).await? {
+                if list.recursive_match {
+                    // A level above need not be there to have something subscribed below it.
+                    for above in above(&name) {
+                        names.entry(above.to_owned()).or_default();
+                    }
+                }
                 names.entry(name).or_default().subscribed = true;
             }
         }
         let patterns: Vec<Vec<u8>> = list.patterns.iter().map(|p| pattern(&list.reference, p)).collect();
-        for (name, known) in &names {
-            if !self.fits(name, &patterns) {
-                continue;
-            }
-            let child_subscribed = list.recursive_match && below(&names, name).any(|(_, known)| known.subscribed);
-            let selected = (!list.select_subscribed || known.subscribed || child_subscribed)
-                && (!list.select_special_use || known.mailbox.as_ref().is_some_and(|m| m.special_use.is_some()));
-            if !selected || (known.mailbox.is_none() && !list.select_subscribed) {
-                continue;
-            }
+        let utf8 = self.enabled.utf8_names();
+        for (name, known, child_info) in selected(list, &names, &patterns, utf8) {
             let subscribed = known.subscribed && (list.return_subscribed || list.select_subscribed);
             let has_children = below(&names, name).any(|(_, known)| known.mailbox.is_some());
             let attributes = attributes(known.mailbox.as_ref(), subscribed, has_children);
-            let line = Entry { name, attributes, child_subscribed };
-            entry(&mut self.wire.out, "LIST", &line, self.enabled.utf8_names());
+            let line = Entry { name, attributes, child_info };
+            entry(&mut self.wire.out, "LIST", &line, utf8);
             if let (Some(items), Some(mailbox)) = (list.return_status, known.mailbox.as_ref().filter(|m| m.selectable))
             {
                 self.write_status(mailbox, items);
@@ -68,37 +66,75 @@ impl Session {
         let account = self.account()?;
         let patterns = [pattern(reference, asked)];
         let subscribed: BTreeSet<String> = self.shared.store.subscriptions(account.id).await?.into_iter().collect();
+        let utf8 = self.enabled.utf8_names();
         // With `%`, a level above a subscribed name stands for it (RFC 3501 §6.3.9).
         let mut lines: BTreeMap<&str, bool> = BTreeMap::new();
         for name in &subscribed {
-            if self.fits(name, &patterns) {
+            if fits(name, &patterns, utf8) {
                 lines.insert(name, true);
             } else if asked.contains(&b'%') {
-                let above = name.match_indices(SEPARATOR).filter_map(|(at, _)| name.get(..at));
-                for above in above.filter(|above| !subscribed.contains(*above) && self.fits(above, &patterns)) {
+                for above in above(name).filter(|above| !subscribed.contains(*above) && fits(above, &patterns, utf8)) {
                     lines.entry(above).or_insert(false);
                 }
             }
         }
         for (name, is_subscribed) in lines {
             let attributes = if is_subscribed { vec![] } else { vec!["\\Noselect"] };
-            let line = Entry { name, attributes, child_subscribed: false };
-            entry(&mut self.wire.out, "LSUB", &line, self.enabled.utf8_names());
+            let line = Entry { name, attributes, child_info: Vec::new() };
+            entry(&mut self.wire.out, "LSUB", &line, utf8);
             self.wire.relieve().await?;
         }
         Ok(Answer::ok("Lsub completed"))
     }
+}
 
-    /// Whether a name fits one of the patterns, in the form both have on the wire.
-    fn fits(&self, name: &str, patterns: &[Vec<u8>]) -> bool {
-        let wire = if self.enabled.utf8_names() { name.to_owned() } else { name::to_wire(name) };
-        patterns.iter().any(|pattern| name::matches(pattern, wire.as_bytes()))
+/// Whether a name fits one of the patterns, in the form both have on the wire.
+fn fits(name: &str, patterns: &[Vec<u8>], utf8: bool) -> bool {
+    let wire = if utf8 { name.to_owned() } else { name::to_wire(name) };
+    patterns.iter().any(|pattern| name::matches(pattern, wire.as_bytes()))
+}
+
+/// The names LIST tells, each with what CHILDINFO says of it.
+fn selected<'a>(
+    list: &List,
+    names: &'a BTreeMap<String, Known>,
+    patterns: &[Vec<u8>],
+    utf8: bool,
+) -> Vec<(&'a String, &'a Known, Vec<&'static str>)> {
+    let mut told = Vec::new();
+    for (name, known) in names.iter().filter(|(name, _)| fits(name, patterns, utf8)) {
+        let inside = || below(names, name).filter(|(_, known)| selects(list, known));
+        let child_info = if list.recursive_match && inside().next().is_some() { criteria(list) } else { Vec::new() };
+        // A name that is there for a name below only is left out where that one is told itself (RFC 5258 §3.5).
+        let is_there = !child_info.is_empty() && !inside().any(|(name, _)| fits(name, patterns, utf8));
+        if selects(list, known) || is_there {
+            told.push((name, known, child_info));
+        }
     }
+    told
 }
 
 /// Reference and pattern together.
 fn pattern(reference: &[u8], pattern: &[u8]) -> Vec<u8> {
     name::canonical_pattern(&[reference, pattern].concat())
+}
+
+/// Whether a name is what LIST's selection options ask for.
+fn selects(list: &List, known: &Known) -> bool {
+    (!list.select_subscribed || known.subscribed)
+        && (!list.select_special_use || known.mailbox.as_ref().is_some_and(|mailbox| mailbox.special_use.is_some()))
+        && (list.select_subscribed || known.mailbox.is_some())
+}
+
+/// The selection options as CHILDINFO names them.
+fn criteria(list: &List) -> Vec<&'static str> {
+    let all = [(list.select_subscribed, "SUBSCRIBED"), (list.select_special_use, "SPECIAL-USE")];
+    all.into_iter().filter(|(asked, _)| *asked).map(|(_, word)| word).collect()
+}
+
+/// The levels above a name.
+fn above(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices(SEPARATOR).filter_map(|(at, _)| name.get(..at))
 }
 
 /// The names below a name.

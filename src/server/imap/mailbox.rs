@@ -19,7 +19,11 @@ impl Session {
             return Ok(Answer::no("CANNOT", "INBOX cannot be deleted"));
         }
         let mailbox = self.shared.store.mailbox(account.id, name).await?;
-        self.shared.store.mailbox_delete(account.id, name).await?;
+        let deleted = self.shared.store.mailbox_delete(account.id, name).await;
+        if deleted.is_err() && mailbox.as_ref().is_some_and(|mailbox| !mailbox.selectable) {
+            return Ok(Answer::no("HASCHILDREN", "There are mailboxes below it"));
+        }
+        deleted?;
         // Deleting what is selected closes it.
         if mailbox.is_some_and(|deleted| self.open.as_ref().is_some_and(|open| open.mailbox == deleted.id)) {
             self.open = None;
