@@ -122,8 +122,9 @@ impl Store {
 
 /// Marks a day and a domain as done with and forgets what was observed. `NotFound` where that was done before.
 pub(super) fn reported(tx: &WriteTx<'_>, day: i64, domain: &str) -> Result<()> {
-    let mut done =
-        tx.db.prepare_cached("UPDATE dmarc_policy SET reported = 1 WHERE day = ?1 AND domain = ?2 AND reported = 0")?;
+    let mut done = tx.db.prepare_cached(
+        "UPDATE dmarc_policy SET reported = 1, record = '' WHERE day = ?1 AND domain = ?2 AND reported = 0",
+    )?;
     if done.execute(params![day, domain])? == 0 {
         return Err(Error::new(ErrorKind::NotFound, "nothing waits to be reported"));
     }
@@ -134,10 +135,16 @@ pub(super) fn reported(tx: &WriteTx<'_>, day: i64, domain: &str) -> Result<()> {
 
 /// Writes observations, as far as the limits of a day and of a report go.
 fn write(tx: &WriteTx<'_>, waiting: &Waiting) -> Result<()> {
+    let mut so_far: Option<Day> = None;
     for (key, rows) in &waiting.rows {
         let (day, domain) = key;
         let record = waiting.records.get(key).map(String::as_str).unwrap_or_default();
-        let Some(room) = open(tx.db, *day, domain, record)? else { continue };
+        // A stranger may have a domain for each message: its day is counted once, not once for each.
+        let total = match &mut so_far {
+            Some(known) if known.day == *day => known,
+            other => other.insert(Day::count(tx.db, *day)?),
+        };
+        let Some(room) = open(tx.db, total, domain, record)? else { continue };
         let mut left = room;
         for (row, messages) in rows {
             let messages = i64::try_from(*messages).unwrap_or(i64::MAX);
@@ -150,30 +157,48 @@ fn write(tx: &WriteTx<'_>, waiting: &Waiting) -> Result<()> {
             .db
             .prepare_cached("UPDATE dmarc_policy SET row_count = row_count + ?3 WHERE day = ?1 AND domain = ?2")?;
         note.execute(params![day, domain, room - left])?;
+        total.rows += room - left;
     }
     Ok(())
 }
 
+/// What a day has so far.
+struct Day {
+    day: i64,
+    domains: i64,
+    rows: i64,
+}
+
+impl Day {
+    fn count(db: &Connection, day: i64) -> Result<Day> {
+        let mut total =
+            db.prepare_cached("SELECT count(*), coalesce(sum(row_count), 0) FROM dmarc_policy WHERE day = ?1")?;
+        let (domains, rows) = total.query_row([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(Day { day, domains, rows })
+    }
+}
+
 /// Notes a domain and its record, and tells how many rows it may still have; `None` where it can have no report.
-fn open(db: &Connection, day: i64, domain: &str, record: &str) -> Result<Option<i64>> {
+fn open(db: &Connection, total: &mut Day, domain: &str, record: &str) -> Result<Option<i64>> {
+    let day = total.day;
     let mut known = db.prepare_cached("SELECT row_count, reported FROM dmarc_policy WHERE day = ?1 AND domain = ?2")?;
     let known: Option<(i64, bool)> =
         known.query_row(params![day, domain], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let mut day_total =
-        db.prepare_cached("SELECT count(*), coalesce(sum(row_count), 0) FROM dmarc_policy WHERE day = ?1")?;
-    let (domains, rows): (i64, i64) = day_total.query_row([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let own = match known {
         Some((_, true)) => return Ok(None),
-        None if domains >= DMARC_REPORT_DOMAINS_MAX as i64 => return Ok(None),
+        None if total.domains >= DMARC_REPORT_DOMAINS_MAX as i64 => return Ok(None),
         Some((own, _)) => own,
-        None => 0,
+        None => {
+            total.domains += 1;
+            0
+        }
     };
     let mut note = db.prepare_cached(
         "INSERT INTO dmarc_policy(day, domain, record) VALUES (?1, ?2, ?3)
            ON CONFLICT(day, domain) DO UPDATE SET record = excluded.record",
     )?;
     note.execute(params![day, domain, record])?;
-    Ok(Some((DMARC_REPORT_ROWS_MAX as i64 - own).min(DMARC_DAY_ROWS_MAX as i64 - rows).max(0)))
+    Ok(Some((DMARC_REPORT_ROWS_MAX as i64 - own).min(DMARC_DAY_ROWS_MAX as i64 - total.rows).max(0)))
 }
 
 /// Counts messages of a kind that has a row; false where it has none.

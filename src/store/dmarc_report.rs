@@ -1,5 +1,6 @@
 //! Aggregate reports others sent us: their mail waits to be read, their rows to be asked for.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rusqlite::types::Value;
@@ -26,8 +27,8 @@ impl Store {
     /// Notes that a mail was read, and keeps the report that was in it, if any; its id where it is there now and was
     /// not before, `None` where there is nothing to keep, or the same reporter, domain and report id are there already.
     /// A long report takes several commits, so that mail on its way in need not wait for all of it, and is listed when
-    /// all of it is there; one cut short is completed when its mail is read again. The oldest reports go where there
-    /// are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than `DMARC_ROWS_KEPT_MAX`.
+    /// all of it is there; one cut short is completed when its mail is read again. [`Store::dmarc_prune`] keeps all
+    /// of them within their limits.
     pub async fn dmarc_read(
         &self,
         blob: BlobId,
@@ -79,17 +80,19 @@ impl Store {
         .await
     }
 
-    /// Forgets reports on times that ended before `before` and that were read before it too.
+    /// Forgets reports on times that ended before `before` and that were read before it too, and the oldest where
+    /// there are more than `DMARC_REPORTS_KEPT_MAX`, or of more rows than `DMARC_ROWS_KEPT_MAX`; the newest stays. In
+    /// as many commits as mail on its way in can wait between.
     pub async fn dmarc_prune(&self, before: Timestamp) -> Result<()> {
-        self.write(0, move |tx| {
-            let old = "ends < ?1 AND arrived < ?2";
-            let values = params![before.seconds(), before.0];
-            let rows = format!("DELETE FROM dmarc_record WHERE report IN (SELECT id FROM dmarc_report WHERE {old})");
-            tx.db.prepare_cached(&rows)?.execute(values)?;
-            tx.db.prepare_cached(&format!("DELETE FROM dmarc_report WHERE {old}"))?.execute(values)?;
-            Ok(())
-        })
-        .await
+        let mut ids = self.read(move |db| old(db, before)).await?;
+        while !ids.is_empty() {
+            ids = self.write(0, move |tx| remove_some(tx.db, ids)).await?;
+        }
+        let mut ids = self.read(|db| surplus(db, DMARC_REPORTS_KEPT_MAX, DMARC_ROWS_KEPT_MAX)).await?;
+        while !ids.is_empty() {
+            ids = self.write(0, move |tx| remove_some(tx.db, ids)).await?;
+        }
+        Ok(())
     }
 }
 
@@ -132,7 +135,6 @@ fn keep_more(
     }
     if kept.is_all && kept.is_news {
         tx.db.prepare_cached("UPDATE dmarc_report SET complete = 1 WHERE id = ?1")?.execute([kept.id])?;
-        make_room(tx.db)?;
         let (domain, organization) = (report.published.domain.clone(), report.organization.clone());
         tx.say(Event::DmarcReport { id: kept.id, domain, organization });
     }
@@ -219,19 +221,47 @@ fn read(tx: &WriteTx<'_>, blob: BlobId) -> Result<()> {
     Ok(())
 }
 
-/// Removes the oldest reports until what is left is within its limits; the newest stays.
-fn make_room(db: &Connection) -> Result<()> {
-    let mut total = db.prepare_cached(
-        "SELECT count(*), coalesce(sum(row_count), 0), coalesce(min(id), 0), coalesce(max(id), 0) FROM dmarc_report",
-    )?;
-    loop {
-        let (reports, rows, oldest, newest): (i64, i64, i64, i64) =
-            total.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-        if oldest == newest || (reports <= DMARC_REPORTS_KEPT_MAX && rows <= DMARC_ROWS_KEPT_MAX) {
-            return Ok(());
-        }
-        remove(db, oldest)?;
+/// Reports on times that are over for so long that nobody wants to know.
+fn old(db: &Connection, before: Timestamp) -> Result<VecDeque<i64>> {
+    let mut list = db.prepare_cached("SELECT id FROM dmarc_report WHERE ends < ?1 AND arrived < ?2 ORDER BY id")?;
+    let ids = list.query_map(params![before.seconds(), before.0], |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The oldest reports, as many as have to go until what is left is within its limits; the newest is not among them.
+fn surplus(db: &Connection, reports_max: i64, rows_max: i64) -> Result<VecDeque<i64>> {
+    let mut total = db.prepare_cached("SELECT count(*), coalesce(sum(row_count), 0) FROM dmarc_report")?;
+    let (mut reports, mut rows): (i64, i64) = total.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut list = db.prepare_cached("SELECT id, row_count FROM dmarc_report ORDER BY id")?;
+    let mut list = list.query([])?;
+    let mut ids = VecDeque::new();
+    while reports > 1 && (reports > reports_max || rows > rows_max) {
+        let Some(row) = list.next()? else { break };
+        ids.push_back(row.get(0)?);
+        reports -= 1;
+        rows -= row.get::<_, i64>(1)?;
     }
+    Ok(ids)
+}
+
+/// Removes what one commit may of these reports; those that are left. The last rows of one go first, and it is listed
+/// no more: should its mail come again, it is completed from where it then ends.
+fn remove_some(db: &Connection, mut ids: VecDeque<i64>) -> Result<VecDeque<i64>> {
+    let mut room = DMARC_ROWS_PER_COMMIT as i64;
+    while let (Some(id), true) = (ids.front(), room > 0) {
+        let mut last = db.prepare_cached("SELECT coalesce(max(place), 0) FROM dmarc_record WHERE report = ?1")?;
+        let last: i64 = last.query_row([id], |row| row.get(0))?;
+        if last > room {
+            db.prepare_cached("UPDATE dmarc_report SET complete = 0 WHERE id = ?1")?.execute([id])?;
+            let mut some = db.prepare_cached("DELETE FROM dmarc_record WHERE report = ?1 AND place > ?2")?;
+            some.execute([*id, last - room])?;
+            break;
+        }
+        remove(db, *id)?;
+        room -= last + 1;
+        ids.pop_front();
+    }
+    Ok(ids)
 }
 
 fn remove(db: &Connection, id: i64) -> Result<()> {
@@ -275,4 +305,78 @@ fn info(row: &SqlRow<'_>) -> Result<ReportInfo> {
         failed: number(19)?,
         report,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reports of these lengths.
+    fn reports(lengths: &[usize]) -> Connection {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("schema_dmarc.sql")).unwrap();
+        let row = crate::feedback::parse(
+            b"<feedback><policy_published><domain>a.example</domain></policy_published>\
+              <record><row><source_ip>192.0.2.1</source_ip></row></record></feedback>",
+        )
+        .unwrap()
+        .rows;
+        for (n, length) in lengths.iter().enumerate() {
+            let rows = vec![row.first().unwrap().clone(); *length];
+            let report = AggregateReport { report_id: n.to_string(), rows, ..AggregateReport::default() };
+            let id = insert(&db, &report, Timestamp(0)).unwrap();
+            let mut done = 0;
+            while done < *length {
+                done = insert_rows(&db, id, &report.rows, done).unwrap();
+            }
+        }
+        db
+    }
+
+    #[test]
+    fn the_oldest_go_until_the_rest_fits() {
+        let db = reports(&[3, 1, 0, 2, 5]);
+        for (reports_max, rows_max, wanted) in [
+            (5, 11, &[][..]),
+            (4, 11, &[1]),
+            (5, 10, &[1]),
+            (5, 7, &[1, 2]),
+            (5, 6, &[1, 2, 3, 4]),
+            (5, 0, &[1, 2, 3, 4]),
+            (1, 100, &[1, 2, 3, 4]),
+            (0, 0, &[1, 2, 3, 4]),
+        ] {
+            assert_eq!(surplus(&db, reports_max, rows_max).unwrap(), wanted, "{reports_max} {rows_max}");
+        }
+        assert!(surplus(&reports(&[]), 0, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn removing_takes_as_many_commits_as_others_can_wait_between() {
+        let most = DMARC_ROWS_PER_COMMIT;
+        let db = reports(&[2, most + 10, 1, most]);
+        let left = |db: &Connection| -> (i64, i64) {
+            let sql = "SELECT (SELECT count(*) FROM dmarc_report), (SELECT count(*) FROM dmarc_record)";
+            db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+        };
+        let most = most as i64;
+        let mut ids: VecDeque<i64> = (1..=4).collect();
+        for wanted in [(3, most + 14), (2, most + 1), (1, most), (0, 0)] {
+            let before = left(&db).1;
+            ids = remove_some(&db, ids).unwrap();
+            assert!(before - left(&db).1 <= most);
+            assert!(left(&db) <= wanted, "{:?} {wanted:?}", left(&db));
+            // What is left of a report is its beginning.
+            let gaps: i64 = db
+                .query_row(
+                    "SELECT count(*) FROM dmarc_record WHERE place > (SELECT count(*) FROM dmarc_record AS b
+                              WHERE b.report = dmarc_record.report)",
+                    [],
+                    |row| row.get(0),
+                )
+                .unwrap();
+            assert_eq!(gaps, 0);
+        }
+        assert!(ids.is_empty());
+    }
 }
