@@ -262,12 +262,19 @@ pub const DMARC_REPORT_ERRORS_MAX: usize = 10;
 pub const DMARC_REPORTS_KEPT_MAX: i64 = 100_000;
 /// Rows of all of them, some 200 octets each.
 pub const DMARC_ROWS_KEPT_MAX: i64 = 2_000_000;
-/// Rows of such a report written in one commit: mail waits for no more.
+/// Such reports read before the oldest are looked for that have to go.
+pub const DMARC_READ_BETWEEN_PRUNES: usize = 64;
+/// Rows of such a report written, or removed, in one commit: mail waits for no more.
 pub const DMARC_ROWS_PER_COMMIT: usize = 2_000;
 /// Seconds behind the end of a UTC day at which its reports go, at most: hosts do not all write at midnight.
 pub const DMARC_REPORT_SPREAD_SECONDS: u64 = 900;
 /// Seconds until a report is tried again whose addressee DNS could not be asked about.
 pub const DMARC_REPORT_RETRY_SECONDS: u64 = 3_600;
+/// Seconds it may take in all to find out who may have one report. Whose DNS hangs is tried again later, and those
+/// behind him have theirs meanwhile.
+pub const DMARC_REPORT_DNS_SECONDS: u64 = 10;
+/// Questions that may take: nine for each address and eight more.
+pub const DMARC_REPORT_QUESTIONS_MAX: u32 = 9 * DMARC_REPORT_URIS_MAX as u32 + 8;
 /// Days a report is tried for; after them what was observed is of no more use.
 pub const DMARC_REPORT_TRY_DAYS: i64 = 2;
 /// Days it is remembered that a report was made, so that no second is.

@@ -75,7 +75,8 @@ impl Store {
         self.shared().observed.lock().unwrap_or_else(PoisonError::into_inner).kinds
     }
 
-    /// Wakes when observations begin to wait, when many do, and when mail for the reports' address came.
+    /// Wakes when observations begin to wait, when many do, when they are written, and when mail for the reports'
+    /// address came.
     pub fn watch_feedback(&self) -> Watch {
         self.shared().watchers.feedback()
     }
@@ -134,7 +135,7 @@ pub(super) fn reported(tx: &WriteTx<'_>, day: i64, domain: &str) -> Result<()> {
 }
 
 /// Writes observations, as far as the limits of a day and of a report go.
-fn write(tx: &WriteTx<'_>, waiting: &Waiting) -> Result<()> {
+fn write(tx: &mut WriteTx<'_>, waiting: &Waiting) -> Result<()> {
     let mut so_far: Option<Day> = None;
     for (key, rows) in &waiting.rows {
         let (day, domain) = key;
@@ -159,6 +160,7 @@ fn write(tx: &WriteTx<'_>, waiting: &Waiting) -> Result<()> {
         note.execute(params![day, domain, room - left])?;
         total.rows += room - left;
     }
+    tx.wake_feedback();
     Ok(())
 }
 

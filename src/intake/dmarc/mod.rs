@@ -1,8 +1,9 @@
 //! Aggregate reports in the background: what was observed is written down and, when a day is over, reported to the
 //! domains that ask; what others reported is read.
 //!
-//! Nobody waits for it and it holds no mail up. One task, woken by the store; it sleeps where there is nothing to do.
-//! When `stop` closes it writes what waits in memory and ends.
+//! Nobody waits for it and it holds no mail up. Two loops, woken by the store, sleep where there is nothing to do: one
+//! writes what was observed, the other sends and reads, which may take long where those who want reports have DNS that
+//! does not answer. When `stop` closes, what waits in memory is written and both end.
 
 mod read;
 mod send;
@@ -20,75 +21,92 @@ use crate::base::limits::{
 use crate::base::world::Task;
 use crate::base::{Address, Mono, Timestamp};
 use crate::feedback::Period;
+use crate::store::Watch;
 
 /// Starts it, where the settings ask for reports in either direction.
 pub fn start(intake: Intake, stop: Receiver<()>) -> Option<Task<()>> {
     let dmarc = &intake.settings.dmarc;
     (dmarc.report_from.is_some() || dmarc.report_address.is_some()).then_some(())?;
+    // Not all hosts write at midnight.
     let spread = intake.world.entropy.u64() % (DMARC_REPORT_SPREAD_SECONDS * 1000);
     let spread = Duration::from_millis(spread);
     let spawner = intake.world.run.clone();
-    Some(spawner.task("reports", Box::pin(Reporter { intake, stop, spread, flush_at: None, retry_at: None }.run())))
+    let keeper = Keeper { intake: intake.clone(), stop: stop.clone(), flush_at: None };
+    let reporter = Reporter { intake, stop, spread, retry_at: None };
+    let both = async {
+        smol::future::zip(keeper.run(), reporter.run()).await;
+    };
+    Some(spawner.task("reports", Box::pin(both)))
 }
 
+/// Waits for a change, or until a time; true once it is to stop.
+async fn stopped(intake: &Intake, stop: &Receiver<()>, watch: &mut Watch, until: Option<Mono>) -> bool {
+    let changed = async {
+        watch.changed().await;
+        false
+    };
+    let stopped = async {
+        while stop.recv().await.is_ok() {}
+        true
+    };
+    let due = async {
+        match until {
+            Some(at) => intake.world.clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+        false
+    };
+    stopped.or(changed).or(due).await
+}
+
+/// Writes what was observed.
+struct Keeper {
+    intake: Intake,
+    stop: Receiver<()>,
+    /// When what waits in memory is written.
+    flush_at: Option<Mono>,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        // Watching begins before the first look, so that nothing that comes in between is missed.
+        let mut watch = self.intake.store.watch_feedback();
+        loop {
+            let now = self.intake.world.clock.now();
+            let waiting = self.intake.store.dmarc_waiting();
+            if waiting >= DMARC_OBSERVED_WAITING || self.flush_at.is_some_and(|at| now >= at) {
+                self.flush_at = None;
+                self.intake.flush_observed().await;
+            } else if waiting > 0 && self.flush_at.is_none() {
+                self.flush_at = Some(now + Duration::from_secs(DMARC_OBSERVED_WAIT_SECONDS));
+            }
+            if stopped(&self.intake, &self.stop, &mut watch, self.flush_at).await {
+                break;
+            }
+        }
+        self.intake.flush_observed().await;
+    }
+}
+
+/// Sends reports, and reads those that came.
 struct Reporter {
     intake: Intake,
     stop: Receiver<()>,
     /// How long behind midnight this host reports.
     spread: Duration,
-    /// When what waits in memory is written.
-    flush_at: Option<Mono>,
     /// When reports are tried again that could not be made.
     retry_at: Option<Mono>,
 }
 
 impl Reporter {
     async fn run(mut self) {
-        // Watching begins before the first look, so that nothing that comes in between is missed.
         let mut watch = self.intake.store.watch_feedback();
         loop {
-            let wake_at = self.round().await;
-            let clock = &self.intake.world.clock;
-            let changed = async {
-                watch.changed().await;
-                false
-            };
-            let stopped = async {
-                while self.stop.recv().await.is_ok() {}
-                true
-            };
-            let due = async {
-                match wake_at {
-                    Some(at) => clock.sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-                false
-            };
-            if stopped.or(changed).or(due).await {
+            self.intake.read_reports(&self.stop).await;
+            let next = self.report().await;
+            if stopped(&self.intake, &self.stop, &mut watch, next).await {
                 break;
             }
-        }
-        self.flush().await;
-    }
-
-    /// Everything that is due; when to look again, where that is known.
-    async fn round(&mut self) -> Option<Mono> {
-        let now = self.intake.world.clock.now();
-        let waiting = self.intake.store.dmarc_waiting();
-        if waiting >= DMARC_OBSERVED_WAITING || self.flush_at.is_some_and(|at| now >= at) {
-            self.flush().await;
-        } else if waiting > 0 && self.flush_at.is_none() {
-            self.flush_at = Some(now + Duration::from_secs(DMARC_OBSERVED_WAIT_SECONDS));
-        }
-        self.intake.read_reports(&self.stop).await;
-        let next = self.report().await;
-        [self.flush_at, next].into_iter().flatten().min()
-    }
-
-    async fn flush(&mut self) {
-        self.flush_at = None;
-        if let Err(e) = self.intake.store.dmarc_flush().await {
-            log::warn!("observations for DMARC reports are lost: {e}");
         }
     }
 
@@ -102,7 +120,7 @@ impl Reporter {
         self.retry_at = None;
         let today = self.today();
         if self.oldest().await? < today {
-            self.flush().await;
+            self.intake.flush_observed().await;
             if !self.intake.send_reports(today, &self.stop).await {
                 self.retry_at = Some(clock.now() + Duration::from_secs(DMARC_REPORT_RETRY_SECONDS));
                 return self.retry_at;
@@ -133,6 +151,13 @@ impl Reporter {
 }
 
 impl Intake {
+    /// Writes what waits in memory.
+    async fn flush_observed(&self) {
+        if let Err(e) = self.store.dmarc_flush().await {
+            log::warn!("observations for DMARC reports are lost: {e}");
+        }
+    }
+
     /// Whether mail for this address is read for reports.
     pub(super) fn reads_reports_of(&self, address: &Address) -> bool {
         self.settings.dmarc.report_address.as_ref().is_some_and(|ours| ours.key() == address.key())

@@ -1,8 +1,10 @@
 //! Reports others sent us: read from mail that was filed, and kept as rows.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use smol::channel::Receiver;
 
-use crate::base::limits::{CHUNK_OCTETS_MAX, DMARC_LETTER_OCTETS_MAX};
+use crate::base::limits::{CHUNK_OCTETS_MAX, DMARC_LETTER_OCTETS_MAX, DMARC_READ_BETWEEN_PRUNES};
 use crate::base::{BlobId, ErrorKind, Result};
 use crate::feedback::{self, AggregateReport, NoReport};
 use crate::intake::Intake;
@@ -10,18 +12,22 @@ use crate::intake::Intake;
 impl Intake {
     /// Reads all mail that waits to be read. One that cannot be read, whatever is in it, costs only itself.
     pub(super) async fn read_reports(&self, stop: &Receiver<()>) {
-        let mut any = false;
+        let mut read = 0;
         while !stop.is_closed() {
             match self.read_one().await {
-                Ok(true) => any = true,
+                Ok(true) => read += 1,
                 Ok(false) => break,
                 Err(e) => {
                     log::warn!("a DMARC report stays unread for now: {e}");
                     break;
                 }
             }
+            if read == DMARC_READ_BETWEEN_PRUNES {
+                self.prune().await;
+                read = 0;
+            }
         }
-        if any {
+        if read > 0 {
             self.prune().await;
         }
     }
@@ -43,13 +49,20 @@ impl Intake {
 
     /// The report in a letter; taken apart off the tasks.
     async fn report_in(&self, letter: Vec<u8>) -> Result<Option<AggregateReport>> {
-        let read = self.compute(false, move || feedback::read(&letter)).await?;
+        // Unwind-safe: nothing but the letter is looked at. One that would bring its reader down is read once, not
+        // again and again in front of all others.
+        let read = self.compute(false, move || catch_unwind(AssertUnwindSafe(|| feedback::read(&letter)))).await?;
         match read {
-            Ok(report) => return Ok(Some(report)),
+            Ok(Ok(report)) => return Ok(Some(report)),
             // A person writes to that address, too.
-            Err(NoReport::Other) => {}
-            Err(NoReport::TooMuch) => log::warn!("a DMARC report is larger than any may be"),
-            Err(NoReport::Broken(why)) => log::warn!("a DMARC report cannot be read: {why}"),
+            Ok(Err(NoReport::Other)) => {}
+            Ok(Err(NoReport::TooMuch)) => log::warn!("a DMARC report is larger than any may be"),
+            Ok(Err(NoReport::Broken(why))) => log::warn!("a DMARC report cannot be read: {why}"),
+            Err(payload) => {
+                // Its drop may panic again.
+                std::mem::forget(payload);
+                log::error!("the reader of DMARC reports panicked");
+            }
         }
         Ok(None)
     }

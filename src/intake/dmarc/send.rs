@@ -1,11 +1,18 @@
 //! Reports of ours: one for each day and domain, mailed as any other mail is (RFC 7489 §7.2.1, RFC 9990).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use smol::channel::Receiver;
+use smol::future::FutureExt;
 
 use crate::base::envelope::Notify;
-use crate::base::limits::{DMARC_REPORT_TRY_DAYS, DMARC_REPORTED_DAYS};
+use crate::base::limits::{
+    DMARC_REPORT_DNS_SECONDS, DMARC_REPORT_QUESTIONS_MAX, DMARC_REPORT_TRY_DAYS, DMARC_REPORTED_DAYS,
+};
 use crate::base::{Address, Content, Envelope, Error, ErrorKind, Recipient, Result};
 use crate::delivery::directory::{is_local, resolve};
+use crate::dns::patient::PatientResolver;
 use crate::feedback::{AggregateReport, Disposition, Letter, Period, PublishedPolicy};
 use crate::intake::Intake;
 use crate::mailauth::dmarc::{DmarcRecord, Policy, ReportAddress, destinations};
@@ -27,7 +34,7 @@ impl Intake {
             };
             behind = Some((observed.day, observed.policy_domain.clone()));
             let is_late = observed.day + DMARC_REPORT_TRY_DAYS < today;
-            if let Err(e) = self.send_report(observed, is_late).await {
+            if let Err(e) = self.send_report(observed, is_late, stop).await {
                 log::warn!("a DMARC report has to wait: {e}");
                 done = false;
             }
@@ -39,17 +46,21 @@ impl Intake {
     }
 
     /// Queues one report, or finds that nobody can have it. `is_late`: now or never.
-    async fn send_report(&self, observed: Observed, is_late: bool) -> Result<()> {
+    async fn send_report(&self, observed: Observed, is_late: bool, stop: &Receiver<()>) -> Result<()> {
         let (day, domain) = (observed.day, observed.policy_domain.clone());
-        let wanted = match self.addressees(&observed).await {
+        let stopped = async {
+            while stop.recv().await.is_ok() {}
+            Err("the engine stops".to_owned())
+        };
+        let wanted = match self.addressees(&observed).or(stopped).await {
             Ok(wanted) => wanted,
-            Err(why) if is_late => {
+            Err(why) if is_late && !stop.is_closed() => {
                 log::info!("nobody gets the DMARC report on {domain:?}: {why}");
                 Vec::new()
             }
             Err(why) => return Err(Error::new(ErrorKind::Dns, why)),
         };
-        let Some((recipients, letter)) = self.letter(observed, wanted) else {
+        let Some((recipients, letter)) = self.letter(observed, wanted).await? else {
             return self.store.dmarc_unreported(day, domain).await;
         };
         let reverse_path = self.settings.dmarc.report_from.clone();
@@ -79,7 +90,10 @@ impl Intake {
     /// Who gets a report; why it cannot be known now.
     async fn addressees(&self, observed: &Observed) -> std::result::Result<Vec<ReportAddress>, String> {
         let Some(record) = DmarcRecord::parse(observed.record.as_bytes()) else { return Ok(Vec::new()) };
-        let mut wanted = destinations(&*self.world.resolver, &observed.policy_domain, &record).await?;
+        let wait = Duration::from_secs(DMARC_REPORT_DNS_SECONDS);
+        let (resolver, clock) = (Arc::clone(&self.world.resolver), Arc::clone(&self.world.clock));
+        let resolver = PatientResolver::new(resolver, clock, wait, wait, DMARC_REPORT_QUESTIONS_MAX);
+        let mut wanted = destinations(&resolver, &observed.policy_domain, &record).await?;
         // An address here that nobody has would keep the others from theirs.
         let directory = self.store.directory();
         wanted.retain(|to| {
@@ -89,26 +103,37 @@ impl Intake {
         Ok(wanted)
     }
 
-    /// The letter, and those it is not too large for; `None` where that is nobody.
-    fn letter(&self, observed: Observed, mut wanted: Vec<ReportAddress>) -> Option<(Vec<Address>, Vec<u8>)> {
-        let from = self.settings.dmarc.report_from.as_ref()?;
+    /// The letter, and those it is not too large for; `None` where that is nobody. Written and packed off the tasks.
+    async fn letter(&self, observed: Observed, wanted: Vec<ReportAddress>) -> Result<Option<(Vec<Address>, Vec<u8>)>> {
+        let Some(from) = self.settings.dmarc.report_from.clone().filter(|_| !wanted.is_empty()) else {
+            return Ok(None);
+        };
         let id = format!("{}.{:016x}@{}", observed.day, self.world.entropy.u64(), from.domain().key());
-        let report = report(observed, from, id)?;
+        let Some(report) = report(observed, &from, id) else { return Ok(None) };
         let mut boundary = [0; 16];
         self.world.entropy.fill(&mut boundary);
-        let compose = |to: &[Address]| {
-            let receiver = &self.settings.hostname;
-            Letter { report: &report, from, to, receiver, date: self.world.clock.wall(), boundary }.compose()
+        let (receiver, date) = (self.settings.hostname.clone(), self.world.clock.wall());
+        let compose = move || {
+            let (report, from, receiver) = (&report, &from, receiver.as_str());
+            fitting(wanted, |to| Letter { report, from, to, receiver, date, boundary }.compose())
         };
-        let addresses = |wanted: &[ReportAddress]| wanted.iter().map(|to| to.address.clone()).collect::<Vec<_>>();
-        let all = addresses(&wanted);
-        let letter = compose(&all);
-        wanted.retain(|to| to.octets_max.is_none_or(|most| letter.len() as u64 <= most));
-        let to = addresses(&wanted);
-        match to.len() {
-            0 => None,
-            fitting if fitting == all.len() => Some((to, letter)),
-            _ => Some((to.clone(), compose(&to))),
+        self.compute(false, compose).await
+    }
+}
+
+/// The letter for those who take one of its size, and who they are; `None` for nobody.
+fn fitting(mut wanted: Vec<ReportAddress>, compose: impl Fn(&[Address]) -> Vec<u8>) -> Option<(Vec<Address>, Vec<u8>)> {
+    let addresses = |wanted: &[ReportAddress]| wanted.iter().map(|to| to.address.clone()).collect::<Vec<_>>();
+    let all = addresses(&wanted);
+    let letter = compose(&all);
+    wanted.retain(|to| to.octets_max.is_none_or(|most| letter.len() as u64 <= most));
+    let to = addresses(&wanted);
+    match to.len() {
+        0 => None,
+        fitting if fitting == all.len() => Some((to, letter)),
+        _ => {
+            let letter = compose(&to);
+            Some((to, letter))
         }
     }
 }
