@@ -71,12 +71,21 @@ fn a_day_s_mail_is_reported_and_read() {
 
     // A second day: nothing is reported twice.
     receiver.clock_advance(Duration::from_secs(2 * DAY)).expect("clock");
-    let mut smtp = Wire::connect(listen(&receiver, Service::Mx));
+    let mx = listen(&receiver, Service::Mx);
+    let mut smtp = Wire::connect(mx);
     smtp.expect("220");
     smtp.say("EHLO forger.example", "250");
     deliver(&mut smtp, "ceo@victim.example", "550");
-    smtp.say("QUIT", "221");
-    // What is not written yet is when the engine stops, and is reported by the next.
+    // What is not written yet is when the engine stops, what its last sessions bring included; the next reports it.
+    smtp.say("MAIL FROM:<cfo@victim.example>", "250");
+    smtp.say("RCPT TO:<bob@receiver.example>", "250");
+    smtp.say("DATA", "354");
+    std::thread::scope(|scope| {
+        scope.spawn(|| smol::block_on(receiver.stop(Duration::from_secs(60))).expect("stop"));
+        while std::net::TcpStream::connect(mx).is_ok() {}
+        smtp.send(b"From: <cfo@victim.example>\r\nSubject: pay\r\n\r\nat once\r\n.\r\n");
+        smtp.expect("550");
+    });
     stop(receiver);
     let receiver = open(&folder.path().join("receiver"), "mx.receiver.example", &settings);
     for (name, kind, data) in zone {
@@ -88,7 +97,7 @@ fn a_day_s_mail_is_reported_and_read() {
     let reports = reports(&victim, 2);
     let begins: Vec<i64> = reports.iter().map(|info| (info.report.period.begin - NOON) / HOUR as i64).collect();
     assert_eq!(begins, [-12, 3 * 24 - 12]);
-    assert_eq!(reports[1].messages, 1);
+    assert_eq!(reports[1].messages, 2);
     for engine in [receiver, victim] {
         stop(engine);
     }

@@ -41,9 +41,13 @@ impl Engine {
             sessions_max: shared.settings.sessions_per_listener_max,
             sessions_per_peer_max: shared.settings.sessions_per_peer_max,
         };
-        let sessions = Arc::clone(&shared);
+        let (sessions, alive) = (Arc::clone(&shared), self.alive());
         let serve = move |stream: BoxStream, peer: SocketAddr| {
-            serve(Arc::clone(&sessions), service, stream, Ends { peer, local })
+            let (session, alive) = (serve(Arc::clone(&sessions), service, stream, Ends { peer, local }), alive.clone());
+            async move {
+                session.await;
+                drop(alive);
+            }
         };
         let task = accept_loop(shared.world.clone(), listener, limits, shared.draining.clone(), serve);
         let mut state = lock(&self.inner.state);

@@ -166,6 +166,10 @@ impl Inner {
             };
             // Past the deadline the tasks are dropped here, which cancels them; sessions go with the threads.
             over.or(late).await;
+            // What the last sessions saw, for reports.
+            if let Err(e) = self.store.dmarc_flush().await {
+                log::warn!("observations for DMARC reports are lost: {e}");
+            }
         }
         self.events.say(Event::Stopped);
     }
