@@ -64,7 +64,7 @@ impl Session {
     async fn find(&mut self, question: &Arc<Question>) -> Result<Places, Stop> {
         let mut fits = vec![];
         let mut open = Places::default();
-        for place in 0..question.view.count() {
+        for place in question.candidates().iter() {
             match question.decide(&Seen::view(place)) {
                 Some(true) => fits.push(place),
                 Some(false) => {}

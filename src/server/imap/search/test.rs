@@ -108,6 +108,17 @@ impl Question {
         self.needles.iter().all(|needle| matches!(needle.place, NeedlePlace::Field(_)))
     }
 
+    /// The places that can fit, ascending: all, or those of a set that must hold, so that a search for a few messages
+    /// of a large mailbox costs what these few cost.
+    pub fn candidates(&self) -> Places {
+        let set = |test: &Test| if let Test::Places(places) = test { Some(places.clone()) } else { None };
+        let must = match &self.test {
+            Test::And(tests) => tests.iter().filter_map(set).min_by_key(Places::count),
+            test => set(test),
+        };
+        must.unwrap_or_else(|| Places::first(self.view.count()))
+    }
+
     fn test(&mut self, key: &Key, open: &Open) -> Result<Test, Stop> {
         Ok(match key {
             Key::All => Test::Known(true),
