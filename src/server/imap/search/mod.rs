@@ -126,9 +126,9 @@ impl Session {
         open: &Places,
         fits: &mut Vec<usize>,
     ) -> Result<(), Stop> {
-        // Where only fields are looked for, bodies stay where they are.
+        // Where only fields are looked for, bodies stay where they are, and nobody asks where parts lie.
         let only_fields = question.only_fields();
-        let metas = Some(MetaColumns { parts: true, ..MetaColumns::default() });
+        let metas = Some(MetaColumns { parts: !only_fields, ..MetaColumns::default() });
         let needs = Needs { metas, headers: only_fields, bodies: !only_fields };
         let mailbox = self.open()?.mailbox;
         let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &question.view, open, needs);
