@@ -8,7 +8,7 @@ use mailcore::base::Timestamp;
 use mailcore::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
 use mailcore::mailauth::dmarc::DmarcRecord;
 use mailcore::mailauth::results::{AuthenticationResults, foreign};
-use mailcore::mailauth::{arc, dkim, spf};
+use mailcore::mailauth::{Checks, Verifier, spf};
 use mailcore::message::header;
 use mailcore::{dsn, feedback, imap, message, pop3, smtp};
 
@@ -69,7 +69,7 @@ pub fn spf_macro(octets: &[u8]) {
 }
 
 fn verify(header: &[u8], key: &[u8]) {
-    let mut verifier = dkim::Verifier::new(header);
+    let mut verifier = Verifier::new(header, Checks::default());
     verifier.push(b" body \r\n");
     smol::block_on(verifier.finish(&Text(key.to_vec()), Timestamp(0)));
 }
@@ -87,7 +87,7 @@ pub fn dmarc_record(octets: &[u8]) {
 }
 
 pub fn arc_header(octets: &[u8]) {
-    let mut verifier = arc::Verifier::new(octets);
+    let mut verifier = Verifier::new(octets, Checks::default());
     verifier.push(b"body\r\n");
     smol::block_on(verifier.finish(&Text(b"v=DKIM1; p=".to_vec()), Timestamp(0)));
 }

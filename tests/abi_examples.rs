@@ -156,7 +156,8 @@ fn mailserver_serves_and_send_sends() {
 fn mailserver_signs() {
     use base64::Engine as _;
     use mailcore::dns::zone::{SharedZone, Zone};
-    use mailcore::mailauth::dkim::{Algorithm, DkimResult, SigningKey, Verifier, dns_record, generate};
+    use mailcore::mailauth::dkim::{Algorithm, DkimResult, SigningKey, dns_record, generate};
+    use mailcore::mailauth::{Checks, Verifier};
 
     let folder = folder("examples-dkim");
     let Some((mailserver, _)) = built(&folder) else { return };
@@ -195,11 +196,11 @@ fn mailserver_signs() {
     let mut zone = Zone::new();
     let record = dns_record(&SigningKey::parse(&pem).expect("key")).expect("record");
     zone.add("s1._domainkey.example.org", "TXT", &record, 60).expect("record");
-    let mut verifier = Verifier::new(format!("{header}\r\n\r\n").as_bytes());
+    let mut verifier = Verifier::new(format!("{header}\r\n\r\n").as_bytes(), Checks::default());
     verifier.push(body.as_bytes());
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("clock").as_secs();
     let now = mailcore::base::Timestamp::from_seconds(i64::try_from(now).expect("time"));
-    let found = smol::block_on(verifier.finish(&SharedZone::new(zone), now));
+    let (found, _) = smol::block_on(verifier.finish(&SharedZone::new(zone), now));
     let said: Vec<_> = found.iter().map(|verdict| (verdict.result, verdict.domain.as_str())).collect();
     assert_eq!(said, [(DkimResult::Pass, "example.org")], "{letter}");
     server.stop();

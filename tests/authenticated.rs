@@ -461,10 +461,10 @@ fn what_an_alias_sends_on_is_sealed() {
 }
 
 fn arc(engine: &Engine, mail: &[u8]) -> ArcVerdict {
-    let mut verifier = mailcore::mailauth::arc::Verifier::new(mail);
+    let mut verifier = mailcore::mailauth::Verifier::new(mail, mailcore::mailauth::Checks::default());
     let header = mailcore::message::header::header_len(mail).unwrap();
     verifier.push(&mail[header..]);
-    smol::block_on(verifier.finish(&*engine.world().resolver, engine.world().clock.wall()))
+    smol::block_on(verifier.finish(&*engine.world().resolver, engine.world().clock.wall())).1
 }
 
 #[test]

@@ -15,10 +15,10 @@ use mailcore::base::time::Mono;
 use mailcore::base::world::{Answer, BoxFuture, Clock, NoRecords, Record, RecordKind, Resolver};
 use mailcore::base::{Address, Timestamp};
 use mailcore::dns::patient::PatientResolver;
-use mailcore::mailauth::dkim::{Algorithm, DkimResult, Signer, SigningKey, Verifier, dns_record, generate};
+use mailcore::mailauth::dkim::{Algorithm, DkimResult, Signer, SigningKey, dns_record, generate};
 use mailcore::mailauth::dmarc::{DmarcResult, Evidence, evaluate};
 use mailcore::mailauth::spf::{Query, SpfResult, check};
-use mailcore::mailauth::{Checks, Examination, Origin, Verdicts};
+use mailcore::mailauth::{Checks, Examination, Origin, Verdicts, Verifier};
 
 const MEGABYTE: usize = 1024 * 1024;
 /// Questions of one SPF check: the record, ten terms of at most a question and ten names each, PTR with its names, and
@@ -67,9 +67,9 @@ fn spf(resolver: &dyn Resolver) -> SpfResult {
 }
 
 fn dkim(resolver: &dyn Resolver, header: &[u8], body: &[u8]) -> Vec<DkimResult> {
-    let mut verifier = Verifier::new(header);
+    let mut verifier = Verifier::new(header, Checks::default());
     verifier.push(body);
-    smol::block_on(verifier.finish(resolver, Timestamp(0))).into_iter().map(|v| v.result).collect()
+    smol::block_on(verifier.finish(resolver, Timestamp(0))).0.into_iter().map(|v| v.result).collect()
 }
 
 fn signed() -> (String, Vec<u8>) {

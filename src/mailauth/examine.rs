@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use super::Verifier;
 use super::bimi::{self, BimiVerdict};
 use super::dmarc::{self, DmarcResult, DmarcVerdict, Evidence};
 use super::iprev::{self, IprevVerdict};
@@ -88,36 +89,7 @@ pub struct Examination {
     checks: Checks,
     from_domains: Vec<String>,
     bimi: bimi::Asked,
-    #[cfg(not(any(windows, target_vendor = "apple")))]
-    signed: Signed,
-}
-
-/// The signatures of a message: DKIM's and ARC's share the passes over the body.
-#[cfg(not(any(windows, target_vendor = "apple")))]
-struct Signed {
-    header: Vec<u8>,
-    bodies: super::dkim::Bodies,
-    dkim: super::dkim::Signatures,
-    arc: super::arc::Chained,
-}
-
-#[cfg(not(any(windows, target_vendor = "apple")))]
-impl Signed {
-    fn read(front: &[u8], checks: Checks) -> Signed {
-        let mut bodies = super::dkim::Bodies::default();
-        let fields: Vec<_> = header::fields(front).collect();
-        let dkim = if checks.dkim { super::dkim::Signatures::read(&fields, &mut bodies) } else { Default::default() };
-        let arc = if checks.arc { super::arc::Chained::read(&fields, &mut bodies) } else { Default::default() };
-        let header = if checks.dkim || checks.arc { front.to_vec() } else { Vec::new() };
-        Signed { header, bodies, dkim, arc }
-    }
-
-    async fn judge(self, resolver: &dyn Resolver, now: Timestamp) -> (Vec<DkimVerdict>, ArcVerdict) {
-        let bodies = self.bodies.finish();
-        let fields: Vec<_> = header::fields(&self.header).collect();
-        let dkim = self.dkim.judge(&fields, &bodies, resolver, now);
-        smol::future::zip(dkim, self.arc.judge(&fields, &bodies, resolver, now)).await
-    }
+    signed: Verifier,
 }
 
 impl Examination {
@@ -130,35 +102,25 @@ impl Examination {
             checks,
             from_domains: from_domains(header),
             bimi: bimi::Asked::read(header),
-            #[cfg(not(any(windows, target_vendor = "apple")))]
-            signed: Signed::read(header, checks),
+            signed: Verifier::new(header, checks),
         }
     }
 
     /// Whether anything depends on the body: otherwise it need not be given.
     pub fn wants_body(&self) -> bool {
-        #[cfg(not(any(windows, target_vendor = "apple")))]
-        return !self.signed.bodies.is_empty();
-        #[cfg(any(windows, target_vendor = "apple"))]
-        return false;
+        self.signed.wants_body()
     }
 
     /// The next octets of the body.
     pub fn push(&mut self, piece: &[u8]) {
-        #[cfg(not(any(windows, target_vendor = "apple")))]
-        self.signed.bodies.push(piece);
-        #[cfg(any(windows, target_vendor = "apple"))]
-        let _ = piece;
+        self.signed.push(piece);
     }
 
     /// Asks DNS and judges. The client's name, both policies of SPF and the keys of DKIM and ARC are asked for side by
     /// side, DMARC after them.
     pub async fn finish(self, resolver: &dyn Resolver, origin: &Origin, now: Timestamp) -> Verdicts {
         let checks = self.checks;
-        #[cfg(not(any(windows, target_vendor = "apple")))]
-        let signed = self.signed.judge(resolver, now);
-        #[cfg(any(windows, target_vendor = "apple"))]
-        let signed = std::future::ready((Vec::new(), ArcVerdict::default()));
+        let signed = self.signed.finish(resolver, now);
         let spf = sender_policy(resolver, origin, now, checks);
         let name = async { if checks.iprev { Some(iprev::check(resolver, origin.ip).await) } else { None } };
         let (((spf, spf_helo), iprev), (dkim, arc)) = smol::future::zip(smol::future::zip(spf, name), signed).await;
@@ -290,8 +252,8 @@ mod tests {
     #[cfg(not(any(windows, target_vendor = "apple")))]
     #[test]
     fn one_pass_for_all_signatures() {
-        use crate::mailauth::arc::Sealer;
-        use crate::mailauth::dkim::{Algorithm, Signer, SigningKey, dns_record, generate};
+        use crate::mailauth::arc::{Chained, Sealer};
+        use crate::mailauth::dkim::{Algorithm, Bodies, Header, Signatures, Signer, SigningKey, dns_record, generate};
         use crate::mailauth::results::{ArcResult, AuthenticationResults, DkimResult};
         let key = SigningKey::parse(&generate(Algorithm::Ed25519Sha256).unwrap()).unwrap();
         let (now, body) = (Timestamp(1_000_000), b"body\r\n");
@@ -312,6 +274,11 @@ mod tests {
             reverse_path: None,
             receiver: String::new(),
         };
+        let mut bodies = Bodies::default();
+        let read = Header::read(&header);
+        Signatures::read(&read, &mut bodies);
+        Chained::read(&read, &mut bodies);
+        assert_eq!(bodies.finish().len(), 1);
         let record = dns_record(&key).unwrap();
         let names = ["s._domainkey.example.org", "s._domainkey.list.example"];
         let zone = Keys(names.map(|name| (name, record.clone())).to_vec(), Default::default());
@@ -320,7 +287,6 @@ mod tests {
         examination.push(body);
         let verdicts = smol::block_on(examination.finish(&zone, &origin, now));
         assert_eq!((verdicts.dkim[0].result, verdicts.arc.result), (DkimResult::Pass, ArcResult::Pass), "{verdicts}");
-        assert_eq!(Signed::read(&header, Checks::default()).bodies.finish().len(), 1);
 
         let zone = Keys(Vec::new(), Default::default());
         let nothing = Examination::begin(&header, Checks::NONE);

@@ -17,6 +17,9 @@ mod keyring;
 pub mod results;
 pub mod spf;
 mod tags;
+#[cfg_attr(any(windows, target_vendor = "apple"), path = "verifier_absent.rs")]
+mod verifier;
 
 pub use examine::{Checks, Examination, Origin, Verdicts};
 pub use keyring::Keyring;
+pub use verifier::Verifier;

@@ -13,19 +13,19 @@ use crate::message::header::Field;
 /// Names of a set's fields, in the order they are sealed in (§5.1.1).
 pub(super) const NAMES: [&str; 3] = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
 
-/// Where the fields of a set stand in the header.
+/// The fields of a set.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SetAt {
-    pub(super) results: usize,
-    pub(super) message: usize,
-    pub(super) seal: usize,
+pub(super) struct SetFields<'a> {
+    pub(super) results: Field<'a>,
+    pub(super) message: Field<'a>,
+    pub(super) seal: Field<'a>,
 }
 
 /// What of ARC a header has.
 #[derive(Debug, Default)]
-pub(super) struct Chain {
+pub(super) struct Chain<'a> {
     /// The sets, oldest first; none where there is a fault.
-    pub(super) sets: Vec<SetAt>,
+    pub(super) sets: Vec<SetFields<'a>>,
     /// Highest instance there is, 0 for none; one above `ARC_SETS_MAX` stands for all those beyond.
     pub(super) instances: usize,
     /// Whether the newest seal says that the chain had failed before: nothing follows on that (§5.1, step 2).
@@ -34,16 +34,16 @@ pub(super) struct Chain {
     pub(super) fault: Option<String>,
 }
 
-impl Chain {
+impl<'a> Chain<'a> {
     /// Reads the fields of a header.
-    pub(super) fn read(fields: &[Field<'_>]) -> Chain {
+    pub(super) fn read(fields: &[Field<'a>]) -> Chain<'a> {
         let mut chain = Chain::default();
-        let mut slots: BTreeMap<usize, [Option<usize>; 3]> = BTreeMap::new();
+        let mut slots: BTreeMap<usize, [Option<Field<'a>>; 3]> = BTreeMap::new();
         let mut fault = |why: String| {
             chain.fault.get_or_insert(why);
         };
         let mut newest_seals = (0, false);
-        for (at, field) in fields.iter().enumerate() {
+        for field in fields {
             let Some(kind) = NAMES.iter().position(|name| field.is(name)) else { continue };
             let name = NAMES.get(kind).copied().unwrap_or_default();
             let Some(instance) = instance(field.body, kind) else {
@@ -60,7 +60,7 @@ impl Chain {
                 continue;
             }
             match slots.entry(instance).or_default().get_mut(kind) {
-                Some(slot @ None) => *slot = Some(at),
+                Some(slot @ None) => *slot = Some(*field),
                 _ => fault(format!("more than one {name} of instance {instance}")),
             }
         }
@@ -68,7 +68,7 @@ impl Chain {
         if chain.has_ended {
             chain.fault = Some(format!("ARC-Seal {} says that the chain had already failed", chain.instances));
         }
-        chain.arrange(&slots, fields);
+        chain.arrange(&slots);
         chain
     }
 
@@ -78,25 +78,25 @@ impl Chain {
     }
 
     /// Puts complete sets in order, and checks what each seal says of those before it.
-    fn arrange(&mut self, slots: &BTreeMap<usize, [Option<usize>; 3]>, fields: &[Field<'_>]) {
+    fn arrange(&mut self, slots: &BTreeMap<usize, [Option<Field<'a>>; 3]>) {
         for instance in 1..=self.instances.min(ARC_SETS_MAX) {
             if self.fault.is_some() {
                 break;
             }
             let slot = slots.get(&instance).copied().unwrap_or_default();
             let [Some(results), Some(message), Some(seal)] = slot else {
-                let missing = NAMES.iter().zip(slot).find(|(_, at)| at.is_none()).map_or("", |(name, _)| name);
+                let missing = NAMES.iter().zip(slot).find(|(_, field)| field.is_none()).map_or("", |(name, _)| name);
                 self.fault = Some(format!("{missing} of instance {instance} is missing"));
                 break;
             };
             let wanted = if instance == 1 { ArcResult::None } else { ArcResult::Pass };
-            let says = fields.get(seal).and_then(|field| chain_status(field.body));
+            let says = chain_status(seal.body);
             if says != Some(wanted) {
                 let says = says.map_or_else(|| "no cv= that is known".to_owned(), |cv| format!("cv={cv}"));
                 self.fault = Some(format!("ARC-Seal {instance} says {says} where it must say cv={wanted}"));
                 break;
             }
-            self.sets.push(SetAt { results, message, seal });
+            self.sets.push(SetFields { results, message, seal });
         }
         if self.fault.is_some() {
             self.sets.clear();

@@ -10,7 +10,6 @@ mod tests;
 mod verify;
 
 pub use seal::{Sealer, Sealing, chain_status};
-pub use verify::Verifier;
 
 pub use super::results::{ArcResult, ArcSet, ArcVerdict};
 

@@ -10,7 +10,7 @@ use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::mailauth::dkim::{BodyCanon, Canonicalization, SIGNED, Signer, SigningKey};
 use crate::mailauth::dkim::{canonical_field, push_signature};
 use crate::mailauth::results::AuthenticationResults;
-use crate::message::header::{self, Field};
+use crate::message::header;
 
 /// Who seals.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Sealing<'_> {
         let mut signed = SIGNED.to_vec();
         signed.push(("DKIM-Signature", false));
         let message = signer.field(&start, &signed, &fields, self.body.finish().0, now)?;
-        let before = if status == ArcResult::Pass { sealed_before(&known, &fields) } else { Vec::new() };
+        let before = if status == ArcResult::Pass { sealed_before(&known) } else { Vec::new() };
         let mut set = seal(signer, instance, status, before, &[seen.as_bytes(), &message], now)?;
         set.extend_from_slice(&message);
         set.extend_from_slice(seen.as_bytes());
@@ -85,7 +85,7 @@ pub fn chain_status(header: &[u8], checked: ArcResult) -> Result<ArcResult> {
     Chain::read(&header::fields(header).collect::<Vec<_>>()).status(checked)
 }
 
-impl Chain {
+impl Chain<'_> {
     fn status(&self, checked: ArcResult) -> Result<ArcResult> {
         match (self.is_none(), checked) {
             (true, _) => Ok(ArcResult::None),
@@ -120,10 +120,9 @@ fn seal(
 }
 
 /// The sets there are, oldest first, in canonical form.
-fn sealed_before(chain: &Chain, fields: &[Field<'_>]) -> Vec<u8> {
+fn sealed_before(chain: &Chain<'_>) -> Vec<u8> {
     let mut data = Vec::new();
-    for at in chain.sets.iter().flat_map(|set| [set.results, set.message, set.seal]) {
-        let Some(field) = fields.get(at) else { continue };
+    for field in chain.sets.iter().flat_map(|set| [set.results, set.message, set.seal]) {
         canonical_field(Canonicalization::Relaxed, field.raw, &mut data);
         data.extend_from_slice(b"\r\n");
     }

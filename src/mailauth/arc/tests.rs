@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::*;
 use crate::base::Timestamp;
 use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
-use crate::mailauth::dkim::{Algorithm, Bodies, SigningKey, dns_record, generate};
+use crate::mailauth::dkim::{Algorithm, Bodies, Header, SigningKey, dns_record, generate};
 use crate::mailauth::results::{AuthenticationResults, MethodResult};
+use crate::mailauth::{Checks, Verifier};
 
 #[derive(Default)]
 struct Zone(BTreeMap<String, String>);
@@ -33,9 +34,9 @@ fn sealers(count: u8, zone: &mut Zone) -> Vec<Sealer> {
 }
 
 fn verify(zone: &Zone, header: &[u8], body: &[u8]) -> ArcVerdict {
-    let mut verifier = Verifier::new(header);
+    let mut verifier = Verifier::new(header, Checks::default());
     body.chunks(5).for_each(|piece| verifier.push(piece));
-    smol::block_on(verifier.finish(zone, Timestamp(2_000_000)))
+    smol::block_on(verifier.finish(zone, Timestamp(2_000_000))).1
 }
 
 fn seal(sealer: &Sealer, header: &[u8], body: &[u8], chain: ArcResult) -> Option<Vec<u8>> {
@@ -171,9 +172,9 @@ fn strangers_cost_little() {
         ("ARC-Seal: i=1; cv=none; \u{fc}\r\n".to_owned(), "ARC-Seal without a readable i=", 0),
     ] {
         let resolver = Counting::default();
-        let mut verifier = Verifier::new(header.as_bytes());
+        let mut verifier = Verifier::new(header.as_bytes(), Checks::default());
         verifier.push(b"body");
-        let verdict = smol::block_on(verifier.finish(&resolver, Timestamp(0)));
+        let verdict = smol::block_on(verifier.finish(&resolver, Timestamp(0))).1;
         assert_eq!((verdict.result, verdict.why.as_str()), (ArcResult::Fail, why), "{:.80}", header);
         assert_eq!(resolver.0.into_inner(), questions, "{:.80}", header);
     }
@@ -185,7 +186,7 @@ fn passes_over_the_body_are_few() {
     let mut bodies = Bodies::default();
     let header: String =
         (1..=50).rev().map(|i| set(&i.to_string(), if i == 1 { "none" } else { "pass" }, "")).collect();
-    Chained::read(&crate::message::header::fields(header.as_bytes()).collect::<Vec<_>>(), &mut bodies);
+    Chained::read(&Header::read(header.as_bytes()), &mut bodies);
     assert_eq!(bodies.finish().len(), crate::base::limits::ARC_BODY_FORMS_MAX);
 }
 

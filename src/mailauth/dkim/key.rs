@@ -9,11 +9,11 @@ use openssl::md::Md;
 use openssl::pkey::{Id, PKey, Private, Public};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, Rsa};
-use openssl::sha::sha256;
 use openssl::sign;
 
 use super::super::tags::Tags;
 use super::DkimResult;
+use super::covered::sha256;
 use crate::base::limits::{DKIM_KEY_RECORD_OCTETS_MAX, DKIM_RSA_BITS_MAX, DKIM_RSA_BITS_MIN};
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
 use crate::base::{Error, ErrorKind, Result};
@@ -180,13 +180,8 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    /// Whether it says that `data` was signed so.
-    pub(crate) fn verify(&self, data: &[u8], signature: &[u8]) -> bool {
-        self.verify_digest(&sha256(data), signature)
-    }
-
     /// Whether it says that the data with this SHA-256 was signed so.
-    pub(crate) fn verify_digest(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
+    pub(crate) fn verify(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         match &self.key {
             PublicHalf::Rsa(rsa) => {
                 let mut encoded = vec![0; rsa.size() as usize];

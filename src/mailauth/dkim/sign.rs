@@ -3,7 +3,8 @@
 use base64::Engine as _;
 
 use super::super::tags::a_labels;
-use super::signature::{canonical_field, is_at_or_below};
+use super::covered::canonical_field;
+use super::signature::is_at_or_below;
 use super::{BodyCanon, Canonicalization, SigningKey};
 use crate::base::{Error, ErrorKind, Result, Timestamp};
 use crate::message::header::{self, Field};

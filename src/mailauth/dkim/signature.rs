@@ -1,12 +1,10 @@
-//! The DKIM-Signature field (RFC 6376 §3.5): its tags, and what of the header it covers.
-
-use std::cmp::Ordering;
+//! The DKIM-Signature field (RFC 6376 §3.5).
 
 use super::super::tags::{Tags, a_labels};
-use super::canonical::relaxed_field;
+use super::covered::Header;
 use super::{Algorithm, Canonicalization};
 use crate::base::limits::DKIM_SIGNED_FIELDS_MAX;
-use crate::message::header::{self, Field};
+use crate::message::header::Field;
 
 /// A parsed signature.
 #[derive(Debug, Clone)]
@@ -14,12 +12,11 @@ pub(crate) struct Signature {
     pub(crate) algorithm: Algorithm,
     pub(crate) signature: Vec<u8>,
     pub(crate) body_hash: Vec<u8>,
-    pub(crate) header_canon: Canonicalization,
+    /// SHA-256 of what it covers of the header, as that stands.
+    pub(crate) header_hash: [u8; 32],
     pub(crate) body_canon: Canonicalization,
     pub(crate) domain: String,
     pub(crate) selector: String,
-    /// Names of the fields it covers, in order.
-    pub(crate) fields: Vec<String>,
     pub(crate) body_octets: Option<u64>,
     pub(crate) expires: Option<u64>,
     /// Domain of `i=`.
@@ -27,9 +24,9 @@ pub(crate) struct Signature {
 }
 
 impl Signature {
-    /// Reads the value of a DKIM-Signature (`is_arc`: of an ARC-Message-Signature) field.
-    pub(crate) fn parse(value: &[u8], is_arc: bool) -> Result<Signature, &'static str> {
-        let text = std::str::from_utf8(value).map_err(|_| "the signature is not text")?;
+    /// Reads a DKIM-Signature (`is_arc`: an ARC-Message-Signature), one of the fields of `header`.
+    pub(crate) fn read(own: &Field<'_>, header: &Header<'_>, is_arc: bool) -> Result<Signature, &'static str> {
+        let text = std::str::from_utf8(own.body).map_err(|_| "the signature is not text")?;
         let tags = Tags::parse(text).ok_or("the signature is not a tag list")?;
         if !is_arc && tags.get("v") != Some("1") {
             return Err("v= is not 1");
@@ -48,6 +45,9 @@ impl Signature {
         }
         if !fields.iter().any(|f| f.eq_ignore_ascii_case("from")) {
             return Err("From is not signed");
+        }
+        if is_arc && fields.iter().any(|f| f.eq_ignore_ascii_case("arc-seal")) {
+            return Err("h= names ARC-Seal, which it must not");
         }
         if tags.get("q").is_some_and(|q| !q.split(':').any(|m| m.trim() == "dns/txt")) {
             return Err("q= names no known method");
@@ -73,98 +73,15 @@ impl Signature {
             algorithm,
             signature,
             body_hash,
-            header_canon,
+            header_hash: header.hash(header_canon, &fields, own),
             body_canon,
             domain,
             selector,
-            fields: fields.into_iter().map(str::to_owned).collect(),
             body_octets,
             expires,
             identity_domain,
         })
     }
-
-    /// The octets its `b=` is over: the named fields, each name taking the lowest one left (RFC 6376 §5.4.2), then
-    /// the signature's own field without its `b=`.
-    pub(crate) fn signed_header(&self, fields: &[Field<'_>], own: &Field<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut left = FieldsLeft::of(fields);
-        for field in self.fields.iter().filter_map(|name| left.take_lowest(name)) {
-            canonical_field(self.header_canon, field.raw, &mut out);
-            out.extend_from_slice(b"\r\n");
-        }
-        canonical_field(self.header_canon, &without_b(own.raw), &mut out);
-        out
-    }
-}
-
-/// Fields by name, so that many names in `h=` over many fields cost no product of both.
-struct FieldsLeft<'a> {
-    by_name: Vec<&'a Field<'a>>,
-    /// How many are taken of the name whose first field stands there.
-    taken: Vec<usize>,
-}
-
-impl<'a> FieldsLeft<'a> {
-    fn of(fields: &'a [Field<'a>]) -> FieldsLeft<'a> {
-        let mut by_name: Vec<_> = fields.iter().collect();
-        by_name.sort_by(|a, b| by_length_and_letters(a.name, b.name));
-        FieldsLeft { taken: vec![0; by_name.len()], by_name }
-    }
-
-    /// The lowest field of this name that was not taken yet.
-    fn take_lowest(&mut self, name: &str) -> Option<&'a Field<'a>> {
-        let order = |field: &&Field<'_>| by_length_and_letters(field.name, name.as_bytes());
-        let first = self.by_name.partition_point(|f| order(f) == Ordering::Less);
-        let of_name = self.by_name.get(first..)?;
-        let count = of_name.partition_point(|f| order(f) == Ordering::Equal);
-        let taken = self.taken.get_mut(first)?;
-        let at = count.checked_sub(*taken + 1)?;
-        *taken += 1;
-        of_name.get(at).copied()
-    }
-}
-
-/// Any order that does not see case; lengths tell most names apart.
-fn by_length_and_letters(a: &[u8], b: &[u8]) -> Ordering {
-    let letters = a.iter().map(u8::to_ascii_lowercase);
-    a.len().cmp(&b.len()).then_with(|| letters.cmp(b.iter().map(u8::to_ascii_lowercase)))
-}
-
-/// A field in canonical form, without its line end.
-pub(crate) fn canonical_field(how: Canonicalization, raw: &[u8], out: &mut Vec<u8>) {
-    match how {
-        Canonicalization::Relaxed => relaxed_field(raw, out),
-        Canonicalization::Simple => {
-            let raw = raw.strip_suffix(b"\n").unwrap_or(raw);
-            out.extend_from_slice(raw.strip_suffix(b"\r").unwrap_or(raw));
-        }
-    }
-}
-
-/// A signature field whose `b=` has no value.
-pub(crate) fn without_b(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len());
-    let colon = memchr::memchr(b':', raw).map_or(0, |at| at + 1);
-    let (name, value) = raw.split_at_checked(colon).unwrap_or((raw, &[]));
-    out.extend_from_slice(name);
-    for (i, part) in value.split(|c| *c == b';').enumerate() {
-        if i > 0 {
-            out.push(b';');
-        }
-        let equals = memchr::memchr(b'=', part);
-        match equals.and_then(|at| part.split_at_checked(at + 1)) {
-            Some((tag, rest)) if header::trim(tag.strip_suffix(b"=").unwrap_or(tag)) == b"b" => {
-                out.extend_from_slice(tag);
-                // The field's own line end is not part of the value.
-                if rest.ends_with(b"\r\n") && i + 1 == value.split(|c| *c == b';').count() {
-                    out.extend_from_slice(b"\r\n");
-                }
-            }
-            _ => out.extend_from_slice(part),
-        }
-    }
-    out
 }
 
 fn canons(c: Option<&str>) -> Result<(Canonicalization, Canonicalization), &'static str> {
