@@ -1,5 +1,7 @@
 //! Tag lists (RFC 6376 §3.2): `v=1; a=rsa-sha256; ...`, the form of DKIM, ARC and DMARC values and of key records.
 
+use memchr::memchr3;
+
 use crate::base::limits::{DOMAIN_OCTETS_MAX, TAGS_MAX};
 
 /// A parsed list; values have the white space around them taken off.
@@ -10,7 +12,7 @@ impl<'a> Tags<'a> {
     /// Parses; `None` for anything but `name=value` between semicolons, for a name twice, for non-ASCII names, or for
     /// more than `TAGS_MAX` of them.
     pub(super) fn parse(text: &'a str) -> Option<Tags<'a>> {
-        let mut tags = Vec::new();
+        let mut tags = Vec::with_capacity(TAGS_USUAL);
         let text = trim(text);
         for part in text.strip_suffix(';').unwrap_or(text).split(';') {
             let (name, value) = part.split_once('=')?;
@@ -35,7 +37,9 @@ impl<'a> Tags<'a> {
 
     /// A value that is a domain name, in lower-case A-labels.
     pub(super) fn domain(&self, name: &str) -> Option<String> {
-        self.get(name).and_then(a_labels).map(|name| name.to_ascii_lowercase())
+        let mut domain = self.get(name).and_then(a_labels)?;
+        domain.make_ascii_lowercase();
+        Some(domain)
     }
 
     /// A value that is a list between colons.
@@ -53,10 +57,21 @@ impl<'a> Tags<'a> {
     /// A base64 value, white space within allowed; `Some(None)` where it is none.
     pub(super) fn base64(&self, name: &str) -> Option<Option<Vec<u8>>> {
         use base64::Engine as _;
-        let value: Vec<u8> = self.get(name)?.bytes().filter(|c| !is_white(*c as char)).collect();
-        Some(LENIENT.decode(value).ok())
+        let mut rest = self.get(name)?.as_bytes();
+        let mut letters = Vec::with_capacity(rest.len());
+        // Lines are long: the search for their ends is quicker than a look at each letter.
+        while let Some(at) = memchr3(b' ', b'\t', b'\n', rest) {
+            let (line, behind) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+            letters.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+            rest = behind.get(1..).unwrap_or_default();
+        }
+        letters.extend_from_slice(rest);
+        Some(LENIENT.decode(letters).ok())
     }
 }
+
+/// Few lists have more.
+const TAGS_USUAL: usize = 12;
 
 /// Padding may be missing: signers differ.
 const LENIENT: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(

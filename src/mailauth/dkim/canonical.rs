@@ -1,6 +1,6 @@
 //! Canonicalization (RFC 6376 §3.4): what of a message is signed, white space apart.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use openssl::sha::Sha256;
 
 /// How much a message may change on its way.
@@ -36,17 +36,19 @@ pub(crate) fn relaxed_field(raw: &[u8], out: &mut Vec<u8>) {
     let (name, value) = raw.split_at_checked(colon).unwrap_or((raw, &[]));
     out.extend(name.trim_ascii().iter().map(u8::to_ascii_lowercase));
     out.push(b':');
+    out.reserve(value.len());
     let begin = out.len();
-    let mut rest = value.get(1..).unwrap_or_default();
-    while let Some(at) = rest.iter().position(|c| !is_blank(*c)) {
-        let (blank, text) = rest.split_at_checked(at).unwrap_or((&[], rest));
-        if out.len() > begin && blank.iter().any(|c| is_white(*c)) {
-            out.push(b' ');
+    let mut is_after_white = false;
+    for octet in value.get(1..).unwrap_or_default() {
+        if is_white(*octet) {
+            is_after_white = true;
+        } else if !is_blank(*octet) {
+            if is_after_white && out.len() > begin {
+                out.push(b' ');
+            }
+            is_after_white = false;
+            out.push(*octet);
         }
-        let end = text.iter().position(|c| is_blank(*c)).unwrap_or(text.len());
-        let (word, behind) = text.split_at_checked(end).unwrap_or((text, &[]));
-        out.extend_from_slice(word);
-        rest = behind;
     }
 }
 
@@ -85,6 +87,8 @@ const GATHER_OCTETS: usize = 8 * 1024;
 const DIRECT_OCTETS: usize = 2 * 1024;
 /// Octets looked at together for what the relaxed form changes.
 const BLOCK_OCTETS: usize = 64;
+/// Blocks looked at behind white space before it is searched for again.
+const STRETCH_BLOCKS: usize = 16;
 
 impl BodyCanon {
     pub(crate) fn new(how: Canonicalization, octets_max: Option<u64>) -> BodyCanon {
@@ -211,13 +215,21 @@ impl BodyCanon {
 /// line end. The text does not end with white space.
 fn find_changed(text: &[u8]) -> Option<usize> {
     let mut begin = 0;
-    while let Some((ahead, behind)) = blocks(text, begin)
-        && !any_changes(ahead, behind)
-    {
-        begin += BLOCK_OCTETS;
+    loop {
+        begin += memchr2(b' ', b'\t', text.get(begin..)?)?;
+        for _ in 0..STRETCH_BLOCKS {
+            match blocks(text, begin) {
+                Some((ahead, behind)) if !any_changes(ahead, behind) => begin += BLOCK_OCTETS,
+                _ => return first_changed(text, begin),
+            }
+        }
     }
-    let rest = text.get(begin..).unwrap_or_default();
-    rest.windows(2).position(|pair| matches!(pair, [a, b] if changes(*a, *b) != 0)).map(|at| begin + at)
+}
+
+/// The same, octet for octet from `begin` on.
+fn first_changed(text: &[u8], begin: usize) -> Option<usize> {
+    let mut pairs = text.get(begin..)?.windows(2);
+    pairs.position(|pair| matches!(pair, [a, b] if changes(*a, *b) != 0)).map(|at| begin + at)
 }
 
 type Block = [u8; BLOCK_OCTETS];
