@@ -69,7 +69,7 @@ impl Sealing<'_> {
         let start = format!("ARC-Message-Signature: i={instance};");
         let mut signed = SIGNED.to_vec();
         signed.push(("DKIM-Signature", false));
-        let message = signer.field(&start, &signed, &fields, self.body.finish().0, now)?;
+        let message = signer.field(&start, &signed, &fields, self.body.finish().hash, now)?;
         let before = if status == ArcResult::Pass { sealed_before(&known) } else { Vec::new() };
         let mut set = seal(signer, instance, status, before, &[seen.as_bytes(), &message], now)?;
         set.extend_from_slice(&message);

@@ -10,7 +10,8 @@ pub(crate) struct Bodies(Vec<(Canonicalization, Option<u64>, BodyCanon)>);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyHash {
     pub(crate) hash: [u8; 32],
-    /// Canonical octets that `l=` leaves out.
+    /// Canonical octets that `l=` leaves out. None where it counts more than there are, though it must not (RFC 6376
+    /// §3.5): there are signers that count before canonicalization, and the hash is over all there is.
     pub(crate) uncovered: u64,
 }
 
@@ -40,10 +41,6 @@ impl Bodies {
 
     /// The hashes, in the order of the passes.
     pub(crate) fn finish(self) -> Vec<BodyHash> {
-        let finish = |body: BodyCanon| {
-            let (hash, uncovered) = body.finish();
-            BodyHash { hash, uncovered }
-        };
-        self.0.into_iter().map(|(_, _, body)| finish(body)).collect()
+        self.0.into_iter().map(|(_, _, body)| body.finish()).collect()
     }
 }

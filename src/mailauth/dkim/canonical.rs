@@ -3,6 +3,8 @@
 use memchr::{memchr, memchr2};
 use openssl::sha::Sha256;
 
+use super::BodyHash;
+
 /// How much a message may change on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Canonicalization {
@@ -122,8 +124,8 @@ impl BodyCanon {
         self.blanks(behind);
     }
 
-    /// The hash, and how many canonical octets it does not cover.
-    pub(crate) fn finish(mut self) -> ([u8; 32], u64) {
+    /// The hash, and what `l=` comes to.
+    pub(crate) fn finish(mut self) -> BodyHash {
         if self.held_cr {
             self.release();
         }
@@ -133,7 +135,7 @@ impl BodyCanon {
             self.emit(b"\r\n");
         }
         self.hash.update(&self.gathered);
-        (self.hash.finish(), self.beyond)
+        BodyHash { hash: self.hash.finish(), uncovered: self.beyond }
     }
 
     /// White space and line ends, of which it is not known what follows.

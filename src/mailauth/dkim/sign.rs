@@ -119,7 +119,7 @@ impl Signing<'_> {
             None => "DKIM-Signature: v=1;".to_owned(),
         };
         let own = self.signer.fields.as_deref().map(by_name);
-        self.signer.field(&start, own.as_deref().unwrap_or(SIGNED), &fields, self.body.finish().0, now)
+        self.signer.field(&start, own.as_deref().unwrap_or(SIGNED), &fields, self.body.finish().hash, now)
     }
 }
 
