@@ -25,7 +25,10 @@ type DKIMKey struct {
 
 // DKIMSet signs mail of a domain with this key (PEM, or the base64 of an Ed25519 seed) from now on.
 func (e *Engine) DKIMSet(domain, selector string, key []byte) error {
-	c := C.CString(string(key))
+	c, err := text(string(key))
+	if err != nil {
+		return err
+	}
 	defer C.free(unsafe.Pointer(c))
 	return e.two(domain, selector, func(a, b *C.char, cerr *C.mailcore_error) C.int32_t {
 		return C.mailcore_dkim_set(e.handle(), a, b, c, cerr)

@@ -247,11 +247,14 @@ func (e *Engine) Listen(service Service, address string) (*Listener, error) {
 	listener := new(Listener)
 	listener.token.Store(uint64(handle))
 	where, err := get(C.mailcore_handle(handle), "listener.address")
+	if err == nil {
+		listener.addr, err = net.ResolveTCPAddr("tcp", where)
+	}
 	if err != nil {
+		listener.Close()
 		return nil, err
 	}
-	listener.addr, err = net.ResolveTCPAddr("tcp", where)
-	return listener, err
+	return listener, nil
 }
 
 // Addr is where it listens.

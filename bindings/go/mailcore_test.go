@@ -104,6 +104,9 @@ func TestMailIsSigned(t *testing.T) {
 	}
 	must(t, engine.DKIMActivate("example.org", "s1"))
 	must(t, engine.DKIMSet("example.org", "s2", []byte("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=")))
+	if err := engine.DKIMSet("example.org", "s2", []byte("\x00")); !errors.Is(err, mailcore.ErrInvalid) {
+		t.Errorf("a key that is cut to nothing would stand for the one there is: %v", err)
+	}
 	_, err = engine.Submit(ctx(t), mailcore.Envelope{From: "alice@example.org", To: []string{"bob@example.org"}}, strings.NewReader(message))
 	must(t, err)
 	_, box := inbox(t, engine, "bob@example.org")

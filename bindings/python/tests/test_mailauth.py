@@ -383,6 +383,18 @@ class Functions(Case):
         # Answers are remembered.
         self.assertEqual(len(server.asked), 1)
 
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+    def test_a_forked_child_leaves_it_to_its_parent(self):
+        names = mailcore.Resolver(self.serve(ZONE).at)
+        child = os.fork()
+        if not child:
+            sys.unraisablehook = lambda _: os._exit(1)
+            del names
+            os._exit(0)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertEqual(mailcore.spf("192.0.2.1", "x", "example.org", resolver=names).result, "pass")
+        names.close()
+
     def test_wrong_values(self):
         for call in [
             lambda: mailcore.Resolver("nowhere"),

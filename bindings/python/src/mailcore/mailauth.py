@@ -21,7 +21,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Un
 
 from . import _abi
 from ._library import LIBRARY, call, close, take, text
-from .errors import ClosedError, UsageError
+from .errors import ClosedError, ForkedError, UsageError
 
 Octets = Union[bytes, bytearray, memoryview]
 Time = Union[datetime, int, float]
@@ -225,9 +225,12 @@ class Resolver:
         self.close()
 
     def __del__(self) -> None:
-        # Holds nothing that could be lost: no warning.
+        # Holds nothing that could be lost: no warning. In a forked child it is the parent's.
         if getattr(self, "_handle", 0):
-            self.close()
+            try:
+                self.close()
+            except ForkedError:
+                pass
 
 
 def spf(

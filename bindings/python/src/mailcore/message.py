@@ -162,7 +162,8 @@ def octets_of(message: "email.message.Message | bytes | bytearray | memoryview")
     """A message as it travels: CRLF line ends, no Bcc field. Octets are taken as they are."""
     if not isinstance(message, email.message.Message):
         return bytes(message)
-    if "bcc" in message:
-        message = email.message_from_bytes(message.as_bytes(), policy=message.policy)
-        del message["bcc"]
-    return message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
+    told: email.message.Message = message
+    if "bcc" in told:
+        told = email.message_from_bytes(told.as_bytes(), policy=told.policy)
+        del told["bcc"]
+    return told.as_bytes(policy=told.policy.clone(linesep="\r\n"))
