@@ -390,6 +390,17 @@ fn recipients_who_live_here() {
     stage.end();
 }
 
+/// The postmaster of the host's own name lives here, whatever domains are local (RFC 5321 §4.5.1).
+#[test]
+fn the_hosts_postmaster_lives_here() {
+    let stage = Stage::new();
+    stage.queue("carol@example.com", &["Postmaster@mail.example.org"]);
+    stage.pass(MINUTE);
+    assert_eq!(stage.diary(), ["0 Postmaster@mail.example.org Delivered 0 2.1.5  filed here"]);
+    assert_eq!(stage.inbox("alice@example.org").len(), 1);
+    stage.end();
+}
+
 #[test]
 fn reports_as_the_sender_wished() {
     let stage = Stage::new();

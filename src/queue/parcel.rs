@@ -9,7 +9,7 @@ use crate::base::event::Outcome as Kind;
 use crate::base::limits::CHUNK_OCTETS_MAX;
 use crate::base::world::BoxFuture;
 use crate::base::{BlobId, Content, Enhanced, Error, ErrorKind, MailboxId, QueueId, Recipient, Result, Timestamp};
-use crate::delivery::directory::{Destinations, Nowhere, resolve};
+use crate::delivery::directory::{Destinations, Nowhere, is_local, resolve};
 use crate::delivery::local::{arrival, filings};
 use crate::delivery::{BodySource, Destination, Outcome, Outlet, Verdict, Work, attempt};
 use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient, Store};
@@ -55,7 +55,7 @@ impl Parcel {
             let address = &recipient.recipient.address;
             let way = if now >= item.expires {
                 Way::Over
-            } else if directory.is_local_domain(&address.domain().key()) {
+            } else if is_local(&*directory, &context.settings, address) {
                 Way::Here
             } else {
                 Way::Away(Destination::of(address, &context.settings.outbound))
