@@ -36,7 +36,9 @@ pub(super) fn about(
     let diagnostic = said.map(|said| match said.code {
         0 => Typed::new("x-unknown", said.text.as_str()),
         code => {
-            let enhanced = said.enhanced.map_or(String::new(), |enhanced| format!("{enhanced} "));
+            // Where the host gave no status code, ours of the class alone is not among its words.
+            let given = said.enhanced.filter(|enhanced| (enhanced.subject, enhanced.detail) != (0, 0));
+            let enhanced = given.map_or(String::new(), |enhanced| format!("{enhanced} "));
             Typed::new("smtp", format!("{code} {enhanced}{}", said.text))
         }
     });
@@ -181,5 +183,35 @@ pub(super) async fn report_delay(context: &Context, id: QueueId) -> Result<()> {
             context.store.queue_delay_reported(id, Acceptance::default()).await.map(drop)
         }
         other => other.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_quoted_with_its_own_words() {
+        let to = ItemRecipient {
+            index: 0,
+            recipient: Recipient::new(Address::parse("b@y").unwrap()),
+            state: RecipientState::Waiting,
+            attempts: 1,
+            due: Timestamp(0),
+            last: None,
+        };
+        for (enhanced, status, quoted) in [
+            (Some(Enhanced::new(5, 1, 1)), "5.1.1", "550 5.1.1 no"),
+            // What `delivery::trouble` gives a reply without one.
+            (Some(Enhanced::new(5, 0, 0)), "5.0.0", "550 no"),
+            (None, "5.0.0", "550 no"),
+        ] {
+            let (host, text, tls) = ("mx.y".to_owned(), "no".to_owned(), String::new());
+            let (at, outcome, took) = (Timestamp(0), Outcome::Failed, Duration::ZERO);
+            let result = AttemptResult { at, outcome, host, code: 550, enhanced, text, took, tls };
+            let report = about(&to, Action::Failed, &result, None);
+            assert_eq!(report.status.to_string(), status);
+            assert_eq!(report.diagnostic, Some(Typed::new("smtp", quoted)));
+        }
     }
 }
