@@ -56,8 +56,9 @@ fn main() {
     }
 }
 
-/// Says before the linker's riddle that the system's SQLite is too old. The library itself looks again whenever it
-/// opens a store (src/store/sqlite.rs); here a warning is enough, since another one may be meant (SQLITE3_LIB_DIR).
+/// Ends the build where the system's SQLite is too old: a shared library would link all the same, and no program could
+/// load it. The library itself looks again whenever it opens a store (src/store/sqlite.rs). Nothing is said where another
+/// one is meant (SQLITE3_LIB_DIR).
 fn look_at_sqlite() {
     variable("PKG_CONFIG_PATH");
     let asked = Command::new("pkg-config").args(["--modversion", "sqlite3"]).output();
@@ -66,7 +67,7 @@ fn look_at_sqlite() {
     let numbers: Vec<u32> = version.iter().flat_map(|v| v.split('.')).filter_map(|part| part.parse().ok()).collect();
     if !numbers.is_empty() && numbers < [3, 44, 6].to_vec() && variable("SQLITE3_LIB_DIR").is_empty() {
         let version = version.unwrap_or_default();
-        say(&format!("warning=the system's SQLite is {version}; 3.44.6 at least is needed, or feature bundled-sqlite"));
+        say(&format!("error=the system's SQLite is {version}; 3.44.6 at least is needed, or feature bundled-sqlite"));
     }
 }
 
