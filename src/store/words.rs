@@ -61,12 +61,21 @@ impl Words {
         found
     }
 
-    fn last(&self) -> Uid {
+    /// The highest UID it has; 0 for none.
+    pub fn last(&self) -> Uid {
         self.uids.last().copied().unwrap_or(0)
     }
 
     fn octets(&self) -> usize {
         self.text.len() + self.uids.len() * (size_of::<Uid>() + size_of::<[u32; FIELDS]>() + size_of::<i32>())
+    }
+
+    /// What is kept is what is counted.
+    fn shrink(&mut self) {
+        self.uids.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.days.shrink_to_fit();
+        self.text.shrink_to_fit();
     }
 
     fn push(&mut self, uid: Uid, meta: &BlobMeta) {
@@ -156,6 +165,9 @@ impl Store {
 
     /// Adds the words of messages that come behind those there are.
     async fn read_words(&self, mut words: Arc<Words>, facts: Vec<Fact>) -> Result<Arc<Words>> {
+        if facts.is_empty() {
+            return Ok(words);
+        }
         let columns = MetaColumns { envelope: true, addresses: true, ..MetaColumns::default() };
         let to = Arc::make_mut(&mut words);
         for facts in facts.chunks(FETCH_BATCH_MESSAGES_MAX) {
@@ -166,6 +178,7 @@ impl Store {
                 }
             }
         }
+        to.shrink();
         Ok(words)
     }
 }

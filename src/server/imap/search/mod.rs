@@ -9,13 +9,13 @@ mod text;
 use std::sync::Arc;
 
 use crate::base::limits::FETCH_FACTS_MAX;
-use crate::base::{Uid, UidSet};
+use crate::base::{MailboxId, Uid, UidSet};
 use crate::imap::command::{Returns, Search};
 use crate::imap::encode::search::{Found, esearch, search};
 use crate::imap::response::Answer;
 use crate::imap::sequence::Places;
 
-use crate::store::{MetaColumns, Words};
+use crate::store::{MetaColumns, Store, Words};
 
 use super::Session;
 use super::fetch::gather::{Gathered, Gatherer, Needs, Octets};
@@ -96,12 +96,15 @@ impl Session {
         let mailbox = self.open()?.mailbox;
         let store = &self.shared.store;
         let mut still_open = Places::default();
+        let mut words = None;
         let all: Vec<usize> = open.iter().collect();
         for places in all.chunks(FETCH_FACTS_MAX) {
             let uids: Vec<Uid> = places.iter().filter_map(|place| question.view.uid(*place)).collect();
             let set: UidSet = uids.iter().copied().collect();
             let facts = if question.uses(Level::Facts) { store.facts(mailbox, &set).await? } else { Vec::new() };
-            let words = if level == Level::Words { Some(store.words(mailbox, &set).await?) } else { None };
+            if level == Level::Words {
+                words = Some(words_of(store, words, mailbox, &set).await?);
+            }
             let mut facts = facts.iter().peekable();
             let mut next = 0;
             for (place, uid) in places.iter().zip(uids) {
@@ -132,9 +135,15 @@ impl Session {
         let needs = Needs { metas, headers: only_fields, bodies: !only_fields };
         let mailbox = self.open()?.mailbox;
         let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &question.view, open, needs);
+        let mut words = None;
         let mut batch = gatherer.next().await?;
         while let Some(messages) = batch {
-            let (next, verdicts) = smol::future::zip(gatherer.next(), self.verdicts(question, messages)).await;
+            if question.uses(Level::Words) {
+                let set: UidSet = messages.iter().map(|message| message.fact.uid).collect();
+                words = Some(words_of(&self.shared.store, words, mailbox, &set).await?);
+            }
+            let verdicts = self.verdicts(question, messages, words.clone());
+            let (next, verdicts) = smol::future::zip(gatherer.next(), verdicts).await;
             let fitting = verdicts?.into_iter().filter(|(_, verdict)| *verdict == Some(true));
             fits.extend(fitting.map(|(place, _)| place));
             batch = next?;
@@ -146,11 +155,8 @@ impl Session {
         &mut self,
         question: &Arc<Question>,
         messages: Vec<Gathered>,
+        words: Option<Arc<Words>>,
     ) -> Result<Vec<(usize, Option<bool>)>, Stop> {
-        let mailbox = self.open()?.mailbox;
-        let set: UidSet = messages.iter().map(|message| message.fact.uid).collect();
-        let words =
-            if question.uses(Level::Words) { Some(self.shared.store.words(mailbox, &set).await?) } else { None };
         if let [message @ Gathered { octets: Octets::Kept, .. }] = messages.as_slice() {
             let hits = text::scan_kept(&self.shared.store, question, message).await?;
             return Ok(vec![verdict(question, message, words.as_deref(), &hits)]);
@@ -165,6 +171,21 @@ impl Session {
         };
         let verdicts = super::aside(&self.shared, job).await;
         verdicts.ok_or_else(|| Answer::no("UNAVAILABLE", "Server shutting down").into())
+    }
+}
+
+/// Words of these messages: those at hand, where they reach so far. Of a mailbox too large to be kept only the words
+/// asked for come, of others all, which then serve to the end.
+async fn words_of(
+    store: &Store,
+    at_hand: Option<Arc<Words>>,
+    mailbox: MailboxId,
+    set: &UidSet,
+) -> Result<Arc<Words>, Stop> {
+    let last = set.ranges().last().map_or(0, |(_, last)| *last);
+    match at_hand.filter(|words| words.last() >= last) {
+        Some(words) => Ok(words),
+        None => Ok(store.words(mailbox, set).await?),
     }
 }
 
