@@ -3,6 +3,9 @@
 //! Four sessions submit mail for a mailbox here and for a host that cannot be reached; the server is killed in the
 //! middle of their transactions, after a number of acknowledgements that differs from round to round. Then the store is
 //! opened and asked: each message that got its 250 is in the mailbox exactly once, and in the queue exactly once.
+//!
+//! And five times while it delivers to another host: everything acknowledged arrives there, and no more of it twice than
+//! was under way when the server was killed.
 
 #![cfg(unix)]
 #![allow(
@@ -13,19 +16,25 @@
 
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use mailcore::base::QueueId;
 use mailcore::base::uid_set::UidSet;
 use mailcore::engine::{Config, Engine};
 
 const ROUNDS: u64 = 10;
+const ROUNDS_OUT: u64 = 5;
 const SESSIONS: usize = 4;
+/// Connections to one destination at a time.
+const CONNECTIONS: usize = 5;
+/// When whatever was queued must have arrived.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(120);
 const PASSWORD: &str = "correct horse";
 
 #[test]
@@ -33,28 +42,99 @@ fn nothing_acknowledged_is_lost_or_doubled_by_a_kill() {
     let folder = wire::scratch("kill");
     let Some(binary) = build(folder.path()) else { return };
     let store = folder.path().join("store");
+    // No DNS server answers there: mail for elsewhere stays queued.
+    let start = || start(&binary, &store, &["--dns", "127.0.0.1:9"]);
     let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
-        let (mut server, submission) = start(&binary, &store);
-        let (said, heard) = channel();
-        let sessions: Vec<_> = (0..SESSIONS)
-            .map(|session| {
-                let said = said.clone();
-                std::thread::spawn(move || while_it_lives(submission, round, session, |id| said.send(id).is_ok()))
-            })
-            .collect();
-        drop(said);
-        let enough = 10 + wire::Random::new(round + 1).below(120) as usize;
-        acknowledged.extend(take(&heard, enough));
-        server.kill().expect("kill -9");
-        server.wait().expect("gone");
-        for session in sessions {
-            session.join().expect("a client");
-        }
-        acknowledged.extend(heard.try_iter());
+        acknowledged.extend(load_and_kill(start(), round, "carol@far.example"));
         check(&store, &acknowledged);
     }
     assert!(acknowledged.len() >= ROUNDS as usize * 10);
+}
+
+#[test]
+fn what_was_under_way_to_another_host_arrives() {
+    let folder = wire::scratch("kill-out");
+    let Some(binary) = build(folder.path()) else { return };
+    let store = folder.path().join("store");
+    let (took, taken) = channel();
+    let port = other_host(took).to_string();
+    let connections = format!("outbound.connections_per_destination_max={CONNECTIONS}");
+    let start = || start(&binary, &store, &["--remote-port", &port, "--retry", "1", "--set", &connections]);
+    let mut acknowledged = Vec::new();
+    for round in 0..ROUNDS_OUT {
+        acknowledged.extend(load_and_kill(start(), round, "carol@[127.0.0.1]"));
+    }
+    let (mut server, _) = start();
+    let mut missing: BTreeSet<String> = acknowledged.iter().cloned().collect();
+    let (mut arrived, mut again) = (BTreeSet::new(), 0);
+    let deadline = Instant::now() + ARRIVES_WITHIN;
+    while !missing.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok(id) = taken.recv_timeout(left) else { panic!("lost: {missing:?}") };
+        missing.remove(&id);
+        again += usize::from(!arrived.insert(id));
+    }
+    server.kill().expect("kill -9");
+    server.wait().expect("gone");
+    assert!(again <= ROUNDS_OUT as usize * CONNECTIONS, "{again} came twice");
+}
+
+/// Submits from all sessions at once, kills the server in the middle of it; what was acknowledged.
+fn load_and_kill((mut server, submission): (Child, SocketAddr), round: u64, to: &'static str) -> Vec<String> {
+    let (said, heard) = channel();
+    let sessions: Vec<_> = (0..SESSIONS)
+        .map(|session| {
+            let said = said.clone();
+            std::thread::spawn(move || while_it_lives(submission, round, session, to, |id| said.send(id).is_ok()))
+        })
+        .collect();
+    drop(said);
+    let enough = 10 + wire::Random::new(round + 1).below(120) as usize;
+    let mut acknowledged = take(&heard, enough);
+    server.kill().expect("kill -9");
+    server.wait().expect("gone");
+    for session in sessions {
+        session.join().expect("a client");
+    }
+    acknowledged.extend(heard.try_iter());
+    acknowledged
+}
+
+/// A host that takes everything; `took` hears each Message-ID. Gives its port.
+fn other_host(took: Sender<String>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let took = took.clone();
+            std::thread::spawn(move || take_mail(stream, &took));
+        }
+    });
+    port
+}
+
+/// One session, until the client is gone.
+fn take_mail(stream: TcpStream, took: &Sender<String>) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    let mut reply = "220 other.example".to_owned();
+    loop {
+        stream.get_mut().write_all(format!("{reply}\r\n").as_bytes()).ok()?;
+        let mut line = String::new();
+        stream.read_line(&mut line).ok().filter(|n| *n > 0)?;
+        if !line.starts_with("DATA") {
+            reply = "250 ok".to_owned();
+            continue;
+        }
+        stream.get_mut().write_all(b"354 go on\r\n").ok()?;
+        let mut mail = Vec::new();
+        while !mail.ends_with(b"\r\n.\r\n") {
+            stream.read_until(b'\n', &mut mail).ok().filter(|n| *n > 0)?;
+        }
+        took.send(message_id(&mail)).ok()?;
+        reply = "250 taken".to_owned();
+    }
 }
 
 fn take(heard: &Receiver<String>, enough: usize) -> Vec<String> {
@@ -64,8 +144,14 @@ fn take(heard: &Receiver<String>, enough: usize) -> Vec<String> {
 }
 
 /// Submits mail until the connection ends; `acknowledged` hears each Message-ID that got its 250.
-fn while_it_lives(to: SocketAddr, round: u64, session: usize, acknowledged: impl Fn(String) -> bool) -> Option<()> {
-    let mut stream = BufReader::new(TcpStream::connect(to).ok()?);
+fn while_it_lives(
+    at: SocketAddr,
+    round: u64,
+    session: usize,
+    to: &str,
+    acknowledged: impl Fn(String) -> bool,
+) -> Option<()> {
+    let mut stream = BufReader::new(TcpStream::connect(at).ok()?);
     let mut say = |octets: &str| -> Option<String> {
         if !octets.is_empty() {
             stream.get_mut().write_all(octets.as_bytes()).ok()?;
@@ -86,7 +172,7 @@ fn while_it_lives(to: SocketAddr, round: u64, session: usize, acknowledged: impl
         let id = format!("{round}.{session}.{n}@load.example.org");
         say("MAIL FROM:<alice@example.org>\r\n")?;
         say("RCPT TO:<alice@example.org>\r\n")?;
-        say("RCPT TO:<carol@far.example>\r\n")?;
+        say(&format!("RCPT TO:<{to}>\r\n"))?;
         say("DATA\r\n")?;
         let body = "0123456789abcdef\r\n".repeat(1 + (n * 37) % 900);
         let mail = format!(
@@ -140,12 +226,12 @@ fn message_id(mail: &[u8]) -> String {
 }
 
 /// Starts the server; gives it with its submission port.
-fn start(binary: &Path, store: &Path) -> (Child, SocketAddr) {
+fn start(binary: &Path, store: &Path, more: &[&str]) -> (Child, SocketAddr) {
     let mut server = Command::new(binary)
         .args(["--hostname", "mail.example.org", "--domain", "example.org", "--allow-plaintext-login"])
         .args(["--account", &format!("alice@example.org:{PASSWORD}"), "--submission", "127.0.0.1:0"])
-        // No DNS server answers there: mail for elsewhere stays queued.
-        .args(["--dns", "127.0.0.1:9", "--set", "login.argon2_kib=64", "--store"])
+        .args(more)
+        .args(["--set", "login.argon2_kib=64", "--store"])
         .arg(store)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
