@@ -73,8 +73,8 @@ impl Encoding {
         }
     }
 
-    /// The word of a field value that names the encoding; comments and what else stands there are left out. `7bit` where
-    /// there is none (RFC 2045 §6.1).
+    /// The word of a field value that names the encoding; comments and what else stands there are left out. `7bit`
+    /// where there is none (RFC 2045 §6.1).
     pub fn token(value: &[u8]) -> &[u8] {
         let mut words = value.split(|c| c.is_ascii_whitespace() || matches!(c, b';' | b'('));
         words.find(|word| !word.is_empty()).unwrap_or(b"7bit")

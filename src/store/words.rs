@@ -1,4 +1,5 @@
-//! What SEARCH reads of headers: fields as people read them, in lower case, kept in memory for mailboxes that are searched.
+//! What SEARCH reads of headers: fields as people read them, in lower case, kept in memory for mailboxes that are
+//! searched.
 //!
 //! Nothing here is stored: it is made of what was computed at delivery, when a mailbox is first searched, and added to
 //! when it is searched again. All that is kept stays below `WORDS_OCTETS_MAX`; the mailbox searched longest ago goes
