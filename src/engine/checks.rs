@@ -19,7 +19,7 @@ use crate::dns::zone::{Overlay, SharedZone, Zone};
 use crate::mailauth::bimi::BimiVerdict;
 use crate::mailauth::dmarc::{self, DmarcVerdict, Evidence};
 use crate::mailauth::iprev::IprevVerdict;
-use crate::mailauth::results::{ArcVerdict, DkimVerdict};
+use crate::mailauth::results::{ArcVerdict, DkimVerdict, Property};
 use crate::mailauth::spf::{self, Query, SpfVerdict};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
 use crate::message::header::header_len;
@@ -180,7 +180,8 @@ impl Checker {
             let checks = Checks { spf: true, ..Checks::NONE };
             let verdicts = Verdicts { checks, spf_helo: spf.clone(), spf, ..Verdicts::default() };
             // What is no address has no place in a field.
-            let results = origin(ip, given).map(|origin| results(&verdicts, &origin, wanted)).unwrap_or_default();
+            let results = origin(ip, given).map(|origin| results(&verdicts, &origin, given, wanted));
+            let results = results.unwrap_or_default();
             return Ok(Checked { spf: Some(verdicts.spf), results, ..Checked::default() });
         }
         let origin = origin(ip, given)?;
@@ -206,7 +207,7 @@ impl Checker {
             spf: all.spf.filter(|_| wanted.spf),
             dkim: all.dkim.filter(|_| wanted.dkim),
             dmarc: all.dmarc.filter(|_| wanted.dmarc),
-            results: results(&verdicts, &origin, wanted),
+            results: results(&verdicts, &origin, given, wanted),
             ..all
         })
     }
@@ -247,7 +248,7 @@ impl Drop for Checker {
 }
 
 /// What was wanted of the verdicts, as the value of Authentication-Results in the name of the receiver.
-fn results(verdicts: &Verdicts, origin: &Origin, wanted: Wanted) -> String {
+fn results(verdicts: &Verdicts, origin: &Origin, given: &Given, wanted: Wanted) -> String {
     if origin.receiver.is_empty() {
         return String::new();
     }
@@ -262,6 +263,11 @@ fn results(verdicts: &Verdicts, origin: &Origin, wanted: Wanted) -> String {
         "dmarc" => wanted.dmarc,
         _ => true,
     });
+    if given.ip.is_none() {
+        // What stands for it is nobody's address (RFC 8617 §6 wants it where it is known).
+        let is_address = |p: &Property| p.kind == "smtp" && p.name == "remote-ip";
+        results.results.iter_mut().for_each(|result| result.properties.retain(|p| !is_address(p)));
+    }
     results.payload()
 }
 

@@ -63,6 +63,8 @@ static void seal_what_was_found(void)
     origin.checks = MAILCORE_CHECK_ARC;
     CHECK(mailcore_verify(resolver, &origin, whole, strlen(whole), &verdicts, &err) == 0);
     CHECK(strncmp(verdicts.results, "mx.example.net;", 15) == 0 && strstr(verdicts.results, "arc=pass") != NULL);
+    /* Nobody said who the client was. */
+    CHECK(strstr(verdicts.results, "remote-ip") == NULL);
     signer.results = verdicts.results;
     signer.chain = verdicts.checks[0]->result;
     strcat(whole, "-- the list\r\n");
