@@ -5,6 +5,7 @@
 //! `IMAP_STATE_SEED=n` and `IMAP_STATE_STEPS=n` make another run, or a long one.
 
 #![allow(clippy::disallowed_methods, reason = "a test talks to the engine as foreign programs would")]
+#![allow(clippy::disallowed_macros, reason = "a failing run names its seed and what was said")]
 #![allow(dead_code, reason = "the simulation's chance offers more than this test uses")]
 
 #[path = "imap_state/model.rs"]
