@@ -1,40 +1,31 @@
 //! Odd messages signed by either side, half of them changed on the way: the verdicts must agree.
 
-use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256};
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::{Canonicalization as TheirForm, DkimSigner};
 use mail_auth::{AuthenticatedMessage, DkimResult as Their, MessageAuthenticator};
 use mailcore::base::Timestamp;
-use mailcore::mailauth::dkim::{
-    Algorithm, Canonicalization, DkimResult, DkimVerdict, Signer, SigningKey, dns_record, generate,
-};
+use mailcore::mailauth::dkim::{Algorithm, Canonicalization, DkimResult, DkimVerdict, Signer, SigningKey};
 use mailcore::mailauth::{Checks, Verifier};
 use mailcore::message::header::{self, header_len};
-use openssl::pkey::PKey;
 
 use crate::Tally;
+use crate::keys::{Key, Theirs};
 use crate::known::{BEHIND_PADDING, NO_FIELD, WHITE_BEFORE_COLON, WHITE_FIRST_LINE, WHITE_LAST_LINES};
 use crate::messages::message;
 use crate::random::Random;
 use crate::zone::Zone;
 
 /// The clock of mail-auth is the real one, so a signature must not be from the future.
-const NOW: i64 = 1_700_000_000;
+pub const NOW: i64 = 1_700_000_000;
+/// Fields whose tags are base64.
+const SIGNED_FIELDS: [&str; 3] = ["DKIM-Signature", "ARC-Message-Signature", "ARC-Seal"];
 const FORMS: [Canonicalization; 2] = [Canonicalization::Simple, Canonicalization::Relaxed];
 
-struct Key {
-    ours: SigningKey,
-    pem: Vec<u8>,
-}
-
 pub fn compare(theirs: &MessageAuthenticator, random: &mut Random, rounds: usize) -> Tally {
-    let keys = [Algorithm::RsaSha256, Algorithm::Ed25519Sha256].map(|algorithm| {
-        let pem = generate(algorithm).expect("key");
-        Key { ours: SigningKey::parse(&pem).expect("key"), pem }
-    });
+    let keys = [Algorithm::RsaSha256, Algorithm::Ed25519Sha256].map(Key::generate);
     let mut zone = Zone::default();
     for (selector, key) in ["rsa", "ed"].iter().zip(&keys) {
-        zone.text(&format!("{selector}._domainkey.example.org"), &dns_record(&key.ours).expect("record"));
+        zone.text(&format!("{selector}._domainkey.example.org"), &key.record);
     }
     let mut tally = Tally::default();
     while tally.compared < rounds {
@@ -74,12 +65,13 @@ fn counts_alike(body: &str) -> bool {
 }
 
 /// Which case of `KNOWN` a message is, if any; `body` is the one that was signed.
-fn known(form: Canonicalization, body: &[u8], message: &[u8]) -> Option<&'static str> {
+pub fn known(form: Canonicalization, body: &[u8], message: &[u8]) -> Option<&'static str> {
     let (header, changed) = message.split_at(header_len(message).unwrap_or(message.len()));
     let fields: Vec<_> = header::fields(header).collect();
     let is_white_before_colon = |field: &header::Field| field.raw.get(field.name.len()) != Some(&b':');
-    let goes_on =
-        |field: &header::Field| field.is("DKIM-Signature") && field.body.split(|c| *c == b';').any(is_padded_on);
+    let goes_on = |field: &header::Field| {
+        SIGNED_FIELDS.iter().any(|name| field.is(name)) && field.body.split(|c| *c == b';').any(is_padded_on)
+    };
     if form == Canonicalization::Relaxed && (ends_white(body) || ends_white(changed)) {
         Some(WHITE_LAST_LINES)
     } else if header.starts_with(b" ") {
@@ -122,7 +114,6 @@ fn ours_signs(
     signing.finish(header.as_bytes(), Timestamp::from_seconds(NOW)).expect("signed")
 }
 
-#[allow(deprecated, reason = "what is asked for instead wants another crate to read keys")]
 fn theirs_signs(
     key: &Key,
     which: usize,
@@ -131,7 +122,6 @@ fn theirs_signs(
     with_length: bool,
 ) -> Vec<u8> {
     let form = |form| if form == Canonicalization::Simple { TheirForm::Simple } else { TheirForm::Relaxed };
-    let key = PKey::private_key_from_pem(&key.pem).expect("key");
     macro_rules! sign {
         ($key:expr) => {
             DkimSigner::from_key($key)
@@ -147,17 +137,14 @@ fn theirs_signs(
                 .into_bytes()
         };
     }
-    if which == 0 {
-        let pem = key.rsa().and_then(|rsa| rsa.private_key_to_pem()).expect("key");
-        sign!(RsaKey::<Sha256>::from_rsa_pem(std::str::from_utf8(&pem).expect("key")).expect("key"))
-    } else {
-        let (seed, public) = (key.raw_private_key().expect("seed"), key.raw_public_key().expect("public"));
-        sign!(Ed25519Key::from_seed_and_public_key(&seed, &public).expect("key"))
+    match key.theirs() {
+        Theirs::Rsa(key) => sign!(key),
+        Theirs::Ed25519(key) => sign!(key),
     }
 }
 
 /// One change, of the kind that relays and attackers make.
-fn change(random: &mut Random, message: &mut Vec<u8>) {
+pub fn change(random: &mut Random, message: &mut Vec<u8>) {
     let at = random.below(message.len());
     match random.below(7) {
         0 => message[at] = b'x',

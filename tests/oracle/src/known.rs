@@ -3,7 +3,7 @@
 
 /// A known difference.
 pub struct Known {
-    /// `dmarc`, `spf` or `dkim`.
+    /// `dmarc`, `spf`, `dkim` or `arc`.
     pub room: &'static str,
     /// Which case, in few words; by these it is left out and counted.
     pub what: &'static str,
@@ -20,6 +20,7 @@ pub const WHITE_FIRST_LINE: &str = "header begins with white space";
 pub const WHITE_BEFORE_COLON: &str = "white space before a colon";
 pub const NO_FIELD: &str = "line without a name among the fields";
 pub const BEHIND_PADDING: &str = "base64 goes on behind its padding";
+pub const NO_MESSAGE_SIGNATURE: &str = "chain without any ARC-Message-Signature";
 pub const VOID_LOOKUPS: &str = "more than two void lookups";
 
 pub const KNOWN: &[Known] = &[
@@ -88,5 +89,25 @@ pub const KNOWN: &[Known] = &[
         "dkim",
         "words for what is no pass",
         "fail, neutral, permerror, or nothing for what cannot be read (RFC 6376 §3.9, §6.1): taken as equal",
+    ),
+    known(
+        "arc",
+        NO_MESSAGE_SIGNATURE,
+        "no chain to mail-auth, whatever else of a set there is; RFC 8617 §5.2 (step 3) has a set without one fail",
+    ),
+    known("arc", WHITE_LAST_LINES, "as for dkim"),
+    known("arc", WHITE_FIRST_LINE, "as for dkim"),
+    known("arc", WHITE_BEFORE_COLON, "as for dkim"),
+    known("arc", NO_FIELD, "as for dkim"),
+    known("arc", BEHIND_PADDING, "as for dkim"),
+    known(
+        "arc",
+        "sets of mail-auth in simple form",
+        "mail-auth seals its signature in the form that this names, and cannot verify it; RFC 8617 §5.1.1 has seals relaxed",
+    ),
+    known(
+        "arc",
+        "words for what is no pass",
+        "mail-auth has neutral and temperror too; RFC 8617 §4.4 has none, pass and fail: taken as fail",
     ),
 ];

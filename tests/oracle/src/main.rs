@@ -1,11 +1,17 @@
 //! Asks mail-auth what `mailauth` was asked, ten thousand times each about policies, SPF records and signed messages, and
 //! fails on any answer that differs and is not in `KNOWN`.
 //!
-//! `mailauth-oracle [SEED...]` runs all with each seed; `mailauth-oracle speed FOLDER` measures mail-auth on the messages
-//! that `cargo bench --bench mailauth -- --messages FOLDER` left.
+//! `mailauth-oracle [SEED...]` runs all with each seed; `mailauth-oracle speed FOLDER` measures both, and leaves messages in
+//! the folder for other programs to be measured on (`benches/mailauth.py`).
 
+mod arc;
+#[path = "../../../benches/mailauth/message.rs"]
+mod bench_message;
+#[path = "../../../benches/mailauth/raw.rs"]
+mod bench_raw;
 mod dkim;
 mod dmarc;
+mod keys;
 mod known;
 mod messages;
 mod random;
@@ -24,7 +30,8 @@ const ROUNDS: usize = 10_000;
 const DIFFERENCES_SHOWN: usize = 10;
 
 type Compare = fn(&MessageAuthenticator, &mut Random, usize) -> Tally;
-const ROOMS: [(&str, Compare); 3] = [("dmarc", dmarc::compare), ("spf", spf::compare), ("dkim", dkim::compare)];
+const ROOMS: [(&str, Compare); 4] =
+    [("dmarc", dmarc::compare), ("spf", spf::compare), ("dkim", dkim::compare), ("arc", arc::compare)];
 
 /// What a comparison came to: cases that were compared, cases left out (with the reason), differences.
 #[derive(Default)]
@@ -75,7 +82,7 @@ fn main() -> ExitCode {
     if let [word, folder] = arguments.as_slice()
         && word == "speed"
     {
-        speed::measure(&theirs, folder);
+        speed::measure(&theirs, folder.as_ref());
         return ExitCode::SUCCESS;
     }
     let seeds: Vec<u64> = arguments.iter().filter_map(|seed| seed.parse().ok()).collect();
