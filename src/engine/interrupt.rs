@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use smol::channel::{Receiver, Sender, bounded};
-use smol::future::FutureExt;
+use smol::future::{FutureExt, block_on};
 
 use crate::base::world::Clock;
 use crate::base::{Error, ErrorKind, Result};
@@ -23,8 +23,8 @@ impl Interrupt {
         }
     }
 
-    /// Waits for `work` on the calling thread: `Interrupted` when [`Interrupt::interrupt`] is called
-    /// meanwhile, `Timeout` after `timeout` of `clock` (`None` waits for ever).
+    /// Waits for `work` on the calling thread, which does nothing else (sockets are the runners' affair): `Interrupted`
+    /// when [`Interrupt::interrupt`] is called meanwhile, `Timeout` after `timeout` of `clock` (`None` waits for ever).
     pub fn wait<T>(
         &self,
         clock: &dyn Clock,
@@ -38,10 +38,10 @@ impl Interrupt {
         };
         let work = work.or(stopped);
         match timeout {
-            None => smol::block_on(work),
+            None => block_on(work),
             Some(timeout) => {
                 let late = clock.sleep_until(clock.now() + timeout);
-                smol::block_on(work.or(async move {
+                block_on(work.or(async move {
                     late.await;
                     Err(Error::new(ErrorKind::Timeout, "timed out"))
                 }))

@@ -127,7 +127,7 @@ impl Engine {
             events: Arc::clone(&events) as Arc<dyn EventSink>,
             readers: config.store_readers,
         };
-        let store = match smol::block_on(Store::open(&world, options)) {
+        let store = match smol::future::block_on(Store::open(&world, options)) {
             Ok(store) => store,
             Err(e) => {
                 real.stop(start::CLOSE_WAIT);

@@ -175,8 +175,8 @@ impl Inner {
     }
 
     fn close(&self) -> Result<()> {
-        smol::block_on(self.stop(CLOSE_WAIT));
-        let closed = smol::block_on(self.store.close());
+        smol::future::block_on(self.stop(CLOSE_WAIT));
+        let closed = smol::future::block_on(self.store.close());
         self.real.stop(CLOSE_WAIT);
         self.events.close();
         closed

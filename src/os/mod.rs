@@ -3,7 +3,9 @@
 pub mod clock;
 pub mod disk;
 pub mod entropy;
+mod executor;
 pub mod panics;
+mod reactor;
 mod signals;
 pub mod threads;
 

@@ -15,7 +15,6 @@ use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smol::Executor;
 use smol::channel::{Receiver, Sender};
 use smol::future::FutureExt;
 
@@ -23,6 +22,8 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::limits::COMPUTE_QUEUE_JOBS_MAX;
 use crate::base::world::{BoxFuture, Spawner, Task};
 
+use super::executor::Executor;
+use super::reactor;
 use super::signals::Blocked;
 
 /// Where a panic of a piece of computing is said to have happened; whoever waits for it is told that it ended.
@@ -57,14 +58,12 @@ impl ThreadOptions {
 /// The threads of one engine. Stop them before dropping; dropping alone only tells them to end.
 pub struct Threads {
     shared: Arc<Shared>,
-    /// Closed: runners end.
-    run: Sender<Infallible>,
     /// Closed: tasks are dropped.
     live: Sender<Infallible>,
 }
 
 struct Shared {
-    executor: Arc<Executor<'static>>,
+    executor: Arc<Executor>,
     live: Receiver<Infallible>,
     jobs: Sender<Job>,
     on_panic: PanicHandler,
@@ -97,27 +96,27 @@ struct Job {
 impl Threads {
     /// Starts runners and computers.
     pub fn start(options: ThreadOptions) -> Result<Self> {
-        let (run, run_ends) = smol::channel::bounded(1);
+        let runners = options.runners.max(1);
+        reactor::start();
         let (live, live_ends) = smol::channel::bounded(1);
         let (jobs, jobs_in) = smol::channel::bounded(COMPUTE_QUEUE_JOBS_MAX);
         let shared = Arc::new(Shared {
-            executor: Arc::new(Executor::new()),
+            executor: Arc::new(Executor::new(runners)),
             live: live_ends,
             jobs,
             on_panic: options.on_panic,
             roll: Mutex::default(),
             changed: Condvar::new(),
         });
-        let threads = Self { shared, run, live };
-        for number in 0..options.runners.max(1) {
-            let (shared, ends) = (threads.shared.clone(), run_ends.clone());
-            threads.shared.thread(format!("mailcore-run-{number}"), false, move || shared.run(&ends))?;
+        let threads = Self { shared, live };
+        for number in 0..runners {
+            let shared = threads.shared.clone();
+            threads.shared.thread(format!("mailcore-run-{number}"), false, move || shared.run(number))?;
         }
         for number in 0..options.computers.max(1) {
             let (on_panic, jobs) = (threads.shared.on_panic.clone(), jobs_in.clone());
             threads.shared.thread(format!("mailcore-cpu-{number}"), false, move || compute(&on_panic, &jobs))?;
         }
-        wake_reactor();
         Ok(threads)
     }
 
@@ -143,7 +142,7 @@ impl Threads {
         let tasks_left = self.shared.wait(deadline, |roll| roll.tasks);
         let lanes_left =
             self.shared.wait(deadline, |roll| roll.threads.values().filter(|t| t.lane && t.running).count());
-        self.run.close();
+        self.shared.executor.end();
         self.shared.jobs.close();
         // The last two need no more than a moment, which they get even where the lanes used up all of it.
         #[allow(clippy::disallowed_methods, reason = "waits for threads, in real time")]
@@ -159,6 +158,7 @@ impl Threads {
             // Panics were caught and reported inside.
             let _ = handle.join();
         }
+        self.shared.executor.clear();
         if left == 0 && running.is_empty() {
             return Ok(());
         }
@@ -171,7 +171,8 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.roll().stopping = true;
         self.live.close();
-        self.run.close();
+        self.shared.executor.end();
+        self.shared.executor.clear();
         self.shared.jobs.close();
     }
 }
@@ -215,11 +216,11 @@ impl Shared {
         count(&roll)
     }
 
-    fn run(&self, ends: &Receiver<Infallible>) {
+    fn run(&self, number: usize) {
         // Tasks catch their own panics; one that comes through is from a waker or a schedule function.
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| {
             // Drives the reactor too, so that I/O is not handed over from async-io's own thread.
-            let _ = smol::block_on(self.executor.run(ends.recv()));
+            smol::block_on(self.executor.clone().run(number));
         })) {
             report(&self.on_panic, "runner", panic);
         }
@@ -291,8 +292,8 @@ impl Spawner for Hand {
         let Some(counted) = Counted::enter(shared) else {
             // Nobody runs tasks any more, and one left in the queue would keep the world alive in a circle.
             drop(future);
-            let nothing = shared.executor.spawn(std::future::ready(()));
-            while !nothing.is_finished() && shared.executor.try_tick() {}
+            let (runnable, nothing) = async_task::spawn(std::future::ready(()), |_| ());
+            runnable.run();
             return nothing;
         };
         let live = shared.live.clone();
@@ -386,13 +387,6 @@ fn report(on_panic: &PanicHandler, place: &'static str, panic: Box<dyn Any + Sen
     let what = super::panics::place().map_or_else(|| what.to_owned(), |place| format!("{what} ({place})"));
     // A handler that panics must not take the thread with it.
     let _ = catch_unwind(AssertUnwindSafe(|| on_panic(place, &what)));
-}
-
-/// Starts async-io's helper thread now, with signals blocked, and not in the middle of some host's call.
-#[allow(clippy::disallowed_methods, reason = "starts the reactor")]
-fn wake_reactor() {
-    let _blocked = Blocked::now();
-    smol::future::block_on(smol::future::poll_once(smol::Timer::after(Duration::from_secs(60))));
 }
 
 #[cfg(test)]
