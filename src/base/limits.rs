@@ -307,6 +307,8 @@ pub const ARC_SETS_MAX: usize = 50;
 pub const ARC_BODY_FORMS_MAX: usize = 4;
 /// Octets of a key record: a key of 8192 bits in base64, with room.
 pub const DKIM_KEY_RECORD_OCTETS_MAX: usize = 4096;
+/// RSA keys of others that are remembered ready for use, some 2 KiB each, 10 KiB at most.
+pub const DKIM_KEYS_OPENED_MAX: usize = 64;
 /// Bits of an RSA key (RFC 8301 §3.2).
 pub const DKIM_RSA_BITS_MIN: u32 = 1024;
 /// The same, largest: a check costs by the square of it.

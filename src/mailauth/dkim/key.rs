@@ -14,6 +14,7 @@ use openssl::sign;
 use super::super::tags::Tags;
 use super::DkimResult;
 use super::covered::sha256;
+use super::opened::opened;
 use crate::base::limits::{DKIM_KEY_RECORD_OCTETS_MAX, DKIM_RSA_BITS_MAX, DKIM_RSA_BITS_MIN};
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
 use crate::base::{Error, ErrorKind, Result};
@@ -239,15 +240,16 @@ const DIGEST_INFO_SHA256: &[u8] = &[0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x
 fn public_key(octets: &[u8], algorithm: Algorithm) -> Option<PublicHalf> {
     match algorithm {
         Algorithm::Ed25519Sha256 => PKey::public_key_from_raw_bytes(octets, Id::ED25519).ok().map(PublicHalf::Ed25519),
-        Algorithm::RsaSha256 => {
-            // A SubjectPublicKeyInfo, or the bare RSAPublicKey in it, which RFC 6376 §3.6.1 names and some publish.
-            let rsa = Rsa::public_key_from_der_pkcs1(bare_rsa_key(octets))
-                .or_else(|_| Rsa::public_key_from_der(octets))
-                .ok()?;
-            let bits = u32::try_from(rsa.n().num_bits()).ok()?;
-            (DKIM_RSA_BITS_MIN..=DKIM_RSA_BITS_MAX).contains(&bits).then_some(PublicHalf::Rsa(rsa))
-        }
+        // A SubjectPublicKeyInfo, or the bare RSAPublicKey in it, which RFC 6376 §3.6.1 names and some publish.
+        Algorithm::RsaSha256 => opened(octets, open_rsa).map(PublicHalf::Rsa),
     }
+}
+
+fn open_rsa(octets: &[u8]) -> Option<Rsa<Public>> {
+    let rsa =
+        Rsa::public_key_from_der_pkcs1(bare_rsa_key(octets)).or_else(|_| Rsa::public_key_from_der(octets)).ok()?;
+    let bits = u32::try_from(rsa.n().num_bits()).ok()?;
+    (DKIM_RSA_BITS_MIN..=DKIM_RSA_BITS_MAX).contains(&bits).then_some(rsa)
 }
 
 /// The RSAPublicKey in a SubjectPublicKeyInfo of the usual form; all there is, where it is not of that form. (OpenSSL

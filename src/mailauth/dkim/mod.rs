@@ -4,6 +4,7 @@ mod bodies;
 mod canonical;
 mod covered;
 mod key;
+mod opened;
 mod sign;
 mod signature;
 #[cfg(test)]
