@@ -33,7 +33,7 @@ impl<'a> Header<'a> {
             by_name.sort_by(|a, b| by_length_and_letters(a.name, b.name));
             by_name
         });
-        let mut left = FieldsLeft { by_name, taken: vec![0; by_name.len()] };
+        let mut left = FieldsLeft { by_name, own, taken: vec![0; by_name.len()] };
         let mut data = Vec::with_capacity(DATA_OCTETS);
         for field in names.iter().filter_map(|name| left.take_lowest(name)) {
             canonical_field(how, field.raw, &mut data);
@@ -50,6 +50,8 @@ const DATA_OCTETS: usize = 4 * 1024;
 /// The fields a signature has not taken yet.
 struct FieldsLeft<'a> {
     by_name: &'a [Field<'a>],
+    /// The signature's field. Its name in `h=` means others of that name (RFC 6376 §5.4).
+    own: &'a Field<'a>,
     /// How many are taken of the name whose last field stands there.
     taken: Vec<usize>,
 }
@@ -60,9 +62,13 @@ impl<'a> FieldsLeft<'a> {
         let order = |field: &Field<'_>| by_length_and_letters(field.name, name.as_bytes());
         let last = self.by_name.partition_point(|field| order(field) != Ordering::Greater).checked_sub(1)?;
         let taken = self.taken.get_mut(last)?;
-        let field = self.by_name.get(last.checked_sub(*taken)?).filter(|field| field.is(name))?;
-        *taken += 1;
-        Some(field)
+        loop {
+            let field = self.by_name.get(last.checked_sub(*taken)?).filter(|field| field.is(name))?;
+            *taken += 1;
+            if !std::ptr::eq(field.raw, self.own.raw) {
+                return Some(field);
+            }
+        }
     }
 }
 

@@ -58,6 +58,18 @@ fn check(signer: &Signer, zone: &OneKey, head: &str, text: &str) {
     assert_eq!(verify(&signed, text.as_bytes()).result, DkimResult::Fail, "a second From");
 }
 
+/// A signature is signed without being named; a name in `h=` means those that were there before (RFC 6376 §5.4).
+#[test]
+fn a_signature_does_not_sign_itself_again() {
+    let key = SigningKey::parse(&generate(Algorithm::Ed25519Sha256).unwrap()).unwrap();
+    let zone = OneKey(dns_record(&key).unwrap());
+    let fields = ["From", "DKIM-Signature", "DKIM-Signature"].map(str::to_owned);
+    let signer = Signer { fields: Some(fields.to_vec()), ..Signer::new("example.org", "sel", key) };
+    for before in ["", "DKIM-Signature: of an earlier host\r\n"] {
+        check(&signer, &zone, &format!("{before}From: a@example.org\r\n"), "text\r\n");
+    }
+}
+
 /// RFC 6376 §3.4.5, and what it says of empty bodies.
 #[test]
 fn canonical_bodies() {
