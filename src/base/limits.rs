@@ -115,6 +115,9 @@ pub const IMAP_DESCRIBE_INLINE_OCTETS_MAX: u64 = 256 * 1024;
 pub const FETCH_FACTS_MAX: usize = 4_000;
 /// Messages FETCH and SEARCH gather at once.
 pub const FETCH_BATCH_MESSAGES_MAX: usize = 500;
+/// Octets of headers whose descriptions FETCH and SEARCH gather at once, a message counted with `HEADER_OCTETS_MAX` at
+/// most: its envelope may be as long.
+pub const FETCH_BATCH_HEADER_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 /// Octets of bodies FETCH and SEARCH gather at once; a larger body passes in pieces.
 pub const FETCH_BATCH_OCTETS_MAX: u64 = 1024 * 1024;
 /// Octets of a piece of a large body.

@@ -48,6 +48,7 @@ mod words;
 mod writer;
 
 pub use directory::Directory;
+pub use meta::described_together;
 pub use open::{Store, StoreOptions};
 pub use types::*;
 pub use watch::Watch;

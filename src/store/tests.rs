@@ -14,6 +14,7 @@ use super::*;
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::envelope::{BodyKind, Notify, Returns};
 use crate::base::event::{Event, EventSink, Outcome, Silence};
+use crate::base::limits::WORDS_OCTETS_MAX;
 use crate::base::limits::{BODY_IN_MEMORY_OCTETS_MAX, MAILBOXES_MAX};
 use crate::base::world::*;
 use crate::base::{

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::meta::described_together;
 use super::{BlobMeta, Fact, MetaColumns, Store};
 use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, WORDS_MESSAGE_OCTETS, WORDS_OCTETS_MAX};
 use crate::base::{MailboxId, Result, Uid, UidSet};
@@ -141,14 +142,14 @@ struct Kept {
 }
 
 impl Store {
-    /// The words of at least the given messages, as far as they are still there.
+    /// The words of at least the given messages, as far as they are still there. Of a mailbox too large to be kept they
+    /// are in memory together: the caller asks for no more than are [`described_together`].
     pub async fn words(&self, mailbox: MailboxId, uids: &UidSet) -> Result<Arc<Words>> {
         let last = uids.ranges().last().map_or(0, |(_, last)| *last);
         let snapshot = self.snapshot(mailbox).await?;
         let tables = &self.shared().words;
         if snapshot.uids.len().saturating_mul(WORDS_MESSAGE_OCTETS) > WORDS_OCTETS_MAX {
-            let facts = self.facts(mailbox, uids).await?;
-            return self.read_words(Arc::default(), facts).await;
+            return self.words_apart(mailbox, uids).await;
         }
         let kept = tables.get(mailbox).unwrap_or_default();
         if kept.last() >= last {
@@ -159,28 +160,45 @@ impl Store {
         let kept = if many { Arc::default() } else { kept };
         let new = UidSet::from_ranges(vec![(kept.last() + 1, last.max(snapshot.uid_next - 1))]);
         let facts = self.facts(mailbox, &new).await?;
-        let words = self.read_words(kept, facts).await?;
-        tables.keep(mailbox, &words);
-        Ok(words)
+        match self.read_words(kept, &facts, WORDS_OCTETS_MAX).await? {
+            Some(words) => {
+                tables.keep(mailbox, &words);
+                Ok(words)
+            }
+            // Its messages have more than messages have as a rule.
+            None => self.words_apart(mailbox, uids).await,
+        }
     }
 
-    /// Adds the words of messages that come behind those there are.
-    async fn read_words(&self, mut words: Arc<Words>, facts: Vec<Fact>) -> Result<Arc<Words>> {
+    /// The words of these messages only.
+    async fn words_apart(&self, mailbox: MailboxId, uids: &UidSet) -> Result<Arc<Words>> {
+        let facts = self.facts(mailbox, uids).await?;
+        Ok(self.read_words(Arc::default(), &facts, usize::MAX).await?.unwrap_or_default())
+    }
+
+    /// Adds the words of messages that come behind those there are; `None` where all have more than `most` octets then.
+    async fn read_words(&self, mut words: Arc<Words>, mut facts: &[Fact], most: usize) -> Result<Option<Arc<Words>>> {
         if facts.is_empty() {
-            return Ok(words);
+            return Ok(Some(words));
         }
         let columns = MetaColumns { envelope: true, addresses: true, ..MetaColumns::default() };
         let to = Arc::make_mut(&mut words);
-        for facts in facts.chunks(FETCH_BATCH_MESSAGES_MAX) {
-            let metas = self.metas_of(facts.iter().map(|fact| fact.blob).collect(), columns).await?;
-            for (fact, meta) in facts.iter().zip(metas) {
+        while !facts.is_empty() {
+            let together = described_together(facts.iter().map(|fact| fact.size)).min(facts.len());
+            let (these, rest) = facts.split_at(together);
+            let metas = self.metas_of(these.iter().map(|fact| fact.blob).collect(), columns).await?;
+            for (fact, meta) in these.iter().zip(metas) {
                 if let Some(meta) = meta {
                     to.push(fact.uid, &meta);
                 }
             }
+            if to.octets() > most {
+                return Ok(None);
+            }
+            facts = rest;
         }
         to.shrink();
-        Ok(words)
+        Ok(Some(words))
     }
 }
 

@@ -339,3 +339,26 @@ fn other_programs_read_mail_through_the_view() {
         assert_eq!(rows, expected);
     });
 }
+
+#[test]
+fn words_of_long_headers_are_read_apart() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 3).await;
+        let words = store.words(inbox, &uids(&[(2, 2)])).await.unwrap();
+        // All of a usual mailbox, to be kept.
+        assert_eq!(words.last(), 3);
+        let long = store.mailbox_create(bob, "Long", None).await.unwrap().id;
+        let from = "a".repeat(WORDS_OCTETS_MAX / 20);
+        for _ in 0..21 {
+            let mut acceptance = arrival("x", vec![filing(long)]);
+            acceptance.arrivals.iter_mut().for_each(|arrival| arrival.meta.from = from.clone());
+            store.accept(acceptance).await.unwrap();
+        }
+        for uid in [1, 20, 3] {
+            let words = store.words(long, &uids(&[(uid, uid)])).await.unwrap();
+            assert_eq!(words.get(uid).unwrap().field(WordField::From).len(), from.len());
+            assert!(words.get(2).is_none() && words.last() == uid, "{uid}");
+        }
+    });
+}

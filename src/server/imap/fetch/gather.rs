@@ -7,7 +7,7 @@ use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, FETCH_BATCH_OCTETS_MAX, FETC
 use crate::base::{MailboxId, Result, Uid, UidSet};
 use crate::imap::sequence::Places;
 use crate::imap::view::View;
-use crate::store::{BlobMeta, Fact, MetaColumns, Store};
+use crate::store::{BlobMeta, Fact, MetaColumns, Store, described_together};
 
 /// What is wanted beside the facts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,7 +71,8 @@ impl Gatherer {
         if self.needs.bodies {
             return self.with_bodies().await.map(Some);
         }
-        let most = if self.needs.metas.is_some() { FETCH_BATCH_MESSAGES_MAX } else { FETCH_FACTS_MAX };
+        let sizes = self.facts.iter().map(|(_, fact)| fact.size);
+        let most = if self.needs.metas.is_some() { described_together(sizes) } else { FETCH_FACTS_MAX };
         let facts: Vec<_> = self.facts.drain(..most.min(self.facts.len())).collect();
         let mut messages = self.with_metas(facts).await?;
         if self.needs.headers {

@@ -9,13 +9,13 @@ mod text;
 use std::sync::Arc;
 
 use crate::base::limits::FETCH_FACTS_MAX;
-use crate::base::{MailboxId, Uid, UidSet};
+use crate::base::{Uid, UidSet};
 use crate::imap::command::{Returns, Search};
 use crate::imap::encode::search::{Found, esearch, search};
 use crate::imap::response::Answer;
 use crate::imap::sequence::Places;
 
-use crate::store::{MetaColumns, Store, Words};
+use crate::store::{MetaColumns, Words, described_together};
 
 use super::Session;
 use super::fetch::gather::{Gathered, Gatherer, Needs, Octets};
@@ -98,13 +98,24 @@ impl Session {
         let mut still_open = Places::default();
         let mut words = None;
         let all: Vec<usize> = open.iter().collect();
-        for places in all.chunks(FETCH_FACTS_MAX) {
-            let uids: Vec<Uid> = places.iter().filter_map(|place| question.view.uid(*place)).collect();
+        let mut rest = all.as_slice();
+        while !rest.is_empty() {
+            let mut places = rest.get(..FETCH_FACTS_MAX).unwrap_or(rest);
+            let mut uids: Vec<Uid> = places.iter().filter_map(|place| question.view.uid(*place)).collect();
             let set: UidSet = uids.iter().copied().collect();
-            let facts = if question.uses(Level::Facts) { store.facts(mailbox, &set).await? } else { Vec::new() };
-            if level == Level::Words {
-                words = Some(words_of(store, words, mailbox, &set).await?);
+            let wants_facts = level == Level::Words || question.uses(Level::Facts);
+            let facts = if wants_facts { store.facts(mailbox, &set).await? } else { Vec::new() };
+            if level == Level::Words && !reaches(words.as_ref(), &uids) {
+                let together = described_together(facts.iter().map(|fact| fact.size));
+                let last = facts.get(together - 1).or(facts.last()).map_or(0, |fact| fact.uid);
+                // Behind the last fact come only messages that have gone.
+                let together =
+                    if facts.len() > together { uids.partition_point(|uid| *uid <= last) } else { uids.len() };
+                places = places.get(..together).unwrap_or(places);
+                uids.truncate(together);
+                words = Some(store.words(mailbox, &uids.iter().copied().collect()).await?);
             }
+            rest = rest.get(places.len()..).unwrap_or_default();
             let mut facts = facts.iter().peekable();
             let mut next = 0;
             for (place, uid) in places.iter().zip(uids) {
@@ -139,8 +150,10 @@ impl Session {
         let mut batch = gatherer.next().await?;
         while let Some(messages) = batch {
             if question.uses(Level::Words) {
-                let set: UidSet = messages.iter().map(|message| message.fact.uid).collect();
-                words = Some(words_of(&self.shared.store, words, mailbox, &set).await?);
+                let uids: Vec<Uid> = messages.iter().map(|message| message.fact.uid).collect();
+                if !reaches(words.as_ref(), &uids) {
+                    words = Some(self.shared.store.words(mailbox, &uids.into_iter().collect()).await?);
+                }
             }
             let verdicts = self.verdicts(question, messages, words.clone());
             let (next, verdicts) = smol::future::zip(gatherer.next(), verdicts).await;
@@ -174,19 +187,10 @@ impl Session {
     }
 }
 
-/// Words of these messages: those at hand, where they reach so far. Of a mailbox too large to be kept only the words
-/// asked for come, of others all, which then serve to the end.
-async fn words_of(
-    store: &Store,
-    at_hand: Option<Arc<Words>>,
-    mailbox: MailboxId,
-    set: &UidSet,
-) -> Result<Arc<Words>, Stop> {
-    let last = set.ranges().last().map_or(0, |(_, last)| *last);
-    match at_hand.filter(|words| words.last() >= last) {
-        Some(words) => Ok(words),
-        None => Ok(store.words(mailbox, set).await?),
-    }
+/// Whether the words at hand are those of these messages (ascending) too. Of a mailbox too large to be kept only the
+/// words asked for come, of others all, which then serve to the end.
+fn reaches(words: Option<&Arc<Words>>, uids: &[Uid]) -> bool {
+    words.is_some_and(|words| uids.last().is_none_or(|last| words.last() >= *last))
 }
 
 fn verdict(question: &Question, message: &Gathered, words: Option<&Words>, hits: &Hits) -> (usize, Option<bool>) {
