@@ -229,6 +229,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "what the reactor wakes is what this is about")]
     fn a_runner_takes_what_it_woke_by_itself() {
         let (executor, threads) = start(2);
         let here = smol::block_on(executor.spawn(async {
