@@ -9,7 +9,7 @@ mod signed;
 
 #[test]
 fn vectors() {
-    signed::check("dkim", 75, 1_528_637_999, |verdicts, _| {
+    signed::check("dkim", 76, 1_528_637_999, |verdicts, _| {
         verdicts
             .iter()
             .map(|v| format!("{} {} {}", v.result, v.domain, v.selector).trim_end().to_owned() + "\n")
