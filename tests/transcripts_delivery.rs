@@ -2,11 +2,12 @@
 //!
 //! Head: `tls:`, `login:`, `from:`, `to:` (with NOTIFY= and ORCPT=), `body:`, `smtputf8:`, `ret:`, `envid:`, `text:`
 //! (`\r`, `\n`, `\0`, `{n x}` escapes). Dialogue: `S:` what the peer says, `C:` what the client must have said and no
-//! more; `(tls)`, `(end)`, `(expire)`, `(again)`, `(quit)`, `(broken)` with what the peer said before it; `=` lines: the
+//! more, `S=` the same without CRLF and with the escapes of `text:`; `(tls)`, `(end)`, `(expire)`, `(again)`, `(quit)`, `(broken)` with what the peer said before it; `=` lines: the
 //! session must have come to rest, with these fates, `= open` or `= ended`. Every dialogue runs twice, the peer's octets at once and one by one.
 
 use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Envelope, Notify, Recipient, Returns};
+use mailcore::base::limits::READ_OCTETS;
 use mailcore::base::settings::OutboundTls;
 use mailcore::base::world::TlsInfo;
 use mailcore::base::{Address, Mono, Secret};
@@ -148,12 +149,18 @@ impl Run {
             return;
         }
         self.nothing_more(line);
-        if let Some(says) = line.strip_prefix("S: ") {
+        let says = match (line.strip_prefix("S: "), line.strip_prefix("S= ")) {
+            (Some(says), _) => Some(format!("{says}\r\n").into_bytes()),
+            (None, says) => says.map(unescape),
+        };
+        if let Some(octets) = says {
             assert_eq!(self.last, Some(Step::Read), "{line}");
-            let octets = format!("{says}\r\n").into_bytes();
-            for piece in octets.chunks(if one_by_one { 1 } else { octets.len() }) {
+            // Long ones arrive in the pieces a socket gives.
+            let long = octets.len() > READ_OCTETS;
+            let one_by_one = one_by_one && octets.len() < 16 * READ_OCTETS;
+            for piece in octets.chunks(if one_by_one { 1 } else { READ_OCTETS }) {
                 self.input.push(piece);
-                if one_by_one {
+                if one_by_one || long {
                     self.go();
                 }
             }

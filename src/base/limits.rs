@@ -32,10 +32,12 @@ pub const MESSAGE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 pub const SMTP_COMMAND_LINE_OCTETS_MAX: usize = 12_288;
 /// A line of AUTH's dialogue (RFC 4954 §4).
 pub const SASL_LINE_OCTETS_MAX: usize = 12_288;
-/// A reply line we accept from a peer. RFC 5321 §4.5.3.1.5 says 512; servers write more.
-pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 2_048;
-/// Lines of one reply we accept from a peer.
-pub const SMTP_REPLY_LINES_MAX: usize = 128;
+/// Octets kept of a reply line of a peer; the rest is read and dropped. RFC 5321 §4.5.3.1.5 says 512; servers write more.
+pub const SMTP_REPLY_LINE_KEPT_OCTETS: usize = 2_048;
+/// Octets kept of a reply of a peer, its last line not counted; the rest is read and dropped.
+pub const SMTP_REPLY_KEPT_OCTETS: usize = 32 * 1024;
+/// Octets of a reply of a peer after which the connection ends.
+pub const SMTP_REPLY_OCTETS_MAX: usize = 4 * 1024 * 1024;
 /// Recipients in one transaction; RFC 5321 §4.5.3.1.8 asks for at least 100.
 pub const SMTP_RECIPIENTS_MAX: usize = 1_000;
 /// ENVID, encoded (RFC 3461 §4.4).
@@ -448,6 +450,8 @@ pub const DNS_CACHE_ENTRIES_MAX: usize = 10_000;
 const _: () = {
     assert!(SMTP_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
     assert!(SASL_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
+    assert!(SMTP_REPLY_LINE_KEPT_OCTETS < SMTP_REPLY_KEPT_OCTETS);
+    assert!(SMTP_REPLY_KEPT_OCTETS < SMTP_REPLY_OCTETS_MAX);
     assert!(POP3_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
     assert!(IMAP_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
     assert!(READ_OCTETS <= INPUT_OCTETS_MAX);

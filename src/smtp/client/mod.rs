@@ -169,13 +169,19 @@ impl Client {
     /// or refused by a host that did not want the rest of the message, said so and hung up.
     pub fn broken(&mut self, how: &str, said: &mut Input) {
         self.handshake_broke = matches!(self.phase, Phase::Handshake);
-        if matches!(self.phase, Phase::Body(_) | Phase::Final)
-            && let Ok(Some(reply)) = self.reader.next(said)
-            && matches!(reply.code, 400..600)
-        {
-            return self.end_with(&Fate::Refused(self.stage(), reply));
+        // A yes to the message counts only where it had begun to come: only then had the whole message left.
+        let begun = self.reader.has_begun();
+        let reply = self.reader.next(said).unwrap_or_else(|endless| endless.so_far).or_else(|| self.reader.finish());
+        match reply {
+            Some(reply) if matches!(self.phase, Phase::Body(_)) && matches!(reply.code, 400..600) => {
+                self.end_with(&Fate::Refused(Stage::Body, reply));
+            }
+            Some(reply) if matches!(self.phase, Phase::Final) && (begun || reply.code / 100 != 2) => {
+                self.on_final(reply);
+                self.phase = Phase::Ended;
+            }
+            _ => self.lose(how),
         }
-        self.lose(how);
     }
 
     // -- endings -------------------------------------------------------------------------------------
@@ -224,6 +230,18 @@ impl Client {
     fn leave(&mut self, fate: &Fate, output: &mut Vec<u8>) {
         output.extend_from_slice(b"QUIT\r\n");
         self.end_with(fate);
+    }
+
+    /// No more octets will be read. What was read of a reply counts where it decides something: a message that was
+    /// answered with 250 must not be sent again.
+    fn broken_off(&mut self, how: &str, reply: Option<Reply>, output: &mut Vec<u8>) {
+        let lost = Fate::Lost(self.stage(), how.to_owned());
+        if let Some(reply) = reply
+            && (matches!(self.phase, Phase::Final) || matches!(reply.code, 400..600))
+        {
+            self.on_reply(reply, output);
+        }
+        self.end_with(&lost);
     }
 
     fn on_reply(&mut self, reply: Reply, output: &mut Vec<u8>) {
@@ -307,9 +325,15 @@ impl Dialog for Client {
                     self.deadline = None;
                     self.on_reply(reply, output);
                 }
-                Err(e) => self.lose(&e.to_string()),
-                Ok(None) if self.expired => self.lose("no reply in time"),
-                Ok(None) if self.ended => self.lose("the host closed the connection"),
+                Err(endless) => {
+                    let how = endless.to_string();
+                    self.broken_off(&how, endless.so_far, output);
+                }
+                Ok(None) if self.expired || self.ended => {
+                    let reply = self.reader.finish();
+                    let how = if self.expired { "no reply in time" } else { "the host closed the connection" };
+                    self.broken_off(how, reply, output);
+                }
                 Ok(None) => {
                     self.deadline = self.deadline.or(Some(now + self.wait()));
                     return Step::Read;
