@@ -7,12 +7,17 @@ use memchr::memchr;
 
 use super::dialog::Input;
 
+/// Octets kept of a line that is too long: enough to know its verb.
+const BEGINNING_OCTETS: usize = 16;
+
 /// Finds lines in an [`Input`].
 #[derive(Debug)]
 pub struct LineReader {
     octets_max: usize,
     scanned: usize,
     skipping: bool,
+    /// The first octets of the last line that was too long.
+    beginning: Vec<u8>,
 }
 
 /// What was found.
@@ -36,7 +41,7 @@ pub enum Framed {
 impl LineReader {
     /// A reader of lines of at most `octets_max` octets, line ending included.
     pub fn new(octets_max: usize) -> Self {
-        Self { octets_max, scanned: 0, skipping: false }
+        Self { octets_max, scanned: 0, skipping: false, beginning: Vec::new() }
     }
 
     /// Looks for the next line. Octets looked at once are not looked at again.
@@ -45,7 +50,8 @@ impl LineReader {
         let Some(at) = memchr(b'\n', unseen) else {
             self.scanned = input.len();
             if self.skipping || self.scanned >= self.octets_max {
-                // Nothing of it will be used: the memory is given back before the line ends.
+                // Nothing else of it will be used: the memory is given back before the line ends.
+                self.note_beginning(input);
                 self.skipping = true;
                 self.scanned = 0;
                 input.clear();
@@ -54,7 +60,9 @@ impl LineReader {
         };
         let taken = self.scanned + at + 1;
         self.scanned = 0;
-        if std::mem::take(&mut self.skipping) || taken > self.octets_max {
+        if self.skipping || taken > self.octets_max {
+            self.note_beginning(input);
+            self.skipping = false;
             input.consume(taken);
             return Framed::TooLong;
         }
@@ -63,6 +71,17 @@ impl LineReader {
             Some(line) => Framed::Line { octets: line.len(), taken, bare: false },
             None => Framed::Line { octets: line.len(), taken, bare: true },
         }
+    }
+
+    fn note_beginning(&mut self, input: &Input) {
+        if !self.skipping {
+            self.beginning = input.peek().iter().take(BEGINNING_OCTETS).copied().collect();
+        }
+    }
+
+    /// The first octets, `BEGINNING_OCTETS` at most, of the last line that was too long.
+    pub fn beginning(&self) -> &[u8] {
+        &self.beginning
     }
 
     /// Forgets where it was: after TLS starts.
@@ -125,6 +144,11 @@ mod tests {
         assert_eq!(reader.next(&mut input), Framed::More);
         input.push(b"ij\r\nok\r\n");
         assert_eq!(reader.next(&mut input), Framed::TooLong);
+        assert_eq!(reader.beginning(), b"abcdefgh");
         assert_eq!(reader.next(&mut input), line(2, 4, false));
+        input.consume(4);
+        input.push(b"BDAT 1 x\r\n");
+        assert_eq!(reader.next(&mut input), Framed::TooLong);
+        assert_eq!(reader.beginning(), b"BDAT 1 x\r\n");
     }
 }

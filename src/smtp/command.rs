@@ -83,6 +83,13 @@ pub fn verb(line: &[u8]) -> Option<(Verb, &[u8])> {
     Some((verb, rest.split_first().map_or(rest, |(_, rest)| rest)))
 }
 
+/// Whether a line that is no command we know, or a bad one, looks like BDAT: a client that says so sends content behind
+/// it, whatever the reply.
+pub fn looks_like_bdat(line: &[u8]) -> bool {
+    let word = line.trim_ascii_start().get(..4).unwrap_or_default();
+    word.eq_ignore_ascii_case(b"BDAT")
+}
+
 /// Reads the arguments of `verb`, or says what is wrong with them.
 pub fn arguments(verb: Verb, rest: &[u8]) -> Result<Command, Reply> {
     let text = std::str::from_utf8(rest).map_err(|_| syntax("Arguments must be ASCII or UTF-8"))?;
@@ -240,6 +247,16 @@ mod tests {
         }
         assert_eq!(parse("MAIL FROM:<jürgen@x.org>"), Err(553));
         assert!(parse("MAIL FROM:<jürgen@x.org> SMTPUTF8").is_ok());
+    }
+
+    #[test]
+    fn bdat_is_known_in_any_dress() {
+        for line in [&b"BDAT"[..], b"bdat 1", b" BDAT 1 LAST", b"\tBDAT 1", b"BDAT1", b"BDAT:1", b"BDAT\0 1", b"\0BDAT"] {
+            assert_eq!(looks_like_bdat(line), line[0] != 0, "{line:?}");
+        }
+        for line in [&b""[..], b"BDA", b"DATA", b"NOOP BDAT"] {
+            assert!(!looks_like_bdat(line), "{line:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Plays dialogues written as text against a `Dialog`, without a socket. SMTP, LMTP and POP3 share it.
 //!
-//! A file has `key: value` lines, an empty line, then the dialogue, one line each:
+//! A file has `key: value` lines, an empty line, then the dialogue, one line each; `=====` parts several dialogues:
 //!
 //! ```text
 //! C: text        the client sends text and CRLF; several in a row arrive in one piece
@@ -47,8 +47,11 @@ pub fn play_folder<D: Dialog, F: Fixture<D>>(folder: &str, begin: impl Fn(&Head)
     let mut failures = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).expect("transcript");
-        if let Err(why) = play(&text, &begin) {
-            failures.push(format!("{}: {why}", file.file_name().unwrap_or_default().to_string_lossy()));
+        for (n, part) in text.split("=====\n").enumerate() {
+            if let Err(why) = play(part, &begin) {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                failures.push(format!("{name} #{}: {why}", n + 1));
+            }
         }
     }
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));

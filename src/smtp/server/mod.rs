@@ -239,24 +239,35 @@ impl Session {
             Framed::More => return Some(self.wait(now)),
             Framed::TooLong => {
                 self.deadline = None;
-                self.say(&Reply::new(500, 5, 6, "Line too long"), output);
+                let bdat = command::looks_like_bdat(self.lines.beginning());
+                self.refuse_command(bdat, Reply::new(500, 5, 6, "Line too long"), output);
                 return None;
             }
         };
         self.deadline = None;
-        if bare {
-            input.consume(taken);
-            self.say(&Reply::new(500, 5, 2, "Lines end in CRLF"), output);
-            return None;
-        }
-        let parsed = self.read_command(input.peek().get(..octets).unwrap_or_default());
+        let line = input.peek().get(..octets).unwrap_or_default();
+        let bdat = command::looks_like_bdat(line);
+        let parsed = if bare { Err(Reply::new(500, 5, 2, "Lines end in CRLF")) } else { self.read_command(line) };
         input.consume(taken);
         match parsed {
             Ok((verb, command)) => self.obey(verb, command, input, output),
             Err(reply) => {
-                self.say(&reply, output);
+                self.refuse_command(bdat, reply, output);
                 None
             }
+        }
+    }
+
+    /// Says why a command is not obeyed. Behind a BDAT whose octets cannot be counted comes content, and content must
+    /// not run as commands: that one ends the session, for good with 521, since the same command would fail again.
+    fn refuse_command(&mut self, bdat: bool, mut reply: Reply, output: &mut Vec<u8>) {
+        if bdat {
+            reply.code = 521;
+            reply.text.push_str("; closing, since message data follows");
+            reply::write(&reply, output);
+            self.phase = Phase::Over;
+        } else {
+            self.say(&reply, output);
         }
     }
 
