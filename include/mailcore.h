@@ -156,6 +156,12 @@ The library prints nothing, handles no signals, never ends the process.
 /** SMTP: wait for the next command. */
 #define MAILCORE_KEY_SMTP_WAIT_SECONDS "smtp.wait_seconds"
 
+/** SMTP: time the data of one message may take in all. */
+#define MAILCORE_KEY_SMTP_DATA_SECONDS "smtp.data_seconds"
+
+/** SMTP: least octets of message data a second, over smtp.wait_seconds; 0 for none. */
+#define MAILCORE_KEY_SMTP_DATA_RATE_MIN "smtp.data_rate_min"
+
 /** POP3: wait for the next command. */
 #define MAILCORE_KEY_POP3_WAIT_SECONDS "pop3.wait_seconds"
 

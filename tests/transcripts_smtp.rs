@@ -40,6 +40,8 @@ fn config(head: &Head) -> Config {
         octets_max: value("octets_max").map_or(1_000, |n| n.parse().unwrap()),
         recipients_max: value("recipients_max").map_or(5, |n| n.parse().unwrap()),
         command_wait: Duration::from_secs(300),
+        data_time: Duration::from_secs(value("data_time").map_or(10_000, |n| n.parse().unwrap())),
+        data_rate_min: value("data_rate_min").map_or(100, |n| n.parse().unwrap()),
         start_tls: value("start_tls") != Some("no"),
         tls: service.implicit_tls().then(tls_info),
         plaintext_login: value("plaintext_login") == Some("yes"),

@@ -54,6 +54,10 @@ pub const SMTP_IDLE_COMMANDS_MAX: u32 = 100;
 pub const SMTP_TRANSACTIONS_MAX: u32 = 10_000;
 /// Seconds a server waits for a command; RFC 5321 §4.5.3.2.7 asks for 5 minutes.
 pub const SMTP_COMMAND_WAIT_SECONDS: u64 = 300;
+/// Octets of message data a second that DATA and BDAT bring at least; Postfix asks for 500 too.
+pub const SMTP_DATA_RATE_MIN: u32 = 500;
+/// Seconds the data of one message may take, however fast it comes; the largest message needs 6 kB/s then.
+pub const SMTP_DATA_SECONDS: u64 = 3 * 3_600;
 /// Received fields before a message is taken to loop; RFC 5321 §6.3 asks for at least 100.
 pub const RECEIVED_FIELDS_MAX: usize = 100;
 /// Iterations of PBKDF2 a server may ask of us: bounds what a login costs us (RFC 5802 §9).

@@ -114,6 +114,10 @@ pub struct SmartHost {
 pub struct Waits {
     /// SMTP: for the next command or piece of data.
     pub smtp_command: Duration,
+    /// SMTP: for the data of one message, in all.
+    pub smtp_data: Duration,
+    /// SMTP: octets of message data a second below which a session is ended; 0 for no such limit.
+    pub smtp_data_rate_min: u32,
     /// POP3: for the next command.
     pub pop3_idle: Duration,
     /// IMAP: for the next command, once logged in.
@@ -189,6 +193,8 @@ impl Default for Waits {
     fn default() -> Self {
         Self {
             smtp_command: Duration::from_secs(limits::SMTP_COMMAND_WAIT_SECONDS),
+            smtp_data: Duration::from_secs(limits::SMTP_DATA_SECONDS),
+            smtp_data_rate_min: limits::SMTP_DATA_RATE_MIN,
             pop3_idle: Duration::from_secs(limits::POP3_IDLE_SECONDS),
             imap_idle: Duration::from_secs(limits::IMAP_IDLE_SECONDS),
             imap_login: Duration::from_secs(limits::IMAP_LOGIN_WAIT_SECONDS),

@@ -23,6 +23,8 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         octets_max: settings.message_octets_max,
         recipients_max: settings.recipients_max,
         command_wait: settings.waits.smtp_command,
+        data_time: settings.waits.smtp_data,
+        data_rate_min: settings.waits.smtp_data_rate_min,
         start_tls: shared.world.tls.can_accept(),
         tls: accepted.tls,
         plaintext_login: settings.allow_plaintext_login && loopback,

@@ -1,9 +1,12 @@
 //! A mail transaction (RFC 5321 §3.3): the envelope so far and the body so far. RSET drops one value.
 
+use std::time::Duration;
+
 use memchr::memchr2_iter;
 
 use crate::base::Envelope;
 use crate::base::envelope::BodyKind;
+use crate::base::time::Mono;
 
 /// What MAIL began.
 #[derive(Debug, Default)]
@@ -38,6 +41,42 @@ pub struct Received {
     pub chunk: Vec<u8>,
     /// Whether any were handed on.
     pub handed_on: bool,
+}
+
+/// How fast the data of a message comes: each octet wins a little time, but never more than one wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// When the time won so far is over.
+    over: Mono,
+    /// When the message must be complete.
+    end: Mono,
+}
+
+impl Pace {
+    /// Data begins at `now`, must be complete within `time`, and its first octets within `wait`.
+    pub fn begin(now: Mono, wait: Duration, time: Duration) -> Self {
+        Self { over: now + wait, end: now + time }
+    }
+
+    /// A chunk (RFC 3030) begins: the wait begins anew, the message's whole time does not.
+    pub fn chunk(&mut self, now: Mono, wait: Duration) {
+        self.over = now + wait;
+    }
+
+    /// Octets came: each wins the time one takes at `rate` octets a second; at rate 0 a whole wait is won.
+    pub fn came(&mut self, octets: usize, now: Mono, wait: Duration, rate: u32) {
+        let won = match rate {
+            0 => wait,
+            rate => Duration::from_secs_f64(octets as f64 / f64::from(rate)),
+        };
+        // What came late while nobody waited for it was held up by us.
+        self.over = (self.over.max(now) + won).min(now + wait);
+    }
+
+    /// When the session gives up.
+    pub fn deadline(&self) -> Mono {
+        self.over.min(self.end)
+    }
 }
 
 /// Looks for CR and LF that stand alone, across pieces.

@@ -11,6 +11,7 @@
 //! S* n text      the server says a line n times
 //! = text         the world was told this (the fixture's own words), in order
 //! ! expire       the deadline passes        ! deadline n   it lies n seconds ahead
+//! ! after n      n seconds pass, less than to the deadline
 //! ! end          the client is gone         ! drain        the engine drains
 //! ! tls [name]   a handshake was asked for and happens
 //! ! close        the server closes; nothing may follow
@@ -196,6 +197,14 @@ impl<D: Dialog, F: Fixture<D>> Player<D, F> {
             "deadline" => {
                 let seconds = self.dialog.deadline().map(|at| (at - self.now).as_secs().to_string());
                 return if seconds.as_deref() == Some(argument) { Ok(()) } else { Err(format!("{seconds:?}")) };
+            }
+            "after" => {
+                let seconds: u64 = argument.parse().map_err(|_| "no number".to_owned())?;
+                self.now = self.now + std::time::Duration::from_secs(seconds);
+                return match self.dialog.deadline() {
+                    Some(at) if at <= self.now => Err("the deadline has passed".to_owned()),
+                    _ => Ok(()),
+                };
             }
             "tls" => {
                 self.nothing_left()?;

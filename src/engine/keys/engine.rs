@@ -117,6 +117,20 @@ pub(super) static KEYS: &[Key] = &[
         },
     },
     seconds!("smtp.wait_seconds", 1, WEEK, "SMTP: wait for the next command.", settings.waits.smtp_command),
+    seconds!(
+        "smtp.data_seconds",
+        1,
+        WEEK,
+        "SMTP: time the data of one message may take in all.",
+        settings.waits.smtp_data
+    ),
+    number!(
+        "smtp.data_rate_min",
+        0,
+        1_000_000_000,
+        "SMTP: least octets of message data a second, over smtp.wait_seconds; 0 for none.",
+        settings.waits.smtp_data_rate_min as u32
+    ),
     seconds!("pop3.wait_seconds", 1, WEEK, "POP3: wait for the next command.", settings.waits.pop3_idle),
     seconds!("imap.wait_seconds", 1, WEEK, "IMAP: wait for the next command once logged in.", settings.waits.imap_idle),
     seconds!("imap.login_wait_seconds", 1, WEEK, "IMAP: wait for the login.", settings.waits.imap_login),

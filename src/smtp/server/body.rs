@@ -4,20 +4,22 @@
 //! after it became too large ends the session. One chunk at a time is held.
 
 use super::verbs::no_recipients;
-use super::{Ask, Next, Pending, Phase, Session};
+use super::{Ask, Config, Next, Pending, Phase, Session};
 use crate::base::Reply;
-use crate::base::dialog::Input;
+use crate::base::dialog::{Input, Step};
 use crate::base::envelope::BodyKind;
 use crate::base::limits::{CHUNK_OCTETS_MAX, SMTP_READ_ON_OCTETS_MAX};
 use crate::base::time::Mono;
 use crate::smtp::data::{BareEnds, Unstuffer};
-use crate::smtp::transaction::true_kind;
+use crate::smtp::transaction::{Pace, true_kind};
 
 /// A BDAT chunk being read.
 pub(super) struct Chunk {
     left: u64,
     octets: u64,
     last: bool,
+    /// Whether its data was looked for.
+    begun: bool,
     /// Octets read of a chunk that is refused.
     refused: Option<Reply>,
 }
@@ -31,7 +33,33 @@ fn bare_ends() -> Reply {
     Reply::new(550, 6, 0, "Bare CR or LF in message, see RFC 5321 section 2.3.8")
 }
 
+/// Said where data comes too slowly, or takes too long in all.
+pub(super) const TOO_SLOW: &str = "Timeout: the message comes too slowly";
+
 impl Session {
+    /// Time is counted from here on: at the first look for data, and for the next chunk.
+    fn begin_pace(&mut self, now: Mono) {
+        let (wait, time) = (self.config.command_wait, self.config.data_time);
+        match &mut self.pace {
+            Some(pace) => pace.chunk(now, wait),
+            None => self.pace = Some(Pace::begin(now, wait, time)),
+        }
+    }
+
+    /// Waits for data where none is here; ends the session where the message takes too long. `None`: data is here.
+    fn await_body(&mut self, now: Mono, octets: usize, output: &mut Vec<u8>) -> Option<Next> {
+        let Config { command_wait, data_rate_min, .. } = self.config;
+        let pace = self.pace.as_mut()?;
+        pace.came(octets, now, command_wait, data_rate_min);
+        let deadline = pace.deadline();
+        if deadline <= now {
+            self.goodbye(4, 2, TOO_SLOW, output);
+            return Some(None);
+        }
+        self.deadline = Some(deadline);
+        (octets == 0).then_some(Some(Step::Read))
+    }
+
     fn repairs(&self) -> BareEnds {
         if self.config.repair_line_ends { BareEnds::Repair } else { BareEnds::Refuse }
     }
@@ -46,10 +74,13 @@ impl Session {
     }
 
     pub(super) fn data_octets(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Next {
-        self.deadline = None;
-        if input.is_empty() {
-            return Some(self.wait(now));
+        if self.pace.is_none() {
+            self.begin_pace(now);
         }
+        if let Some(next) = self.await_body(now, input.len(), output) {
+            return next;
+        }
+        self.deadline = None;
         let (Phase::Data(unstuffer), Some(transaction)) = (&mut self.phase, &mut self.transaction) else {
             self.goodbye(3, 0, "Internal error", output);
             return None;
@@ -142,7 +173,7 @@ impl Session {
                 None
             }
         };
-        self.phase = Phase::Bdat(Chunk { left: octets, octets, last, refused });
+        self.phase = Phase::Bdat(Chunk { left: octets, octets, last, begun: false, refused });
     }
 
     pub(super) fn bdat_octets(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Next {
@@ -151,9 +182,14 @@ impl Session {
         if chunk.left == 0 {
             return self.chunk_ended(output);
         }
-        if input.is_empty() {
-            return Some(self.wait(now));
+        if !std::mem::replace(&mut chunk.begun, true) {
+            self.begin_pace(now);
         }
+        if let Some(next) = self.await_body(now, input.len(), output) {
+            return next;
+        }
+        self.deadline = None;
+        let Phase::Bdat(chunk) = &mut self.phase else { return None };
         let piece = input.peek();
         let piece = usize::try_from(chunk.left).ok().and_then(|left| piece.get(..left)).unwrap_or(piece);
         let taken = piece.len();

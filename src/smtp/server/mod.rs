@@ -19,7 +19,7 @@ use super::data::Unstuffer;
 use super::parameter::{MailParameters, RcptParameters};
 use super::path::ForwardPath;
 use super::reply;
-use super::transaction::Transaction;
+use super::transaction::{Pace, Transaction};
 use crate::base::account::ScramKeys;
 use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits::{
@@ -46,6 +46,10 @@ pub struct Config {
     pub recipients_max: usize,
     /// How long it waits for a command or a piece of data.
     pub command_wait: Duration,
+    /// How long the data of one message may take in all.
+    pub data_time: Duration,
+    /// Octets of message data a second that must come at least; 0 for any.
+    pub data_rate_min: u32,
     /// Whether STARTTLS can be offered.
     pub start_tls: bool,
     /// What the handshake came to, where TLS began with the first octet.
@@ -122,6 +126,8 @@ pub struct Session {
     pending: Option<Pending>,
     answer: Option<Answer>,
     transaction: Option<Transaction>,
+    /// How fast the data of the present message comes.
+    pace: Option<Pace>,
     deadline: Option<Mono>,
     greeted: bool,
     draining: bool,
@@ -178,6 +184,7 @@ impl Session {
             pending: None,
             answer: None,
             transaction: None,
+            pace: None,
             deadline: None,
             greeted: false,
             draining: false,
@@ -384,6 +391,7 @@ impl Session {
                     self.transactions += 1;
                     self.idle_commands = 0;
                     self.transaction = Some(Transaction::new(envelope));
+                    self.pace = None;
                     self.say(&Reply::new(250, 1, 0, "Ok"), output);
                 }
                 Err(reply) => self.say(&reply, output),
@@ -422,7 +430,8 @@ impl Dialog for Session {
         loop {
             let mut next = None;
             if std::mem::take(&mut self.expired) {
-                self.goodbye(4, 2, "Timeout", output);
+                let in_data = matches!(self.phase, Phase::Data(_) | Phase::Bdat(_));
+                self.goodbye(4, 2, if in_data { body::TOO_SLOW } else { "Timeout" }, output);
             }
             if let Some(pending) = self.pending.take() {
                 let Some(answer) = self.answer.take() else {
