@@ -26,7 +26,7 @@ use crate::sasl::{self, Exchange, Mechanism, Offer};
 pub struct SessionSettings {
     /// Our name, in the greeting.
     pub hostname: String,
-    /// How long it waits for a command.
+    /// How long it waits for a command, and for the login from the greeting on.
     pub idle: Duration,
     /// Whether STLS can be done.
     pub can_start_tls: bool,
@@ -115,6 +115,8 @@ pub struct Session {
     /// Whether anything was done since the deadline was set.
     active: bool,
     deadline: Option<Mono>,
+    /// When the client must have logged in.
+    login_by: Option<Mono>,
     errors: u32,
     failures: u32,
     exchanges: u32,
@@ -166,6 +168,7 @@ impl Session {
             greeted: false,
             active: true,
             deadline: None,
+            login_by: None,
             errors: 0,
             failures: 0,
             exchanges: 0,
@@ -477,7 +480,11 @@ impl Dialog for Session {
             let step = match self.lines.next(input) {
                 Framed::More => {
                     if std::mem::take(&mut self.active) {
-                        self.deadline = Some(now + self.settings.idle);
+                        let idle = now + self.settings.idle;
+                        // Commands before the login win no time: whoever sends them costs a place.
+                        let login_by = *self.login_by.get_or_insert(idle);
+                        let authorization = matches!(self.phase, Phase::Authorization(_));
+                        self.deadline = Some(if authorization { login_by } else { idle });
                     }
                     return Step::Read;
                 }
