@@ -162,7 +162,7 @@ The library prints nothing, handles no signals, never ends the process.
 /** SMTP: least octets of message data a second, over smtp.wait_seconds; 0 for none. */
 #define MAILCORE_KEY_SMTP_DATA_RATE_MIN "smtp.data_rate_min"
 
-/** POP3: wait for the next command. */
+/** POP3: wait for the next command, and for the login in all. */
 #define MAILCORE_KEY_POP3_WAIT_SECONDS "pop3.wait_seconds"
 
 /** IMAP: wait for the next command once logged in. */

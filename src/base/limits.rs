@@ -32,7 +32,8 @@ pub const MESSAGE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 pub const SMTP_COMMAND_LINE_OCTETS_MAX: usize = 12_288;
 /// A line of AUTH's dialogue (RFC 4954 §4).
 pub const SASL_LINE_OCTETS_MAX: usize = 12_288;
-/// Octets kept of a reply line of a peer; the rest is read and dropped. RFC 5321 §4.5.3.1.5 says 512; servers write more.
+/// Octets kept of a reply line of a peer; the rest is read and dropped. RFC 5321 §4.5.3.1.5 says 512; servers write
+/// more.
 pub const SMTP_REPLY_LINE_KEPT_OCTETS: usize = 2_048;
 /// Octets kept of a reply of a peer, its last line not counted; the rest is read and dropped.
 pub const SMTP_REPLY_KEPT_OCTETS: usize = 32 * 1024;

@@ -251,8 +251,8 @@ mod tests {
 
     #[test]
     fn bdat_is_known_in_any_dress() {
-        for line in [&b"BDAT"[..], b"bdat 1", b" BDAT 1 LAST", b"\tBDAT 1", b"BDAT1", b"BDAT:1", b"BDAT\0 1", b"\0BDAT"] {
-            assert_eq!(looks_like_bdat(line), line[0] != 0, "{line:?}");
+        for line in [&b"BDAT"[..], b"bdat 1", b" BDAT 1 LAST", b"\tBDAT 1", b"BDAT1", b"BDAT:1", b"BDAT\0 1"] {
+            assert!(looks_like_bdat(line), "{line:?}");
         }
         for line in [&b""[..], b"BDA", b"DATA", b"NOOP BDAT"] {
             assert!(!looks_like_bdat(line), "{line:?}");

@@ -148,7 +148,11 @@ impl ReplyReader {
             }
             // "250:ok" where a reply must begin, or as the end of one that began with 250.
             Some((separator, _)) if possible && !separator.is_ascii_digit() => {
-                if self.open && self.code != Some(code) { Line::Text(line) } else { Line::Coded(code, true, rest) }
+                if self.open && self.code != Some(code) {
+                    Line::Text(line)
+                } else {
+                    Line::Coded(code, true, rest)
+                }
             }
             _ => Line::Text(line),
         }

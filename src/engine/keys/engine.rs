@@ -131,7 +131,13 @@ pub(super) static KEYS: &[Key] = &[
         "SMTP: least octets of message data a second, over smtp.wait_seconds; 0 for none.",
         settings.waits.smtp_data_rate_min as u32
     ),
-    seconds!("pop3.wait_seconds", 1, WEEK, "POP3: wait for the next command, and for the login in all.", settings.waits.pop3_idle),
+    seconds!(
+        "pop3.wait_seconds",
+        1,
+        WEEK,
+        "POP3: wait for the next command, and for the login in all.",
+        settings.waits.pop3_idle
+    ),
     seconds!("imap.wait_seconds", 1, WEEK, "IMAP: wait for the next command once logged in.", settings.waits.imap_idle),
     seconds!("imap.login_wait_seconds", 1, WEEK, "IMAP: wait for the login.", settings.waits.imap_login),
     seconds!("tls.handshake_seconds", 1, 3600, "Wait for a TLS handshake.", settings.waits.tls_handshake),
