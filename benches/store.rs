@@ -16,7 +16,9 @@ use mailcore::base::event::Silence;
 use mailcore::base::world::*;
 use mailcore::base::{Address, Content, Flags, MailboxId, Result, Timestamp, UidSet};
 use mailcore::os::{RealClock, RealDisk, RealEntropy, ThreadOptions, Threads};
-use mailcore::store::{Acceptance, Arrival, BlobMeta, Expunge, Filing, FlagChange, FlagHow, Store, StoreOptions};
+use mailcore::store::{
+    Acceptance, Arrival, BlobMeta, Expunge, Filing, FlagChange, FlagHow, Snapshot, Store, StoreOptions,
+};
 
 struct Nothing;
 
@@ -110,18 +112,18 @@ async fn measure(world: &World, folder: PathBuf) {
     let mut uid = 0;
     timed("STORE of one", 500, || {
         uid += 97;
-        store.change_flags(large, [held.uids[uid]].into_iter().collect(), change(FlagHow::Remove), None)
+        store.change_flags(large, held.uid(uid).into_iter().collect(), change(FlagHow::Remove), None)
     })
     .await;
     timed("APPEND of one, 4 KiB", 500, || store.accept(mail(large))).await;
-    timed("COPY of 10 000", 1, || store.copy(large, first(&held.uids), boxes[1])).await;
-    timed("MOVE of 10 000", 1, || store.move_messages(large, first(&held.uids), boxes[2])).await;
+    timed("COPY of 10 000", 1, || store.copy(large, first(&held), boxes[1])).await;
+    timed("MOVE of 10 000", 1, || store.move_messages(large, first(&held), boxes[2])).await;
     timed("EXPUNGE of 10 000", 1, || store.expunge(boxes[2], Expunge::Among(UidSet::all()))).await;
     store.close().await.expect("close");
 }
 
-fn first(uids: &[u32]) -> UidSet {
-    uids.iter().take(10_000).copied().collect()
+fn first(held: &Snapshot) -> UidSet {
+    held.messages.uids().take(10_000).collect()
 }
 
 fn change(how: FlagHow) -> FlagChange {

@@ -44,7 +44,7 @@ impl House {
         smol::block_on(async {
             let account = self.engine.account("bob@example.org").expect("account").id;
             let inbox = self.engine.mailbox(account, "INBOX").await.expect("INBOX").id;
-            self.engine.snapshot(inbox).await.expect("snapshot").uids.len()
+            self.engine.snapshot(inbox).await.expect("snapshot").count()
         })
     }
 

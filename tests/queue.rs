@@ -172,7 +172,7 @@ impl Stage {
         let account = store.directory().account(address).unwrap();
         self.run(async move {
             let snapshot = store.snapshot(account.inbox).await.unwrap();
-            let set = snapshot.uids.iter().copied().collect();
+            let set = snapshot.messages.uids().collect();
             let facts = store.facts(account.inbox, &set).await.unwrap();
             let mut mails = Vec::new();
             for fact in facts {

@@ -137,7 +137,7 @@ impl Stage {
     }
 
     async fn uids(&self) -> Vec<u32> {
-        self.shared.store.snapshot(self.inbox).await.expect("snapshot").uids.to_vec()
+        self.shared.store.snapshot(self.inbox).await.expect("snapshot").messages.uids().collect()
     }
 
     fn logins(&self) -> Vec<(String, bool)> {

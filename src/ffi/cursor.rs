@@ -286,8 +286,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
         (MAILCORE_LIST_MESSAGES, Object::Mailbox(seat)) => {
             let engine = &seat.account.engine;
             let snapshot = engine.run(engine.engine.snapshot(seat.id))?;
-            let states = snapshot.uids.iter().zip(snapshot.flags.iter()).zip(snapshot.mod_seqs.iter());
-            let states = states.map(|((uid, flags), mod_seq)| (*uid, *flags, *mod_seq));
+            let states = snapshot.messages.iter().map(|message| (message.uid, message.flags, message.mod_seq));
             let states = states.filter(|(uid, ..)| u64::from(*uid) > query.after).collect();
             return Ok((VecDeque::new(), More::Messages(seat.clone(), states)));
         }

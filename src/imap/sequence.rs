@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::base::snapshot::{Message, Messages};
 use crate::base::{Uid, UidSet};
 
 /// A message number or UID in a set.
@@ -83,14 +84,15 @@ impl Places {
         behind.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|r| r.contains(&place))
     }
 
+    /// The messages at these places, each with its place.
+    pub fn messages<'a>(&'a self, messages: &'a Messages) -> impl Iterator<Item = (usize, Message)> + 'a {
+        self.0.iter().flat_map(|range| messages.range(range.clone()))
+    }
+
     /// The UIDs at these places.
-    pub fn uids(&self, uids: &[Uid]) -> UidSet {
+    pub fn uids(&self, messages: &Messages) -> UidSet {
         let mut set = UidSet::new();
-        for range in &self.0 {
-            for &uid in uids.get(range.clone()).unwrap_or_default() {
-                set.push(uid);
-            }
-        }
+        self.messages(messages).for_each(|(_, message)| set.push(message.uid));
         set
     }
 }
@@ -98,11 +100,11 @@ impl Places {
 impl SequenceSet {
     /// Places of the messages with these numbers, in a view of `count` messages. `*` in an empty view is no
     /// message; a number beyond the last is an error.
-    pub fn by_number(&self, uids: &[Uid], saved: &UidSet) -> Result<Places, BeyondLast> {
+    pub fn by_number(&self, messages: &Messages, saved: &UidSet) -> Result<Places, BeyondLast> {
         let SequenceSet::Ranges(ranges) = self else {
-            return Ok(places_of(saved, uids));
+            return Ok(places_of(saved, messages));
         };
-        let count = uids.len();
+        let count = messages.len();
         let mut places = Vec::with_capacity(ranges.len());
         for (low, high) in ranges {
             let number = |n: &Number| match n {
@@ -120,17 +122,17 @@ impl SequenceSet {
 
     /// Places of the messages with these UIDs; UIDs that are not there are passed over. `*` is the last
     /// message, and `n:*` therefore always holds it (RFC 9051 §9, `seq-range`).
-    pub fn by_uid(&self, uids: &[Uid], saved: &UidSet) -> Places {
+    pub fn by_uid(&self, messages: &Messages, saved: &UidSet) -> Places {
         let SequenceSet::Ranges(ranges) = self else {
-            return places_of(saved, uids);
+            return places_of(saved, messages);
         };
-        let last = uids.last().copied().unwrap_or(0);
+        let last = messages.last_uid().unwrap_or(0);
         let places = ranges.iter().map(|(low, high)| {
             let uid = |n: &Number| match n {
                 Number::Is(n) => *n,
                 Number::Last => last,
             };
-            between(uids, uid(low).min(uid(high)), uid(low).max(uid(high)))
+            between(messages, uid(low).min(uid(high)), uid(low).max(uid(high)))
         });
         Places::normal(places.collect())
     }
@@ -144,21 +146,25 @@ impl SequenceSet {
     }
 }
 
-fn between(uids: &[Uid], low: Uid, high: Uid) -> Range<usize> {
-    uids.partition_point(|u| *u < low)..uids.partition_point(|u| *u <= high)
+fn between(messages: &Messages, low: Uid, high: Uid) -> Range<usize> {
+    let behind = high.checked_add(1).map_or(messages.len(), |above| messages.place_from(above));
+    messages.place_from(low)..behind
 }
 
 /// Places of the members of `set` that are in the view.
-pub fn places_of(set: &UidSet, uids: &[Uid]) -> Places {
-    Places::normal(set.ranges().iter().map(|(low, high)| between(uids, *low, *high)).collect())
+pub fn places_of(set: &UidSet, messages: &Messages) -> Places {
+    Places::normal(set.ranges().iter().map(|(low, high)| between(messages, *low, *high)).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::grammar::Cursor;
     use super::*;
+    use crate::base::Flags;
 
-    const UIDS: [Uid; 5] = [3, 5, 8, 9, 20];
+    fn view(uids: &[Uid]) -> Messages {
+        Messages::of(uids.iter().map(|uid| Message { uid: *uid, flags: Flags::NONE, mod_seq: 1 }))
+    }
 
     fn set(text: &str) -> SequenceSet {
         Cursor::new(text.as_bytes(), false).sequence_set().expect(text)
@@ -179,9 +185,10 @@ mod tests {
             ("$", Some(vec![1, 4]), vec![1, 4]),
         ] {
             let saved = [5, 6, 20].into_iter().collect();
-            let numbers = set(text).by_number(&UIDS, &saved).ok().map(|p| p.iter().collect::<Vec<_>>());
+            let view = view(&[3, 5, 8, 9, 20]);
+            let numbers = set(text).by_number(&view, &saved).ok().map(|p| p.iter().collect::<Vec<_>>());
             assert_eq!(numbers, by_number, "{text}");
-            let places = set(text).by_uid(&UIDS, &saved);
+            let places = set(text).by_uid(&view, &saved);
             assert_eq!(places.iter().collect::<Vec<_>>(), by_uid, "{text}");
             assert_eq!(places.count(), by_uid.len());
             assert!((0..6).all(|i| places.contains(i) == by_uid.contains(&i)));
@@ -191,9 +198,9 @@ mod tests {
     #[test]
     fn an_empty_mailbox_has_no_last_message() {
         let none = UidSet::new();
-        assert_eq!(set("1:*").by_number(&[], &none), Ok(Places::default()));
-        assert_eq!(set("*").by_number(&[], &none), Ok(Places::default()));
-        assert_eq!(set("1").by_number(&[], &none), Err(BeyondLast));
-        assert!(set("1:*").by_uid(&[], &none).is_empty());
+        assert_eq!(set("1:*").by_number(&view(&[]), &none), Ok(Places::default()));
+        assert_eq!(set("*").by_number(&view(&[]), &none), Ok(Places::default()));
+        assert_eq!(set("1").by_number(&view(&[]), &none), Err(BeyondLast));
+        assert!(set("1:*").by_uid(&view(&[]), &none).is_empty());
     }
 }

@@ -1,31 +1,14 @@
 //! What a session has told its client of the open mailbox, and what changed since.
 //!
-//! A view is compared with the next state as a whole (level-triggered): there is no queue of changes that could
-//! overflow. While EXPUNGE must be held back (RFC 9051 §7.5.1) expunged messages stay in the view as ghosts, so that
-//! message numbers keep their meaning.
+//! The snapshot a client knows is compared with the present one as a whole (level-triggered): there is no queue of
+//! changes that could overflow. Blocks that both share are passed over. While EXPUNGE must be held back (RFC 9051
+//! §7.5.1) expunged messages stay in the client's snapshot as ghosts, so that message numbers keep their meaning.
 
+use std::iter::Peekable;
 use std::sync::Arc;
 
-use crate::base::{Flags, ModSeq, Uid};
-
-/// A mailbox as a client knows it. The three lists run in step, UIDs ascending.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct View {
-    /// UIDs by place; the message number is the place plus one.
-    pub uids: Arc<Vec<Uid>>,
-    /// Flags.
-    pub flags: Arc<Vec<Flags>>,
-    /// Modification sequences.
-    pub mod_seqs: Arc<Vec<ModSeq>>,
-    /// Keywords by index.
-    pub keywords: Arc<Vec<String>>,
-    /// HIGHESTMODSEQ.
-    pub mod_seq: ModSeq,
-    /// UIDNEXT.
-    pub uid_next: Uid,
-    /// Raised by every expunge.
-    pub expunges: u64,
-}
+use crate::base::snapshot::{Block, Message, Messages};
+use crate::base::{ModSeq, Snapshot, Uid};
 
 /// What a client must be told, in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,115 +21,141 @@ pub struct Changes {
     pub exists: Option<usize>,
     /// Whether the mailbox has keywords it had not.
     pub keywords: bool,
-    /// Places, in the new view, of known messages whose flags changed.
+    /// Places, in the new snapshot, of known messages whose flags changed.
     pub flags: Vec<usize>,
 }
 
-impl View {
-    /// Number of messages.
-    pub fn count(&self) -> usize {
-        self.uids.len()
-    }
-
-    /// UID at a place.
-    pub fn uid(&self, place: usize) -> Option<Uid> {
-        self.uids.get(place).copied()
-    }
-
-    /// Place of a UID.
-    pub fn place(&self, uid: Uid) -> Option<usize> {
-        self.uids.binary_search(&uid).ok()
-    }
-
-    /// Becomes `new` and says what changed. Without `may_expunge`, messages that are gone stay.
-    pub fn update(&mut self, new: View, may_expunge: bool) -> Changes {
-        let mut changes = Changes { keywords: new.keywords.len() != self.keywords.len(), ..Changes::default() };
-        let new = if new.expunges == self.expunges || new.uids == self.uids {
-            new
-        } else if may_expunge {
-            for (place, uid) in self.uids.iter().enumerate() {
-                if new.place(*uid).is_none() {
-                    changes.expunged.push(place + 1);
-                    changes.vanished.push(*uid);
-                }
-            }
-            changes.expunged.reverse();
-            new
-        } else {
-            self.with_ghosts(new)
-        };
-        let kept = self.count() - changes.expunged.len();
-        changes.exists = (new.count() > kept).then_some(new.count());
-        if new.mod_seq > self.mod_seq {
-            let known = self.mod_seq;
-            let changed = new.mod_seqs.iter().take(kept).enumerate().filter(|(_, m)| **m > known);
-            changes.flags = changed.map(|(place, _)| place).collect();
+/// `known`, what a client was told, becomes `new`. Gives what changed. Without `may_expunge`, messages that are gone
+/// stay.
+pub fn update(known: &mut Snapshot, new: Snapshot, may_expunge: bool) -> Changes {
+    let mut changes = Changes { keywords: new.keywords.len() != known.keywords.len(), ..Changes::default() };
+    let new = if new.expunges == known.expunges {
+        new
+    } else if may_expunge {
+        for (place, uid) in gone(&known.messages, &new.messages) {
+            changes.expunged.push(place + 1);
+            changes.vanished.push(uid);
         }
-        *self = new;
-        changes
+        changes.expunged.reverse();
+        new
+    } else {
+        with_ghosts(known, new)
+    };
+    let kept = known.count() - changes.expunged.len();
+    changes.exists = (new.count() > kept).then_some(new.count());
+    if new.mod_seq > known.mod_seq {
+        changes.flags = changed(&known.messages, &new.messages, kept, known.mod_seq);
     }
+    *known = new;
+    changes
+}
 
-    /// `new` with the messages of this view that it has no more. Its `expunges` stays this view's, so that the
-    /// next update tells of them.
-    fn with_ghosts(&self, new: View) -> View {
-        let mut uids = Vec::with_capacity(new.count() + 1);
-        let mut flags = Vec::with_capacity(new.count() + 1);
-        let mut mod_seqs = Vec::with_capacity(new.count() + 1);
-        let mut rows = |view: &View, place: usize| {
-            uids.push(view.uids.get(place).copied().unwrap_or_default());
-            flags.push(view.flags.get(place).copied().unwrap_or_default());
-            mod_seqs.push(view.mod_seqs.get(place).copied().unwrap_or_default());
-        };
-        let mut next = 0;
-        for (place, uid) in self.uids.iter().enumerate() {
-            if new.uid(next) == Some(*uid) {
-                rows(&new, next);
-                next += 1;
-            } else {
-                rows(self, place);
+/// Messages of `known` that `new` has not: place and UID.
+fn gone(known: &Messages, new: &Messages) -> Vec<(usize, Uid)> {
+    let mut gone = Vec::new();
+    for (before, block) in known.blocks() {
+        let now = new.block_at(block.number());
+        if now.is_some_and(|now| Arc::ptr_eq(now, block)) {
+            continue;
+        }
+        let mut now = now.map_or(&[] as &[Uid], |now| now.uids());
+        for (place, uid) in (before..).zip(block.uids()) {
+            now = now.get(now.partition_point(|other| other < uid)..).unwrap_or_default();
+            if now.first() != Some(uid) {
+                gone.push((place, *uid));
             }
         }
-        for place in next..new.count() {
-            rows(&new, place);
+    }
+    gone
+}
+
+/// Places in `new`, below `kept`, of messages that changed after `since`.
+fn changed(known: &Messages, new: &Messages, kept: usize, since: ModSeq) -> Vec<usize> {
+    let mut places = Vec::new();
+    for (before, block) in new.blocks().take_while(|(before, _)| *before < kept) {
+        if known.block_at(block.number()).is_some_and(|old| Arc::ptr_eq(old, block)) {
+            continue;
         }
-        View {
-            uids: Arc::new(uids),
-            flags: Arc::new(flags),
-            mod_seqs: Arc::new(mod_seqs),
-            expunges: self.expunges,
-            ..new
+        let newer = (before..kept).zip(block.mod_seqs()).filter(|(_, mod_seq)| **mod_seq > since);
+        places.extend(newer.map(|(place, _)| place));
+    }
+    places
+}
+
+/// `new` with the messages of `known` that it has no more. Its `expunges` stays that of `known`, so that the next
+/// update tells of them.
+fn with_ghosts(known: &Snapshot, new: Snapshot) -> Snapshot {
+    let mut messages = Messages::default();
+    let mut old = known.messages.blocks().map(|(_, block)| block).peekable();
+    let mut now = new.messages.blocks().map(|(_, block)| block).peekable();
+    while let Some(number) = lowest(&mut old, &mut now) {
+        let old = old.next_if(|block| block.number() == number);
+        let now = now.next_if(|block| block.number() == number);
+        match (old, now) {
+            (Some(old), Some(now)) if !Arc::ptr_eq(old, now) => messages.push_block(merged(old, now)),
+            (Some(block), _) | (None, Some(block)) => messages.push_shared(block.clone()),
+            (None, None) => break,
         }
     }
+    Snapshot { messages, expunges: known.expunges, ..new }
+}
+
+/// The number of the next block of either list.
+fn lowest<'a>(
+    old: &mut Peekable<impl Iterator<Item = &'a Arc<Block>>>,
+    now: &mut Peekable<impl Iterator<Item = &'a Arc<Block>>>,
+) -> Option<u32> {
+    match (old.peek(), now.peek()) {
+        (Some(old), Some(now)) => Some(old.number().min(now.number())),
+        (Some(block), None) | (None, Some(block)) => Some(block.number()),
+        (None, None) => None,
+    }
+}
+
+/// The messages of both blocks, those of `now` where both have one.
+fn merged(old: &Block, now: &Block) -> Block {
+    let mut block = Block::default();
+    let mut now = now.iter().peekable();
+    for ghost in old.iter() {
+        while let Some(message) = now.next_if(|message: &Message| message.uid < ghost.uid) {
+            block.push(message);
+        }
+        block.push(now.next_if(|message| message.uid == ghost.uid).unwrap_or(ghost));
+    }
+    now.for_each(|message| block.push(message));
+    block
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Flags, MailboxId};
 
-    fn view(rows: &[(Uid, u64, ModSeq)], expunges: u64) -> View {
-        View {
-            uids: Arc::new(rows.iter().map(|r| r.0).collect()),
-            flags: Arc::new(rows.iter().map(|r| Flags(r.1)).collect()),
-            mod_seqs: Arc::new(rows.iter().map(|r| r.2).collect()),
+    fn view(rows: &[(Uid, u64, ModSeq)], expunges: u64) -> Snapshot {
+        Snapshot {
+            mailbox: MailboxId(1),
+            uid_validity: 1,
+            uid_next: 1,
+            keywords: Arc::default(),
+            messages: Messages::of(rows.iter().map(|r| Message { uid: r.0, flags: Flags(r.1), mod_seq: r.2 })),
             mod_seq: rows.iter().map(|r| r.2).max().unwrap_or(1),
             expunges,
-            ..View::default()
         }
     }
 
     #[test]
     fn flags_and_new_messages() {
         let mut known = view(&[(1, 0, 1), (3, 0, 2)], 0);
-        let changes = known.update(view(&[(1, 2, 5), (3, 0, 2), (4, 0, 6)], 0), true);
+        let changes = update(&mut known, view(&[(1, 2, 5), (3, 0, 2), (4, 0, 6)], 0), true);
         assert_eq!(changes, Changes { exists: Some(3), flags: vec![0], ..Changes::default() });
         let same = known.clone();
-        assert_eq!(known.update(same, true), Changes::default());
+        assert_eq!(update(&mut known, same, true), Changes::default());
     }
 
     #[test]
     fn expunges_come_from_behind() {
         let mut known = view(&[(1, 0, 1), (3, 0, 2), (5, 0, 3), (9, 0, 4)], 0);
-        let changes = known.update(view(&[(3, 2, 8), (10, 0, 9)], 3), true);
+        let changes = update(&mut known, view(&[(3, 2, 8), (10, 0, 9)], 3), true);
         let wanted = Changes {
             expunged: vec![4, 3, 1],
             vanished: vec![1, 5, 9],
@@ -162,11 +171,11 @@ mod tests {
     fn held_back_expunges_leave_ghosts() {
         let mut known = view(&[(1, 0, 1), (3, 0, 2), (5, 0, 3)], 0);
         let now = view(&[(1, 2, 7), (5, 0, 3), (6, 0, 6)], 1);
-        let changes = known.update(now.clone(), false);
+        let changes = update(&mut known, now.clone(), false);
         assert_eq!(changes, Changes { exists: Some(4), flags: vec![0], ..Changes::default() });
-        assert_eq!(*known.uids, [1, 3, 5, 6]);
-        assert_eq!(known.update(now.clone(), false), Changes::default());
-        let changes = known.update(now.clone(), true);
+        assert!(known.messages.uids().eq([1, 3, 5, 6]));
+        assert_eq!(update(&mut known, now.clone(), false), Changes::default());
+        let changes = update(&mut known, now.clone(), true);
         assert_eq!(changes, Changes { expunged: vec![2], vanished: vec![3], ..Changes::default() });
         assert_eq!(known, now);
     }
@@ -204,15 +213,16 @@ mod tests {
             let mut state = view(&now, expunges);
             state.mod_seq = mod_seq;
             let may_expunge = random(2) == 0;
-            let changes = known.update(state, may_expunge);
+            let changes = update(&mut known, state, may_expunge);
             for n in &changes.expunged {
                 client.remove(n - 1);
             }
             for place in &changes.flags {
-                client[*place].1 = known.flags[*place].0;
+                client[*place].1 = known.messages.get(*place).unwrap().flags.0;
             }
             for place in client.len()..changes.exists.unwrap_or(client.len()) {
-                client.push((known.uids[place], known.flags[place].0));
+                let new = known.messages.get(place).unwrap();
+                client.push((new.uid, new.flags.0));
             }
             if may_expunge {
                 assert_eq!(client, now.iter().map(|r| (r.0, r.1)).collect::<Vec<_>>());

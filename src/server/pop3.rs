@@ -111,11 +111,7 @@ impl Host {
 /// The messages of a mailbox at one commit.
 async fn list(store: &Store, inbox: MailboxId) -> Result<OpenedMaildrop> {
     let snapshot = store.snapshot(inbox).await?;
-    let all = match (snapshot.uids.first(), snapshot.uids.last()) {
-        (Some(first), Some(last)) => UidSet::from_ranges(vec![(*first, *last)]),
-        _ => UidSet::new(),
-    };
-    let facts = if all.is_empty() { Vec::new() } else { store.facts(inbox, &all).await? };
+    let facts = store.facts(inbox, &UidSet::all()).await?;
     let messages = facts.iter().map(|fact| Listing { uid: fact.uid, octets: fact.size, blob: fact.blob });
     Ok(OpenedMaildrop { uid_validity: snapshot.uid_validity, messages: Arc::new(messages.collect()) })
 }

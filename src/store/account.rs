@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
+use super::delta::Delta;
 use super::transaction::WriteTx;
 use super::{Directory, Store, mailbox};
 use crate::base::account::Credential;
@@ -81,15 +82,14 @@ impl Store {
             while let Some(row) = rows.next()? {
                 ids.push(MailboxId(row.get(0)?));
             }
-            for id in &ids {
-                mailbox::remove_content(tx, *id)?;
-                tx.db.prepare_cached("DELETE FROM mailbox WHERE id = ?1")?.execute([id.0])?;
+            for id in ids {
+                let missing = || Error::new(ErrorKind::Bug, "a mailbox of the account has no row");
+                let row = tx.any_row(id)?.ok_or_else(missing)?;
+                tx.apply(Delta::deletion(id, row))?;
             }
             tx.db.prepare_cached("DELETE FROM subscription WHERE account = ?1")?.execute([account.0])?;
             tx.db.prepare_cached("DELETE FROM account WHERE id = ?1")?.execute([account.0])?;
             tx.directory_mut().remove_account(account);
-            tx.forget_account(account);
-            ids.into_iter().for_each(|id| tx.forget_mailbox(id));
             Ok(())
         })
         .await
@@ -153,7 +153,7 @@ fn create(tx: &mut WriteTx<'_>, address: Address, credential: Option<Credential>
         .prepare_cached("INSERT INTO account(address_key, address) VALUES (?1, ?2)")?
         .execute([address.key(), address.to_string()])?;
     let id = AccountId(tx.db.last_insert_rowid());
-    let inbox = mailbox::insert(tx, id, "INBOX", None)?;
+    let (inbox, _) = mailbox::insert(tx, id, "INBOX", None)?;
     mailbox::subscribe(tx, id, "INBOX", true)?;
     for (name, special_use) in SpecialUse::DEFAULT_MAILBOXES {
         mailbox::insert(tx, id, name, Some(special_use))?;

@@ -5,15 +5,8 @@
 //! a STORE of the whole block costs a few octets.
 
 use super::varint::{put, put_signed, take, take_signed, torn};
+use crate::base::snapshot::{BLOCK_UIDS, Block, block_of};
 use crate::base::{Flags, MailboxId, ModSeq, Result, Uid};
-
-/// UIDs a block describes. `store_meta.block_uids` says so too.
-pub(super) const BLOCK_UIDS: u32 = 512;
-
-/// Which block of its mailbox a UID is in.
-pub(super) fn block_of(uid: Uid) -> u32 {
-    uid / BLOCK_UIDS
-}
 
 /// Row id of a block.
 pub(super) fn row_id(mailbox: MailboxId, block: u32) -> i64 {
@@ -25,27 +18,27 @@ pub(super) fn row_ids(mailbox: MailboxId) -> (i64, i64) {
     (row_id(mailbox, 0), row_id(mailbox, block_of(Uid::MAX)))
 }
 
-/// The columns of a block.
+/// The columns of a block's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct Packed {
     pub mod_seq: ModSeq,
     pub width: usize,
     pub flags: Vec<u8>,
     pub mod_seqs: Vec<u8>,
 }
 
-/// Packs the messages of one block, which are given in step and ascending; at least one.
-pub(super) fn encode(uids: &[Uid], flags: &[Flags], mod_seqs: &[ModSeq]) -> Block {
-    let any = flags.iter().fold(0, |all, flags| all | flags.0);
+/// Packs a block, which has a message at least.
+pub(super) fn encode(block: &Block) -> Packed {
+    let any = block.flags().iter().fold(0, |all, flags| all | flags.0);
     let width = match any {
         0..=0xff => 1,
         0x100..=0xffff => 2,
         0x1_0000..=0xffff_ffff => 4,
         _ => 8,
     };
-    let slots = uids.last().map_or(0, |uid| uid % BLOCK_UIDS + 1) as usize;
+    let slots = block.uids().last().map_or(0, |uid| uid % BLOCK_UIDS + 1) as usize;
     let mut packed = vec![0; slots * width];
-    for (uid, flags) in uids.iter().zip(flags) {
+    for (uid, flags) in block.uids().iter().zip(block.flags()) {
         let at = (uid % BLOCK_UIDS) as usize * width;
         for (to, from) in packed.iter_mut().skip(at).zip((flags.0 | 1).to_le_bytes()).take(width) {
             *to = from;
@@ -53,30 +46,24 @@ pub(super) fn encode(uids: &[Uid], flags: &[Flags], mod_seqs: &[ModSeq]) -> Bloc
     }
     let mut runs = Vec::new();
     let mut last = 0;
-    for run in mod_seqs.chunk_by(|a, b| a == b) {
+    for run in block.mod_seqs().chunk_by(|a, b| a == b) {
         put(&mut runs, run.len() as u64);
         let now = run.first().copied().unwrap_or_default() as i64;
         put_signed(&mut runs, now - last);
         last = now;
     }
-    Block { mod_seq: mod_seqs.iter().copied().max().unwrap_or_default(), width, flags: packed, mod_seqs: runs }
+    let mod_seq = block.mod_seqs().iter().copied().max().unwrap_or_default();
+    Packed { mod_seq, width, flags: packed, mod_seqs: runs }
 }
 
-/// Unpacks a block behind what the vectors hold. Gives the last UID it describes.
-pub(super) fn decode(
-    block: u32,
-    width: usize,
-    flags: &[u8],
-    mod_seqs: &[u8],
-    to: (&mut Vec<Uid>, &mut Vec<Flags>, &mut Vec<ModSeq>),
-) -> Result<Uid> {
-    let (uids, all_flags, all_mod_seqs) = to;
+/// Unpacks a row.
+pub(super) fn decode(number: u32, width: usize, flags: &[u8], mod_seqs: &[u8]) -> Result<Block> {
     let slots = flags.len().checked_div(width).unwrap_or_default();
     if !matches!(width, 1 | 2 | 4 | 8) || slots * width != flags.len() || slots == 0 || slots > BLOCK_UIDS as usize {
         return Err(torn());
     }
-    let first = block.checked_mul(BLOCK_UIDS).ok_or_else(torn)?;
-    let before = uids.len();
+    let first = number.checked_mul(BLOCK_UIDS).ok_or_else(torn)?;
+    let (mut uids, mut all_flags) = (Vec::with_capacity(slots), Vec::with_capacity(slots));
     for (uid, slot) in (first..=first + (BLOCK_UIDS - 1)).zip(flags.chunks_exact(width)) {
         let bits = slot.iter().rev().fold(0u64, |bits, octet| bits << 8 | u64::from(*octet));
         if bits & 1 != 0 {
@@ -84,16 +71,16 @@ pub(super) fn decode(
             all_flags.push(Flags(bits & !1));
         }
     }
-    let mut left = uids.len() - before;
+    let mut all_mod_seqs = Vec::with_capacity(uids.len());
     let mut runs = mod_seqs;
     let mut now = 0i64;
-    while left > 0 {
+    while all_mod_seqs.len() < uids.len() {
+        let left = uids.len() - all_mod_seqs.len();
         let count = usize::try_from(take(&mut runs)?).ok().filter(|n| (1..=left).contains(n)).ok_or_else(torn)?;
         now = now.checked_add(take_signed(&mut runs)?).ok_or_else(torn)?;
         all_mod_seqs.resize(all_mod_seqs.len() + count, now as ModSeq);
-        left -= count;
     }
-    Ok(first + (slots as u32 - 1))
+    Ok(Block::new(uids, all_flags, all_mod_seqs))
 }
 
 #[cfg(test)]
@@ -102,15 +89,16 @@ mod tests {
 
     type Message = (Uid, u64, ModSeq);
 
-    fn there_and_back(block: u32, messages: &[Message]) -> Block {
-        let uids: Vec<_> = messages.iter().map(|m| m.0).collect();
-        let flags: Vec<_> = messages.iter().map(|m| Flags(m.1)).collect();
-        let mod_seqs: Vec<_> = messages.iter().map(|m| m.2).collect();
-        let packed = encode(&uids, &flags, &mod_seqs);
-        let (mut u, mut f, mut m) = (Vec::new(), Vec::new(), Vec::new());
-        let last = decode(block, packed.width, &packed.flags, &packed.mod_seqs, (&mut u, &mut f, &mut m)).unwrap();
-        assert_eq!((&u, &f, &m), (&uids, &flags, &mod_seqs));
-        assert_eq!(Some(&last), uids.last());
+    fn block(messages: &[Message]) -> Block {
+        let uids = messages.iter().map(|m| m.0).collect();
+        let flags = messages.iter().map(|m| Flags(m.1)).collect();
+        Block::new(uids, flags, messages.iter().map(|m| m.2).collect())
+    }
+
+    fn there_and_back(number: u32, messages: &[Message]) -> Packed {
+        let packed = encode(&block(messages));
+        let back = decode(number, packed.width, &packed.flags, &packed.mod_seqs).unwrap();
+        assert_eq!((back, number), (block(messages), block_of(messages[0].0)));
         packed
     }
 
@@ -132,10 +120,8 @@ mod tests {
 
     #[test]
     fn damaged_blocks_are_errors() {
-        let good = encode(&[1, 2], &[Flags(2), Flags(0)], &[3, 4]);
-        let unpack = |width: usize, flags: &[u8], mod_seqs: &[u8]| {
-            decode(0, width, flags, mod_seqs, (&mut Vec::new(), &mut Vec::new(), &mut Vec::new()))
-        };
+        let good = encode(&block(&[(1, 2, 3), (2, 0, 4)]));
+        let unpack = |width: usize, flags: &[u8], mod_seqs: &[u8]| decode(0, width, flags, mod_seqs);
         assert!(unpack(good.width, &good.flags, &good.mod_seqs).is_ok());
         for width in [0, 3, 16] {
             assert!(unpack(width, &good.flags, &good.mod_seqs).is_err());

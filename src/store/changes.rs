@@ -35,17 +35,17 @@ impl Store {
             .await?;
         if !complete {
             // Whatever was given out and is not there went at some time.
-            ranges.extend(gaps(&snapshot.uids, snapshot.uid_next));
+            ranges.extend(gaps(snapshot.messages.uids(), snapshot.uid_next));
         }
         Ok(UidSet::from_ranges(ranges))
     }
 }
 
 /// UIDs below `uid_next` that are not in the view.
-fn gaps(uids: &[Uid], uid_next: Uid) -> Vec<(Uid, Uid)> {
+fn gaps(uids: impl Iterator<Item = Uid>, uid_next: Uid) -> Vec<(Uid, Uid)> {
     let mut gaps = Vec::new();
     let mut free = 1;
-    for uid in uids.iter().copied().chain([uid_next]) {
+    for uid in uids.chain([uid_next]) {
         if free < uid {
             gaps.push((free, uid - 1));
         }
@@ -56,7 +56,11 @@ fn gaps(uids: &[Uid], uid_next: Uid) -> Vec<(Uid, Uid)> {
 
 #[cfg(test)]
 mod tests {
-    use super::gaps;
+    use crate::base::Uid;
+
+    fn gaps(uids: &[Uid], uid_next: Uid) -> Vec<(Uid, Uid)> {
+        super::gaps(uids.iter().copied(), uid_next)
+    }
 
     #[test]
     fn gaps_of_a_view() {

@@ -4,7 +4,7 @@
 //! The writer forgets what a transaction changed after its COMMIT and before it answers. A reader may keep what it
 //! read only if nothing was forgotten meanwhile: what it has may be older than that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::MailboxInfo;
@@ -47,8 +47,8 @@ impl Counts {
     }
 
     /// Forgets mailboxes whose counts changed.
-    pub fn forget(&self, mailboxes: &BTreeSet<MailboxId>) {
-        if mailboxes.is_empty() {
+    pub fn forget<'a>(&self, mailboxes: impl ExactSizeIterator<Item = &'a MailboxId>) {
+        if mailboxes.len() == 0 {
             return;
         }
         let mut kept = self.kept();
@@ -104,14 +104,14 @@ mod tests {
     fn what_may_be_old_is_not_kept() {
         let counts = Counts::default();
         let early = counts.find(AccountId(1), "INBOX").unwrap_err();
-        counts.forget(&BTreeSet::from([MailboxId(9)]));
+        counts.forget([MailboxId(9)].iter());
         counts.keep(early, &info(1, "INBOX"));
         let now = counts.find(AccountId(1), "INBOX").unwrap_err();
         counts.keep(now, &info(1, "INBOX"));
         counts.keep(now, &info(2, "Sent"));
         assert_eq!(counts.find(AccountId(1), "INBOX").unwrap(), info(1, "INBOX"));
         assert!(counts.find(AccountId(2), "INBOX").is_err());
-        counts.forget(&BTreeSet::from([MailboxId(1)]));
+        counts.forget([MailboxId(1)].iter());
         assert!(counts.find(AccountId(1), "INBOX").is_err() && counts.find(AccountId(1), "Sent").is_ok());
         counts.forget_all();
         assert!(counts.find(AccountId(1), "Sent").is_err());

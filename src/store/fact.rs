@@ -1,21 +1,21 @@
-//! Facts of messages: what never changes. A mailbox's are read whole at first need and kept; new ones are added.
+//! Facts of messages: what never changes. Kept in memory as columns beside the blocks of the view, a block's when many
+//! of its messages are asked for; bounded in all.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
 
-use super::flags::places;
 use super::{Fact, Store};
 use crate::base::limits::{FACTS_DIRECT_MAX, FACTS_MAX};
-use crate::base::{BlobId, MailboxId, Result, Timestamp, Uid, UidSet};
+use crate::base::snapshot::{BLOCK_UIDS, block_of};
+use crate::base::{BlobId, Error, ErrorKind, MailboxId, Result, Timestamp, Uid, UidSet};
 
-/// The facts of one mailbox up to some UID; those of expunged messages may linger.
+/// The facts of one block up to some UID; those of expunged messages may linger.
 #[derive(Debug, Clone, Default)]
-struct Table {
+struct Column {
     facts: Arc<Vec<Fact>>,
     up_to: Uid,
-    used: u64,
 }
 
 /// The facts kept in memory.
@@ -26,45 +26,83 @@ pub(super) struct FactTables {
 
 #[derive(Debug, Default)]
 struct Kept {
-    tables: BTreeMap<MailboxId, Table>,
+    /// By mailbox and block, with the tick of their last use.
+    columns: BTreeMap<(MailboxId, u32), (Column, u64)>,
+    count: usize,
     tick: u64,
 }
+
+/// What is wanted of a block: its number and UIDs, ascending.
+type Wanted = (u32, Vec<Uid>);
 
 impl Store {
     /// Facts of the given messages, ascending; expunged ones are missing.
     pub async fn facts(&self, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<Fact>> {
         let snapshot = self.snapshot(mailbox).await?;
-        let places = places(&snapshot.uids, uids);
-        let wanted: Vec<Uid> =
-            places.iter().flat_map(|(a, b)| snapshot.uids.get(*a..*b).unwrap_or_default()).copied().collect();
-        let Some(last) = wanted.last().copied() else { return Ok(Vec::new()) };
-        let tables = &self.shared().facts;
-        let mut table = match tables.get(mailbox) {
-            // Much of it is of messages that went: read anew.
-            Some(table) if table.facts.len() / 2 > snapshot.uids.len() + FACTS_DIRECT_MAX => Table::default(),
-            Some(table) => table,
-            None if wanted.len() <= FACTS_DIRECT_MAX => {
-                let wanted: UidSet = wanted.into_iter().collect();
-                return self.read(move |db| read(db, mailbox, wanted.ranges())).await;
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut count = 0;
+        for (block, range) in snapshot.messages.matching(uids) {
+            let uids = block.uids().get(range).unwrap_or_default();
+            count += uids.len();
+            match wanted.last_mut() {
+                Some((number, more)) if *number == block.number() => more.extend_from_slice(uids),
+                _ => wanted.push((block.number(), uids.to_vec())),
             }
-            None => Table::default(),
-        };
-        if table.up_to < last {
-            let (from, to) = (table.up_to + 1, snapshot.uid_next - 1);
-            let new = self.read(move |db| read(db, mailbox, &[(from, to)])).await?;
-            Arc::make_mut(&mut table.facts).extend(new);
-            table.up_to = to;
-            tables.keep(mailbox, table.clone());
         }
-        Ok(pick(&table.facts, &wanted))
+        let tables = &self.shared().facts;
+        let mut columns = tables.columns(mailbox, &wanted);
+        let lacks = |column: &Column, uids: &[Uid]| uids.last().is_some_and(|last| column.up_to < *last);
+        let mut missing: Vec<(Uid, Uid)> = Vec::new();
+        for ((number, uids), column) in wanted.iter().zip(&columns) {
+            if !lacks(column, uids) {
+                continue;
+            }
+            if count <= FACTS_DIRECT_MAX {
+                let unknown = uids.iter().copied().filter(|uid| *uid > column.up_to).collect::<UidSet>();
+                missing.extend(unknown.ranges());
+            } else {
+                let first = (number * BLOCK_UIDS).max(column.up_to.saturating_add(1));
+                missing.push((first, block_end(*number).min(snapshot.uid_next - 1)));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(pick_all(&wanted, &columns));
+        }
+        let ranges = UidSet::from_ranges(missing);
+        let read = self.read(move |db| read(db, mailbox, ranges.ranges())).await?;
+        let mut read = read.as_slice();
+        for ((number, uids), column) in wanted.iter().zip(&mut columns) {
+            if lacks(column, uids) {
+                let behind = read.partition_point(|fact| block_of(fact.uid) <= *number);
+                let (mine, rest) = read.split_at_checked(behind).unwrap_or_default();
+                Arc::make_mut(&mut column.facts).extend_from_slice(mine);
+                column.up_to = block_end(*number).min(snapshot.uid_next - 1);
+                read = rest;
+            }
+        }
+        if count > FACTS_DIRECT_MAX {
+            tables.keep(mailbox, &wanted, &columns);
+        }
+        Ok(pick_all(&wanted, &columns))
     }
 }
 
+fn block_end(number: u32) -> Uid {
+    number * BLOCK_UIDS + (BLOCK_UIDS - 1)
+}
+
+fn pick_all(wanted: &[Wanted], columns: &[Column]) -> Vec<Fact> {
+    let mut picked = Vec::with_capacity(wanted.iter().map(|(_, uids)| uids.len()).sum());
+    for ((_, uids), column) in wanted.iter().zip(columns) {
+        pick(&column.facts, uids, &mut picked);
+    }
+    picked
+}
+
 /// Those of these UIDs.
-fn pick(facts: &[Fact], wanted: &[Uid]) -> Vec<Fact> {
+fn pick(facts: &[Fact], wanted: &[Uid], picked: &mut Vec<Fact>) {
     let first = wanted.first().map_or(0, |uid| facts.partition_point(|fact| fact.uid < *uid));
     let mut rest = facts.get(first..).unwrap_or_default();
-    let mut picked = Vec::with_capacity(wanted.len());
     for uid in wanted {
         // Mostly the very next one.
         while let Some((fact, behind)) = rest.split_first() {
@@ -78,7 +116,6 @@ fn pick(facts: &[Fact], wanted: &[Uid]) -> Vec<Fact> {
             }
         }
     }
-    picked
 }
 
 fn read(db: &Connection, mailbox: MailboxId, ranges: &[(Uid, Uid)]) -> Result<Vec<Fact>> {
@@ -100,31 +137,87 @@ fn read(db: &Connection, mailbox: MailboxId, ranges: &[(Uid, Uid)]) -> Result<Ve
     Ok(facts)
 }
 
+/// The facts of messages all of which are there.
+pub(super) fn of_all(db: &Connection, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<Fact>> {
+    let facts = read(db, mailbox, uids.ranges())?;
+    match facts.len() as u64 == uids.count() {
+        true => Ok(facts),
+        false => Err(Error::new(ErrorKind::Bug, "a message of the view has no fact")),
+    }
+}
+
 impl FactTables {
-    fn get(&self, mailbox: MailboxId) -> Option<Table> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What is kept of these blocks, one for each.
+    fn columns(&self, mailbox: MailboxId, wanted: &[Wanted]) -> Vec<Column> {
+        let mut kept = self.kept();
         kept.tick += 1;
         let tick = kept.tick;
-        let table = kept.tables.get_mut(&mailbox)?;
-        table.used = tick;
-        Some(table.clone())
+        let mut column = |(number, _): &Wanted| {
+            let Some((column, used)) = kept.columns.get_mut(&(mailbox, *number)) else { return Column::default() };
+            *used = tick;
+            column.clone()
+        };
+        wanted.iter().map(&mut column).collect()
     }
 
-    fn keep(&self, mailbox: MailboxId, mut table: Table) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    fn keep(&self, mailbox: MailboxId, wanted: &[Wanted], columns: &[Column]) {
+        let mut kept = self.kept();
         kept.tick += 1;
-        table.used = kept.tick;
-        kept.tables.insert(mailbox, table);
-        let mut left: usize = kept.tables.values().map(|table| table.facts.len()).sum();
-        while left > FACTS_MAX && kept.tables.len() > 1 {
-            let oldest = kept.tables.iter().min_by_key(|(_, table)| table.used).map(|(mailbox, _)| *mailbox);
-            left -= oldest.and_then(|mailbox| kept.tables.remove(&mailbox)).map_or(0, |table| table.facts.len());
+        let tick = kept.tick;
+        for ((number, _), column) in wanted.iter().zip(columns) {
+            let before = kept.columns.insert((mailbox, *number), (column.clone(), tick));
+            kept.count += column.facts.len();
+            kept.count -= before.map_or(0, |(before, _)| before.facts.len());
+        }
+        if kept.count > FACTS_MAX {
+            kept.shrink(FACTS_MAX / 4 * 3);
         }
     }
 
     /// Forgets all: after the store was reopened, a message may not be there any more whose commit was in doubt.
     pub fn clear(&self) {
-        let before = std::mem::take(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner).tables);
+        let before = std::mem::take(&mut *self.kept());
         drop(before);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Forgets what was used longest ago until no more than `most` facts are left.
+    fn shrink(&mut self, most: usize) {
+        let mut oldest: Vec<_> = self.columns.iter().map(|(key, (_, used))| (*used, *key)).collect();
+        oldest.sort_unstable();
+        for (_, key) in oldest {
+            if self.count <= most {
+                break;
+            }
+            self.count -= self.columns.remove(&key).map_or(0, |(column, _)| column.facts.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_blocks_used_longest_ago_go() {
+        let tables = FactTables::default();
+        let fact = |uid| Fact { uid, internal_date: Timestamp(1), size: 1, blob: BlobId(1) };
+        let column =
+            |number: u32| Column { facts: Arc::new((0..512).map(|n| fact(number * 512 + n)).collect()), up_to: 9 };
+        let number_of = FACTS_MAX as u32 / 512;
+        for number in 0..=number_of {
+            tables.keep(MailboxId(1), &[(number, vec![])], &[column(number)]);
+            // The first is in use all the time.
+            assert_eq!(tables.columns(MailboxId(1), &[(0, vec![])])[0].facts.len(), 512);
+        }
+        let kept = tables.kept();
+        assert!(kept.count <= FACTS_MAX && kept.count > FACTS_MAX / 2, "{}", kept.count);
+        assert_eq!(kept.count, kept.columns.len() * 512);
+        assert!(!kept.columns.contains_key(&(MailboxId(1), 1)));
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Levels are separated by `/`; INBOX is written in capitals whatever the case it came in, as the first level too.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::delta::Delta;
+use super::row::{Row, no_mailbox};
 use super::transaction::WriteTx;
-use super::{MailboxInfo, Store, copy, free};
+use super::{MailboxInfo, Snapshot, Store, copy};
 use crate::base::limits::{MAILBOX_LEVELS_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
 use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, UidSet, UidValidity};
 
@@ -64,16 +66,19 @@ impl Store {
         let name = normal_name(name)?;
         self.write(0, move |tx| {
             check_account(tx, account)?;
-            match find(tx.db, account, &name)? {
-                Some((_, true)) => return Err(Error::new(ErrorKind::Exists, "the mailbox exists already")),
-                Some((id, false)) => revive(tx, id, special_use)?,
-                None => {
-                    check_room(tx, account, &[&name])?;
-                    insert_levels_above(tx, account, &name)?;
-                    insert(tx, account, &name, special_use)?;
+            let (id, row) = match find(tx, account, &name)? {
+                Some((_, row)) if row.selectable => {
+                    return Err(Error::new(ErrorKind::Exists, "the mailbox exists already"));
                 }
-            }
-            info(tx.db, account, &name)?.ok_or_else(|| Error::new(ErrorKind::Bug, "a new mailbox is missing"))
+                Some((id, row)) => (id, revive(tx, id, row, special_use)?),
+                None => {
+                    check_room(tx, account, Some(&name), &name)?;
+                    insert_levels_above(tx, account, &name)?;
+                    insert(tx, account, &name, special_use)?
+                }
+            };
+            let mut subscribed = tx.db.prepare_cached("SELECT 1 FROM subscription WHERE account = ?1 AND name = ?2")?;
+            Ok(row.info(id, subscribed.exists(params![account.0, name])?))
         })
         .await
     }
@@ -85,22 +90,17 @@ impl Store {
             return Err(Error::new(ErrorKind::Invalid, "INBOX cannot be deleted"));
         }
         self.write(0, move |tx| {
-            let (id, selectable) = find(tx.db, account, &name)?.ok_or_else(super::transaction::no_mailbox)?;
-            let has_children = !children(tx.db, account, &name)?.is_empty();
-            if !selectable && has_children {
+            let (id, row) = find(tx, account, &name)?.ok_or_else(no_mailbox)?;
+            let has_children = has_children(tx.db, account, &name)?;
+            if !row.selectable && has_children {
                 return Err(Error::new(ErrorKind::State, "the name has mailboxes below it"));
             }
-            if selectable {
-                let octets = tx.row(id)?.octets;
-                remove_content(tx, id)?;
-                tx.charge(account, -(octets as i64))?;
-            }
-            tx.db.prepare_cached("DELETE FROM mailbox WHERE id = ?1")?.execute([id.0])?;
+            tx.apply(Delta::deletion(id, row))?;
             if has_children {
-                let bare = insert(tx, account, &name, None)?;
-                tx.db.prepare_cached("UPDATE mailbox SET selectable = 0 WHERE id = ?1")?.execute([bare.0])?;
+                let bare = Row { selectable: false, ..new_row(tx, account, &name, None)? };
+                let id = tx.next_mailbox()?;
+                tx.apply(Delta::of(id, bare))?;
             }
-            tx.forget_mailbox(id);
             Ok(())
         })
         .await
@@ -111,6 +111,11 @@ impl Store {
         let (from, to) = (normal_name(from)?, normal_name(to)?);
         if is_below(&to, &from) {
             return Err(Error::new(ErrorKind::Invalid, "a mailbox cannot be moved below itself"));
+        }
+        if from == INBOX {
+            let inbox = self.mailbox(account, INBOX).await?.ok_or_else(no_mailbox)?;
+            let known = self.snapshot(inbox.id).await?;
+            return self.write(0, move |tx| give_away(tx, &known, account, &to)).await;
         }
         self.write(0, move |tx| rename(tx, account, &from, &to)).await
     }
@@ -149,7 +154,7 @@ const INFO: &str = "SELECT m.id, m.account, m.name, m.uidvalidity, m.uidnext, m.
   s.name IS NOT NULL, m.selectable, m.total, m.unseen, m.deleted, m.octets
   FROM mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
 
-fn read_info(row: &Row<'_>) -> rusqlite::Result<MailboxInfo> {
+fn read_info(row: &rusqlite::Row<'_>) -> rusqlite::Result<MailboxInfo> {
     Ok(MailboxInfo {
         id: MailboxId(row.get(0)?),
         account: AccountId(row.get(1)?),
@@ -197,19 +202,32 @@ fn is_below(name: &str, above: &str) -> bool {
     name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn find(db: &Connection, account: AccountId, name: &str) -> Result<Option<(MailboxId, bool)>> {
-    let mut find = db.prepare_cached("SELECT id, selectable FROM mailbox WHERE account = ?1 AND name = ?2")?;
-    Ok(find.query_row(params![account.0, name], |row| Ok((MailboxId(row.get(0)?), row.get(1)?))).optional()?)
+/// A mailbox by name, also one that is only a name.
+fn find(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Option<(MailboxId, Row)>> {
+    let id = id_of(tx.db, account, name)?;
+    let Some(id) = id else { return Ok(None) };
+    let missing = || Error::new(ErrorKind::Bug, "a mailbox that was found by name has no row");
+    Ok(Some((id, tx.any_row(id)?.ok_or_else(missing)?)))
 }
 
-/// Mailboxes below a name: id and name.
-fn children(db: &Connection, account: AccountId, name: &str) -> Result<Vec<(MailboxId, String)>> {
-    // `0` is the character behind `/`.
-    let mut list = db.prepare_cached(
-        "SELECT id, name FROM mailbox WHERE account = ?1 AND name >= ?2 || '/' AND name < ?2 || '0' ORDER BY name",
-    )?;
-    let rows = list.query_map(params![account.0, name], |row| Ok((MailboxId(row.get(0)?), row.get(1)?)))?;
+fn id_of(db: &Connection, account: AccountId, name: &str) -> Result<Option<MailboxId>> {
+    let mut find = db.prepare_cached("SELECT id FROM mailbox WHERE account = ?1 AND name = ?2")?;
+    Ok(find.query_row(params![account.0, name], |row| row.get(0).map(MailboxId)).optional()?)
+}
+
+// `0` is the character behind `/`.
+const BELOW: &str = "FROM mailbox WHERE account = ?1 AND name >= ?2 || '/' AND name < ?2 || '0'";
+
+/// Mailboxes below a name, by name.
+fn children(db: &Connection, account: AccountId, name: &str) -> Result<Vec<MailboxId>> {
+    let mut list = db.prepare_cached(&format!("SELECT id {BELOW} ORDER BY name"))?;
+    let rows = list.query_map(params![account.0, name], |row| row.get(0).map(MailboxId))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn has_children(db: &Connection, account: AccountId, name: &str) -> Result<bool> {
+    let mut any = db.prepare_cached(&format!("SELECT 1 {BELOW} LIMIT 1"))?;
+    Ok(any.exists(params![account.0, name])?)
 }
 
 fn check_account(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
@@ -219,22 +237,17 @@ fn check_account(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
     }
 }
 
-/// `Limit` where the account has no room for these mailboxes and the levels above them.
-fn check_room(tx: &WriteTx<'_>, account: AccountId, names: &[&str]) -> Result<()> {
+/// `Limit` where the account has no room for a new mailbox, where there is one, and the levels above `name`.
+fn check_room(tx: &WriteTx<'_>, account: AccountId, new: Option<&str>, name: &str) -> Result<()> {
     let count: i64 = tx
         .db
         .prepare_cached("SELECT count(*) FROM mailbox WHERE account = ?1")?
         .query_row([account.0], |row| row.get(0))?;
-    let mut new = std::collections::BTreeSet::new();
-    for name in names {
-        new.insert(*name);
-        for above in levels_above(name) {
-            if find(tx.db, account, above)?.is_none() {
-                new.insert(above);
-            }
-        }
+    let mut more = usize::from(new.is_some());
+    for above in levels_above(name) {
+        more += usize::from(id_of(tx.db, account, above)?.is_none());
     }
-    if count as usize + new.len() > MAILBOXES_MAX {
+    if more > 0 && count as usize + more > MAILBOXES_MAX {
         return Err(Error::new(ErrorKind::Limit, "too many mailboxes"));
     }
     Ok(())
@@ -244,41 +257,36 @@ fn levels_above(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').filter_map(|(at, _)| name.get(..at))
 }
 
-fn insert_levels_above(tx: &WriteTx<'_>, account: AccountId, name: &str) -> Result<()> {
+fn insert_levels_above(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<()> {
     for above in levels_above(name) {
-        if find(tx.db, account, above)?.is_none() {
+        if id_of(tx.db, account, above)?.is_none() {
             insert(tx, account, above, None)?;
         }
     }
     Ok(())
 }
 
+fn new_row(tx: &WriteTx<'_>, account: AccountId, name: &str, special_use: Option<SpecialUse>) -> Result<Row> {
+    Ok(Row::new(account, name, next_uid_validity(tx)?, special_use))
+}
+
 /// A new, empty mailbox.
 pub(super) fn insert(
-    tx: &WriteTx<'_>,
+    tx: &mut WriteTx<'_>,
     account: AccountId,
     name: &str,
     special_use: Option<SpecialUse>,
-) -> Result<MailboxId> {
-    let uid_validity = next_uid_validity(tx)?;
-    tx.db
-        .prepare_cached("INSERT INTO mailbox(account, name, uidvalidity, special_use) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![account.0, name, uid_validity, special_use.map_or("", SpecialUse::attribute)])?;
-    let id = tx.db.last_insert_rowid();
-    if id > i64::from(i32::MAX) {
-        return Err(Error::new(ErrorKind::Limit, "the store has no mailbox ids left"));
-    }
-    Ok(MailboxId(id))
+) -> Result<(MailboxId, Row)> {
+    let (id, row) = (tx.next_mailbox()?, new_row(tx, account, name, special_use)?);
+    tx.apply(Delta::of(id, row.clone()))?;
+    Ok((id, row))
 }
 
 /// Makes a bare name a mailbox again.
-fn revive(tx: &mut WriteTx<'_>, id: MailboxId, special_use: Option<SpecialUse>) -> Result<()> {
-    let uid_validity = next_uid_validity(tx)?;
-    tx.db
-        .prepare_cached("UPDATE mailbox SET selectable = 1, uidvalidity = ?2, special_use = ?3 WHERE id = ?1")?
-        .execute(params![id.0, uid_validity, special_use.map_or("", SpecialUse::attribute)])?;
-    tx.forget_row(id);
-    Ok(())
+fn revive(tx: &mut WriteTx<'_>, id: MailboxId, bare: Row, special_use: Option<SpecialUse>) -> Result<Row> {
+    let row = Row { selectable: true, uid_validity: next_uid_validity(tx)?, special_use, ..bare };
+    tx.apply(Delta::of(id, row.clone()))?;
+    Ok(row)
 }
 
 /// A UIDVALIDITY higher than any given out: by the clock, and by the store's own count where the clock is behind.
@@ -292,24 +300,6 @@ fn next_uid_validity(tx: &WriteTx<'_>) -> Result<UidValidity> {
     UidValidity::try_from(next).map_err(|_| Error::new(ErrorKind::Limit, "the store has no UIDVALIDITY left"))
 }
 
-/// Removes all rows that belong to a mailbox, but not its own.
-pub(super) fn remove_content(tx: &mut WriteTx<'_>, id: MailboxId) -> Result<()> {
-    let db = tx.db;
-    let mut blobs = Vec::new();
-    let mut facts = db.prepare_cached("SELECT blob FROM fact WHERE mailbox = ?1")?;
-    let mut rows = facts.query([id.0])?;
-    while let Some(row) = rows.next()? {
-        blobs.push(row.get(0)?);
-    }
-    free::release(tx, blobs)?;
-    db.prepare_cached("DELETE FROM fact WHERE mailbox = ?1")?.execute([id.0])?;
-    let (first, last) = super::block::row_ids(id);
-    db.prepare_cached("DELETE FROM state WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
-    db.prepare_cached("DELETE FROM vanished WHERE mailbox = ?1")?.execute([id.0])?;
-    db.prepare_cached("DELETE FROM keyword WHERE mailbox = ?1")?.execute([id.0])?;
-    Ok(())
-}
-
 /// Subscribes or unsubscribes.
 pub(super) fn subscribe(tx: &mut WriteTx<'_>, account: AccountId, name: &str, on: bool) -> Result<()> {
     let sql = match on {
@@ -321,35 +311,37 @@ pub(super) fn subscribe(tx: &mut WriteTx<'_>, account: AccountId, name: &str, on
     Ok(())
 }
 
-fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Result<()> {
-    let (id, _) = find(tx.db, account, from)?.ok_or_else(super::transaction::no_mailbox)?;
-    if find(tx.db, account, to)?.is_some() {
+/// RENAME of INBOX: its messages move to a new mailbox.
+fn give_away(tx: &mut WriteTx<'_>, inbox: &Snapshot, account: AccountId, to: &str) -> Result<()> {
+    if id_of(tx.db, account, to)?.is_some() {
         return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
     }
-    if from == INBOX {
-        check_room(tx, account, &[to])?;
-        insert_levels_above(tx, account, to)?;
-        let made = insert(tx, account, to, None)?;
-        copy::move_all(tx, id, UidSet::all(), made)?;
-        return Ok(());
+    check_room(tx, account, Some(to), to)?;
+    insert_levels_above(tx, account, to)?;
+    let (made, _) = insert(tx, account, to, None)?;
+    copy::move_all(tx, inbox, &UidSet::all(), made)?;
+    Ok(())
+}
+
+fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Result<()> {
+    let (id, row) = find(tx, account, from)?.ok_or_else(no_mailbox)?;
+    if id_of(tx.db, account, to)?.is_some() {
+        return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
     }
-    let mut renamed = vec![(id, to.to_owned())];
-    for (child, name) in children(tx.db, account, from)? {
-        let new = name.strip_prefix(from).map(|rest| format!("{to}{rest}")).unwrap_or_default();
-        let new = normal_name(&new)?;
-        if find(tx.db, account, &new)?.is_some() {
+    let mut renamed = vec![(id, Row { name: to.into(), ..row })];
+    for child in children(tx.db, account, from)? {
+        let row = tx.any_row(child)?.ok_or_else(|| Error::new(ErrorKind::Bug, "a mailbox below has no row"))?;
+        let rest = row.name.strip_prefix(from);
+        let rest = rest.ok_or_else(|| Error::new(ErrorKind::Bug, "a mailbox below has another name"))?;
+        let new = normal_name(&format!("{to}{rest}"))?;
+        if id_of(tx.db, account, &new)?.is_some() {
             return Err(Error::new(ErrorKind::Exists, "a new name of a mailbox below exists already"));
         }
-        renamed.push((child, new));
+        renamed.push((child, Row { name: new.into(), ..row }));
     }
-    check_room(tx, account, &[to])?;
+    check_room(tx, account, None, to)?;
     insert_levels_above(tx, account, to)?;
-    tx.flush_rows()?;
-    for (id, name) in renamed {
-        tx.db.prepare_cached("UPDATE mailbox SET name = ?2 WHERE id = ?1")?.execute(params![id.0, name])?;
-        tx.forget_row(id);
-    }
-    Ok(())
+    renamed.into_iter().try_for_each(|(id, row)| tx.apply(Delta::of(id, row)))
 }
 
 #[cfg(test)]

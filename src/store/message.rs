@@ -1,30 +1,17 @@
 //! Messages in: filed and queued in one transaction.
 
-use rusqlite::params;
-
-use super::transaction::WriteTx;
-use super::{
-    Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, body, dmarc, dmarc_report, free, meta, queue,
-};
-use crate::base::event::Event;
-use crate::base::limits::KEYWORD_OCTETS_MAX;
-use crate::base::{AccountId, BlobId, Error, ErrorKind, Flags, MailboxId, ModSeq, Result, Timestamp, Uid};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::btree_map::Entry;
+
+use super::delta::{Arriving, Delta};
+use super::transaction::WriteTx;
+use super::{Acceptance, Accepted, Arrival, Filed, Notes, Store, body, dmarc, dmarc_report, free, meta, queue};
+use crate::base::event::Event;
+use crate::base::{AccountId, BlobId, Flags, MailboxId, Result};
 
 impl Store {
-    /// The mailbox's present state, from the shared view (read from disk at first need).
-    pub async fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot> {
-        self.shared().check_up()?;
-        match self.shared().views.snapshot(mailbox) {
-            Some(snapshot) => Ok(snapshot),
-            // The writer has it now, or there is none yet.
-            None => self.write(0, move |tx| tx.snapshot(mailbox)).await,
-        }
-    }
-
-    /// Files and queues in one transaction. `Quota` where an account has no room (nothing is done then),
-    /// `NotFound` where a mailbox is gone.
+    /// Files and queues in one transaction, or does nothing: `Quota` where an account has no room, `NotFound` where a
+    /// mailbox is gone, `Limit` where one has no room for a keyword or no UID left.
     pub async fn accept(&self, acceptance: Acceptance) -> Result<Accepted> {
         self.accept_noting(acceptance, Notes::default()).await
     }
@@ -51,23 +38,6 @@ pub(super) fn octets(acceptance: &Acceptance) -> u64 {
     arrivals.chain(acceptance.items.iter().map(|item| item.content.len())).sum()
 }
 
-/// A message about to stand in a mailbox.
-pub(super) struct NewMessage {
-    pub internal_date: Timestamp,
-    pub size: u64,
-    pub blob: BlobId,
-    pub flags: Flags,
-    pub mod_seq: ModSeq,
-}
-
-/// A message whose row is written and that the view does not show yet.
-pub(super) struct Appended {
-    pub mailbox: MailboxId,
-    pub uid: Uid,
-    pub flags: Flags,
-    pub mod_seq: ModSeq,
-}
-
 /// Files and queues.
 pub(super) fn accept(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<Accepted> {
     Ok(accept_blobs(tx, acceptance)?.0)
@@ -77,50 +47,37 @@ pub(super) fn accept(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<Ac
 fn accept_blobs(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<(Accepted, Option<BlobId>)> {
     check(tx, acceptance)?;
     let mut accepted = Accepted::default();
-    let mut appended = Vec::new();
+    let mut deltas = BTreeMap::new();
     let mut first = None;
     for arrival in &acceptance.arrivals {
-        let blob = file(tx, arrival, &mut accepted, &mut appended)?;
+        let blob = file(tx, arrival, &mut accepted, &mut deltas)?;
         first = first.or(blob);
     }
+    deltas.into_values().try_for_each(|delta| tx.apply(delta))?;
     for item in &acceptance.items {
         accepted.queued.push(queue::insert(tx, item)?);
     }
-    show(tx, &appended);
     Ok((accepted, first))
 }
 
-/// Everything that can be refused, before anything is done.
+/// What is refused before any body is written.
 fn check(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<()> {
     let mut octets: BTreeMap<AccountId, u64> = BTreeMap::new();
-    let mut messages: BTreeMap<MailboxId, u32> = BTreeMap::new();
     for arrival in &acceptance.arrivals {
         for filing in &arrival.filings {
             let account = tx.row(filing.mailbox)?.account;
             *octets.entry(account).or_default() += arrival.content.len();
-            *messages.entry(filing.mailbox).or_default() += 1;
         }
-    }
-    for (mailbox, messages) in messages {
-        check_uids(tx, mailbox, messages)?;
     }
     octets.into_iter().try_for_each(|(account, octets)| tx.check_quota(account, octets))?;
     acceptance.items.iter().try_for_each(queue::check)
-}
-
-/// `Limit` where a mailbox has too few UIDs left.
-pub(super) fn check_uids(tx: &mut WriteTx<'_>, mailbox: MailboxId, messages: u32) -> Result<()> {
-    match tx.row(mailbox)?.uid_next.checked_add(messages) {
-        Some(_) => Ok(()),
-        None => Err(Error::new(ErrorKind::Limit, "the mailbox has no UIDs left")),
-    }
 }
 
 fn file(
     tx: &mut WriteTx<'_>,
     arrival: &Arrival,
     accepted: &mut Accepted,
-    appended: &mut Vec<Appended>,
+    deltas: &mut BTreeMap<MailboxId, Delta>,
 ) -> Result<Option<BlobId>> {
     let Some((_, more)) = arrival.filings.split_first() else { return Ok(None) };
     let blob = body::insert(tx, &arrival.content)?;
@@ -128,98 +85,33 @@ fn file(
     free::share(tx, &vec![blob; more.len()])?;
     let size = arrival.content.len();
     for filing in &arrival.filings {
-        let (keywords, _) = keyword_flags(tx, filing.mailbox, &filing.keywords, true)?;
-        let row = tx.row_mut(filing.mailbox)?;
-        row.mod_seq += 1;
-        let message = NewMessage {
+        let mailbox = filing.mailbox;
+        let delta = match deltas.entry(mailbox) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => place.insert(Delta::of(mailbox, tx.row(mailbox)?)),
+        };
+        let keywords = delta.keywords(&filing.keywords)?;
+        delta.row.mod_seq += 1;
+        let arriving = Arriving {
             internal_date: filing.internal_date,
             size,
             blob,
             flags: filing.flags & Flags::SYSTEM | keywords,
-            mod_seq: row.mod_seq,
+            mod_seq: delta.row.mod_seq,
         };
-        let (account, uid_validity, name) = (row.account, row.uid_validity, row.name.clone());
-        let new = append(tx, filing.mailbox, &message)?;
-        accepted.filed.push(Filed { mailbox: filing.mailbox, uid_validity, uid: new.uid, mod_seq: new.mod_seq });
-        let address = tx.directory.account_by_id(account).map(|account| account.address.to_string());
-        tx.say(Event::Filed {
-            account,
+        let uid = delta.append(&arriving)?;
+        let row = &delta.row;
+        accepted.filed.push(Filed { mailbox, uid_validity: row.uid_validity, uid, mod_seq: row.mod_seq });
+        let address = tx.directory.account_by_id(row.account).map(|account| account.address.to_string());
+        let event = Event::Filed {
+            account: row.account,
             address: address.unwrap_or_default(),
-            mailbox: filing.mailbox,
-            mailbox_name: name.to_string(),
-            uid: new.uid,
+            mailbox,
+            mailbox_name: row.name.to_string(),
+            uid,
             size,
-        });
-        appended.push(new);
+        };
+        tx.say(event);
     }
     Ok(Some(blob))
-}
-
-/// Writes the row of one message; [`show`] it when nothing can be refused any more.
-pub(super) fn append(tx: &mut WriteTx<'_>, mailbox: MailboxId, message: &NewMessage) -> Result<Appended> {
-    let row = tx.row_mut(mailbox)?;
-    let uid = row.uid_next;
-    row.uid_next += 1;
-    row.total += 1;
-    row.unseen += u32::from(!message.flags.contains(Flags::SEEN));
-    row.deleted += u32::from(message.flags.contains(Flags::DELETED));
-    row.octets += message.size;
-    let account = row.account;
-    tx.charge(account, message.size as i64)?;
-    tx.db
-        .prepare_cached(
-            "INSERT INTO fact(mailbox, uid, internaldate, size, blob, flags0, modseq0)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            mailbox.0,
-            uid,
-            message.internal_date.0,
-            message.size as i64,
-            message.blob.0,
-            message.flags.0 as i64,
-            message.mod_seq as i64
-        ])?;
-    Ok(Appended { mailbox, uid, flags: message.flags, mod_seq: message.mod_seq })
-}
-
-/// Shows new messages in the views that are in memory.
-pub(super) fn show(tx: &mut WriteTx<'_>, appended: &[Appended]) {
-    for run in appended.chunk_by(|a, b| a.mailbox == b.mailbox) {
-        let Some(mailbox) = run.first().map(|new| new.mailbox) else { continue };
-        let Some(view) = tx.view_mut_if_there(mailbox) else { continue };
-        Arc::make_mut(&mut view.uids).extend(run.iter().map(|new| new.uid));
-        Arc::make_mut(&mut view.flags).extend(run.iter().map(|new| new.flags));
-        Arc::make_mut(&mut view.mod_seqs).extend(run.iter().map(|new| new.mod_seq));
-    }
-}
-
-/// The bits of these keywords in a mailbox, and whether one was left out. New ones are made where `create`.
-pub(super) fn keyword_flags(
-    tx: &mut WriteTx<'_>,
-    mailbox: MailboxId,
-    names: &[String],
-    create: bool,
-) -> Result<(Flags, bool)> {
-    let (mut flags, mut left_out) = (Flags::NONE, false);
-    for name in names {
-        let known = &tx.row(mailbox)?.keywords;
-        if let Some(index) = known.iter().position(|k| k.eq_ignore_ascii_case(name)) {
-            flags = flags | Flags::keyword(index);
-            continue;
-        }
-        let index = known.len();
-        if !create || index >= Flags::KEYWORDS_MAX || name.is_empty() || name.len() > KEYWORD_OCTETS_MAX {
-            left_out = true;
-            continue;
-        }
-        tx.db.prepare_cached("INSERT INTO keyword(mailbox, bit, name) VALUES (?1, ?2, ?3)")?.execute(params![
-            mailbox.0,
-            i64::from(Flags::KEYWORD_BIT_FIRST) + index as i64,
-            name
-        ])?;
-        Arc::make_mut(&mut tx.row_mut(mailbox)?.keywords).push(name.clone());
-        flags = flags | Flags::keyword(index);
-    }
-    Ok((flags, left_out))
 }

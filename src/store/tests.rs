@@ -28,6 +28,7 @@ mod faults;
 mod messages;
 mod model;
 mod queue;
+mod together;
 
 // -- a world of one thread -----------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 //! What goes into the store and comes out of it: plain data that knows nothing of SQL.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::base::Snapshot;
 use crate::base::event::Outcome;
 use crate::base::{AccountId, Enhanced, UidValidity};
 use crate::base::{
@@ -43,32 +43,6 @@ pub struct MailboxInfo {
     pub octets: u64,
 }
 
-/// The state of an open mailbox at one commit, shared by all its sessions. Immutable: a session keeps one
-/// and compares it with the next. `uids`, `flags` and `mod_seqs` run in step, UIDs ascending.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// Which mailbox.
-    pub mailbox: MailboxId,
-    /// UIDVALIDITY.
-    pub uid_validity: UidValidity,
-    /// UIDNEXT.
-    pub uid_next: Uid,
-    /// HIGHESTMODSEQ.
-    pub mod_seq: ModSeq,
-    /// Raised by every expunge: equal numbers mean that nothing was taken away in between.
-    pub expunges: u64,
-    /// Whether the mailbox has been deleted since.
-    pub gone: bool,
-    /// Names of the keywords, by index (`Flags::keyword(i)`).
-    pub keywords: Arc<Vec<String>>,
-    /// UIDs, ascending.
-    pub uids: Arc<Vec<Uid>>,
-    /// Flags.
-    pub flags: Arc<Vec<Flags>>,
-    /// Modification sequences.
-    pub mod_seqs: Arc<Vec<ModSeq>>,
-}
-
 /// What never changes about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fact {
@@ -102,7 +76,7 @@ pub struct Filing {
     pub mailbox: MailboxId,
     /// System flags it starts with.
     pub flags: Flags,
-    /// Keywords it starts with; new ones are added to the mailbox while it has room, else left out.
+    /// Keywords it starts with; new ones are added to the mailbox. Where it has no room for one nothing is filed.
     pub keywords: Vec<String>,
     /// INTERNALDATE.
     pub internal_date: Timestamp,
@@ -176,7 +150,7 @@ pub struct FlagChange {
     pub how: FlagHow,
     /// System flags.
     pub flags: Flags,
-    /// Keywords by name. Adding one the mailbox does not have makes it, while there is room.
+    /// Keywords by name. Adding one the mailbox does not have makes it; without room for it nothing is changed.
     pub keywords: Vec<String>,
 }
 
@@ -209,8 +183,6 @@ pub struct FlagsChanged {
     pub changed: Vec<Uid>,
     /// Messages left alone since they changed after UNCHANGEDSINCE (RFC 7162 §3.1.3).
     pub modified: Vec<Uid>,
-    /// A keyword was left out since the mailbox has no room for another.
-    pub keywords_full: bool,
     /// The flags that were added, removed or put in place, keywords among them.
     pub flags: Flags,
 }

@@ -1,60 +1,116 @@
-//! The shared view of each mailbox in use: UIDs, flags and modification sequences in memory.
+//! The messages of each mailbox in use, in memory: reading them from disk, bringing them up to date, sharing them.
 //!
-//! The writer owns the views: it takes one out for the length of a transaction, changes it, and puts it back
-//! after the commit; meanwhile, and where there is none, sessions ask the writer. Snapshots share the vectors;
-//! the writer copies one only where a session still holds it. Views nobody watches go when there are too many.
+//! What is shared is what was committed last. The writer works on a copy (of the blocks it changes) and shares it
+//! after the commit. A view that is not in memory is read by a reader lane, never by the writer: [`Building`] tells
+//! whether a commit came in between. Views nobody watches go when there are too many.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row as SqlRow, params};
 
-use super::Snapshot;
-use super::block::{decode, row_ids};
-use super::varint::torn;
+use super::block::{decode, row_id, row_ids};
+use super::row::{self, Row};
+use super::varint::{torn, uids_from_octets};
 use super::watch::Watchers;
+use super::{Snapshot, Store};
 use crate::base::limits::{VIEW_MESSAGES_MAX, VIEWS_MAX};
-use crate::base::{Flags, MailboxId, ModSeq, Result, Uid};
+use crate::base::snapshot::{BLOCK_UIDS, Block, Message, Messages, block_of};
+use crate::base::{Flags, MailboxId, Result, Uid, UidSet};
 
-/// The three vectors of a view, and the last UID its blocks describe.
-#[derive(Debug, Default)]
-pub(super) struct Columns {
-    pub uids: Vec<Uid>,
-    pub flags: Vec<Flags>,
-    pub mod_seqs: Vec<ModSeq>,
-    pub covered: Uid,
+impl Store {
+    /// The mailbox's present state, from the shared view (read from disk at first need). `NotFound` where it was
+    /// deleted, or its account.
+    pub async fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot> {
+        self.shared().check_up()?;
+        let building = match self.shared().views.find(mailbox) {
+            Ok(snapshot) => return Ok(snapshot),
+            Err(building) => building,
+        };
+        let read = self.read(move |db| read(db, mailbox)).await?.ok_or_else(row::no_mailbox)?;
+        if building.share(&read) {
+            self.shared().views.trim(&self.shared().watchers);
+            return Ok(read);
+        }
+        // A commit changed the mailbox meanwhile: the writer brings what was read up to it.
+        self.write(0, move |tx| tx.snapshot(&read)).await
+    }
 }
 
-/// Reads a view: the blocks, then the messages that came after them.
-pub(super) fn load(db: &Connection, mailbox: MailboxId, total: u32) -> Result<Columns> {
-    let room = total as usize;
-    let mut columns = Columns {
-        uids: Vec::with_capacity(room),
-        flags: Vec::with_capacity(room),
-        mod_seqs: Vec::with_capacity(room),
-        covered: 0,
-    };
+/// Reads a mailbox; `None` where there is none that messages can be in.
+fn read(db: &Connection, mailbox: MailboxId) -> Result<Option<Snapshot>> {
+    // One state of the file for row and messages.
+    let db = db.unchecked_transaction()?;
+    match row::read(&db, mailbox)?.filter(|row| row.selectable) {
+        Some(row) => Ok(Some(snapshot(mailbox, &row, load(&db, mailbox)?))),
+        None => Ok(None),
+    }
+}
+
+/// The state of a mailbox with this row and these messages.
+pub(super) fn snapshot(mailbox: MailboxId, row: &Row, messages: Messages) -> Snapshot {
+    Snapshot {
+        mailbox,
+        uid_validity: row.uid_validity,
+        uid_next: row.uid_next,
+        mod_seq: row.mod_seq,
+        expunges: row.expunges,
+        keywords: row.keywords.clone(),
+        messages,
+    }
+}
+
+/// Reads the messages of a mailbox: the blocks, then what came after them.
+fn load(db: &Connection, mailbox: MailboxId) -> Result<Messages> {
+    let mut messages = Messages::default();
     let (first, last) = row_ids(mailbox);
+    let mut covered = 0;
     let mut blocks =
         db.prepare_cached("SELECT id, width, flags, modseqs FROM state WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
     let mut rows = blocks.query([first, last])?;
     while let Some(row) = rows.next()? {
-        let block = u32::try_from(row.get::<_, i64>(0)? - first).map_err(|_| torn())?;
-        let width = usize::try_from(row.get::<_, i64>(1)?).map_err(|_| torn())?;
-        let flags = row.get_ref(2)?.as_blob().map_err(|_| torn())?;
-        let mod_seqs = row.get_ref(3)?.as_blob().map_err(|_| torn())?;
-        let Columns { uids, flags: all_flags, mod_seqs: all_mod_seqs, .. } = &mut columns;
-        columns.covered = decode(block, width, flags, mod_seqs, (uids, all_flags, all_mod_seqs))?;
+        let (_, block) = read_block(row, first)?;
+        covered = block.uids().last().copied().ok_or_else(torn)?;
+        messages.push_block(block);
     }
-    let mut facts =
-        db.prepare_cached("SELECT uid, flags0, modseq0 FROM fact WHERE mailbox = ?1 AND uid > ?2 ORDER BY uid")?;
-    let mut rows = facts.query([mailbox.0, i64::from(columns.covered)])?;
+    messages.extend(facts_between(db, mailbox, covered, Uid::MAX)?);
+    Ok(messages)
+}
+
+/// A row of `state`: number and block.
+fn read_block(row: &SqlRow<'_>, first: i64) -> Result<(u32, Block)> {
+    let number = u32::try_from(row.get::<_, i64>(0)? - first).map_err(|_| torn())?;
+    let width = usize::try_from(row.get::<_, i64>(1)?).map_err(|_| torn())?;
+    let flags = row.get_ref(2)?.as_blob().map_err(|_| torn())?;
+    let mod_seqs = row.get_ref(3)?.as_blob().map_err(|_| torn())?;
+    Ok((number, decode(number, width, flags, mod_seqs)?))
+}
+
+/// Messages above `after` and up to `to`, as they came.
+fn facts_between(db: &Connection, mailbox: MailboxId, after: Uid, to: Uid) -> Result<Vec<Message>> {
+    let mut facts = db.prepare_cached(
+        "SELECT uid, flags0, modseq0 FROM fact WHERE mailbox = ?1 AND uid > ?2 AND uid <= ?3 ORDER BY uid",
+    )?;
+    let mut rows = facts.query(params![mailbox.0, after, to])?;
+    let mut messages = Vec::new();
     while let Some(row) = rows.next()? {
-        columns.uids.push(row.get(0)?);
-        columns.flags.push(Flags(row.get::<_, i64>(1)? as u64));
-        columns.mod_seqs.push(row.get::<_, i64>(2)? as u64);
+        let (flags, mod_seq) = (Flags(row.get::<_, i64>(1)? as u64), row.get::<_, i64>(2)? as u64);
+        messages.push(Message { uid: row.get(0)?, flags, mod_seq });
     }
-    Ok(columns)
+    Ok(messages)
+}
+
+/// The messages from the block on in which `covered` is, up to `to`.
+pub(super) fn tail(db: &Connection, mailbox: MailboxId, covered: Uid, to: Uid) -> Result<Messages> {
+    let mut messages = Messages::default();
+    let (first, _) = row_ids(mailbox);
+    let mut last = db.prepare_cached("SELECT id, width, flags, modseqs FROM state WHERE id = ?1")?;
+    let mut rows = last.query([row_id(mailbox, block_of(covered))])?;
+    if let Some(row) = rows.next()? {
+        messages.push_block(read_block(row, first)?.1);
+    }
+    messages.extend(facts_between(db, mailbox, covered, to)?);
+    Ok(messages)
 }
 
 /// The last UID that blocks describe, without reading them.
@@ -65,8 +121,42 @@ pub(super) fn covered(db: &Connection, mailbox: MailboxId) -> Result<Uid> {
     )?;
     let mut rows = newest.query([first, last])?;
     let Some(row) = rows.next()? else { return Ok(0) };
-    let end = (row.get::<_, i64>(0)? - first) * i64::from(super::block::BLOCK_UIDS) + row.get::<_, i64>(1)? - 1;
+    let end = (row.get::<_, i64>(0)? - first) * i64::from(BLOCK_UIDS) + row.get::<_, i64>(1)? - 1;
     Uid::try_from(end).map_err(|_| torn())
+}
+
+/// The messages of `known`, brought up to `row` by what changed since: expunges, blocks, new messages.
+pub(super) fn bring_up(db: &Connection, known: &Snapshot, row: &Row) -> Result<Messages> {
+    let mailbox = known.mailbox;
+    if known.uid_validity != row.uid_validity || known.mod_seq > row.mod_seq || known.mod_seq < row.vanished_floor {
+        return load(db, mailbox);
+    }
+    let mut messages = known.messages.clone();
+    if known.mod_seq == row.mod_seq {
+        return Ok(messages);
+    }
+    let since = i64::try_from(known.mod_seq).unwrap_or(i64::MAX);
+    let mut gone = Vec::new();
+    let mut vanished = db.prepare_cached("SELECT uids FROM vanished WHERE mailbox = ?1 AND modseq > ?2")?;
+    let mut rows = vanished.query([mailbox.0, since])?;
+    while let Some(row) = rows.next()? {
+        uids_from_octets(row.get_ref(0)?.as_blob().unwrap_or_default(), &mut gone)?;
+    }
+    messages.remove(&UidSet::from_ranges(gone));
+    let (first, last) = row_ids(mailbox);
+    let mut blocks = db.prepare_cached(
+        "SELECT id, width, flags, modseqs FROM state WHERE id BETWEEN ?1 AND ?2 AND modseq > ?3 ORDER BY id",
+    )?;
+    let mut rows = blocks.query(params![first, last, since])?;
+    while let Some(row) = rows.next()? {
+        let (number, block) = read_block(row, first)?;
+        messages.put_block(number, block);
+    }
+    messages.extend(facts_between(db, mailbox, row.covered.max(known.uid_next - 1), Uid::MAX)?);
+    match messages.len() == row.total as usize {
+        true => Ok(messages),
+        false => load(db, mailbox),
+    }
 }
 
 /// The views that are shared now.
@@ -79,6 +169,8 @@ pub(super) struct Views {
 struct Slots {
     by_mailbox: BTreeMap<MailboxId, Slot>,
     tick: u64,
+    /// Views being read, by a number of their own: whether the mailbox was changed meanwhile.
+    building: BTreeMap<u64, (MailboxId, bool)>,
 }
 
 #[derive(Debug)]
@@ -87,40 +179,84 @@ struct Slot {
     used: u64,
 }
 
+/// A view being read, until it is shared or given up.
+pub(super) struct Building<'a> {
+    views: &'a Views,
+    number: u64,
+}
+
+impl Building<'_> {
+    /// Shares what was read since this began. False where it may be older than the last commit.
+    fn share(self, read: &Snapshot) -> bool {
+        let mut slots = self.views.slots();
+        let unchanged = slots.building.get(&self.number).is_some_and(|(_, changed)| !changed);
+        if unchanged {
+            slots.tick += 1;
+            let used = slots.tick;
+            // Another reader may have been faster: both are of the same commit.
+            slots.by_mailbox.entry(read.mailbox).or_insert_with(|| Slot { view: read.clone(), used });
+        }
+        unchanged
+    }
+}
+
+impl Drop for Building<'_> {
+    fn drop(&mut self) {
+        self.views.slots().building.remove(&self.number);
+    }
+}
+
 impl Views {
-    /// A snapshot, where there is a view and the writer does not have it.
+    /// A snapshot, where there is a view.
     pub fn snapshot(&self, mailbox: MailboxId) -> Option<Snapshot> {
-        let mut slots = self.slots();
-        slots.tick += 1;
-        let tick = slots.tick;
-        let slot = slots.by_mailbox.get_mut(&mailbox)?;
-        slot.used = tick;
-        Some(slot.view.clone())
+        self.slots().snapshot(mailbox)
     }
 
-    /// Gives the view to the writer. Until it comes back nobody else finds it.
-    pub fn take(&self, mailbox: MailboxId) -> Option<Snapshot> {
-        Some(self.slots().by_mailbox.remove(&mailbox)?.view)
+    /// A snapshot, or the leave to read one.
+    fn find(&self, mailbox: MailboxId) -> std::result::Result<Snapshot, Building<'_>> {
+        let mut slots = self.slots();
+        if let Some(snapshot) = slots.snapshot(mailbox) {
+            return Ok(snapshot);
+        }
+        let number = slots.tick;
+        slots.building.insert(number, (mailbox, false));
+        Err(Building { views: self, number })
     }
 
-    /// Shares a view.
-    pub fn put(&self, view: Snapshot) {
+    /// Shares views after a commit that changed these mailboxes; `None` where the writer has no view of one, so that
+    /// the one there may be is old.
+    pub fn publish(&self, changed: impl IntoIterator<Item = (MailboxId, Option<Snapshot>)>) {
+        let mut before = Vec::new();
         let mut slots = self.slots();
-        slots.tick += 1;
-        let used = slots.tick;
-        slots.by_mailbox.insert(view.mailbox, Slot { view, used });
+        for (mailbox, view) in changed {
+            slots.tick += 1;
+            let used = slots.tick;
+            for (of, changed) in slots.building.values_mut() {
+                *changed |= *of == mailbox;
+            }
+            before.extend(match view {
+                Some(view) => slots.by_mailbox.insert(mailbox, Slot { view, used }),
+                None => slots.by_mailbox.remove(&mailbox),
+            });
+        }
+        // Large views are freed where nobody waits for the lock.
+        drop(slots);
+        drop(before);
     }
 
     /// Forgets all views.
     pub fn clear(&self) {
-        let before = std::mem::take(&mut self.slots().by_mailbox);
+        let mut slots = self.slots();
+        slots.building.values_mut().for_each(|(_, changed)| *changed = true);
+        let before = std::mem::take(&mut slots.by_mailbox);
+        drop(slots);
         drop(before);
     }
 
     /// Forgets views nobody watches, longest unused first, until the rest fits.
     pub fn trim(&self, watchers: &Watchers) {
         let mut slots = self.slots();
-        let messages = |slots: &Slots| slots.by_mailbox.values().map(|s| s.view.uids.len()).sum::<usize>();
+        let messages = |slots: &Slots| slots.by_mailbox.values().map(|s| s.view.messages.len()).sum::<usize>();
         let mut left = messages(&slots);
         if slots.by_mailbox.len() <= VIEWS_MAX && left <= VIEW_MESSAGES_MAX {
             return;
@@ -129,7 +265,7 @@ impl Views {
             .by_mailbox
             .iter()
             .filter(|(mailbox, _)| !watchers.is_watched(**mailbox))
-            .map(|(mailbox, slot)| (slot.used, *mailbox, slot.view.uids.len()))
+            .map(|(mailbox, slot)| (slot.used, *mailbox, slot.view.messages.len()))
             .collect();
         idle.sort_unstable();
         for (_, mailbox, len) in idle {
@@ -143,5 +279,14 @@ impl Views {
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn snapshot(&mut self, mailbox: MailboxId) -> Option<Snapshot> {
+        self.tick += 1;
+        let slot = self.by_mailbox.get_mut(&mailbox)?;
+        slot.used = self.tick;
+        Some(slot.view.clone())
     }
 }

@@ -148,7 +148,7 @@ impl Store {
         let last = uids.ranges().last().map_or(0, |(_, last)| *last);
         let snapshot = self.snapshot(mailbox).await?;
         let tables = &self.shared().words;
-        if snapshot.uids.len().saturating_mul(WORDS_MESSAGE_OCTETS) > WORDS_OCTETS_MAX {
+        if snapshot.count().saturating_mul(WORDS_MESSAGE_OCTETS) > WORDS_OCTETS_MAX {
             return self.words_apart(mailbox, uids).await;
         }
         let kept = tables.get(mailbox).unwrap_or_default();
@@ -156,7 +156,7 @@ impl Store {
             return Ok(kept);
         }
         // Where much of it is of messages that went, it is read anew.
-        let many = kept.uids.len() / 2 > snapshot.uids.len() + FETCH_BATCH_MESSAGES_MAX;
+        let many = kept.uids.len() / 2 > snapshot.count() + FETCH_BATCH_MESSAGES_MAX;
         let kept = if many { Arc::default() } else { kept };
         let new = UidSet::from_ranges(vec![(kept.last() + 1, last.max(snapshot.uid_next - 1))]);
         let facts = self.facts(mailbox, &new).await?;

@@ -243,7 +243,6 @@ impl Writer {
                 End::Committed
             }
             Err(e) => {
-                tx.give_up();
                 // Nothing may stay of it, also where SQLite has not rolled back by itself.
                 let undone = db.is_autocommit() || db.execute_batch("ROLLBACK").is_ok();
                 match e.kind() {
@@ -344,15 +343,13 @@ fn run_jobs(tx: &mut WriteTx<'_>, batch: &mut [Box<dyn Work>], failed: &mut Vec<
     let db = tx.db;
     for work in batch {
         db.prepare_cached("SAVEPOINT job")?.execute([])?;
-        tx.begin_job();
         let outcome = work.run(tx);
-        if let Err(e) = &outcome {
-            if e.kind() == ErrorKind::StoreDown {
-                return Err(e.clone());
-            }
-            db.prepare_cached("ROLLBACK TO job")?.execute([])?;
-            if !tx.undo_job() {
-                return Err(Error::new(ErrorKind::Store, format!("undone with its group: {}", e.text())));
+        match &outcome {
+            Ok(()) => tx.keep_job(),
+            Err(e) if e.kind() == ErrorKind::StoreDown => return Err(e.clone()),
+            Err(_) => {
+                db.prepare_cached("ROLLBACK TO job")?.execute([])?;
+                tx.drop_job();
             }
         }
         failed.push(outcome.err());

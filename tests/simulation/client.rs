@@ -339,11 +339,11 @@ impl Client {
         for (old, new) in answer.from.iter().zip(&answer.to) {
             let message = self.state.mailboxes[&from].messages[old].clone();
             let target = self.state.mailboxes.get_mut(&to).expect("ours");
-            let at = after.uids.binary_search(new).expect("the copy is there");
+            let mod_seq = after.messages.find(*new).expect("the copy is there").mod_seq;
             assert!(*new >= target.uid_next, "UID {new} given twice");
-            assert!(after.mod_seqs[at] > target.mod_seq, "MODSEQ fell");
+            assert!(mod_seq > target.mod_seq, "MODSEQ fell");
             target.uid_next = new + 1;
-            target.messages.insert(*new, MessageState { mod_seq: after.mod_seqs[at], ..message });
+            target.messages.insert(*new, MessageState { mod_seq, ..message });
         }
         self.state.mailboxes.get_mut(&to).expect("ours").mod_seq = after.mod_seq;
         if moving {
@@ -475,15 +475,15 @@ async fn mailbox(store: &Store, id: MailboxId) -> Result<MailboxState> {
     let snapshot = store.snapshot(id).await?;
     let facts = store.facts(id, &UidSet::all()).await?;
     let known: Vec<Uid> = facts.iter().map(|fact| fact.uid).collect();
-    assert_eq!(known, *snapshot.uids, "facts and view differ");
+    assert_eq!(known, snapshot.messages.uids().collect::<Vec<_>>(), "facts and view differ");
     let mut messages = BTreeMap::new();
-    for (i, fact) in facts.iter().enumerate() {
-        let bits = snapshot.flags[i];
+    for (fact, message) in facts.iter().zip(snapshot.messages.iter()) {
+        let bits = message.flags;
         let names = snapshot.keywords.iter().enumerate();
         let keywords = names.filter(|(n, _)| bits.contains(Flags::keyword(*n))).map(|(_, name)| name.clone()).collect();
         let body = body_hash(store, fact.blob, fact.size).await?;
         let flags = bits & Flags::SYSTEM;
-        messages.insert(fact.uid, MessageState { flags, keywords, mod_seq: snapshot.mod_seqs[i], body });
+        messages.insert(fact.uid, MessageState { flags, keywords, mod_seq: message.mod_seq, body });
     }
     let (uid_validity, uid_next) = (snapshot.uid_validity, snapshot.uid_next);
     Ok(MailboxState { uid_validity, uid_next, mod_seq: snapshot.mod_seq, messages })

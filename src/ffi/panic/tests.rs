@@ -249,7 +249,7 @@ fn a_panicking_task_fails_the_engine_and_loses_nothing() {
         let seat = object::engine(engine).unwrap();
         let inbox = seat.engine.account("alice@example.org").unwrap().inbox;
         smol::block_on(async {
-            assert_eq!(seat.engine.snapshot(inbox).await.unwrap().uids.len(), 1);
+            assert_eq!(seat.engine.snapshot(inbox).await.unwrap().count(), 1);
             let id = crate::base::QueueId(i64::try_from(queued.1).unwrap());
             assert_eq!(seat.engine.queue_item(id).await.unwrap().id, id);
         });

@@ -1,12 +1,13 @@
 //! COPY, MOVE and their UID forms (RFC 9051 §6.4.7, §6.4.8, RFC 4315).
 
+use crate::base::ErrorKind;
 use crate::imap::command::Copy;
 use crate::imap::encode::search::set_in_order;
 use crate::imap::response::Answer;
 
 use super::Session;
 use super::open::Told;
-use super::refusal::{Done, Stop, no_destination, of_destination};
+use super::refusal::{Done, Stop, no_destination};
 
 impl Session {
     pub(super) async fn copy(&mut self, copy: &Copy) -> Done {
@@ -22,13 +23,20 @@ impl Session {
         if places.is_empty() {
             return Ok(Answer::ok("No messages"));
         }
-        let uids = places.uids(&open.view.uids);
+        let uids = places.uids(&open.view.messages);
         let copied = if copy.moves {
             store.move_messages(open.mailbox, uids, to.id).await
         } else {
             store.copy(open.mailbox, uids, to.id).await
         };
-        let copied = copied.map_err(|e| Stop::Answer(of_destination(&e)))?;
+        let copied = match copied {
+            // Only a destination can be made (RFC 9051 §6.4.7), not the source that somebody deleted.
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                self.shared.store.snapshot(open.mailbox).await?;
+                return Ok(no_destination());
+            }
+            copied => copied?,
+        };
         if copied.from.is_empty() {
             return Ok(Answer::no("EXPUNGEISSUED", "These messages are gone"));
         }

@@ -16,7 +16,7 @@ impl Session {
         }
         let which = match uids {
             None => Expunge::Deleted,
-            Some(set) => Expunge::DeletedAmong(open.places(set, true)?.uids(&open.view.uids)),
+            Some(set) => Expunge::DeletedAmong(open.places(set, true)?.uids(&open.view.messages)),
         };
         let expunged = self.shared.store.expunge(open.mailbox, which).await?;
         self.sync(true, Told::default()).await?;

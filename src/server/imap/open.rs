@@ -1,13 +1,12 @@
 //! The selected mailbox: what its client was told of it, and telling what changed.
 
-use std::sync::Arc;
-
-use crate::base::{Flags, MailboxId, ModSeq, Uid, UidSet, UidValidity};
+use crate::base::snapshot::Message;
+use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, Uid, UidSet, UidValidity};
 use crate::imap::encode::{fetch::Response, flags};
 use crate::imap::response::{Answer, numbered};
 use crate::imap::sequence::{Places, SequenceSet, places_of};
-use crate::imap::view::{Changes, View};
-use crate::store::{FlagHow, FlagsChanged, Snapshot, Watch};
+use crate::imap::view::{Changes, update};
+use crate::store::{FlagHow, FlagsChanged, Watch};
 
 use super::Session;
 use super::refusal::Stop;
@@ -17,7 +16,8 @@ pub(super) struct Open {
     pub mailbox: MailboxId,
     pub read_only: bool,
     pub uid_validity: UidValidity,
-    pub view: View,
+    /// What the client was told of it.
+    pub view: Snapshot,
     pub watch: Watch,
     /// What the last SEARCH saved, for `$`.
     pub saved: UidSet,
@@ -27,23 +27,10 @@ impl Open {
     /// Places of the messages a set means; a message number beyond the last is answered BAD.
     pub fn places(&self, set: &SequenceSet, by_uid: bool) -> Result<Places, Stop> {
         if by_uid {
-            return Ok(set.by_uid(&self.view.uids, &self.saved));
+            return Ok(set.by_uid(&self.view.messages, &self.saved));
         }
-        let places = set.by_number(&self.view.uids, &self.saved);
+        let places = set.by_number(&self.view.messages, &self.saved);
         places.map_err(|_| Answer::bad("No message with this number").into())
-    }
-}
-
-/// The view of a store's snapshot.
-pub(super) fn view(snapshot: &Snapshot) -> View {
-    View {
-        uids: snapshot.uids.clone(),
-        flags: snapshot.flags.clone(),
-        mod_seqs: snapshot.mod_seqs.clone(),
-        keywords: snapshot.keywords.clone(),
-        mod_seq: snapshot.mod_seq,
-        uid_next: snapshot.uid_next,
-        expunges: snapshot.expunges,
     }
 }
 
@@ -67,15 +54,13 @@ pub(super) struct Silent<'a> {
 }
 
 impl Silent<'_> {
-    /// Whether the message at `place` is as its client thinks, who knew it as it is in `before`: changed by us, and by
-    /// nobody else that the client was not told of.
-    fn is_known(&self, before: &View, view: &View, place: usize) -> bool {
-        let uid = view.uid(place).unwrap_or_default();
-        let was = if Arc::ptr_eq(&before.uids, &view.uids) { Some(place) } else { before.place(uid) };
-        let was = was.and_then(|place| before.flags.get(place)).copied();
-        view.mod_seqs.get(place) == Some(&self.done.mod_seq)
-            && self.done.changed.binary_search(&uid).is_ok()
-            && view.flags.get(place).copied() == was.map(|was| self.how.apply(was, self.done.flags))
+    /// Whether the message is as its client thinks, who knew it as it is in `before`: changed by us, and by nobody else
+    /// that the client was not told of.
+    fn is_known(&self, before: &Snapshot, message: &Message) -> bool {
+        message.mod_seq == self.done.mod_seq
+            && self.done.changed.binary_search(&message.uid).is_ok()
+            && before.messages.find(message.uid).map(|was| self.how.apply(was.flags, self.done.flags))
+                == Some(message.flags)
     }
 }
 
@@ -96,18 +81,21 @@ impl Session {
     /// Brings the view up to date and writes what a client must know of it.
     pub(super) async fn sync(&mut self, may_expunge: bool, told: Told<'_>) -> Result<(), Stop> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let snapshot = self.shared.store.snapshot(open.mailbox).await?;
-        if snapshot.gone || snapshot.uid_validity != open.uid_validity {
+        let snapshot = match self.shared.store.snapshot(open.mailbox).await {
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            snapshot => Some(snapshot?).filter(|snapshot| snapshot.uid_validity == open.uid_validity),
+        };
+        let Some(snapshot) = snapshot else {
             self.bye("The selected mailbox was deleted");
             return Ok(());
-        }
+        };
         let before = open.view.clone();
-        let changes = open.view.update(view(&snapshot), may_expunge);
+        let changes = update(&mut open.view, snapshot, may_expunge);
         self.write_changes(&before, &changes, told);
         Ok(())
     }
 
-    fn write_changes(&mut self, before: &View, changes: &Changes, told: Told<'_>) {
+    fn write_changes(&mut self, before: &Snapshot, changes: &Changes, told: Told<'_>) {
         let Some(open) = &self.open else { return };
         let out = &mut self.wire.out;
         for number in &changes.expunged {
@@ -123,31 +111,30 @@ impl Session {
             flags::defined(out, &open.view.keywords);
         }
         let condstore = self.enabled.condstore;
-        let mut write = |place: usize, silent: bool| {
-            let view = &open.view;
+        let mut write = |place: usize, message: &Message, silent: bool| {
             let mut response = Response::begin(out, place);
-            response.uid(view.uid(place).unwrap_or_default());
+            response.uid(message.uid);
             if !silent {
-                response.flags(view.flags.get(place).copied().unwrap_or(Flags::NONE), &view.keywords);
+                response.flags(message.flags, &open.view.keywords);
             }
             if condstore {
-                response.mod_seq(view.mod_seqs.get(place).copied().unwrap_or(1));
+                response.mod_seq(message.mod_seq);
             }
             response.end();
         };
-        let also = told.also.map_or_else(Places::default, |uids| places_of(uids, &open.view.uids));
-        let hidden = |place: usize| {
-            told.hidden.is_some_and(|(uids, mod_seq)| {
-                let uid = open.view.uid(place).unwrap_or_default();
-                open.view.mod_seqs.get(place) == Some(&mod_seq) && uids.binary_search(&uid).is_ok()
-            })
+        let messages = &open.view.messages;
+        let also = told.also.map_or_else(Places::default, |uids| places_of(uids, messages));
+        let hidden = |message: &Message| {
+            told.hidden
+                .is_some_and(|(uids, mod_seq)| message.mod_seq == mod_seq && uids.binary_search(&message.uid).is_ok())
         };
         for place in changes.flags.iter().copied().filter(|place| !also.contains(*place)) {
-            let silent = told.silent.is_some_and(|silent| silent.is_known(before, &open.view, place));
-            if (!silent || condstore) && !hidden(place) {
-                write(place, silent);
+            let Some(message) = messages.get(place) else { continue };
+            let silent = told.silent.is_some_and(|silent| silent.is_known(before, &message));
+            if (!silent || condstore) && !hidden(&message) {
+                write(place, &message, silent);
             }
         }
-        also.iter().for_each(|place| write(place, false));
+        also.messages(messages).for_each(|(place, message)| write(place, &message, false));
     }
 }

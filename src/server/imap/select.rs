@@ -7,7 +7,7 @@ use crate::imap::response::{Answer, numbered};
 use crate::store::Expunge;
 
 use super::Session;
-use super::open::{Open, view};
+use super::open::Open;
 use super::refusal::Done;
 
 impl Session {
@@ -29,7 +29,7 @@ impl Session {
             mailbox: mailbox.id,
             read_only: select.read_only,
             uid_validity: snapshot.uid_validity,
-            view: view(&snapshot),
+            view: snapshot,
             watch,
             saved: UidSet::new(),
         };
@@ -48,7 +48,7 @@ impl Session {
         numbered(out, view.count(), "EXISTS");
         if !self.enabled.rev2 {
             numbered(out, 0, "RECENT");
-            if let Some(place) = view.flags.iter().position(|f| !f.contains(Flags::SEEN)) {
+            if let Some(place) = view.messages.iter().position(|message| !message.flags.contains(Flags::SEEN)) {
                 out.extend_from_slice(format!("* OK [UNSEEN {}] First unseen\r\n", place + 1).as_bytes());
             }
         }

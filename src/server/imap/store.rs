@@ -30,7 +30,7 @@ impl Session {
             StoreHow::Remove => FlagHow::Remove,
         };
         let change = FlagChange { how, flags: store.flags.flags, keywords: store.flags.keywords.clone() };
-        let uids = places.uids(&open.view.uids);
+        let uids = places.uids(&open.view.messages);
         let done = self.shared.store.change_flags(open.mailbox, uids.clone(), change, store.unchanged_since).await?;
         let also = if store.silent { UidSet::new() } else { told(&uids, &done) };
         let silent = store.silent.then_some(Silent { done: &done, how });
@@ -50,9 +50,6 @@ impl Session {
             let all = done.modified.len() >= places.count();
             let answer = if all { Answer::no("", "Changed meanwhile") } else { Answer::ok("Stored where unchanged") };
             return Ok(answer.with_code(code));
-        }
-        if done.keywords_full {
-            return Ok(Answer::no("LIMIT", "The mailbox has no room for another keyword"));
         }
         Ok(Answer::ok("Stored"))
     }

@@ -53,7 +53,7 @@ fn observations_are_counted_together_and_reported_once() {
         store.accept_noting(report(), notes.clone()).await.unwrap();
         let again = store.accept_noting(report(), notes).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(store.snapshot(inbox).await.unwrap().uids.len(), 1, "the second was not filed");
+        assert_eq!(store.snapshot(inbox).await.unwrap().count(), 1, "the second was not filed");
         // What comes too late does not make a second report.
         store.dmarc_observe(seen(5, "example.org", 9));
         store.dmarc_flush().await.unwrap();

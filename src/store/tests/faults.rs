@@ -144,7 +144,9 @@ fn a_job_that_fails_harms_no_other_in_its_group() {
                     // Half done, then refused: two rows changed in memory and on disk.
                     let half = store.write(0, move |tx| {
                         message::accept(tx, &arrival("half", vec![]))?;
-                        tx.row_mut(inbox)?.mod_seq += 100;
+                        let mut delta = delta::Delta::of(inbox, tx.row(inbox)?);
+                        delta.row.mod_seq += 100;
+                        tx.apply(delta)?;
                         tx.db.execute("INSERT INTO setting(name, value) VALUES ('half', x'00')", [])?;
                         Err::<(), _>(Error::new(ErrorKind::Quota, "no"))
                     });
@@ -159,25 +161,34 @@ fn a_job_that_fails_harms_no_other_in_its_group() {
         }
         assert_eq!(store.setting("half").await.unwrap(), None);
         let snapshot = store.snapshot(inbox).await.unwrap();
-        assert_eq!((snapshot.uids.len(), snapshot.mod_seq), (26, 27));
+        assert_eq!((snapshot.count(), snapshot.mod_seq), (26, 27));
         store.close().await.unwrap();
         let again = place.open().await.snapshot(inbox).await.unwrap();
-        assert_eq!((again.uids, again.mod_seq), (snapshot.uids, 27));
+        assert_eq!((again.messages, again.mod_seq), (snapshot.messages, 27));
     });
 }
 
 #[test]
-fn a_job_that_fails_after_it_changed_a_view_takes_its_group_along() {
+fn a_job_that_fails_after_it_changed_messages_changes_nothing() {
     run(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
         fill(&store, inbox, 3).await;
+        let known = store.snapshot(inbox).await.unwrap();
+        let held = known.clone();
         let failed = store.write(0, move |tx| {
-            let view = tx.view_mut(inbox)?;
-            Arc::make_mut(&mut view.uids).clear();
+            let facts = fact::of_all(tx.db, inbox, &uids(&[(1, 3)]))?;
+            let mut delta = delta::Delta::of(inbox, tx.row(inbox)?);
+            delta.remove(&tx.view(&known)?, facts, true, None)?;
+            tx.apply(delta)?;
             Err::<(), _>(Error::new(ErrorKind::Invalid, "too late"))
         });
-        assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Store);
-        assert_eq!(*store.snapshot(inbox).await.unwrap().uids, [1, 2, 3]);
+        let flagged = store.change_flags(inbox, uids(&[(2, 2)]), add(Flags::SEEN), None);
+        let (failed, flagged) = smol::future::zip(failed, flagged).await;
+        assert_eq!((failed.unwrap_err().kind(), flagged.unwrap().changed), (ErrorKind::Invalid, vec![2]));
+        let after = store.snapshot(inbox).await.unwrap();
+        assert!(after.messages.uids().eq([1, 2, 3]) && after.expunges == held.expunges);
+        store.close().await.unwrap();
+        assert_eq!(place.open().await.snapshot(inbox).await.unwrap(), after);
     });
 }
 
@@ -201,7 +212,7 @@ fn after_a_failed_sync_the_store_reopens_and_goes_on() {
             smol::future::yield_now().await;
         }
         let after = store.snapshot(inbox).await.unwrap();
-        assert_eq!((after.uids, after.flags, after.mod_seqs), (before.uids, before.flags, before.mod_seqs));
+        assert_eq!(after, before);
         store.accept(arrival("after", vec![filing(inbox)])).await.unwrap();
         let blob = store.facts(inbox, &uids(&[(701, 701)])).await.unwrap()[0].blob;
         assert_eq!(store.body(blob, 0, 9).await.unwrap(), b"after");
@@ -329,7 +340,7 @@ fn a_panic_in_a_change_ends_the_store_and_loses_nothing() {
 
         let store = place.open().await;
         assert_eq!(store.mailbox(bob, "INBOX").await.unwrap().unwrap().total, 2);
-        assert_eq!(store.snapshot(inbox).await.unwrap().uids.len(), 2);
+        assert_eq!(store.snapshot(inbox).await.unwrap().count(), 2);
         store.close().await.unwrap();
     });
 }

@@ -26,7 +26,7 @@ impl Dice {
     }
 }
 
-fn names(flags: Flags, keywords: &[String]) -> BTreeSet<String> {
+pub(super) fn names(flags: Flags, keywords: &[String]) -> BTreeSet<String> {
     let system = Flags::NAMES.iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| (*name).to_owned());
     let bits = keywords.iter().enumerate().filter(|(i, _)| flags.contains(Flags::keyword(*i)));
     system.chain(bits.map(|(_, name)| name.clone())).collect()
@@ -35,13 +35,12 @@ fn names(flags: Flags, keywords: &[String]) -> BTreeSet<String> {
 impl Model {
     async fn check(&self, store: &Store, info: &MailboxInfo) {
         let snapshot = store.snapshot(info.id).await.unwrap();
-        let seen: BTreeMap<Uid, Message> = (snapshot.uids.iter().zip(snapshot.flags.iter()))
-            .zip(snapshot.mod_seqs.iter())
-            .map(|((uid, flags), mod_seq)| (*uid, (names(*flags, &snapshot.keywords), *mod_seq)))
-            .collect();
-        assert!(snapshot.uids.is_sorted());
+        let messages = snapshot.messages.iter();
+        let seen: BTreeMap<Uid, Message> =
+            messages.map(|m| (m.uid, (names(m.flags, &snapshot.keywords), m.mod_seq))).collect();
+        assert!(snapshot.messages.uids().is_sorted());
         assert_eq!((snapshot.uid_next, snapshot.mod_seq), (self.uid_next, self.mod_seq));
-        assert_eq!(seen.len(), snapshot.uids.len());
+        assert_eq!(seen.len(), snapshot.count());
         assert!(seen == self.messages, "{:?}", diff(&seen, &self.messages));
         let row = store.mailbox(info.account, &info.name).await.unwrap().unwrap();
         let with = |name: &str| self.messages.values().filter(|(flags, _)| flags.contains(name)).count() as u32;

@@ -1,12 +1,11 @@
 //! Brings what is kept of many messages, in order, in batches of bounded memory.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, FETCH_BATCH_OCTETS_MAX, FETCH_FACTS_MAX, HEADER_OCTETS_MAX};
-use crate::base::{MailboxId, Result, Uid, UidSet};
+use crate::base::snapshot::Messages;
+use crate::base::{MailboxId, Result, Snapshot, UidSet};
 use crate::imap::sequence::Places;
-use crate::imap::view::View;
 use crate::store::{BlobMeta, Fact, MetaColumns, Store, described_together};
 
 /// What is wanted beside the facts.
@@ -42,7 +41,7 @@ pub(in crate::server::imap) enum Octets {
 pub(in crate::server::imap) struct Gatherer {
     store: Store,
     mailbox: MailboxId,
-    uids: Arc<Vec<Uid>>,
+    view: Messages,
     places: std::vec::IntoIter<usize>,
     facts: VecDeque<(usize, Fact)>,
     needs: Needs,
@@ -50,9 +49,9 @@ pub(in crate::server::imap) struct Gatherer {
 }
 
 impl Gatherer {
-    pub fn new(store: Store, mailbox: MailboxId, view: &View, places: &Places, needs: Needs) -> Self {
+    pub fn new(store: Store, mailbox: MailboxId, view: &Snapshot, places: &Places, needs: Needs) -> Self {
         let places = places.iter().collect::<Vec<_>>().into_iter();
-        Self { store, mailbox, uids: view.uids.clone(), places, facts: VecDeque::new(), needs, missing: 0 }
+        Self { store, mailbox, view: view.messages.clone(), places, facts: VecDeque::new(), needs, missing: 0 }
     }
 
     /// How many messages were gone.
@@ -84,11 +83,10 @@ impl Gatherer {
     async fn read_facts(&mut self) -> Result<()> {
         let places: Vec<usize> = self.places.by_ref().take(FETCH_FACTS_MAX).collect();
         let mut set = UidSet::new();
-        let uid_at = |place: &usize| self.uids.get(*place).copied().unwrap_or_default();
-        places.iter().for_each(|place| set.push(uid_at(place)));
+        let uids: Vec<_> = places.iter().filter_map(|place| self.view.uid(*place)).collect();
+        uids.iter().for_each(|uid| set.push(*uid));
         let mut facts = self.store.facts(self.mailbox, &set).await?.into_iter().peekable();
-        for place in places {
-            let uid = self.uids.get(place).copied().unwrap_or_default();
+        for (place, uid) in places.into_iter().zip(uids) {
             match facts.next_if(|fact| fact.uid == uid) {
                 Some(fact) => self.facts.push_back((place, fact)),
                 None => self.missing += 1,

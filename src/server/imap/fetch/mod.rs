@@ -8,13 +8,13 @@ mod section;
 
 use std::borrow::Cow;
 
-use crate::base::{Flags, ModSeq};
+use crate::base::snapshot::{Message, Messages};
+use crate::base::{Flags, ModSeq, Snapshot};
 use crate::imap::command::{Fetch, FetchItem, SectionText};
 use crate::imap::encode::fetch::Response;
 use crate::imap::encode::structure::without_extensions;
 use crate::imap::response::{Answer, number};
 use crate::imap::sequence::Places;
-use crate::imap::view::View;
 use crate::store::{FlagChange, FlagHow, MetaColumns};
 
 use super::Session;
@@ -25,7 +25,7 @@ use gather::{Gathered, Gatherer, Needs};
 /// A FETCH under way.
 struct Plan<'a> {
     items: &'a [FetchItem],
-    view: View,
+    view: Snapshot,
     /// Messages that became `\Seen` by this command: their flags are told with it.
     seen: Places,
     condstore: bool,
@@ -40,7 +40,7 @@ impl Session {
         let open = self.open()?;
         let mut places = open.places(&fetch.set, fetch.by_uid)?;
         if let Some(since) = fetch.changed_since {
-            places = changed_since(&places, &open.view.mod_seqs, since);
+            places = changed_since(&places, &open.view.messages, since);
         }
         let seen =
             if sets_seen(&fetch.items) && !open.read_only { self.mark_seen(&places).await? } else { Places::default() };
@@ -73,13 +73,12 @@ impl Session {
     async fn mark_seen(&mut self, places: &Places) -> Result<Places, Stop> {
         let open = self.open()?;
         let mut unseen = Places::default();
-        let flags = &open.view.flags;
-        let is_unseen = |place: &usize| flags.get(*place).is_some_and(|f| !f.contains(Flags::SEEN));
-        places.iter().filter(is_unseen).for_each(|place| unseen.push(place));
+        let known = places.messages(&open.view.messages);
+        known.filter(|(_, message)| !message.flags.contains(Flags::SEEN)).for_each(|(place, _)| unseen.push(place));
         if unseen.is_empty() {
             return Ok(unseen);
         }
-        let uids = unseen.uids(&open.view.uids);
+        let uids = unseen.uids(&open.view.messages);
         let change = FlagChange { how: FlagHow::Add, flags: Flags::SEEN, keywords: Vec::new() };
         let done = self.shared.store.change_flags(open.mailbox, uids, change, None).await?;
         let told = Told { hidden: Some((&done.changed, done.mod_seq)), ..Told::default() };
@@ -89,10 +88,10 @@ impl Session {
 
     /// Answers from the view alone.
     async fn fetch_from_view(&mut self, plan: &Plan<'_>, places: &Places) -> Result<(), Stop> {
-        for place in places.iter() {
+        for (place, message) in places.messages(&plan.view.messages) {
             let mut response = Response::begin(&mut self.wire.out, place);
             for item in plan.items {
-                plan.item_of_view(item, place, &mut response);
+                plan.item_of_view(item, &message, &mut response);
             }
             response.end();
             self.wire.relieve().await?;
@@ -128,9 +127,10 @@ impl Session {
         }
         let mut response = Response::resume(&mut self.wire.out, first);
         if plan.seen.contains(message.place) && !plan.items.contains(&FetchItem::Flags) {
-            plan.item_of_view(&FetchItem::Flags, message.place, &mut response);
+            let known = plan.known(message.place);
+            plan.item_of_view(&FetchItem::Flags, &known, &mut response);
             if plan.condstore && !plan.items.contains(&FetchItem::ModSeq) {
-                plan.item_of_view(&FetchItem::ModSeq, message.place, &mut response);
+                plan.item_of_view(&FetchItem::ModSeq, &known, &mut response);
             }
         }
         response.end();
@@ -140,14 +140,16 @@ impl Session {
 }
 
 impl Plan<'_> {
-    fn item_of_view(&self, item: &FetchItem, place: usize, response: &mut Response<'_>) {
-        let view = &self.view;
+    /// What the view says of the message at a place, which it has.
+    fn known(&self, place: usize) -> Message {
+        self.view.messages.get(place).unwrap_or(Message { uid: 0, flags: Flags::NONE, mod_seq: 1 })
+    }
+
+    fn item_of_view(&self, item: &FetchItem, message: &Message, response: &mut Response<'_>) {
         match item {
-            FetchItem::Uid => response.uid(view.uid(place).unwrap_or_default()),
-            FetchItem::Flags => {
-                response.flags(view.flags.get(place).copied().unwrap_or_default(), &view.keywords);
-            }
-            FetchItem::ModSeq => response.mod_seq(view.mod_seqs.get(place).copied().unwrap_or(1)),
+            FetchItem::Uid => response.uid(message.uid),
+            FetchItem::Flags => response.flags(message.flags, &self.view.keywords),
+            FetchItem::ModSeq => response.mod_seq(message.mod_seq),
             _ => {}
         }
     }
@@ -166,7 +168,7 @@ impl Plan<'_> {
             FetchItem::Envelope => text("ENVELOPE", meta.map_or(&[], |meta| &meta.envelope)),
             FetchItem::BodyStructure => text("BODYSTRUCTURE", meta.map_or(&[], |meta| &meta.structure)),
             FetchItem::Body => text("BODY", &meta.map_or(Vec::new(), |meta| without_extensions(&meta.structure))),
-            _ => self.item_of_view(item, message.place, response),
+            _ => self.item_of_view(item, &self.known(message.place), response),
         }
     }
 }
@@ -181,10 +183,10 @@ fn items_told(items: &[FetchItem], condstore: bool) -> Cow<'_, [FetchItem]> {
 }
 
 /// The messages changed after `since`.
-fn changed_since(places: &Places, mod_seqs: &[ModSeq], since: ModSeq) -> Places {
+fn changed_since(places: &Places, messages: &Messages, since: ModSeq) -> Places {
     let mut changed = Places::default();
-    let is_newer = |place: &usize| mod_seqs.get(*place).is_some_and(|m| *m > since);
-    places.iter().filter(is_newer).for_each(|place| changed.push(place));
+    let newer = places.messages(messages).filter(|(_, message)| message.mod_seq > since);
+    newer.for_each(|(place, _)| changed.push(place));
     changed
 }
 

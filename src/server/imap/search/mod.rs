@@ -9,6 +9,7 @@ mod text;
 use std::sync::Arc;
 
 use crate::base::limits::FETCH_FACTS_MAX;
+use crate::base::snapshot::Message;
 use crate::base::{Uid, UidSet};
 use crate::imap::command::{Returns, Search};
 use crate::imap::encode::search::{Found, esearch, search};
@@ -38,7 +39,8 @@ impl Session {
             self.save(&question, &found, returns);
         }
         let places = said(&found, returns);
-        let highest = places.iter().filter_map(|place| question.view.mod_seqs.get(*place)).max().copied();
+        let mod_seq_of = |place: &usize| question.view.messages.get(*place).map(|message| message.mod_seq);
+        let highest = places.iter().filter_map(mod_seq_of).max();
         let number = |place: usize| if asked.by_uid { question.view.uid(place).unwrap_or(0) } else { place as u32 + 1 };
         let numbers: Vec<Uid> = found.iter().map(number).collect();
         let mod_seq = highest.filter(|_| question.mod_seq);
@@ -64,8 +66,8 @@ impl Session {
     async fn find(&mut self, question: &Arc<Question>) -> Result<Places, Stop> {
         let mut fits = vec![];
         let mut open = Places::default();
-        for place in question.candidates().iter() {
-            match question.decide(&Seen::view(place)) {
+        for (place, message) in question.candidates().messages(&question.view.messages) {
+            match question.decide(&Seen::view(place, message)) {
                 Some(true) => fits.push(place),
                 Some(false) => {}
                 None => open.push(place),
@@ -101,7 +103,9 @@ impl Session {
         let mut rest = all.as_slice();
         while !rest.is_empty() {
             let mut places = rest.get(..FETCH_FACTS_MAX).unwrap_or(rest);
-            let mut uids: Vec<Uid> = places.iter().filter_map(|place| question.view.uid(*place)).collect();
+            let mut known: Vec<Message> =
+                places.iter().filter_map(|place| question.view.messages.get(*place)).collect();
+            let mut uids: Vec<Uid> = known.iter().map(|message| message.uid).collect();
             let set: UidSet = uids.iter().copied().collect();
             let wants_facts = level == Level::Words || question.uses(Level::Facts);
             let facts = if wants_facts { store.facts(mailbox, &set).await? } else { Vec::new() };
@@ -113,15 +117,16 @@ impl Session {
                     if facts.len() > together { uids.partition_point(|uid| *uid <= last) } else { uids.len() };
                 places = places.get(..together).unwrap_or(places);
                 uids.truncate(together);
+                known.truncate(together);
                 words = Some(store.words(mailbox, &uids.iter().copied().collect()).await?);
             }
             rest = rest.get(places.len()..).unwrap_or_default();
             let mut facts = facts.iter().peekable();
             let mut next = 0;
-            for (place, uid) in places.iter().zip(uids) {
-                let fact = facts.next_if(|fact| fact.uid == uid);
-                let words = words.as_ref().and_then(|words| words.get_in_order(uid, &mut next));
-                match question.decide(&Seen { place: *place, fact, words, hits: None }) {
+            for (place, message) in places.iter().zip(known) {
+                let fact = facts.next_if(|fact| fact.uid == message.uid);
+                let words = words.as_ref().and_then(|words| words.get_in_order(message.uid, &mut next));
+                match question.decide(&Seen { place: *place, message, fact, words, hits: None }) {
                     Some(true) => fits.push(*place),
                     Some(false) => {}
                     None => still_open.push(*place),
@@ -195,7 +200,8 @@ fn reaches(words: Option<&Arc<Words>>, uids: &[Uid]) -> bool {
 
 fn verdict(question: &Question, message: &Gathered, words: Option<&Words>, hits: &Hits) -> (usize, Option<bool>) {
     let words = words.and_then(|words| words.get(message.fact.uid));
-    let seen = Seen { place: message.place, fact: Some(&message.fact), words, hits: Some(hits) };
+    let Some(known) = question.view.messages.get(message.place) else { return (message.place, None) };
+    let seen = Seen { place: message.place, message: known, fact: Some(&message.fact), words, hits: Some(hits) };
     (message.place, question.decide(&seen))
 }
 

@@ -2,10 +2,10 @@
 
 use memchr::memmem::Finder;
 
-use crate::base::{Flags, Timestamp};
+use crate::base::snapshot::Message;
+use crate::base::{Flags, Snapshot, Timestamp};
 use crate::imap::command::Key;
 use crate::imap::sequence::Places;
-use crate::imap::view::View;
 use crate::store::{Fact, MessageWords, WordField};
 
 use super::super::open::Open;
@@ -23,6 +23,7 @@ pub(super) enum Level {
 /// What is known of a message.
 pub(super) struct Seen<'a> {
     pub place: usize,
+    pub message: Message,
     pub fact: Option<&'a Fact>,
     pub words: Option<MessageWords<'a>>,
     pub hits: Option<&'a Hits>,
@@ -30,14 +31,14 @@ pub(super) struct Seen<'a> {
 
 impl Seen<'_> {
     /// Only what the view says.
-    pub fn view(place: usize) -> Self {
-        Self { place, fact: None, words: None, hits: None }
+    pub fn view(place: usize, message: Message) -> Self {
+        Self { place, message, fact: None, words: None, hits: None }
     }
 }
 
 /// A SEARCH made ready.
 pub(super) struct Question {
-    pub view: View,
+    pub view: Snapshot,
     /// Whether MODSEQ is a key.
     pub mod_seq: bool,
     /// Texts looked for in the octets.
@@ -216,8 +217,8 @@ impl Question {
             },
             Test::Not(test) => self.decide_one(test, seen).map(|answer| !answer),
             Test::Places(places) => Some(places.contains(seen.place)),
-            Test::Flags(flags) => Some(self.view.flags.get(seen.place).is_some_and(|f| f.contains(*flags))),
-            Test::ModSeq(least) => Some(self.view.mod_seqs.get(seen.place).is_some_and(|m| m >= least)),
+            Test::Flags(flags) => Some(seen.message.flags.contains(*flags)),
+            Test::ModSeq(least) => Some(seen.message.mod_seq >= *least),
             Test::Arrived(days) => Some(days.hold(seen.fact?.internal_date.seconds().div_euclid(86_400))),
             Test::Younger(seconds) => {
                 let age = self.now.seconds().saturating_sub(seen.fact?.internal_date.seconds());

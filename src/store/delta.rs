@@ -1,0 +1,265 @@
+//! What a change does to one mailbox, computed from its row and view before anything is written.
+//!
+//! The functions here know no database: they take what is and give what shall be. A delta holds the whole row as it is
+//! afterwards, so that no counter can be forgotten; the account's octets, new keywords and what is written of the row
+//! follow from the difference to the row before. `write` writes deltas, `transaction` keeps and publishes them.
+
+use std::sync::Arc;
+
+use super::row::Row;
+use super::{Fact, FlagChange, FlagHow};
+use crate::base::limits::KEYWORD_OCTETS_MAX;
+use crate::base::snapshot::{Message, Messages};
+use crate::base::{BlobId, Error, ErrorKind, Flags, MailboxId, ModSeq, Result, Timestamp, Uid, UidSet};
+
+/// A change to one mailbox.
+#[derive(Debug, Clone)]
+pub(super) struct Delta {
+    pub mailbox: MailboxId,
+    /// The row afterwards.
+    pub row: Row,
+    /// The mailbox is deleted.
+    pub deleted: bool,
+    /// New messages, UIDs ascending.
+    pub added: Vec<NewMessage>,
+    /// Messages whose flags change; they get the row's modification sequence.
+    pub restated: Option<Restated>,
+    /// Messages that go.
+    pub gone: Option<Gone>,
+}
+
+/// A message about to stand in a mailbox.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewMessage {
+    pub fact: Fact,
+    pub flags: Flags,
+    pub mod_seq: ModSeq,
+}
+
+impl NewMessage {
+    /// What the view shows of it.
+    pub fn shown(&self) -> Message {
+        Message { uid: self.fact.uid, flags: self.flags, mod_seq: self.mod_seq }
+    }
+}
+
+/// New flags for messages all of which are there.
+#[derive(Debug, Clone)]
+pub(super) struct Restated {
+    pub uids: UidSet,
+    pub how: FlagHow,
+    pub flags: Flags,
+}
+
+/// Messages that go, all of which are there.
+#[derive(Debug, Clone)]
+pub(super) struct Gone {
+    pub uids: UidSet,
+    /// First and last UID of runs between which nothing else stands: what is deleted together.
+    pub runs: Vec<(Uid, Uid)>,
+    /// What is known of them, ascending.
+    pub facts: Vec<Fact>,
+    /// Whether their bodies are used no more by them (not so where they move).
+    pub releases: bool,
+}
+
+/// What is asked of a message's place in its new mailbox.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arriving {
+    pub internal_date: Timestamp,
+    pub size: u64,
+    pub blob: BlobId,
+    pub flags: Flags,
+    pub mod_seq: ModSeq,
+}
+
+impl Delta {
+    /// No change yet.
+    pub fn of(mailbox: MailboxId, row: Row) -> Delta {
+        Delta { mailbox, row, deleted: false, added: Vec::new(), restated: None, gone: None }
+    }
+
+    /// The mailbox goes.
+    pub fn deletion(mailbox: MailboxId, row: Row) -> Delta {
+        Delta { deleted: true, ..Delta::of(mailbox, row) }
+    }
+
+    /// Adds a message. `Limit` where no UID is left. Gives its UID.
+    pub fn append(&mut self, message: &Arriving) -> Result<Uid> {
+        let row = &mut self.row;
+        let uid = row.uid_next;
+        let no_uid = || Error::new(ErrorKind::Limit, "the mailbox has no UIDs left");
+        row.uid_next = uid.checked_add(1).ok_or_else(no_uid)?;
+        row.total += 1;
+        row.unseen += u32::from(!message.flags.contains(Flags::SEEN));
+        row.deleted += u32::from(message.flags.contains(Flags::DELETED));
+        row.octets += message.size;
+        let Arriving { internal_date, size, blob, flags, mod_seq } = *message;
+        self.added.push(NewMessage { fact: Fact { uid, internal_date, size, blob }, flags, mod_seq });
+        Ok(uid)
+    }
+
+    /// Takes messages away: `facts` are theirs, all in `view` and ascending; at least one. `floor` is the modification
+    /// sequence up to which the record of expunges is forgotten.
+    pub fn remove(&mut self, view: &Messages, facts: Vec<Fact>, releases: bool, floor: Option<ModSeq>) -> Result<()> {
+        let mut uids = UidSet::new();
+        facts.iter().for_each(|fact| uids.push(fact.uid));
+        let (mut unseen, mut deleted, mut count) = (0, 0, 0);
+        for message in view.among(&uids) {
+            unseen += u32::from(!message.flags.contains(Flags::SEEN));
+            deleted += u32::from(message.flags.contains(Flags::DELETED));
+            count += 1;
+        }
+        if count != facts.len() {
+            return Err(Error::new(ErrorKind::Bug, "a message with a fact is not in the view"));
+        }
+        let octets: u64 = facts.iter().map(|fact| fact.size).sum();
+        let row = &mut self.row;
+        row.mod_seq += 1;
+        row.expunges += 1;
+        // Where counts are wrong already the messages can still go; `check` tells of it.
+        row.total = row.total.saturating_sub(count as u32);
+        row.unseen = row.unseen.saturating_sub(unseen);
+        row.deleted = row.deleted.saturating_sub(deleted);
+        row.octets = row.octets.saturating_sub(octets);
+        row.vanished_floor = floor.unwrap_or(row.vanished_floor);
+        self.gone = Some(Gone { runs: runs(view, &uids), uids, facts, releases });
+        Ok(())
+    }
+
+    /// Changes flags of messages among `uids`, all of whose `changed` ones are in `view`.
+    fn restate(&mut self, view: &Messages, restated: Restated) {
+        let (mut unseen, mut deleted) = (0i32, 0i32);
+        for message in view.among(&restated.uids) {
+            let now = restated.how.apply(message.flags, restated.flags);
+            let count = |flag: Flags| i32::from(now.contains(flag)) - i32::from(message.flags.contains(flag));
+            unseen -= count(Flags::SEEN);
+            deleted += count(Flags::DELETED);
+        }
+        self.row.mod_seq += 1;
+        self.row.unseen = self.row.unseen.saturating_add_signed(unseen);
+        self.row.deleted = self.row.deleted.saturating_add_signed(deleted);
+        self.restated = Some(restated);
+    }
+
+    /// The bits of these keywords; new ones are added to the row. `Limit` where one cannot be kept.
+    pub fn keywords(&mut self, names: &[String]) -> Result<Flags> {
+        let mut flags = Flags::NONE;
+        for name in names {
+            let known = &mut self.row.keywords;
+            let index = match known.iter().position(|k| k.eq_ignore_ascii_case(name)) {
+                Some(index) => index,
+                None if name.is_empty() || name.len() > KEYWORD_OCTETS_MAX => {
+                    return Err(Error::new(ErrorKind::Limit, "a keyword is too long"));
+                }
+                None if known.len() >= Flags::KEYWORDS_MAX => {
+                    return Err(Error::new(ErrorKind::Limit, "the mailbox has no room for another keyword"));
+                }
+                None => {
+                    Arc::make_mut(known).push(name.clone());
+                    known.len() - 1
+                }
+            };
+            flags = flags | Flags::keyword(index);
+        }
+        Ok(flags)
+    }
+
+    /// Brings a view up to this change.
+    pub fn show_in(&self, view: &mut Messages) {
+        view.extend(self.added.iter().map(NewMessage::shown));
+        if let Some(Restated { uids, how, flags }) = &self.restated {
+            view.restate(uids, self.row.mod_seq, |message| Some(how.apply(message.flags, *flags)));
+        }
+        if let Some(gone) = &self.gone {
+            view.remove(&gone.uids);
+        }
+    }
+}
+
+/// What STORE finds.
+#[derive(Debug, Default)]
+pub(super) struct Flagged {
+    /// Messages whose flags become different, ascending.
+    pub changed: Vec<Uid>,
+    /// Messages left alone since they changed after UNCHANGEDSINCE, ascending.
+    pub modified: Vec<Uid>,
+    /// What was added, removed or put in place, keywords among them.
+    pub flags: Flags,
+}
+
+/// STORE: `None` beside what it found where nothing changes. `Limit` where a keyword cannot be kept.
+pub(super) fn change_flags(
+    mailbox: MailboxId,
+    row: &Row,
+    view: &Messages,
+    uids: &UidSet,
+    change: &FlagChange,
+    unchanged_since: Option<ModSeq>,
+) -> Result<(Flagged, Option<Delta>)> {
+    let mut delta = Delta::of(mailbox, row.clone());
+    let keywords = match change.how {
+        FlagHow::Remove => known_keywords(row, &change.keywords),
+        FlagHow::Add | FlagHow::Replace => delta.keywords(&change.keywords)?,
+    };
+    let flags = change.flags & Flags::SYSTEM | keywords;
+    let mut found = Flagged { flags, ..Flagged::default() };
+    let mut set = UidSet::new();
+    for message in view.among(uids) {
+        if unchanged_since.is_some_and(|since| message.mod_seq > since) {
+            found.modified.push(message.uid);
+        } else if change.how.apply(message.flags, flags) != message.flags {
+            found.changed.push(message.uid);
+            set.push(message.uid);
+        }
+    }
+    if found.changed.is_empty() {
+        return Ok((found, None));
+    }
+    delta.restate(view, Restated { uids: set, how: change.how, flags });
+    Ok((found, Some(delta)))
+}
+
+/// The bits of those of these keywords that the mailbox has.
+fn known_keywords(row: &Row, names: &[String]) -> Flags {
+    let known = row.keywords.iter().enumerate();
+    let named = known.filter(|(_, keyword)| names.iter().any(|name| name.eq_ignore_ascii_case(keyword)));
+    named.fold(Flags::NONE, |flags, (index, _)| flags | Flags::keyword(index))
+}
+
+/// COPY: adds messages of the mailbox whose row is `from` to `to`. Keywords keep their names, and get the bits they
+/// have there. Gives the new UIDs. `Limit` where a keyword cannot be kept or no UID is left.
+pub(super) fn copy(to: &mut Delta, from: &Row, messages: &[(Fact, Flags)]) -> Result<Vec<Uid>> {
+    let used = messages.iter().fold(Flags::NONE, |all, (_, flags)| all | *flags);
+    let mut bits = Vec::new();
+    for (index, name) in from.keywords.iter().enumerate() {
+        let here = Flags::keyword(index);
+        if used.contains(here) {
+            bits.push((here, to.keywords(std::slice::from_ref(name))?));
+        }
+    }
+    to.row.mod_seq += 1;
+    let mod_seq = to.row.mod_seq;
+    let one = |(fact, flags): &(Fact, Flags)| {
+        let keywords = bits.iter().filter(|(here, _)| flags.contains(*here));
+        let flags = keywords.fold(*flags & Flags::SYSTEM, |all, (_, there)| all | *there);
+        let Fact { internal_date, size, blob, .. } = *fact;
+        to.append(&Arriving { internal_date, size, blob, flags, mod_seq })
+    };
+    messages.iter().map(one).collect()
+}
+
+/// First and last UID of each run of members of `uids` between which nothing else stands.
+fn runs(view: &Messages, uids: &UidSet) -> Vec<(Uid, Uid)> {
+    let mut runs: Vec<(Uid, Uid)> = Vec::new();
+    let mut behind = None;
+    for (low, high) in uids.ranges() {
+        let (first, next) = (view.place_from(*low), high.checked_add(1).map_or(view.len(), |uid| view.place_from(uid)));
+        match runs.last_mut() {
+            Some(run) if behind == Some(first) => run.1 = *high,
+            _ => runs.push((*low, *high)),
+        }
+        behind = Some(next);
+    }
+    runs
+}
