@@ -32,10 +32,11 @@ fn header_stands_alone_in_every_language() {
     let warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wundef", "-fsyntax-only"];
     let include = root().join("include");
     let source = "#include <mailcore.h>\n#include <mailcore.h>\nint main(void) { return 0; }\n";
-    for (compiler, file, standards) in
-        [("cc", "alone.c", &["c90", "c99", "c11", "c17"][..]), ("c++", "alone.cpp", &["c++98", "c++17"][..])]
-    {
-        let Some(compiler) = tool(compiler, "the header alone") else { continue };
+    for (compiler, file, standards) in [
+        (tool("cc", "the header alone in C"), "alone.c", &["c90", "c99", "c11", "c17"][..]),
+        (tool("c++", "the header alone in C++"), "alone.cpp", &["c++98", "c++17"][..]),
+    ] {
+        let Some(compiler) = compiler else { continue };
         let path = folder.join(file);
         let inits: String = structs(&header())
             .iter()

@@ -11,6 +11,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use support::{command, compile, folder, header, root, run, tool};
 
 /// A running mailserver; killed where the test ends early.
@@ -68,7 +70,8 @@ impl Server {
 
     /// SIGTERM: drained, and ended with 0.
     fn stop(mut self) {
-        run(Command::new("kill").arg("-TERM").arg(self.child.id().to_string()));
+        let child = Pid::from_raw(self.child.id().try_into().expect("process id"));
+        kill(child, Signal::SIGTERM).expect("SIGTERM");
         let status = self.child.wait().expect("end");
         assert!(status.success(), "{status}");
         self.event("stopped");

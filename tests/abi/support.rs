@@ -4,10 +4,14 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-use std::io::Write;
+#[path = "../tools/mod.rs"]
+mod tools;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+pub use tools::tool;
 
 /// The repository.
 pub fn root() -> &'static Path {
@@ -49,22 +53,6 @@ pub fn library_folder() -> &'static Path {
         }
         folder
     })
-}
-
-/// The program `name`, or `None` where it is missing: said aloud, and a failure with CI=true.
-pub fn tool(name: &str, what: &str) -> Option<String> {
-    let found = Command::new(name).arg(if name == "go" { "version" } else { "--version" }).output();
-    if found.is_ok_and(|out| out.status.success()) {
-        return Some(name.to_owned());
-    }
-    left_out(&format!("{name} is not installed: {what}"));
-    None
-}
-
-/// Says what is not tested; a failure with CI=true. Goes past the capture of test output.
-pub fn left_out(what: &str) {
-    let _ = writeln!(std::io::stderr(), "LEFT OUT: {what}");
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "with CI=true nothing may be left out: {what}");
 }
 
 /// Runs a command; its stdout, or a failure with all it said.
