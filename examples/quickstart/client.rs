@@ -1,4 +1,4 @@
-//! The other side of the dialogue: a line client that shows what it says and hears.
+//! A mail program's side of a dialogue: a line client. With -v it shows what it says (C) and hears (S).
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,6 +10,7 @@ use base64::Engine as _;
 pub struct Client {
     stream: Option<Box<dyn Duplex>>,
     received: Vec<u8>,
+    shown: bool,
 }
 
 trait Duplex: Read + Write {}
@@ -31,8 +32,8 @@ impl Read for Boxed {
 }
 
 impl Write for Boxed {
-    fn write(&mut self, octets: &[u8]) -> Result<usize> {
-        self.0.write(octets)
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.0.write(bytes)
     }
     fn flush(&mut self) -> Result<()> {
         self.0.flush()
@@ -40,22 +41,23 @@ impl Write for Boxed {
 }
 
 impl Client {
-    pub fn connect(to: SocketAddr) -> Result<Client> {
+    /// Connects; `shown` prints the dialogue.
+    pub fn connect(to: SocketAddr, shown: bool) -> Result<Client> {
         let stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        Ok(Client { stream: Some(Box::new(stream)), received: Vec::new() })
+        Ok(Client { stream: Some(Box::new(stream)), received: Vec::new(), shown })
     }
 
     /// Says a line and waits for an answer that begins with `wanted`.
     pub fn say(&mut self, line: &str, wanted: &str) -> Result<()> {
-        println!("    C: {line}");
+        self.show(format_args!("C: {line}"));
         self.send(format!("{line}\r\n").as_bytes())?;
         self.expect(wanted)
     }
 
     /// The same, with a part that is not shown.
     pub fn say_secret(&mut self, line: &str, secret: &str, wanted: &str) -> Result<()> {
-        println!("    C: {line}***");
+        self.show(format_args!("C: {line}***"));
         self.send(format!("{line}{secret}\r\n").as_bytes())?;
         self.expect(wanted)
     }
@@ -64,7 +66,7 @@ impl Client {
     pub fn expect(&mut self, wanted: &str) -> Result<()> {
         loop {
             let line = self.line()?;
-            println!("    S: {line}");
+            self.show(format_args!("S: {line}"));
             let goes_on = line.starts_with("* ") && !wanted.starts_with('*') || line.as_bytes().get(3) == Some(&b'-');
             if goes_on {
                 continue;
@@ -76,8 +78,8 @@ impl Client {
         }
     }
 
-    /// TLS from here on. The engines mint their own certificates here, so it is not verified; a host with a
-    /// real one is.
+    /// TLS from here on. The two servers made their certificates themselves, so nobody vouches for them and they are
+    /// not verified here; a mail program verifies the certificate of a real server.
     pub fn start_tls(&mut self, name: &str) -> Result<()> {
         let connector = native_tls::TlsConnector::builder()
             .danger_accept_invalid_certs(true)
@@ -87,7 +89,7 @@ impl Client {
         let plain = self.stream.take().ok_or(ErrorKind::NotConnected)?;
         let tls = connector.connect(name, Boxed(plain)).map_err(|e| Error::other(e.to_string()))?;
         self.stream = Some(Box::new(tls));
-        println!("    -- TLS --");
+        self.show(format_args!("(TLS from here on)"));
         Ok(())
     }
 
@@ -100,7 +102,7 @@ impl Client {
             }
             wire.extend_from_slice(line);
         }
-        println!("    C: ({} octets of mail, then a dot)", message.len());
+        self.show(format_args!("C: ({} bytes of mail, then a dot)", message.len()));
         wire.extend_from_slice(b".\r\n");
         self.send(&wire)
     }
@@ -116,30 +118,36 @@ impl Client {
                 None => message.extend_from_slice(&line),
             }
         }
-        println!("    S: ({} octets of mail, then a dot)", message.len());
+        self.show(format_args!("S: ({} bytes of mail, then a dot)", message.len()));
         Ok(message)
     }
 
     /// The literal of a FETCH answer.
     pub fn fetch(&mut self, command: &str) -> Result<Vec<u8>> {
-        println!("    C: {command}");
+        self.show(format_args!("C: {command}"));
         self.send(format!("{command}\r\n").as_bytes())?;
         let line = self.line()?;
-        println!("    S: {line}");
+        self.show(format_args!("S: {line}"));
         let size = line.rsplit_once('{').and_then(|(_, n)| n.strip_suffix('}')?.parse().ok());
         let size: usize = size.ok_or_else(|| Error::other("no literal"))?;
         while self.received.len() < size {
             self.receive()?;
         }
         let message = self.received.drain(..size).collect();
-        println!("    S: ({size} octets of mail)");
+        self.show(format_args!("S: ({size} bytes of mail)"));
         self.line()?;
         Ok(message)
     }
 
-    fn send(&mut self, octets: &[u8]) -> Result<()> {
+    fn show(&self, line: std::fmt::Arguments<'_>) {
+        if self.shown {
+            println!("      {line}");
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> Result<()> {
         let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;
-        stream.write_all(octets)?;
+        stream.write_all(bytes)?;
         stream.flush()
     }
 
@@ -174,9 +182,9 @@ pub fn plain(user: &str, password: &str) -> String {
 }
 
 /// A file's lines as mail has them, the last one ended.
-pub fn with_crlf(octets: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(octets.len() + octets.len() / 40);
-    for line in octets.split_inclusive(|c| *c == b'\n') {
+pub fn with_crlf(bytes: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(bytes.len() + bytes.len() / 40);
+    for line in bytes.split_inclusive(|c| *c == b'\n') {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         message.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
         message.extend_from_slice(b"\r\n");
