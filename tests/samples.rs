@@ -1,0 +1,162 @@
+//! The samples of every README and of docs/: each is saved under the name in its first line and run by the commands that
+//! follow it, as a reader would who pastes them.
+//!
+//! A block of C, Python or Go begins with a comment that holds its file's name. The `sh` block behind it is run in the
+//! same folder, with LIBMAILCORE set; a `text` block behind that is what the commands print. The commands that build the
+//! library are the only ones left out: LIBMAILCORE leads to the library of this very build.
+
+#![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "a test runs programs and reads files")]
+
+#[path = "abi/support.rs"]
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::{folder, library_folder, root, tool};
+
+/// What builds the library; everything else is run.
+const BUILDS: &str = "cargo rustc --release --crate-type cdylib\nexport LIBMAILCORE=$PWD\n";
+/// Blocks with commands that other tests run.
+const RUN_ELSEWHERE: [&str; 2] = ["sh examples/quickstart.sh", BUILDS];
+
+/// A fenced block of a page.
+struct Block {
+    page: String,
+    language: String,
+    text: String,
+}
+
+/// The blocks of a page that name their language.
+fn blocks(page: &Path) -> Vec<Block> {
+    let text = fs::read_to_string(page).unwrap_or_else(|e| panic!("{}: {e}", page.display()));
+    let name = page.strip_prefix(root()).expect("in the repository").display().to_string();
+    let mut found = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in text.split_inclusive('\n') {
+        match (line.strip_prefix("```"), open.as_mut()) {
+            (Some(_), Some(_)) => found.extend(open.take()),
+            (Some(language), None) => {
+                open = Some(Block { page: name.clone(), language: language.trim().to_owned(), text: String::new() });
+            }
+            (None, Some(block)) => block.text.push_str(line),
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "{name}: a block does not end");
+    found
+}
+
+fn pages() -> Vec<PathBuf> {
+    ["README.md", "bindings/python/README.md", "bindings/go/README.md", "docs/building.md"]
+        .iter()
+        .map(|page| root().join(page))
+        .collect()
+}
+
+/// The name in the first line of a sample.
+fn file_name(block: &Block) -> String {
+    let first = block.text.lines().next().unwrap_or_default();
+    let name = first.split([' ', '/', '*', '#']).find(|word| word.contains('.'));
+    name.unwrap_or_else(|| panic!("{}: no file name in {first:?}", block.page)).to_owned()
+}
+
+/// A folder that looks like a checkout with a release build.
+fn checkout(name: &str) -> PathBuf {
+    let place = folder(name);
+    fs::create_dir(place.join("target")).expect("folder");
+    for part in ["include", "bindings"] {
+        symlink(root().join(part), place.join(part)).expect("link");
+    }
+    symlink(library_folder(), place.join("target/release")).expect("link");
+    place
+}
+
+/// Runs all samples in one language; gives how many there were.
+fn run_samples(language: &str) -> usize {
+    let checkout = checkout(&format!("samples-{language}"));
+    let mut count = 0;
+    for page in pages() {
+        // Settings of a page hold for its later samples, as in the shell of a reader.
+        let mut settings = String::new();
+        let found = blocks(&page);
+        for (i, block) in found.iter().enumerate() {
+            if block.language == "sh" && is_setting(&found, i) {
+                settings.push_str(&block.text);
+            }
+            if block.language == language {
+                count += 1;
+                let place = checkout.join(format!("sample{count}"));
+                fs::create_dir(&place).expect("folder");
+                fs::write(place.join(file_name(block)), &block.text).expect("sample");
+                let commands = found.get(i + 1).filter(|next| next.language == "sh");
+                let commands = commands.unwrap_or_else(|| panic!("{}: no commands behind {}", block.page, block.text));
+                let printed = shell(&place, &checkout, &format!("{settings}{}", commands.text), &block.page);
+                if let Some(wanted) = found.get(i + 2).filter(|next| next.language == "text") {
+                    assert!(
+                        printed.ends_with(&wanted.text),
+                        "{}: printed\n{printed}\nnot\n{}",
+                        block.page,
+                        wanted.text
+                    );
+                }
+            }
+        }
+    }
+    count
+}
+
+/// Whether an `sh` block belongs to no sample, and is to be run in front of the page's later ones.
+fn is_setting(found: &[Block], i: usize) -> bool {
+    let behind_a_sample = i > 0 && ["c", "python", "go"].contains(&found[i - 1].language.as_str());
+    !behind_a_sample && !RUN_ELSEWHERE.iter().any(|text| found[i].text.starts_with(text))
+}
+
+fn shell(place: &Path, checkout: &Path, commands: &str, page: &str) -> String {
+    let mut sh = Command::new("sh");
+    sh.args(["-eu", "-c", commands]).current_dir(place).env("LIBMAILCORE", checkout);
+    sh.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("GOPROXY", "off").env("PYTHONDONTWRITEBYTECODE", "1");
+    let out = sh.output().expect("sh");
+    let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{page}: {}\n{commands}\n{stdout}\n{stderr}", out.status);
+    stdout
+}
+
+#[test]
+fn samples_in_c() {
+    if tool("cc", "samples in C").is_some() {
+        assert!(run_samples("c") >= 1);
+    }
+}
+
+#[test]
+fn samples_in_python() {
+    if tool("python3", "samples in Python").is_some() {
+        assert!(run_samples("python") >= 4);
+    }
+}
+
+#[test]
+fn samples_in_go() {
+    if tool("go", "samples in Go").is_some() {
+        assert!(run_samples("go") >= 4);
+    }
+}
+
+/// The commands this test does not run are those it is known to leave to others.
+#[test]
+fn readme_begins_with_the_two_commands() {
+    let blocks = blocks(&root().join("README.md"));
+    let commands: Vec<&str> = blocks.iter().filter(|b| b.language == "sh").map(|b| b.text.as_str()).collect();
+    let two: Vec<&str> = commands[0].lines().map(|line| line.split('#').next().unwrap_or_default().trim()).collect();
+    assert_eq!(two, ["sh examples/quickstart.sh", "sh tests/run.sh"]);
+    assert_eq!(commands[1], BUILDS);
+    for script in ["examples/quickstart.sh", "tests/run.sh"] {
+        let text = fs::read_to_string(root().join(script)).expect("script");
+        assert!(text.contains("\nsh tests/setup.sh"), "{script} sets the machine up");
+    }
+}
