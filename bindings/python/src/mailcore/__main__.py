@@ -1,8 +1,9 @@
-"""`python -m mailcore`: which library is used; SPF, DKIM, ARC and DMARC for messages on stdin.
+"""`python -m mailcore`: which library is used; SPF, DKIM, ARC and DMARC for messages on stdin; records to publish.
 
     python -m mailcore spf 192.0.2.1 mx.example.org alice@example.org
     python -m mailcore dkim-verify < message
     python -m mailcore dkim-sign --domain example.org --selector s1 --key key.pem < message > signed
+    python -m mailcore dns example.org --mx mx.example.org --ip 192.0.2.25 --key s1:key.pem
 
 What is printed is described in README.md. The exit status is 0 where there is a verdict, whatever it says, 2 for wrong
 usage, 1 for anything else.
@@ -16,6 +17,8 @@ from dataclasses import asdict
 from typing import Any, Callable, List, Optional, Sequence
 
 import mailcore
+
+from . import records
 
 RESULTS = ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "policy")
 
@@ -125,6 +128,22 @@ def _arc_seal(options: argparse.Namespace) -> None:
     _write(fields, message)
 
 
+def _dns(options: argparse.Namespace) -> None:
+    keys = []
+    for pair in options.key:
+        selector, colon, path = pair.partition(":")
+        if not colon or not selector:
+            raise ValueError(f'--key "{pair}": want SELECTOR:FILE')
+        with open(path, "rb") as file:
+            keys.append((selector, records.record_of(options.domain, selector, file.read())))
+    if options.store is not None:
+        keys += records.records_of_store(options.domain, options.store)
+    zone = records.zone_file(
+        options.domain, options.mx or f"mx.{options.domain}", options.ip, keys, options.policy, options.reports
+    )
+    sys.stdout.write(zone)
+
+
 # -- input and output --------------------------------------------------------------------------------------
 
 
@@ -181,8 +200,8 @@ def _one_line(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mailcore", description="libmailcore, an embeddable mail engine")
-    parser.add_argument("--version", action="store_true", help="versions, and which library is used (the default)")
-    parser.add_argument("--properties", action="store_true", help="everything that can be set, as a table")
+    parser.add_argument("--version", action="store_true", help="prints versions and the library used (the default)")
+    parser.add_argument("--properties", action="store_true", help="prints every property, its default and meaning")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], None], what: str) -> argparse.ArgumentParser:
@@ -196,36 +215,37 @@ def _parser() -> argparse.ArgumentParser:
 
     spf = command("spf", _spf, "SPF: may this address send for this sender?")
     spf.add_argument("ip", metavar="IP", help="address of the client")
-    spf.add_argument("helo", metavar="HELO", help="the name it gave in EHLO or HELO")
-    spf.add_argument("mail_from", metavar="MAILFROM", help="the sender; '' or '<>' is the null one")
-    spf.add_argument("--receiver", help="our own name, for explanations")
+    spf.add_argument("helo", metavar="HELO", help="the name the client gave in EHLO or HELO")
+    spf.add_argument("mail_from", metavar="MAILFROM", help="the envelope sender; '' or '<>' for the null sender")
+    spf.add_argument("--receiver", help="the name of the receiving server, for explanations")
     dkim_verify = command("dkim-verify", _dkim_verify, "checks the DKIM signatures of the message on stdin")
-    arc_verify = command("arc-verify", _arc_verify, "checks the chain of ARC of the message on stdin")
-    dmarc = command("dmarc", _dmarc, "DMARC by results of SPF and DKIM that are known")
+    arc_verify = command("arc-verify", _arc_verify, "checks the ARC chain of the message on stdin")
+    dmarc = command("dmarc", _dmarc, "DMARC, given the results of SPF and DKIM")
     positional(dmarc, "FROM_DOMAIN")
     positional(dmarc, "SPF_RESULT", choices=RESULTS, type=_result)
     positional(dmarc, "SPF_DOMAIN")
     positional(dmarc, "DKIM_RESULT", choices=RESULTS, type=_result)
     positional(dmarc, "DKIM_DOMAIN")
-    dkim_sign = command("dkim-sign", _dkim_sign, "signs the message on stdin, which comes out on stdout")
-    arc_seal = command("arc-seal", _arc_seal, "seals the message on stdin, which comes out on stdout")
+    dkim_sign = command("dkim-sign", _dkim_sign, "signs the message on stdin and writes it to stdout")
+    arc_seal = command("arc-seal", _arc_seal, "seals the message on stdin (ARC) and writes it to stdout")
     for signs in (dkim_sign, arc_seal):
         _signing(signs)
     dkim_sign.add_argument("--canonicalization", help="header/body, each relaxed or simple (default: relaxed/relaxed)")
-    dkim_sign.add_argument("--headers", help="names of the fields to sign, with ':' between them; twice: none may be added")
-    dkim_sign.add_argument("--identity", help="for whom it is signed (i=)")
-    arc_seal.add_argument("--authserv-id", help="our name in Authentication-Results (default: the domain)")
+    dkim_sign.add_argument("--headers", help="fields to sign, separated by ':'; a name given twice: none may be added")
+    dkim_sign.add_argument("--identity", help="the user or agent the signature is for (i=)")
+    arc_seal.add_argument("--authserv-id", help="the sealing server's name in Authentication-Results (default: the domain)")
     arc_seal.add_argument(
-        "--chain", choices=("none", "pass", "fail"), help="what became of the chain on arrival (default: checked now)"
+        "--chain", choices=("none", "pass", "fail"), help="the result of the chain on arrival (default: checked now)"
     )
     arc_seal.add_argument(
         "--results", help="what was found on arrival, 'NAME; spf=pass ...' (default: the message's fields in our name)"
     )
+    _publishing(command("dns", _dns, "prints the DNS records to publish for a domain, as lines of a zone file"))
     for asks in (spf, dkim_verify, arc_verify, dmarc, arc_seal):
         _names(asks)
-    dkim_sign.add_argument("--dns", metavar="ADDR:PORT", help="nothing is asked: taken, so that all commands take it")
+    dkim_sign.add_argument("--dns", metavar="ADDR:PORT", help="accepted as by the other commands; signing asks nothing")
     for tells in (spf, dkim_verify, arc_verify, dmarc):
-        tells.add_argument("--json", action="store_true", help="everything there is to say, as JSON")
+        tells.add_argument("--json", action="store_true", help="prints all that is known, as JSON")
     for timed in (spf, dkim_verify, arc_verify, dkim_sign, arc_seal):
         timed.add_argument("--time", type=float, metavar="SECONDS", help="the time, in seconds since 1970 (default: now)")
     return parser
@@ -239,12 +259,26 @@ def _signing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--domain", required=True, help="the signing domain")
     parser.add_argument("--selector", required=True, help="the key's name in DNS")
     parser.add_argument("--key", required=True, metavar="FILE", help="the key: PEM, or base64 of an Ed25519 seed")
-    parser.add_argument("--algorithm", choices=("rsa-sha256", "ed25519-sha256"), help="what the key must be for")
+    parser.add_argument("--algorithm", choices=("rsa-sha256", "ed25519-sha256"), help="refuses a key of another kind")
+
+
+def _publishing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("domain", metavar="DOMAIN", help="the domain behind the @")
+    parser.add_argument("--mx", metavar="NAME", help="the name of the mail server (default: mx.DOMAIN)")
+    parser.add_argument("--ip", metavar="ADDRESS", action="append", default=[], help="its address; may be repeated")
+    parser.add_argument(
+        "--key", metavar="SELECTOR:FILE", action="append", default=[], help="a private DKIM key (PEM); may be repeated"
+    )
+    parser.add_argument("--store", metavar="FOLDER", help="takes the DKIM keys of a store that no server has open")
+    parser.add_argument(
+        "--policy", choices=("none", "quarantine", "reject"), default="none", help="the DMARC policy (default: none)"
+    )
+    parser.add_argument("--reports", metavar="ADDRESS", help="who gets DMARC reports (default: postmaster@DOMAIN)")
 
 
 def _names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dns", metavar="ADDR:PORT", help="the DNS server to ask (default: the system's)")
-    parser.add_argument("--zone", metavar="FILE", help="records to take, a line 'name type data' each")
+    parser.add_argument("--zone", metavar="FILE", help="a file of records, 'name type data' on each line; asked before DNS")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for all DNS questions together (default: 20)")
 
 
