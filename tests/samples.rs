@@ -16,7 +16,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::{folder, library_folder, root, tool};
+use support::{folder, library, library_folder, root, run, tool};
 
 /// What builds the library; everything else is run.
 const BUILDS: &str = "cargo rustc --release --crate-type cdylib\nexport LIBMAILCORE=$PWD\n";
@@ -144,6 +144,31 @@ fn samples_in_python() {
 fn samples_in_go() {
     if tool("go", "samples in Go").is_some() {
         assert!(run_samples("go") >= 4);
+    }
+}
+
+/// docs/server.md, followed to a mail received and a mail sent.
+#[test]
+fn server_guide_is_followed() {
+    let tools = [tool("python3", "docs/server.md"), tool("openssl", "docs/server.md"), tool("curl", "docs/server.md")];
+    if tools.iter().any(Option::is_none) || tool("cc", "docs/server.md").is_none() {
+        return;
+    }
+    let mut follow = Command::new("python3");
+    follow.arg(root().join("tests/guide/follow.py")).arg(library()).arg(folder("server-guide"));
+    let printed = run(follow.env("PYTHONDONTWRITEBYTECODE", "1"));
+    assert!(printed.ends_with("docs/server.md holds\n"), "{printed}");
+}
+
+/// Links from one page to another lead to a file.
+#[test]
+fn links_lead_somewhere() {
+    for page in pages().into_iter().chain([root().join("docs/server.md"), root().join("docs/performance.md")]) {
+        let text = fs::read_to_string(&page).expect("page");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let there = page.parent().expect("folder").join(link.split('#').next().unwrap_or_default());
+            assert!(link.contains("://") || there.exists(), "{}: {link}", page.display());
+        }
     }
 }
 

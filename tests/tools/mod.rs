@@ -9,12 +9,14 @@ use std::io::Write;
 use std::process::Command;
 
 /// Programs and the oldest version that will do; without a version any will. Go's is in bindings/go/go.mod.
-pub const TOOLS: [(&str, &str); 7] = [
+pub const TOOLS: [(&str, &str); 9] = [
     ("cc", ""),
     ("c++", ""),
     ("nm", ""),
     ("readelf", ""),
     ("valgrind", ""),
+    ("curl", ""),
+    ("openssl", ""),
     ("python3", "3.9"),
     ("go", go_version(include_str!("../../bindings/go/go.mod"))),
 ];
@@ -55,7 +57,7 @@ pub fn find(name: &str) -> Result<(), String> {
     let (_, oldest) = TOOLS.iter().find(|(tool, _)| *tool == name).expect("a tool of the table");
     let mut command = Command::new(name);
     // No other toolchain is fetched to answer.
-    command.arg(if name == "go" { "version" } else { "--version" }).env("GOTOOLCHAIN", "local");
+    command.arg(if ["go", "openssl"].contains(&name) { "version" } else { "--version" }).env("GOTOOLCHAIN", "local");
     let out = command.output().map_err(|_| format!("{name} is not installed"))?;
     if !out.status.success() {
         return Err(format!("{name} does not run: {}", String::from_utf8_lossy(&out.stderr).trim()));

@@ -18,7 +18,7 @@ from typing import Any, Callable, List, Optional, Sequence
 
 import mailcore
 
-from . import records
+from . import admin, records
 
 RESULTS = ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "policy")
 
@@ -240,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     arc_seal.add_argument(
         "--results", help="what was found on arrival, 'NAME; spf=pass ...' (default: the message's fields in our name)"
     )
+    _administering(command)
     _publishing(command("dns", _dns, "prints the DNS records to publish for a domain, as lines of a zone file"))
     for asks in (spf, dkim_verify, arc_verify, dmarc, arc_seal):
         _names(asks)
@@ -274,6 +275,18 @@ def _publishing(parser: argparse.ArgumentParser) -> None:
         "--policy", choices=("none", "quarantine", "reject"), default="none", help="the DMARC policy (default: none)"
     )
     parser.add_argument("--reports", metavar="ADDRESS", help="who gets DMARC reports (default: postmaster@DOMAIN)")
+
+
+def _administering(command: Callable[..., argparse.ArgumentParser]) -> None:
+    account = command("account", admin.account, "makes an account, or changes its password (asked for, or from stdin)")
+    account.add_argument("address", metavar="ADDRESS", nargs="?", help="the address; without it all accounts are listed")
+    account.add_argument("--delete", action="store_true", help="deletes the account and all its mail")
+    alias = command("alias", admin.alias, "adds a target to an alias: mail for one address goes to another")
+    alias.add_argument("pattern", metavar="ADDRESS", nargs="?", help="ADDRESS or @DOMAIN; without it all aliases are listed")
+    alias.add_argument("target", metavar="TARGET", nargs="?", help="where its mail goes; several times for several targets")
+    alias.add_argument("--delete", action="store_true", help="deletes the alias with all its targets")
+    for changes in (account, alias):
+        changes.add_argument("--store", metavar="FOLDER", required=True, help="a store that no server has open")
 
 
 def _names(parser: argparse.ArgumentParser) -> None:

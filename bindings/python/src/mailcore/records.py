@@ -37,7 +37,7 @@ def zone_file(
     domain, mx = _name(domain), _name(mx)
     ips = [_ip(address) for address in addresses]
     reports = reports or f"postmaster@{domain}"
-    lines = [f"; DNS records for the mail of {domain}, which the server {mx} handles. Paste them into the zone of {domain}."]
+    lines = [f"; DNS records for the mail of {domain}, handled by the server {mx}: paste them into its zone."]
     add = lines.append
 
     add(f"\n; MX: where other servers bring mail for {domain}.")
@@ -61,8 +61,8 @@ def zone_file(
         lines.extend(_line(f"{name}.{domain}", "SRV", f"0 1 {port} {mx}.") for name, port in services)
     add("\n; PTR: not in this zone; whoever owns the address (your provider) sets the name that it leads back to.")
     lines.extend(f"; {_line(ip.reverse_pointer, 'PTR', f'{mx}.')}" for ip in ips)
-    add("\n; libmailcore checks and obeys MX, SPF, DKIM, DMARC, ARC and PTR of others. MTA-STS, TLSRPT and DANE (TLSA) are not")
-    add("; supported yet: publish none of them.")
+    add("\n; libmailcore checks MX, SPF, DKIM, DMARC, ARC and PTR of others. It does not support MTA-STS, TLSRPT and DANE")
+    add("; (TLSA) yet: publish none of them.")
     return "\n".join(lines) + "\n"
 
 
