@@ -6,6 +6,12 @@
     deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::string_slice)
 )]
 
+// Standards that libraries and the system follow for us (src/RFCS.md, "library"): TCP (RFC 793) by the kernel; UTF-8
+// (RFC 3629) and the text of IPv6 addresses (RFC 5952) by std; base64 (RFC 4648); domain names beyond ASCII (RFC 5890,
+// RFC 5891) and Punycode (RFC 3492) by idna; DNS over IPv6 (RFC 3596) and DNSSEC (RFC 4033, RFC 4034, RFC 4035) by
+// hickory; TLS 1.2 with its extended master secret (RFC 5246, RFC 7627), TLS 1.3 (RFC 8446) and the comparison of a
+// certificate with a name (RFC 9525) by OpenSSL.
+
 // Floor 0
 pub mod base;
 // Floor 1

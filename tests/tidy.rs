@@ -68,7 +68,8 @@ fn house_is_tidy() {
     let sources = sources(root);
     assert!(sources.len() > 10, "src/ not found");
     let listed = listed_rfcs(&fs::read_to_string(root.join("src/RFCS.md")).expect("src/RFCS.md"));
-    let mut complaints: Vec<String> = sources.iter().flat_map(|source| complaints_of(source, &listed)).collect();
+    let mut complaints: Vec<String> = sources.iter().flat_map(|source| complaints_of(source, &listed.all)).collect();
+    complaints.extend(unnamed(&listed, &sources));
     complaints.extend(circles(&sources));
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
@@ -485,18 +486,47 @@ fn rfc_reference(rest: &str) -> Result<u32, &'static str> {
     if section { Ok(number) } else { Err(FORM) }
 }
 
-/// RFCs of the table `| RFC | title | how far | room |`.
-fn listed_rfcs(table: &str) -> BTreeSet<u32> {
-    let mut listed = BTreeSet::new();
-    for line in table.lines().filter(|line| line.starts_with("| ")) {
+/// What src/RFCS.md says: every RFC of its tables and its list, and those that the source must name.
+struct Listed {
+    all: BTreeSet<u32>,
+    followed: BTreeSet<u32>,
+}
+
+/// Rows `| RFC | title | how far | room | missing, or done by |` and lines `- RFC 822, ...`.
+fn listed_rfcs(page: &str) -> Listed {
+    let mut listed = Listed { all: BTreeSet::new(), followed: BTreeSet::new() };
+    let mut add = |number: u32| assert!(listed.all.insert(number), "src/RFCS.md: RFC {number} twice");
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("- RFC ") {
+            let number = rest.split([',', ' ']).next().and_then(|number| number.parse().ok());
+            add(number.unwrap_or_else(|| panic!("src/RFCS.md: no number in: {line}")));
+        }
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [number, title, how_far, room] = cells[..] else { panic!("src/RFCS.md: four cells in a row: {line}") };
-        let Ok(number) = number.parse() else { continue };
-        assert!(["yes", "partial", "planned", "no"].contains(&how_far), "src/RFCS.md: `{how_far}` in: {line}");
+        let Some(number) = cells.first().and_then(|number| number.parse::<u32>().ok()) else { continue };
+        let [_, title, how_far, room, note] = cells[..] else { panic!("src/RFCS.md: five cells in a row: {line}") };
         assert!(!title.is_empty() && !room.is_empty(), "src/RFCS.md: an empty cell in: {line}");
-        assert!(listed.insert(number), "src/RFCS.md: RFC {number} twice");
+        match how_far {
+            "partial" | "library" => assert!(!note.is_empty(), "src/RFCS.md: what is missing, or who does it: {line}"),
+            "yes" | "planned" => assert!(note.is_empty(), "src/RFCS.md: nothing is missing from `{how_far}`: {line}"),
+            _ => panic!("src/RFCS.md: `{how_far}` in: {line}"),
+        }
+        add(number);
+        if how_far != "planned" {
+            listed.followed.insert(number);
+        }
     }
     listed
+}
+
+/// RFCs that the page says are followed and no comment in src/ names.
+fn unnamed(listed: &Listed, sources: &[Source]) -> Vec<String> {
+    let comments = sources.iter().flat_map(|source| &source.comments);
+    let named: BTreeSet<u32> = comments
+        .flat_map(|line| line.match_indices("RFC ").map(|(at, _)| &line[at + 3..]).collect::<Vec<_>>())
+        .filter_map(|rest| rfc_reference(rest).ok())
+        .collect();
+    let missing = listed.followed.difference(&named);
+    missing.map(|number| format!("src/RFCS.md: RFC {number} is followed, and nothing in src/ names it")).collect()
 }
 
 // -- circles -------------------------------------------------------------------------------------------
@@ -561,6 +591,10 @@ fn every_rule_can_fail() {
         let found = complaints_of(&Source::new(path, text), &BTreeSet::from([5321]));
         assert!(found.iter().any(|c| c.contains(expected)), "no `{expected}` in {found:?}");
     }
+    let listed = listed_rfcs("| 5321 | a | yes | smtp | |\n| 1 | b | planned | smtp | |\n- RFC 822, c: old.\n");
+    assert_eq!(listed.all, BTreeSet::from([1, 822, 5321]));
+    let silent = [Source::new("src/smtp/a.rs", "//! x\n")];
+    assert_eq!(unnamed(&listed, &silent), ["src/RFCS.md: RFC 5321 is followed, and nothing in src/ names it"]);
     let round = [
         Source::new("src/dns/a.rs", "//! x\nuse crate::net::A;\n"),
         Source::new("src/net/a.rs", "//! x\nuse crate::dns::A;\n"),
