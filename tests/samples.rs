@@ -160,6 +160,42 @@ fn server_guide_is_followed() {
     assert!(printed.ends_with("docs/server.md holds\n"), "{printed}");
 }
 
+/// The quickstart tells its story on a page, and says what is wrong with what it is given.
+#[test]
+fn quickstart_tells_its_story() {
+    let quickstart = |arguments: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(root()).args(["run", "--quiet", "--example", "quickstart", "--"]).args(arguments);
+        cargo.output().expect("cargo")
+    };
+    let story = quickstart(&[]);
+    let told = String::from_utf8_lossy(&story.stdout);
+    assert!(story.status.success(), "{told}{}", String::from_utf8_lossy(&story.stderr));
+    let parts = [
+        "Two mail servers",
+        "1. Alice sends",
+        "2. The servers talk",
+        "3. Bob reads",
+        "4. Alice writes",
+        "What was proved",
+    ];
+    let places: Vec<usize> =
+        parts.iter().map(|part| told.find(part).unwrap_or_else(|| panic!("{part}: {told}"))).collect();
+    assert!(places.is_sorted(), "{told}");
+    assert!(told.lines().filter(|line| !line.is_empty()).count() <= 60, "{told}");
+    for said in ["STARTTLS", "iprev=pass", "There is no such mailbox.", "What to do next"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
+    let whole = String::from_utf8_lossy(&quickstart(&["-v"]).stdout).into_owned();
+    assert!(whole.contains("C: AUTH PLAIN ***") && whole.contains("S: 250-PIPELINING"), "{whole}");
+    assert!(String::from_utf8_lossy(&quickstart(&["--help"]).stdout).starts_with("usage: quickstart"));
+    for (arguments, text) in [(&["no-such.eml"][..], "quickstart: no-such.eml: "), (&["-x"], "there is no option -x")] {
+        let wrong = quickstart(arguments);
+        assert_eq!(wrong.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&wrong.stderr).contains(text), "{wrong:?}");
+    }
+}
+
 /// Links from one page to another lead to a file.
 #[test]
 fn links_lead_somewhere() {

@@ -176,6 +176,13 @@ install() {
   esac || { say "that did not work: $shown"; exit 1; }
 }
 
+# A minimal system may not know its own name for loopback, which mail programs are given.
+know_localhost() {
+  getent hosts localhost >/dev/null && return 0
+  say "/etc/hosts does not name localhost: adding it"
+  echo "127.0.0.1 localhost" | run_as_root tee -a /etc/hosts >/dev/null
+}
+
 # The Go of Debian 12 is older than go.mod asks for: the one of its backports can fetch a newer toolchain by itself.
 install_go() {
   good_go && return 0
@@ -222,6 +229,7 @@ case $need in
     look_for_ci
     install
     install_go
+    know_localhost
     rust
     ;;
 esac
