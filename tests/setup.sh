@@ -129,13 +129,14 @@ look_for_optional() {
   compiles c++ cc || miss c++
   [ "$(uname)" = Darwin ] || have valgrind || miss valgrind
   good_python || miss python3
+  have curl || miss curl
 }
 
 # Programs that only .ci/run calls; it needs Debian, or a system that has them under the same names.
 look_for_ci() {
   look_for_build
   look_for_optional
-  for program in openssl curl swaks msmtp mutt mpop opendkim getmail node npm ip debootstrap; do
+  for program in openssl swaks msmtp mutt mpop opendkim getmail node npm ip debootstrap; do
     have "$program" && continue
     case $program in
       getmail) miss getmail6 ;;
