@@ -31,19 +31,19 @@ one SQLite file, and gives it out over POP3, IMAP and this interface.
         return 0;
     }
 
-Handles. A handle is a number, not an address; 0 is none. A closed, wrong or
-invented handle is answered with MAILCORE_E_HANDLE and does no harm. Every handle is
+Handles. A handle is a number, not an address; 0 is none. A call with a closed
+or wrong handle returns MAILCORE_E_HANDLE and does no harm. Every handle is
 closed with mailcore_close(); closing an engine closes all that came from it. It is
 safe to close a handle while another thread is inside a call on it.
 
 Results. Functions return 0 (MAILCORE_OK), or a MAILCORE_E_ code below 0; those that
-fetch return 1 for an item and 0 for the end. The last parameter, err, takes the
-sentence that belongs to the code; it is the caller's, and needs no freeing.
+fetch return 1 for an item and 0 for the end. The last parameter, err, takes a
+sentence that explains the code; the caller owns it, and it needs no freeing.
 
 Pointers. Every pointer may be NULL: an output is then not wanted, an option is then
 not set, and where a value is needed the answer is MAILCORE_E_NULL. Handles given
 back are 0 after a failure; other outputs are written on success only. Texts are UTF-8
-and end in NUL; messages are octets with a length, with CRLF line ends. What you pass is
+and end in NUL; messages are bytes with a length, with CRLF line ends. What you pass is
 copied before the function returns. What you get in a mailcore_buf is yours: give it back
 with mailcore_buf_free(); events and verdicts have a function of their own for that.
 Nothing else needs freeing.
@@ -58,10 +58,10 @@ may be called from inside a hook. After fork() the child cannot use an engine of
 parent: every call answers MAILCORE_E_FORKED. Open the engine after the fork.
 
 Events. The engine tells what happens (mail filed, delivered, bounced) by events that
-the host pulls with mailcore_events_next(). mailcore_events_fd() gives a descriptor for
+your program pulls with mailcore_events_next(). mailcore_events_fd() gives a descriptor for
 poll() or an event loop: readable exactly while there is an event. Never read from it.
 
-Hooks. mailcore_engine_set_hooks() lets the host decide about each message and each
+Hooks. mailcore_engine_set_hooks() lets your program decide about each message and each
 recipient while the peer waits: by a function of its own, or by a request event that it
 answers with mailcore_reply(). It sees the message, its envelope, the verdicts of SPF,
 DKIM and DMARC, and what the engine would do; without an answer in time the peer is told
@@ -72,11 +72,11 @@ are looked up, mailcore_verify() judges a message; mailcore_dkim_sign() needs a 
 A resolver that has a zone and no server asks nobody: the same message, origin and time
 then give the same verdicts again.
 
-Failure. Should something inside break, it is caught: MAILCORE_EVENT_FATAL says what, in
-the call that met it and in all later ones the answer is MAILCORE_E_PANIC, listeners close
-and sessions are sent away. Events can still be read, properties of the engine too, and
-mailcore_close() works. Nothing acknowledged is lost: open the store again and go on. What
-breaks in a session costs its peer the connection and nobody else anything; it is said by
+Failure. A fault inside the library is caught: MAILCORE_EVENT_FATAL names it, the call
+that met it and all later calls return MAILCORE_E_PANIC, listeners close
+and sessions end. Events can still be read, properties of the engine too, and
+mailcore_close() works. Nothing acknowledged is lost: open the store again and go on. A
+fault in one session ends that connection only, and is reported by
 MAILCORE_EVENT_SESSION_BROKEN.
 
 The library prints nothing, handles no signals, never ends the process.
@@ -547,22 +547,22 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_QUEUE_RELEASE 3
 
 /**
- * Given up now, reported to the sender.
+ * Given up now; the sender gets a report.
  */
 #define MAILCORE_QUEUE_BOUNCE 4
 
 /**
- * Removed without a word.
+ * Removed without a report.
  */
 #define MAILCORE_QUEUE_DROP 5
 
 /**
- * No attempt has come to an end; of a message that is not in the queue any more: it was removed.
+ * No attempt has ended yet; for a message that is no longer in the queue: it was removed.
  */
 #define MAILCORE_DELIVERY_WAITING 0
 
 /**
- * Every recipient's next host took the message.
+ * The next server of every recipient took the message.
  */
 #define MAILCORE_DELIVERY_DELIVERED 1
 
@@ -647,7 +647,7 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_SERVICE_SUBMISSION 2
 
 /**
- * Submission by accounts (465), TLS from the first octet.
+ * Submission by accounts (465), TLS from the first byte.
  */
 #define MAILCORE_SERVICE_SUBMISSIONS 3
 
@@ -662,7 +662,7 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_SERVICE_IMAP 5
 
 /**
- * IMAP (993), TLS from the first octet.
+ * IMAP (993), TLS from the first byte.
  */
 #define MAILCORE_SERVICE_IMAPS 6
 
@@ -672,7 +672,7 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_SERVICE_POP3 7
 
 /**
- * POP3 (995), TLS from the first octet.
+ * POP3 (995), TLS from the first byte.
  */
 #define MAILCORE_SERVICE_POP3S 8
 
@@ -772,7 +772,7 @@ The library prints nothing, handles no signals, never ends the process.
 
 /**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
- * explanation: after a fail, what the domain has to say about it.
+ * explanation: after a fail, the domain's own text.
  */
 #define MAILCORE_METHOD_SPF 1
 
@@ -813,22 +813,22 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_RESULT_NONE 0
 
 /**
- * It is proved.
+ * Proved.
  */
 #define MAILCORE_RESULT_PASS 1
 
 /**
- * It is disproved.
+ * Disproved.
  */
 #define MAILCORE_RESULT_FAIL 2
 
 /**
- * SPF: the domain thinks that it is not so.
+ * SPF: probably not, says the domain.
  */
 #define MAILCORE_RESULT_SOFTFAIL 3
 
 /**
- * The domain does not want to say, or not all is covered.
+ * The domain does not say, or not all is covered.
  */
 #define MAILCORE_RESULT_NEUTRAL 4
 
@@ -853,7 +853,7 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_RESULT_DECLINED 8
 
 /**
- * BIMI: the message, or the domain's policy, does not allow to ask.
+ * BIMI: the message or the domain's policy does not allow the question.
  */
 #define MAILCORE_RESULT_SKIPPED 9
 
@@ -913,7 +913,7 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_CHECK_DMARC 8
 
 /**
- * mailcore_origin.checks: the chain of ARC.
+ * mailcore_origin.checks: the ARC chain.
  */
 #define MAILCORE_CHECK_ARC 16
 
@@ -923,8 +923,8 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_CHECK_IPREV 32
 
 /**
- * mailcore_origin.checks: which picture the author's domain wants shown (BIMI). Data, and no verdict: asked for only
- * where DMARC passes, which is evaluated for it. Needs ip.
+ * mailcore_origin.checks: which picture the author's domain wants shown (BIMI). Data, not a verdict: looked up only
+ * if DMARC passes, which is evaluated for it. Needs ip.
  */
 #define MAILCORE_CHECK_BIMI 64
 
@@ -949,12 +949,12 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_DKIM_ACTIVE 1
 
 /**
- * A key that signs no more, but whose record must stay in DNS for a while.
+ * A key that no longer signs, but whose record must stay in DNS for a while.
  */
 #define MAILCORE_DKIM_PUBLISHED 2
 
 /**
- * A key whose record may be taken out of DNS.
+ * A key whose record may be removed from DNS.
  */
 #define MAILCORE_DKIM_RETIRED 3
 
@@ -999,16 +999,16 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_ACTION_REDIRECT 5
 
 /**
- * Octets that the caller owns and gives back with mailcore_buf_free. Behind the last one stands a NUL, so
- * that a text can be used as a C string.
+ * Bytes that the caller owns and frees with mailcore_buf_free. A NUL follows the last one, so that a text can be
+ * used as a C string.
  */
 typedef struct {
     /**
-     * The octets; NULL before first use and after mailcore_buf_free.
+     * The bytes; NULL before first use and after mailcore_buf_free.
      */
     uint8_t *data;
     /**
-     * How many they are, the NUL behind them not counted.
+     * How many bytes, without the NUL.
      */
     size_t len;
 } mailcore_buf;
@@ -1022,11 +1022,11 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * MAILCORE_ON_ and what has it.
+     * The kind of handle that has it: one of MAILCORE_ON_.
      */
     uint32_t on;
     /**
-     * MAILCORE_TYPE_ and what it is.
+     * Its type: one of MAILCORE_TYPE_.
      */
     uint32_t type;
     /**
@@ -1046,7 +1046,7 @@ typedef struct {
      */
     const char *name;
     /**
-     * What a new engine has, as text; empty on other handles.
+     * The value in a new engine, as text; empty for other handles.
      */
     const char *initial;
     /**
@@ -1080,8 +1080,8 @@ typedef struct {
      */
     int32_t sys_errno;
     /**
-     * Reply code of SMTP: what a session of ours would have said to a refused message, or what the last host said
-     * where a delivery is waited for; 0 where there is none.
+     * Reply code of SMTP: what a session of this server would have answered to a refused message, or what the last
+     * server answered to a delivery that is waited for; 0 where there is none.
      */
     int32_t smtp_code;
     /**
@@ -1118,8 +1118,8 @@ typedef struct {
      */
     const char *hostname;
     /**
-     * Properties to set in the very beginning, a line "key=value" each, or NULL. The only way to set those that
-     * say how the engine is built: engine.threads, store.readers, events.capacity.
+     * Properties to set before anything else, one "key=value" on each line, or NULL. Only here can engine.threads,
+     * store.readers and events.capacity be set.
      */
     const char *settings;
 } mailcore_open;
@@ -1280,7 +1280,7 @@ typedef struct {
 #define MAILCORE_ENVELOPE_INIT { (uint32_t)sizeof(mailcore_envelope), 0, NULL, NULL, 0, NULL }
 
 /**
- * How a queued message fares: the recipient that fares worst speaks for all.
+ * The state of a queued message: that of the recipient whose state is worst.
  */
 typedef struct {
     /**
@@ -1288,7 +1288,7 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * MAILCORE_DELIVERY_ and how it fares.
+     * The state: one of MAILCORE_DELIVERY_.
      */
     uint32_t state;
     /**
@@ -1296,7 +1296,7 @@ typedef struct {
      */
     uint32_t attempts;
     /**
-     * Reply code of the last attempt; 0 where no host answered.
+     * Reply code of the last attempt; 0 where no server answered.
      */
     uint32_t smtp_code;
     /**
@@ -1308,11 +1308,11 @@ typedef struct {
      */
     char enhanced[12];
     /**
-     * Host that was talked to, or empty; cut where too long.
+     * Name of the server that was reached, or empty; cut if too long.
      */
     char host[256];
     /**
-     * What it said, or what went wrong; cut where too long.
+     * What it answered, or what went wrong; cut if too long.
      */
     char reply[508];
 } mailcore_delivery;
@@ -1334,7 +1334,7 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * MAILCORE_SERVICE_ and what is served.
+     * The service: one of MAILCORE_SERVICE_.
      */
     uint32_t service;
     /**
@@ -1342,7 +1342,7 @@ typedef struct {
      */
     const char *address;
     /**
-     * Port; 0 takes a free one, which property listener.port tells.
+     * Port; 0 takes a free one, see property listener.port.
      */
     uint32_t port;
     /**
@@ -1401,11 +1401,11 @@ typedef struct {
 #define MAILCORE_EVENT_INIT { (uint32_t)sizeof(mailcore_event), 0, 0, 0, 0, 0, 0, { NULL, 0 } }
 
 /**
- * One check and what it came to. The library makes it; its texts are never NULL.
+ * One check and its result. The library makes it; its texts are never NULL.
  */
 typedef struct {
     /**
-     * Octets of this struct as the library knows it; may grow.
+     * Size of this struct in the library, in bytes; may grow in later versions.
      */
     uint32_t struct_size;
     /**
@@ -1421,7 +1421,7 @@ typedef struct {
      */
     uint32_t policy;
     /**
-     * DMARC: percentage of the failing messages that the policy is for (pct=); the others get the milder one.
+     * DMARC: percentage of failing messages that the policy applies to (pct=); a milder policy applies to the others.
      */
     uint32_t percent;
     /**
@@ -1429,7 +1429,7 @@ typedef struct {
      */
     uint32_t flags;
     /**
-     * See the MAILCORE_METHOD_ values; empty where it says nothing.
+     * See the MAILCORE_METHOD_ values; may be empty.
      */
     const char *domain;
     /**
@@ -1441,11 +1441,11 @@ typedef struct {
      */
     const char *signature;
     /**
-     * SPF: what the domain has to say about a fail. Not to be trusted more than the sender.
+     * SPF: the domain's own text about a fail. Trust it no more than the sender.
      */
     const char *explanation;
     /**
-     * How it came to that, one sentence: which mechanism matched, which limit was passed, what failed.
+     * The reason in one sentence: which mechanism matched, which limit was exceeded, what failed.
      */
     const char *why;
     /**
@@ -1474,7 +1474,7 @@ typedef struct {
      */
     uint32_t count;
     /**
-     * The checks; of DKIM one for each signature, in the order of their fields, none for an unsigned message.
+     * The checks. DKIM has one for each signature, in the order of the fields, and none for an unsigned message.
      */
     const mailcore_check *const *checks;
     /**
@@ -1487,7 +1487,7 @@ typedef struct {
      */
     const char *json;
     /**
-     * What all of it lies in, to be freed by mailcore_verdicts_clear().
+     * The memory of all this, freed by mailcore_verdicts_clear().
      */
     mailcore_buf memory;
     /**
@@ -1509,8 +1509,8 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * How long all questions of one call may take together, in ms; 0 for 20 seconds. What is not answered by then
-     * makes a result a temporary error.
+     * Time for all questions of one call together, in ms; 0 for 20 seconds. A result that lacks an answer by then
+     * is a temporary error.
      */
     uint32_t timeout_ms;
     /**
@@ -1520,9 +1520,8 @@ typedef struct {
     const char *server;
     /**
      * Records, a line "name type data" each ("example.org TXT v=spf1 -all", types as for mailcore_dns_set()), or
-     * NULL. They stand in front of what the server says. Without a server they are all there is: checks are
-     * reproducible then, and neither thread nor socket is used. Empty lines and those that begin with # or ; are
-     * passed over.
+     * NULL. They are used before the server's answers. Without a server nothing else is used: checks are then
+     * reproducible and need neither thread nor socket. Empty lines and lines that begin with # or ; are ignored.
      */
     const char *zone;
 } mailcore_resolver_options;
@@ -1531,7 +1530,7 @@ typedef struct {
 #define MAILCORE_RESOLVER_OPTIONS_INIT { (uint32_t)sizeof(mailcore_resolver_options), 0, NULL, NULL }
 
 /**
- * Where names are looked up for checks that need no engine.
+ * Looks names up for checks without an engine.
  */
 typedef uint64_t mailcore_resolver;
 
@@ -1631,7 +1630,7 @@ typedef struct {
      */
     const char *selector;
     /**
-     * The private key: PEM (PKCS #1 or PKCS #8), or the base64 of the 32 octets an Ed25519 key is made from; needed.
+     * The private key: PEM (PKCS #1 or PKCS #8), or the base64 of an Ed25519 seed (32 bytes); needed.
      */
     const char *key;
     /**
@@ -1641,12 +1640,12 @@ typedef struct {
      */
     const char *canonicalization;
     /**
-     * Names of the fields to sign, "From:To:Subject"; a name that stands twice says as well that none of that name
-     * may be added. NULL for all that readers look at. Not for seals.
+     * Names of the fields to sign, "From:To:Subject"; a name given twice also forbids that another field of
+     * that name is added. NULL for all fields that readers look at. Not for seals.
      */
     const char *headers;
     /**
-     * For whom it is signed (i=), "@sales.example.org"; NULL for the domain. Not for seals.
+     * The user or agent the signature is for (i=), "@sales.example.org"; NULL for the domain. Not for seals.
      */
     const char *identity;
     /**
@@ -1664,12 +1663,12 @@ typedef struct {
      */
     const char *results;
     /**
-     * What the check of the chain came to when the message came in: MAILCORE_RESULT_PASS or MAILCORE_RESULT_FAIL; 0
-     * to check it now. Who changes the message must have checked it before. For seals only.
+     * The result of the chain when the message came in: MAILCORE_RESULT_PASS or MAILCORE_RESULT_FAIL; 0 to check it
+     * now. A program that changes the message must check it before. For seals only.
      */
     uint32_t chain;
     /**
-     * Zero.
+     * 0.
      */
     uint32_t reserved;
 } mailcore_signer;
@@ -1678,19 +1677,19 @@ typedef struct {
 #define MAILCORE_SIGNER_INIT { (uint32_t)sizeof(mailcore_signer), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, 0 }
 
 /**
- * Signs with a key of the host's, as an HSM has it.
+ * Signs with a key that the program holds, as in an HSM.
  *
- * Called on a thread of the engine's, no lock held; may block, while other mail waits for its signature. The texts
- * are valid until it returns.
+ * Called on a thread of the engine that holds no lock. It may block; other mail then waits for its signature. The
+ * texts are valid until it returns.
  *
  * - domain, selector: the key's name
- * - digest: 32 octets, the SHA-256 of what is signed. For MAILCORE_ALGORITHM_RSA_SHA256 the signature is
+ * - digest: 32 bytes, the SHA-256 of what is signed. For MAILCORE_ALGORITHM_RSA_SHA256 the signature is
  *   RSASSA-PKCS1-v1_5 over the DigestInfo of it; for MAILCORE_ALGORITHM_ED25519_SHA256 it is Ed25519 over the 32
- *   octets
- * - signature, size: takes the signature; octets there is room for
+ *   bytes
+ * - signature, size: takes the signature; its room in bytes
  * - user: what mailcore_dkim_set_hook() was given
  *
- * Returns the octets of the signature; 0 or less when there is none: the mail is refused for now.
+ * Returns the length of the signature in bytes; 0 or less when there is none: the mail is then refused for now.
  */
 typedef int32_t (*mailcore_sign_hook)(const char *domain,
                                       const char *selector,
@@ -1849,7 +1848,7 @@ extern "C" {
 #endif /* __cplusplus */
 
 /**
- * Frees what a function gave in a mailcore_buf.
+ * Frees what a function stored in a mailcore_buf.
  *
  * [nowait] [hook-ok] Sets it to zero, so that a second call does nothing. NULL is allowed.
  *
@@ -1881,8 +1880,8 @@ MAILCORE_API const char *mailcore_build_info(void);
 /**
  * What a result code means, in a few words.
  *
- * [nowait] [hook-ok] The text belongs to the library and is valid for ever. What exactly went wrong
- * stands in the message of the mailcore_error that was given to the failed function.
+ * [nowait] [hook-ok] The text belongs to the library and is valid for ever. The message of the
+ * mailcore_error given to the failed function says exactly what went wrong.
  *
  * @param code  what a function returned; any number
  * @returns a text, never NULL
@@ -1891,7 +1890,7 @@ MAILCORE_API const char *mailcore_build_info(void);
 MAILCORE_API const char *mailcore_strerror(int32_t code);
 
 /**
- * Describes a property: count index up from 0 to see them all.
+ * Describes a property; count `index` up from 0 to list all.
  *
  * [nowait] [hook-ok]
  *
@@ -1920,7 +1919,7 @@ MAILCORE_API int32_t mailcore_get_i64(mailcore_handle handle, const char *key, i
 /**
  * Reads any property as text.
  *
- * [disk] [hook-ok] Passwords in it are given as stars.
+ * [disk] [hook-ok] Passwords in it are replaced by stars.
  *
  * @param handle  an engine, account, mailbox, message or listener
  * @param key  its name, one of MAILCORE_KEY_
@@ -1939,7 +1938,7 @@ int32_t mailcore_get_str(mailcore_handle handle,
 /**
  * Sets a property that is a number or a switch.
  *
- * [disk] Those of an engine are set before mailcore_engine_start().
+ * [disk] Properties of an engine can be set until mailcore_engine_start().
  *
  * @param handle  an engine or account
  * @param key  its name, one of MAILCORE_KEY_
@@ -1954,7 +1953,7 @@ MAILCORE_API int32_t mailcore_set_i64(mailcore_handle handle, const char *key, i
 /**
  * Sets any property; a text is read as a number where it is one.
  *
- * [disk] Those of an engine are set before mailcore_engine_start().
+ * [disk] Properties of an engine can be set until mailcore_engine_start().
  *
  * @param handle  an engine or account
  * @param key  its name, one of MAILCORE_KEY_
@@ -1970,7 +1969,7 @@ MAILCORE_API int32_t mailcore_set_str(mailcore_handle handle, const char *key, c
  * Opens an engine on a store.
  *
  * [disk] Makes the folder and the store where there are none. The engine does nothing by itself until
- * mailcore_engine_start(); accounts, properties and keys may be set before and, properties apart, after it.
+ * mailcore_engine_start(). Accounts and keys may be set before and after it, properties only before.
  *
  * @param open  how; needed
  * @param engine  takes the handle; needed. 0 after a failure
@@ -1983,7 +1982,7 @@ MAILCORE_API int32_t mailcore_set_str(mailcore_handle handle, const char *key, c
 MAILCORE_API int32_t mailcore_engine_open(const mailcore_open *open, mailcore_engine *engine, mailcore_error *err);
 
 /**
- * Starts the engine: the queue is delivered, and what listens is served.
+ * Starts the engine: it delivers the queue and serves its listeners.
  *
  * [disk] Listeners may be opened before and after it. An engine is started once.
  *
@@ -1996,9 +1995,9 @@ MAILCORE_API int32_t mailcore_engine_open(const mailcore_open *open, mailcore_en
 MAILCORE_API int32_t mailcore_engine_start(mailcore_engine engine, mailcore_error *err);
 
 /**
- * Stops the engine: listens no more, lets sessions and deliveries end, then drops those that did not.
+ * Stops the engine: closes its listeners, lets sessions and deliveries end, then drops the rest.
  *
- * [wait] Everything accepted is in the store. The event STOPPED is the last one. What is left to do is
+ * [wait] Everything accepted is in the store. The event STOPPED is the last one. Then call
  * mailcore_close().
  *
  * @param engine  the engine
@@ -2063,7 +2062,7 @@ MAILCORE_API int32_t mailcore_account_delete(mailcore_engine engine, const char 
 /**
  * Checks a password, as a login would.
  *
- * [disk] Takes as long as hashing a password does.
+ * [disk] Takes as long as hashing a password: some tens of milliseconds.
  *
  * @param engine  the engine
  * @param address  the account's address
@@ -2099,9 +2098,10 @@ int32_t mailcore_alias_put(mailcore_engine engine,
                            mailcore_error *err);
 
 /**
- * Makes a domain local: mail for it is ours.
+ * Makes a domain local: this server takes mail for it.
  *
- * [disk] An account does so by itself; this is for domains with aliases only. Not an error where it is local.
+ * [disk] Making an account does so too; this is for domains that have aliases only. A domain that is local already
+ * is no error.
  *
  * @param engine  the engine
  * @param domain  "example.org"
@@ -2113,7 +2113,7 @@ int32_t mailcore_alias_put(mailcore_engine engine,
 MAILCORE_API int32_t mailcore_domain_put(mailcore_engine engine, const char *domain, mailcore_error *err);
 
 /**
- * Makes a domain foreign again.
+ * Makes a domain foreign again: mail for it goes to its own server.
  *
  * [disk]
  *
@@ -2261,7 +2261,7 @@ int32_t mailcore_message_header(mailcore_message message,
 /**
  * Submits a message: recipients here are filed at once, the others are queued.
  *
- * [disk] After it returned, the message is on disk and the engine answers for it. Missing Date and Message-ID
+ * [disk] When it returns, the message is on disk and the engine is responsible for it. Missing Date and Message-ID
  * fields are added. The message can be read, appended and submitted again.
  *
  * @param message  the message
@@ -2286,9 +2286,9 @@ int32_t mailcore_submit(mailcore_message message,
  *
  * @param engine  the engine
  * @param from  where failures go; NULL or "" for the null reverse-path
- * @param to  the recipient, or several with commas between them
+ * @param to  the recipient, or several, separated by commas
  * @param data  header, empty line, body, with CRLF line ends
- * @param len  how many octets they are
+ * @param len  length of the message in bytes
  * @param id  takes the queue id, or 0 where all recipients are here; may be NULL
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND
@@ -2306,13 +2306,13 @@ int32_t mailcore_send(mailcore_engine engine,
                       mailcore_error *err);
 
 /**
- * Does something to a queued message, or to all.
+ * Acts on a queued message, or on all.
  *
  * [disk]
  *
  * @param engine  the engine
  * @param id  queue id; 0 for all
- * @param action  MAILCORE_QUEUE_ and what to do
+ * @param action  what to do: one of MAILCORE_QUEUE_
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE,
  * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
@@ -2323,13 +2323,13 @@ MAILCORE_API int32_t mailcore_queue_control(mailcore_engine engine, uint64_t id,
 /**
  * Waits until a queued message is finished: every recipient delivered or given up.
  *
- * [wait] The outcome is known for messages that finished before, too. When the time is over, delivery tells
- * how it fares then.
+ * [wait] The outcome is known for messages that finished before, too. After a timeout, `delivery` has the
+ * state at that time.
  *
  * @param engine  the engine
  * @param id  queue id
  * @param timeout_ms  how long to wait: -1 for ever, 0 not at all
- * @param delivery  takes how it fares, after MAILCORE_E_TIMEOUT too; or NULL
+ * @param delivery  takes the state, also after MAILCORE_E_TIMEOUT; or NULL
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_TIMEOUT (it is still in the queue), MAILCORE_E_HANDLE, MAILCORE_E_VERSION,
  * MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
@@ -2476,8 +2476,7 @@ int32_t mailcore_mailbox_expunge(mailcore_mailbox mailbox,
  * Listens for a service.
  *
  * [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the
- * first octet need a certificate: mailcore_tls_set(), or the one
- * that the engine makes for itself.
+ * first byte need a certificate: one from mailcore_tls_set(), or the one that the engine makes for itself.
  *
  * @param engine  the engine
  * @param options  what and where; needed
@@ -2557,13 +2556,13 @@ int32_t mailcore_requests_next(mailcore_engine engine,
 MAILCORE_API void mailcore_event_clear(mailcore_event *event);
 
 /**
- * Sets the certificate that is served, also while running: new sessions have it.
+ * Sets the server's certificate, also while it runs: new sessions use it.
  *
  * [nowait]
  *
  * @param engine  the engine
- * @param server_name  name of the host that clients ask for (SNI); NULL for everybody else
- * @param certificate_pem  the certificate and those above it, PEM
+ * @param server_name  server name that clients ask for (SNI); NULL for all other clients
+ * @param certificate_pem  the certificate, then those of its authorities, PEM
  * @param key_pem  its private key, PEM
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_TLS (not a certificate, or not
@@ -2591,9 +2590,9 @@ int32_t mailcore_tls_set(mailcore_engine engine,
 MAILCORE_API int32_t mailcore_tls_trust(mailcore_engine engine, const char *authorities_pem, mailcore_error *err);
 
 /**
- * Sets a DNS record: the engine takes it in place of what the DNS says.
+ * Sets a DNS record, which the engine uses in place of DNS.
  *
- * [nowait] Records of one name and type add up. With property dns.host_only no DNS server is asked at all.
+ * [nowait] Several records of one name and type may be set. With property dns.host_only no DNS server is asked at all.
  *
  * @param engine  the engine
  * @param name  "example.net"; NULL forgets all records that were set
@@ -2615,7 +2614,7 @@ int32_t mailcore_dns_set(mailcore_engine engine,
 /**
  * Sets the engine's clock, and stops it there.
  *
- * [nowait] What is due by then is done at once. Backwards, only dates change: what was waited for stays waited for.
+ * [nowait] What is due by then is done at once. If it goes back, only dates change: waits go on as they were.
  *
  * @param engine  the engine
  * @param unix_ms  milliseconds since 1970, UTC
@@ -2639,7 +2638,7 @@ MAILCORE_API int32_t mailcore_clock_set(mailcore_engine engine, int64_t unix_ms,
 MAILCORE_API int32_t mailcore_clock_advance(mailcore_engine engine, int64_t delta_ms, mailcore_error *err);
 
 /**
- * Frees verdicts and sets them to zero, their size apart.
+ * Frees verdicts and sets them to zero, except for their size.
  *
  * [nowait] [hook-ok] A second call does nothing. NULL is allowed.
  *
@@ -2651,12 +2650,11 @@ MAILCORE_API void mailcore_verdicts_clear(mailcore_verdicts *verdicts);
 /**
  * Makes a resolver, for checks without an engine.
  *
- * [disk] May read the system's DNS configuration. Serves any number of calls from any number of threads, and
- * remembers answers for as long as DNS allows. Where a server is asked, two threads are started; close it to end
- * them.
+ * [disk] May read the system's DNS configuration. Any number of threads may use it at once. It remembers answers for
+ * as long as DNS allows. If it asks a server, it starts two threads, which end when it is closed.
  *
  * @param options  where names are looked up; NULL for the system's DNS
- * @param resolver  takes the handle, to be given back with mailcore_close(); needed. 0 after a failure
+ * @param resolver  takes the handle, to be closed with mailcore_close(); needed. 0 after a failure
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no address, or a line of
  * the zone is no record), MAILCORE_E_EXISTS (a CNAME stands alone), MAILCORE_E_DNS, MAILCORE_E_LIMIT
@@ -2668,21 +2666,21 @@ int32_t mailcore_resolver_open(const mailcore_resolver_options *options,
                                mailcore_error *err);
 
 /**
- * Checks a message: who sent it, who signed it, what its domain wants done with it.
+ * Checks a message: who sent it, who signed it, and what its domain wants done with it.
  *
- * [wait] The octets are read once and not copied: a large message may be a mapped file. Line ends may be LF, as in
- * files: it is checked as it would travel, with CRLF. What DNS does not answer within the resolver's time becomes
- * MAILCORE_RESULT_TEMPERROR, not an error of this call. The same message, origin with a time, and zone give the
+ * [wait] The message is read once and not copied: a large message may be a mapped file. Line ends may be LF, as in
+ * files: it is checked with CRLF, as it would travel. If DNS does not answer within the resolver's time, the result
+ * is MAILCORE_RESULT_TEMPERROR, and this call does not fail. The same message, origin with a time, and zone give the
  * same verdicts again.
  *
  * @param resolver  where names are looked up
  * @param origin  where the message came from, and what is wanted; NULL checks what needs no origin
  * @param message  header, empty line, body; NULL where only SPF is wanted
- * @param len  how many octets they are
- * @param verdicts  takes the verdicts, to be given back with mailcore_verdicts_clear(); those it held are freed
+ * @param len  length of the message in bytes
+ * @param verdicts  takes the verdicts, to be freed with mailcore_verdicts_clear(); verdicts it held before are freed
  * @param err  takes what went wrong, or NULL
- * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (an
- * address is none, or a check needs ip), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (not an
+ * address, or a check that needs ip), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM
  * @since 0.1.0
  */
 MAILCORE_API
@@ -2700,7 +2698,7 @@ int32_t mailcore_verify(mailcore_resolver resolver,
  *
  * @param resolver  where names are looked up
  * @param evidence  the author's domain, and what SPF and DKIM said; needed
- * @param verdicts  takes the verdict, to be given back with mailcore_verdicts_clear(); those it held are freed
+ * @param verdicts  takes the verdict, to be freed with mailcore_verdicts_clear(); verdicts it held before are freed
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no
  * domain, or no result), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM
@@ -2716,16 +2714,16 @@ int32_t mailcore_dmarc_evaluate(mailcore_resolver resolver,
  * Signs a message (DKIM, RFC 6376).
  *
  * [nowait] Gives the DKIM-Signature field, to be put in front of the message; its line ends are those of the
- * message's first line. A message with LF line ends, as in files, is signed as it will travel, with CRLF. The octets
- * are read once and not copied.
+ * message's first line. A message with LF line ends, as in files, is signed as it will travel, with CRLF. The
+ * message is read once and not copied.
  *
  * @param signer  who signs, and how; needed
  * @param message  header, empty line, body
- * @param len  how many octets they are
- * @param field  takes the field, to be given back with mailcore_buf_free(), or NULL
+ * @param len  length of the message in bytes
+ * @param field  takes the field, to be freed with mailcore_buf_free(), or NULL
  * @param err  takes what went wrong, or NULL
- * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (not such a key, or a name
- * is none), MAILCORE_E_UNSUPPORTED, MAILCORE_E_NOMEM
+ * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (a key of another kind, or
+ * not a name), MAILCORE_E_UNSUPPORTED, MAILCORE_E_NOMEM
  * @since 0.1.0
  */
 MAILCORE_API
@@ -2738,20 +2736,20 @@ int32_t mailcore_dkim_sign(const mailcore_signer *signer,
 /**
  * Seals a message that is passed on (ARC, RFC 8617): says what was found when it came, and signs that.
  *
- * [wait] Gives the three fields of the next set, to be put in front of the message as it leaves; their line ends are
- * those of its first line. The chain the message has is checked, unless signer.chain tells what that came to when the
- * message came in. Into the set goes signer.results, or what the message's Authentication-Results fields of
- * signer.authserv_id say, with the result of the chain. A broken chain is sealed as such (cv=fail), once.
+ * [wait] Gives the three fields of the next set, to be put in front of the outgoing message; their line ends are
+ * those of its first line. The message's chain is checked, unless signer.chain has its result from when the message
+ * came in. The set contains signer.results, or the content of the message's Authentication-Results fields of
+ * signer.authserv_id, with the result of the chain. A broken chain is sealed as such (cv=fail), once.
  *
  * @param resolver  where names are looked up
  * @param signer  who seals; needed
  * @param message  header, empty line, body
- * @param len  how many octets they are
- * @param fields  takes the fields, to be given back with mailcore_buf_free(), or NULL
+ * @param len  length of the message in bytes
+ * @param fields  takes the fields, to be freed with mailcore_buf_free(), or NULL
  * @param err  takes what went wrong, or NULL
- * @returns 1, or 0 where there is nothing to add (the chain was found broken by one before us, or is as long as a
- * chain may be; fields are empty then), or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8,
- * MAILCORE_E_INVALID (not such a key, or a name is none), MAILCORE_E_UNSUPPORTED, MAILCORE_E_INTERRUPTED,
+ * @returns 1, or 0 where there is nothing to add (an earlier server found the chain broken, or it has its greatest
+ * length; fields are empty then), or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8,
+ * MAILCORE_E_INVALID (a key of another kind, or not a name), MAILCORE_E_UNSUPPORTED, MAILCORE_E_INTERRUPTED,
  * MAILCORE_E_NOMEM
  * @since 0.1.0
  */
@@ -2766,9 +2764,9 @@ int32_t mailcore_arc_seal(mailcore_resolver resolver,
 /**
  * Gives a key that mail of a domain is signed with, or removes one.
  *
- * [disk] It signs from now on, in place of the domain's active key of the same algorithm, whose record must stay in
- * DNS for a week. An RSA key and an Ed25519 key sign side by side. Keys are kept in the store. Mail of a domain below
- * is signed too, unless that has a key of its own.
+ * [disk] The key signs from now on, in place of the domain's active key of the same algorithm; the record of that one
+ * must stay in DNS for a week. An RSA key and an Ed25519 key sign side by side. Keys are kept in the store. Mail of a
+ * subdomain is signed too, unless the subdomain has a key of its own.
  *
  * @param engine  the engine
  * @param domain  the domain that signs: that of From
@@ -2791,11 +2789,11 @@ int32_t mailcore_dkim_set(mailcore_engine engine,
                           mailcore_error *err);
 
 /**
- * Makes a key for a domain. It signs once its record is seen in DNS; from then on the key before it signs no more, and
- * its record must stay for a week.
+ * Makes a key for a domain. It signs when its record is seen in DNS; from then on the previous key no longer signs,
+ * and the record of that one must stay for a week.
  *
- * [disk] MAILCORE_LIST_DKIM_KEYS tells where each key stands. mailcore_dkim_set() with an empty key need not wait for
- * DNS.
+ * [disk] MAILCORE_LIST_DKIM_KEYS lists the state of each key. mailcore_dkim_set() with an empty key does not wait
+ * for DNS.
  *
  * @param engine  the engine
  * @param domain  the domain that signs
@@ -2817,7 +2815,7 @@ int32_t mailcore_dkim_generate(mailcore_engine engine,
                                mailcore_error *err);
 
 /**
- * Signs with a key that only the host can use: of an HSM, a TPM, another process.
+ * Signs with a key that only the program can use: in an HSM, a TPM or another process.
  *
  * [disk] Lasts until the engine is closed or mailcore_dkim_set() with NULL removes it; it is not kept. `sign` and what
  * `user` points to must be valid until the engine is closed.
@@ -2904,8 +2902,8 @@ int32_t mailcore_request_open(mailcore_engine engine,
 /**
  * Wakes the calls of other threads that wait on this handle: they return MAILCORE_E_INTERRUPTED.
  *
- * [nowait] [hook-ok] Calls made later are not touched. Not for signal handlers: write to a pipe there. Only
- * the calls on engines and resolvers wait; on other handles nothing happens.
+ * [nowait] [hook-ok] Later calls wait as usual. Do not call it from a signal handler; write to a pipe there. Only
+ * calls on engines and resolvers wait; on other handles nothing happens.
  *
  * @param handle  an engine, a resolver, or any other handle
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_FORKED
@@ -2917,8 +2915,8 @@ MAILCORE_API int32_t mailcore_interrupt(mailcore_handle handle);
  * Closes a handle. For an engine: stops it at once if it runs, and closes everything that came from it.
  *
  * [disk] Safe at any time, also while other threads are inside calls on the handle: those that wait return
- * MAILCORE_E_INTERRUPTED. To let sessions end first, call mailcore_engine_stop() before. A message that was
- * being written and not submitted is gone.
+ * MAILCORE_E_INTERRUPTED. To let sessions end first, call mailcore_engine_stop() before. A message that
+ * was not submitted is lost.
  *
  * @param handle  any handle; 0 is allowed and does nothing
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_STORE, MAILCORE_E_FORKED

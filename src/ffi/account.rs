@@ -108,7 +108,7 @@ pub unsafe extern "C" fn mailcore_account_delete(
 
 /// Checks a password, as a login would.
 ///
-/// [disk] Takes as long as hashing a password does.
+/// [disk] Takes as long as hashing a password: some tens of milliseconds.
 ///
 /// @param engine  the engine
 /// @param address  the account's address
@@ -163,9 +163,10 @@ pub unsafe extern "C" fn mailcore_alias_put(
     })
 }
 
-/// Makes a domain local: mail for it is ours.
+/// Makes a domain local: this server takes mail for it.
 ///
-/// [disk] An account does so by itself; this is for domains with aliases only. Not an error where it is local.
+/// [disk] Making an account does so too; this is for domains that have aliases only. A domain that is local already
+/// is no error.
 ///
 /// @param engine  the engine
 /// @param domain  "example.org"
@@ -188,7 +189,7 @@ pub unsafe extern "C" fn mailcore_domain_put(
     })
 }
 
-/// Makes a domain foreign again.
+/// Makes a domain foreign again: mail for it goes to its own server.
 ///
 /// [disk]
 ///

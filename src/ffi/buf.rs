@@ -3,14 +3,14 @@
 use super::panic::wall;
 use super::result::{Failure, MAILCORE_E_NOMEM};
 
-/// Octets that the caller owns and gives back with mailcore_buf_free. Behind the last one stands a NUL, so
-/// that a text can be used as a C string.
+/// Bytes that the caller owns and frees with mailcore_buf_free. A NUL follows the last one, so that a text can be
+/// used as a C string.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mailcore_buf {
-    /// The octets; NULL before first use and after mailcore_buf_free.
+    /// The bytes; NULL before first use and after mailcore_buf_free.
     pub data: *mut u8,
-    /// How many they are, the NUL behind them not counted.
+    /// How many bytes, without the NUL.
     pub len: usize,
 }
 
@@ -43,7 +43,7 @@ impl mailcore_buf {
     }
 }
 
-/// Frees what a function gave in a mailcore_buf.
+/// Frees what a function stored in a mailcore_buf.
 ///
 /// [nowait] [hook-ok] Sets it to zero, so that a second call does nothing. NULL is allowed.
 ///

@@ -1,4 +1,4 @@
-//! The engine's clock in the host's hand: days of retries in milliseconds.
+//! The engine's clock, moved by the program: days of retries in milliseconds.
 
 use super::error::mailcore_error;
 use super::object::{self, mailcore_engine};
@@ -6,7 +6,7 @@ use super::panic::wall;
 
 /// Sets the engine's clock, and stops it there.
 ///
-/// [nowait] What is due by then is done at once. Backwards, only dates change: what was waited for stays waited for.
+/// [nowait] What is due by then is done at once. If it goes back, only dates change: waits go on as they were.
 ///
 /// @param engine  the engine
 /// @param unix_ms  milliseconds since 1970, UTC

@@ -6,8 +6,8 @@ use super::result::Failure;
 
 /// Wakes the calls of other threads that wait on this handle: they return MAILCORE_E_INTERRUPTED.
 ///
-/// [nowait] [hook-ok] Calls made later are not touched. Not for signal handlers: write to a pipe there. Only
-/// the calls on engines and resolvers wait; on other handles nothing happens.
+/// [nowait] [hook-ok] Later calls wait as usual. Do not call it from a signal handler; write to a pipe there. Only
+/// calls on engines and resolvers wait; on other handles nothing happens.
 ///
 /// @param handle  an engine, a resolver, or any other handle
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_FORKED
@@ -23,8 +23,8 @@ pub extern "C" fn mailcore_interrupt(handle: mailcore_handle) -> i32 {
 /// Closes a handle. For an engine: stops it at once if it runs, and closes everything that came from it.
 ///
 /// [disk] Safe at any time, also while other threads are inside calls on the handle: those that wait return
-/// MAILCORE_E_INTERRUPTED. To let sessions end first, call mailcore_engine_stop() before. A message that was
-/// being written and not submitted is gone.
+/// MAILCORE_E_INTERRUPTED. To let sessions end first, call mailcore_engine_stop() before. A message that
+/// was not submitted is lost.
 ///
 /// @param handle  any handle; 0 is allowed and does nothing
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_STORE, MAILCORE_E_FORKED

@@ -1,4 +1,4 @@
-//! The keys our mail is signed with.
+//! The keys that outgoing mail is signed with.
 
 use std::ffi::{CString, c_char, c_void};
 use std::sync::Arc;
@@ -18,24 +18,24 @@ use crate::engine::dkim::{Algorithm, ExternalKey};
 pub const MAILCORE_DKIM_PENDING: u32 = 0;
 /// A key that signs.
 pub const MAILCORE_DKIM_ACTIVE: u32 = 1;
-/// A key that signs no more, but whose record must stay in DNS for a while.
+/// A key that no longer signs, but whose record must stay in DNS for a while.
 pub const MAILCORE_DKIM_PUBLISHED: u32 = 2;
-/// A key whose record may be taken out of DNS.
+/// A key whose record may be removed from DNS.
 pub const MAILCORE_DKIM_RETIRED: u32 = 3;
 
-/// Signs with a key of the host's, as an HSM has it.
+/// Signs with a key that the program holds, as in an HSM.
 ///
-/// Called on a thread of the engine's, no lock held; may block, while other mail waits for its signature. The texts
-/// are valid until it returns.
+/// Called on a thread of the engine that holds no lock. It may block; other mail then waits for its signature. The
+/// texts are valid until it returns.
 ///
 /// - domain, selector: the key's name
-/// - digest: 32 octets, the SHA-256 of what is signed. For MAILCORE_ALGORITHM_RSA_SHA256 the signature is
+/// - digest: 32 bytes, the SHA-256 of what is signed. For MAILCORE_ALGORITHM_RSA_SHA256 the signature is
 ///   RSASSA-PKCS1-v1_5 over the DigestInfo of it; for MAILCORE_ALGORITHM_ED25519_SHA256 it is Ed25519 over the 32
-///   octets
-/// - signature, size: takes the signature; octets there is room for
+///   bytes
+/// - signature, size: takes the signature; its room in bytes
 /// - user: what mailcore_dkim_set_hook() was given
 ///
-/// Returns the octets of the signature; 0 or less when there is none: the mail is refused for now.
+/// Returns the length of the signature in bytes; 0 or less when there is none: the mail is then refused for now.
 pub type mailcore_sign_hook = Option<
     unsafe extern "C" fn(
         domain: *const c_char,
@@ -49,9 +49,9 @@ pub type mailcore_sign_hook = Option<
 
 /// Gives a key that mail of a domain is signed with, or removes one.
 ///
-/// [disk] It signs from now on, in place of the domain's active key of the same algorithm, whose record must stay in
-/// DNS for a week. An RSA key and an Ed25519 key sign side by side. Keys are kept in the store. Mail of a domain below
-/// is signed too, unless that has a key of its own.
+/// [disk] The key signs from now on, in place of the domain's active key of the same algorithm; the record of that one
+/// must stay in DNS for a week. An RSA key and an Ed25519 key sign side by side. Keys are kept in the store. Mail of a
+/// subdomain is signed too, unless the subdomain has a key of its own.
 ///
 /// @param engine  the engine
 /// @param domain  the domain that signs: that of From
@@ -88,11 +88,11 @@ pub unsafe extern "C" fn mailcore_dkim_set(
     })
 }
 
-/// Makes a key for a domain. It signs once its record is seen in DNS; from then on the key before it signs no more, and
-/// its record must stay for a week.
+/// Makes a key for a domain. It signs when its record is seen in DNS; from then on the previous key no longer signs,
+/// and the record of that one must stay for a week.
 ///
-/// [disk] MAILCORE_LIST_DKIM_KEYS tells where each key stands. mailcore_dkim_set() with an empty key need not wait for
-/// DNS.
+/// [disk] MAILCORE_LIST_DKIM_KEYS lists the state of each key. mailcore_dkim_set() with an empty key does not wait
+/// for DNS.
 ///
 /// @param engine  the engine
 /// @param domain  the domain that signs
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn mailcore_dkim_generate(
     })
 }
 
-/// Signs with a key that only the host can use: of an HSM, a TPM, another process.
+/// Signs with a key that only the program can use: in an HSM, a TPM or another process.
 ///
 /// [disk] Lasts until the engine is closed or mailcore_dkim_set() with NULL removes it; it is not kept. `sign` and what
 /// `user` points to must be valid until the engine is closed.
@@ -182,7 +182,7 @@ pub(super) fn number_of(algorithm: Algorithm) -> u32 {
     }
 }
 
-/// What the host gave, handed back to it and not looked at.
+/// What the program passed; passed back to it unread.
 struct User(*mut c_void);
 
 // SAFETY: the host promises in mailcore_dkim_set_hook() that its pointer may be used from the engine's threads.
@@ -190,7 +190,7 @@ unsafe impl Send for User {}
 // SAFETY: as above.
 unsafe impl Sync for User {}
 
-/// A key that the host signs with.
+/// A key that the program signs with.
 struct HostKey {
     sign: unsafe extern "C" fn(*const c_char, *const c_char, *const u8, *mut u8, usize, *mut c_void) -> i32,
     user: User,

@@ -1,4 +1,4 @@
-//! Names that the host sets itself: for tests, and for networks without DNS.
+//! DNS records that the program sets: for tests, and for networks without DNS.
 
 use std::ffi::c_char;
 
@@ -7,9 +7,9 @@ use super::object::{self, mailcore_engine};
 use super::panic::wall;
 use super::text::optional;
 
-/// Sets a DNS record: the engine takes it in place of what the DNS says.
+/// Sets a DNS record, which the engine uses in place of DNS.
 ///
-/// [nowait] Records of one name and type add up. With property dns.host_only no DNS server is asked at all.
+/// [nowait] Several records of one name and type may be set. With property dns.host_only no DNS server is asked at all.
 ///
 /// @param engine  the engine
 /// @param name  "example.net"; NULL forgets all records that were set

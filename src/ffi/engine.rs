@@ -31,8 +31,8 @@ pub struct mailcore_open {
     pub folder: *const c_char,
     /// The engine's name in greetings and reports, "mx.example.org"; NULL for "localhost".
     pub hostname: *const c_char,
-    /// Properties to set in the very beginning, a line "key=value" each, or NULL. The only way to set those that
-    /// say how the engine is built: engine.threads, store.readers, events.capacity.
+    /// Properties to set before anything else, one "key=value" on each line, or NULL. Only here can engine.threads,
+    /// store.readers and events.capacity be set.
     pub settings: *const c_char,
 }
 
@@ -44,10 +44,10 @@ unsafe impl Record for mailcore_open {
 /// An engine and those who wait on its handle.
 pub(crate) struct EngineSeat {
     pub engine: Engine,
-    /// Wakes those who wait for something to happen; the host fires it.
+    /// Wakes those who wait for something to happen; the program fires it.
     pub interrupt: Interrupt,
-    /// Wakes those who wait for the disk; only closing the engine fires it, so that no call of the host's is
-    /// left in doubt by an interrupt meant for another.
+    /// Wakes those who wait for the disk; only closing the engine fires it, so that an interrupt
+    /// meant for one call of the program leaves no other in doubt.
     pub closing: Interrupt,
 }
 
@@ -57,7 +57,7 @@ impl EngineSeat {
         Ok(self.engine.wait(&self.closing, None, work)?)
     }
 
-    /// Waits for something to happen, at most `timeout`, or until the host interrupts.
+    /// Waits for something to happen, at most `timeout`, or until the program interrupts.
     pub fn wait<T>(&self, timeout: Option<Duration>, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.engine.wait(&self.interrupt, timeout, work)
     }
@@ -81,7 +81,7 @@ impl EngineSeat {
 /// Opens an engine on a store.
 ///
 /// [disk] Makes the folder and the store where there are none. The engine does nothing by itself until
-/// mailcore_engine_start(); accounts, properties and keys may be set before and, properties apart, after it.
+/// mailcore_engine_start(). Accounts and keys may be set before and after it, properties only before.
 ///
 /// @param open  how; needed
 /// @param engine  takes the handle; needed. 0 after a failure
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn mailcore_engine_open(
     })
 }
 
-/// Starts the engine: the queue is delivered, and what listens is served.
+/// Starts the engine: it delivers the queue and serves its listeners.
 ///
 /// [disk] Listeners may be opened before and after it. An engine is started once.
 ///
@@ -156,9 +156,9 @@ pub unsafe extern "C" fn mailcore_engine_start(engine: mailcore_engine, err: *mu
     })
 }
 
-/// Stops the engine: listens no more, lets sessions and deliveries end, then drops those that did not.
+/// Stops the engine: closes its listeners, lets sessions and deliveries end, then drops the rest.
 ///
-/// [wait] Everything accepted is in the store. The event STOPPED is the last one. What is left to do is
+/// [wait] Everything accepted is in the store. The event STOPPED is the last one. Then call
 /// mailcore_close().
 ///
 /// @param engine  the engine

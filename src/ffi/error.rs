@@ -1,4 +1,4 @@
-//! `mailcore_error`: the caller's own place for what went wrong. No thread-local, nothing to free.
+//! `mailcore_error`: a struct of the caller that takes what went wrong. Not thread-local, nothing to free.
 
 use std::mem::offset_of;
 
@@ -14,8 +14,8 @@ pub struct mailcore_error {
     pub code: i32,
     /// errno of the system call that failed; 0 where there is none.
     pub sys_errno: i32,
-    /// Reply code of SMTP: what a session of ours would have said to a refused message, or what the last host said
-    /// where a delivery is waited for; 0 where there is none.
+    /// Reply code of SMTP: what a session of this server would have answered to a refused message, or what the last
+    /// server answered to a delivery that is waited for; 0 where there is none.
     pub smtp_code: i32,
     /// Enhanced status code of that reply as text, "5.1.1"; empty where there is none.
     pub enhanced: [std::ffi::c_char; 12],

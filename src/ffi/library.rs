@@ -29,8 +29,8 @@ pub extern "C" fn mailcore_build_info() -> *const c_char {
 
 /// What a result code means, in a few words.
 ///
-/// [nowait] [hook-ok] The text belongs to the library and is valid for ever. What exactly went wrong
-/// stands in the message of the mailcore_error that was given to the failed function.
+/// [nowait] [hook-ok] The text belongs to the library and is valid for ever. The message of the
+/// mailcore_error given to the failed function says exactly what went wrong.
 ///
 /// @param code  what a function returned; any number
 /// @returns a text, never NULL

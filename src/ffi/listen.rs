@@ -18,17 +18,17 @@ use crate::engine::ListenerId;
 pub const MAILCORE_SERVICE_MX: u32 = 1;
 /// Submission by accounts (587), STARTTLS.
 pub const MAILCORE_SERVICE_SUBMISSION: u32 = 2;
-/// Submission by accounts (465), TLS from the first octet.
+/// Submission by accounts (465), TLS from the first byte.
 pub const MAILCORE_SERVICE_SUBMISSIONS: u32 = 3;
 /// LMTP.
 pub const MAILCORE_SERVICE_LMTP: u32 = 4;
 /// IMAP (143), STARTTLS.
 pub const MAILCORE_SERVICE_IMAP: u32 = 5;
-/// IMAP (993), TLS from the first octet.
+/// IMAP (993), TLS from the first byte.
 pub const MAILCORE_SERVICE_IMAPS: u32 = 6;
 /// POP3 (110), STLS.
 pub const MAILCORE_SERVICE_POP3: u32 = 7;
-/// POP3 (995), TLS from the first octet.
+/// POP3 (995), TLS from the first byte.
 pub const MAILCORE_SERVICE_POP3S: u32 = 8;
 
 const SERVICES: [(u32, Service); 8] = [
@@ -53,11 +53,11 @@ pub(crate) fn service_number(service: Service) -> u32 {
 pub struct mailcore_listen_options {
     /// sizeof(mailcore_listen_options), set by MAILCORE_LISTEN_OPTIONS_INIT.
     pub struct_size: u32,
-    /// MAILCORE_SERVICE_ and what is served.
+    /// The service: one of MAILCORE_SERVICE_.
     pub service: u32,
     /// Address to listen on, "127.0.0.1" or "::"; needed.
     pub address: *const c_char,
-    /// Port; 0 takes a free one, which property listener.port tells.
+    /// Port; 0 takes a free one, see property listener.port.
     pub port: u32,
     /// 0.
     pub flags: u32,
@@ -85,8 +85,7 @@ impl ListenerSeat {
 /// Listens for a service.
 ///
 /// [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the
-/// first octet need a certificate: mailcore_tls_set(), or the one
-/// that the engine makes for itself.
+/// first byte need a certificate: one from mailcore_tls_set(), or the one that the engine makes for itself.
 ///
 /// @param engine  the engine
 /// @param options  what and where; needed

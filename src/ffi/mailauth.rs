@@ -27,12 +27,12 @@ pub const MAILCORE_CHECK_SPF_HELO: u32 = 2;
 pub const MAILCORE_CHECK_DKIM: u32 = 4;
 /// mailcore_origin.checks: DMARC. Needs ip.
 pub const MAILCORE_CHECK_DMARC: u32 = 8;
-/// mailcore_origin.checks: the chain of ARC.
+/// mailcore_origin.checks: the ARC chain.
 pub const MAILCORE_CHECK_ARC: u32 = 16;
 /// mailcore_origin.checks: whether the client's address has a name that leads back to it. Needs ip.
 pub const MAILCORE_CHECK_IPREV: u32 = 32;
-/// mailcore_origin.checks: which picture the author's domain wants shown (BIMI). Data, and no verdict: asked for only
-/// where DMARC passes, which is evaluated for it. Needs ip.
+/// mailcore_origin.checks: which picture the author's domain wants shown (BIMI). Data, not a verdict: looked up only
+/// if DMARC passes, which is evaluated for it. Needs ip.
 pub const MAILCORE_CHECK_BIMI: u32 = 64;
 
 /// Where a message came from, and what is to be checked about it. Set it up with MAILCORE_ORIGIN_INIT.
@@ -86,21 +86,21 @@ unsafe impl Record for mailcore_evidence {
     const NAME: &'static str = "mailcore_evidence";
 }
 
-/// Checks a message: who sent it, who signed it, what its domain wants done with it.
+/// Checks a message: who sent it, who signed it, and what its domain wants done with it.
 ///
-/// [wait] The octets are read once and not copied: a large message may be a mapped file. Line ends may be LF, as in
-/// files: it is checked as it would travel, with CRLF. What DNS does not answer within the resolver's time becomes
-/// MAILCORE_RESULT_TEMPERROR, not an error of this call. The same message, origin with a time, and zone give the
+/// [wait] The message is read once and not copied: a large message may be a mapped file. Line ends may be LF, as in
+/// files: it is checked with CRLF, as it would travel. If DNS does not answer within the resolver's time, the result
+/// is MAILCORE_RESULT_TEMPERROR, and this call does not fail. The same message, origin with a time, and zone give the
 /// same verdicts again.
 ///
 /// @param resolver  where names are looked up
 /// @param origin  where the message came from, and what is wanted; NULL checks what needs no origin
 /// @param message  header, empty line, body; NULL where only SPF is wanted
-/// @param len  how many octets they are
-/// @param verdicts  takes the verdicts, to be given back with mailcore_verdicts_clear(); those it held are freed
+/// @param len  length of the message in bytes
+/// @param verdicts  takes the verdicts, to be freed with mailcore_verdicts_clear(); verdicts it held before are freed
 /// @param err  takes what went wrong, or NULL
-/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (an
-/// address is none, or a check needs ip), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (not an
+/// address, or a check that needs ip), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_verify(
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn mailcore_verify(
 ///
 /// @param resolver  where names are looked up
 /// @param evidence  the author's domain, and what SPF and DKIM said; needed
-/// @param verdicts  takes the verdict, to be given back with mailcore_verdicts_clear(); those it held are freed
+/// @param verdicts  takes the verdict, to be freed with mailcore_verdicts_clear(); verdicts it held before are freed
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no
 /// domain, or no result), MAILCORE_E_INTERRUPTED, MAILCORE_E_NOMEM

@@ -27,7 +27,7 @@ pub type mailcore_message = u64;
 pub type mailcore_cursor = u64;
 /// A listening socket.
 pub type mailcore_listener = u64;
-/// Where names are looked up for checks that need no engine.
+/// Looks names up for checks without an engine.
 pub type mailcore_resolver = u64;
 
 /// What a handle stands for.

@@ -1,4 +1,4 @@
-//! Properties: everything rarely used, by name, on any handle. One interface in place of a hundred functions.
+//! Properties: rarely used settings, by name, on any handle. One interface in place of a hundred functions.
 
 use std::ffi::{CString, c_char};
 use std::sync::OnceLock;
@@ -38,9 +38,9 @@ pub const MAILCORE_ON_LISTENER: u32 = 5;
 pub struct mailcore_property {
     /// sizeof(mailcore_property), set by MAILCORE_PROPERTY_INIT.
     pub struct_size: u32,
-    /// MAILCORE_ON_ and what has it.
+    /// The kind of handle that has it: one of MAILCORE_ON_.
     pub on: u32,
-    /// MAILCORE_TYPE_ and what it is.
+    /// Its type: one of MAILCORE_TYPE_.
     pub r#type: u32,
     /// 1 where it can be set.
     pub writable: u32,
@@ -50,7 +50,7 @@ pub struct mailcore_property {
     pub max: i64,
     /// Its name.
     pub name: *const c_char,
-    /// What a new engine has, as text; empty on other handles.
+    /// The value in a new engine, as text; empty for other handles.
     pub initial: *const c_char,
     /// One line for a person.
     pub doc: *const c_char,
@@ -61,7 +61,7 @@ unsafe impl Record for mailcore_property {
     const NAME: &'static str = "mailcore_property";
 }
 
-/// Describes a property: count index up from 0 to see them all.
+/// Describes a property; count `index` up from 0 to list all.
 ///
 /// [nowait] [hook-ok]
 ///
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn mailcore_get_i64(
 
 /// Reads any property as text.
 ///
-/// [disk] [hook-ok] Passwords in it are given as stars.
+/// [disk] [hook-ok] Passwords in it are replaced by stars.
 ///
 /// @param handle  an engine, account, mailbox, message or listener
 /// @param key  its name, one of MAILCORE_KEY_
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn mailcore_get_str(
 
 /// Sets a property that is a number or a switch.
 ///
-/// [disk] Those of an engine are set before mailcore_engine_start().
+/// [disk] Properties of an engine can be set until mailcore_engine_start().
 ///
 /// @param handle  an engine or account
 /// @param key  its name, one of MAILCORE_KEY_
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn mailcore_set_i64(
 
 /// Sets any property; a text is read as a number where it is one.
 ///
-/// [disk] Those of an engine are set before mailcore_engine_start().
+/// [disk] Properties of an engine can be set until mailcore_engine_start().
 ///
 /// @param handle  an engine or account
 /// @param key  its name, one of MAILCORE_KEY_

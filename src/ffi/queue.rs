@@ -1,4 +1,4 @@
-//! The outbound queue: what to do with what waits, and waiting for an outcome.
+//! The outgoing queue: acting on messages that wait, and waiting for an outcome.
 
 use std::collections::BTreeMap;
 use std::ffi::c_char;
@@ -19,14 +19,14 @@ pub const MAILCORE_QUEUE_RETRY: u32 = 1;
 pub const MAILCORE_QUEUE_HOLD: u32 = 2;
 /// Ends a hold.
 pub const MAILCORE_QUEUE_RELEASE: u32 = 3;
-/// Given up now, reported to the sender.
+/// Given up now; the sender gets a report.
 pub const MAILCORE_QUEUE_BOUNCE: u32 = 4;
-/// Removed without a word.
+/// Removed without a report.
 pub const MAILCORE_QUEUE_DROP: u32 = 5;
 
-/// No attempt has come to an end; of a message that is not in the queue any more: it was removed.
+/// No attempt has ended yet; for a message that is no longer in the queue: it was removed.
 pub const MAILCORE_DELIVERY_WAITING: u32 = 0;
-/// Every recipient's next host took the message.
+/// The next server of every recipient took the message.
 pub const MAILCORE_DELIVERY_DELIVERED: u32 = 1;
 /// At least one recipient will be tried again.
 pub const MAILCORE_DELIVERY_DEFERRED: u32 = 2;
@@ -35,25 +35,25 @@ pub const MAILCORE_DELIVERY_FAILED: u32 = 3;
 /// Finished, and at least one recipient was given up since the queue lifetime was over.
 pub const MAILCORE_DELIVERY_EXPIRED: u32 = 4;
 
-/// How a queued message fares: the recipient that fares worst speaks for all.
+/// The state of a queued message: that of the recipient whose state is worst.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mailcore_delivery {
     /// sizeof(mailcore_delivery), set by MAILCORE_DELIVERY_INIT.
     pub struct_size: u32,
-    /// MAILCORE_DELIVERY_ and how it fares.
+    /// The state: one of MAILCORE_DELIVERY_.
     pub state: u32,
     /// Attempts that came to an end.
     pub attempts: u32,
-    /// Reply code of the last attempt; 0 where no host answered.
+    /// Reply code of the last attempt; 0 where no server answered.
     pub smtp_code: u32,
     /// When it is tried again, in ms since 1970; 0 where it is not.
     pub next_ms: i64,
     /// Enhanced status code, "5.1.1", or empty.
     pub enhanced: [c_char; 12],
-    /// Host that was talked to, or empty; cut where too long.
+    /// Name of the server that was reached, or empty; cut if too long.
     pub host: [c_char; 256],
-    /// What it said, or what went wrong; cut where too long.
+    /// What it answered, or what went wrong; cut if too long.
     pub reply: [c_char; 508],
 }
 
@@ -62,13 +62,13 @@ unsafe impl Record for mailcore_delivery {
     const NAME: &'static str = "mailcore_delivery";
 }
 
-/// Does something to a queued message, or to all.
+/// Acts on a queued message, or on all.
 ///
 /// [disk]
 ///
 /// @param engine  the engine
 /// @param id  queue id; 0 for all
-/// @param action  MAILCORE_QUEUE_ and what to do
+/// @param action  what to do: one of MAILCORE_QUEUE_
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE,
 /// MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
@@ -98,13 +98,13 @@ pub unsafe extern "C" fn mailcore_queue_control(
 
 /// Waits until a queued message is finished: every recipient delivered or given up.
 ///
-/// [wait] The outcome is known for messages that finished before, too. When the time is over, delivery tells
-/// how it fares then.
+/// [wait] The outcome is known for messages that finished before, too. After a timeout, `delivery` has the
+/// state at that time.
 ///
 /// @param engine  the engine
 /// @param id  queue id
 /// @param timeout_ms  how long to wait: -1 for ever, 0 not at all
-/// @param delivery  takes how it fares, after MAILCORE_E_TIMEOUT too; or NULL
+/// @param delivery  takes the state, also after MAILCORE_E_TIMEOUT; or NULL
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_TIMEOUT (it is still in the queue), MAILCORE_E_HANDLE, MAILCORE_E_VERSION,
 /// MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED

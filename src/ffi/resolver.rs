@@ -1,4 +1,4 @@
-//! Resolvers: where names are looked up when messages are checked without an engine.
+//! Resolvers: they look names up when messages are checked without an engine.
 
 use std::ffi::c_char;
 use std::net::{IpAddr, SocketAddr};
@@ -20,16 +20,15 @@ use crate::engine::checks::{Checker, Names};
 pub struct mailcore_resolver_options {
     /// sizeof(mailcore_resolver_options), set by MAILCORE_RESOLVER_OPTIONS_INIT.
     pub struct_size: u32,
-    /// How long all questions of one call may take together, in ms; 0 for 20 seconds. What is not answered by then
-    /// makes a result a temporary error.
+    /// Time for all questions of one call together, in ms; 0 for 20 seconds. A result that lacks an answer by then
+    /// is a temporary error.
     pub timeout_ms: u32,
     /// The DNS server to ask, "192.0.2.1", "192.0.2.1:5353" or "[::1]:53"; NULL for the system's, or for none
     /// where there is a zone.
     pub server: *const c_char,
     /// Records, a line "name type data" each ("example.org TXT v=spf1 -all", types as for mailcore_dns_set()), or
-    /// NULL. They stand in front of what the server says. Without a server they are all there is: checks are
-    /// reproducible then, and neither thread nor socket is used. Empty lines and those that begin with # or ; are
-    /// passed over.
+    /// NULL. They are used before the server's answers. Without a server nothing else is used: checks are then
+    /// reproducible and need neither thread nor socket. Empty lines and lines that begin with # or ; are ignored.
     pub zone: *const c_char,
 }
 
@@ -45,12 +44,11 @@ pub(crate) struct ResolverSeat {
 
 /// Makes a resolver, for checks without an engine.
 ///
-/// [disk] May read the system's DNS configuration. Serves any number of calls from any number of threads, and
-/// remembers answers for as long as DNS allows. Where a server is asked, two threads are started; close it to end
-/// them.
+/// [disk] May read the system's DNS configuration. Any number of threads may use it at once. It remembers answers for
+/// as long as DNS allows. If it asks a server, it starts two threads, which end when it is closed.
 ///
 /// @param options  where names are looked up; NULL for the system's DNS
-/// @param resolver  takes the handle, to be given back with mailcore_close(); needed. 0 after a failure
+/// @param resolver  takes the handle, to be closed with mailcore_close(); needed. 0 after a failure
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no address, or a line of
 /// the zone is no record), MAILCORE_E_EXISTS (a CNAME stands alone), MAILCORE_E_DNS, MAILCORE_E_LIMIT

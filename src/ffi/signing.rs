@@ -1,4 +1,4 @@
-//! Signatures without an engine: the octets of a message and a key are enough.
+//! Signatures without an engine: a message and a key are enough.
 
 use std::ffi::{c_char, c_void};
 
@@ -31,16 +31,16 @@ pub struct mailcore_signer {
     pub domain: *const c_char,
     /// The key's name in DNS, "s1" for s1._domainkey.example.org; needed.
     pub selector: *const c_char,
-    /// The private key: PEM (PKCS #1 or PKCS #8), or the base64 of the 32 octets an Ed25519 key is made from; needed.
+    /// The private key: PEM (PKCS #1 or PKCS #8), or the base64 of an Ed25519 seed (32 bytes); needed.
     pub key: *const c_char,
     /// How much the message may change on its way, header/body: "relaxed/relaxed", "simple/simple", "relaxed/simple",
     /// "simple/relaxed". One word is for the header, and the body is "simple" then (RFC 6376 §3.5). NULL for
     /// relaxed/relaxed. Not for seals.
     pub canonicalization: *const c_char,
-    /// Names of the fields to sign, "From:To:Subject"; a name that stands twice says as well that none of that name
-    /// may be added. NULL for all that readers look at. Not for seals.
+    /// Names of the fields to sign, "From:To:Subject"; a name given twice also forbids that another field of
+    /// that name is added. NULL for all fields that readers look at. Not for seals.
     pub headers: *const c_char,
-    /// For whom it is signed (i=), "@sales.example.org"; NULL for the domain. Not for seals.
+    /// The user or agent the signature is for (i=), "@sales.example.org"; NULL for the domain. Not for seals.
     pub identity: *const c_char,
     /// Our name in Authentication-Results, for seals only; NULL for that in results, or the domain.
     pub authserv_id: *const c_char,
@@ -50,10 +50,10 @@ pub struct mailcore_signer {
     /// mailcore_verdicts.results; NULL for what the message's Authentication-Results fields of authserv_id say. For
     /// seals only.
     pub results: *const c_char,
-    /// What the check of the chain came to when the message came in: MAILCORE_RESULT_PASS or MAILCORE_RESULT_FAIL; 0
-    /// to check it now. Who changes the message must have checked it before. For seals only.
+    /// The result of the chain when the message came in: MAILCORE_RESULT_PASS or MAILCORE_RESULT_FAIL; 0 to check it
+    /// now. A program that changes the message must check it before. For seals only.
     pub chain: u32,
-    /// Zero.
+    /// 0.
     pub reserved: u32,
 }
 
@@ -65,16 +65,16 @@ unsafe impl Record for mailcore_signer {
 /// Signs a message (DKIM, RFC 6376).
 ///
 /// [nowait] Gives the DKIM-Signature field, to be put in front of the message; its line ends are those of the
-/// message's first line. A message with LF line ends, as in files, is signed as it will travel, with CRLF. The octets
-/// are read once and not copied.
+/// message's first line. A message with LF line ends, as in files, is signed as it will travel, with CRLF. The
+/// message is read once and not copied.
 ///
 /// @param signer  who signs, and how; needed
 /// @param message  header, empty line, body
-/// @param len  how many octets they are
-/// @param field  takes the field, to be given back with mailcore_buf_free(), or NULL
+/// @param len  length of the message in bytes
+/// @param field  takes the field, to be freed with mailcore_buf_free(), or NULL
 /// @param err  takes what went wrong, or NULL
-/// @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (not such a key, or a name
-/// is none), MAILCORE_E_UNSUPPORTED, MAILCORE_E_NOMEM
+/// @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (a key of another kind, or
+/// not a name), MAILCORE_E_UNSUPPORTED, MAILCORE_E_NOMEM
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_dkim_sign(
@@ -99,20 +99,20 @@ pub unsafe extern "C" fn mailcore_dkim_sign(
 
 /// Seals a message that is passed on (ARC, RFC 8617): says what was found when it came, and signs that.
 ///
-/// [wait] Gives the three fields of the next set, to be put in front of the message as it leaves; their line ends are
-/// those of its first line. The chain the message has is checked, unless signer.chain tells what that came to when the
-/// message came in. Into the set goes signer.results, or what the message's Authentication-Results fields of
-/// signer.authserv_id say, with the result of the chain. A broken chain is sealed as such (cv=fail), once.
+/// [wait] Gives the three fields of the next set, to be put in front of the outgoing message; their line ends are
+/// those of its first line. The message's chain is checked, unless signer.chain has its result from when the message
+/// came in. The set contains signer.results, or the content of the message's Authentication-Results fields of
+/// signer.authserv_id, with the result of the chain. A broken chain is sealed as such (cv=fail), once.
 ///
 /// @param resolver  where names are looked up
 /// @param signer  who seals; needed
 /// @param message  header, empty line, body
-/// @param len  how many octets they are
-/// @param fields  takes the fields, to be given back with mailcore_buf_free(), or NULL
+/// @param len  length of the message in bytes
+/// @param fields  takes the fields, to be freed with mailcore_buf_free(), or NULL
 /// @param err  takes what went wrong, or NULL
-/// @returns 1, or 0 where there is nothing to add (the chain was found broken by one before us, or is as long as a
-/// chain may be; fields are empty then), or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8,
-/// MAILCORE_E_INVALID (not such a key, or a name is none), MAILCORE_E_UNSUPPORTED, MAILCORE_E_INTERRUPTED,
+/// @returns 1, or 0 where there is nothing to add (an earlier server found the chain broken, or it has its greatest
+/// length; fields are empty then), or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8,
+/// MAILCORE_E_INVALID (a key of another kind, or not a name), MAILCORE_E_UNSUPPORTED, MAILCORE_E_INTERRUPTED,
 /// MAILCORE_E_NOMEM
 /// @since 0.1.0
 #[unsafe(no_mangle)]

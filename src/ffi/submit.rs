@@ -1,4 +1,4 @@
-//! Outbound: giving a message to the engine, which answers for it from then on.
+//! Outgoing mail: giving a message to the engine, which is responsible for it from then on.
 
 use std::ffi::{c_char, c_void};
 
@@ -35,7 +35,7 @@ unsafe impl Record for mailcore_envelope {
 
 /// Submits a message: recipients here are filed at once, the others are queued.
 ///
-/// [disk] After it returned, the message is on disk and the engine answers for it. Missing Date and Message-ID
+/// [disk] When it returns, the message is on disk and the engine is responsible for it. Missing Date and Message-ID
 /// fields are added. The message can be read, appended and submitted again.
 ///
 /// @param message  the message
@@ -71,9 +71,9 @@ pub unsafe extern "C" fn mailcore_submit(
 ///
 /// @param engine  the engine
 /// @param from  where failures go; NULL or "" for the null reverse-path
-/// @param to  the recipient, or several with commas between them
+/// @param to  the recipient, or several, separated by commas
 /// @param data  header, empty line, body, with CRLF line ends
-/// @param len  how many octets they are
+/// @param len  length of the message in bytes
 /// @param id  takes the queue id, or 0 where all recipients are here; may be NULL
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND

@@ -1,4 +1,4 @@
-//! Certificates: ours, and whom we trust.
+//! Certificates: those the server shows, and the authorities it trusts.
 
 use std::ffi::c_char;
 
@@ -7,13 +7,13 @@ use super::object::{self, mailcore_engine};
 use super::panic::wall;
 use super::text::{needed, optional};
 
-/// Sets the certificate that is served, also while running: new sessions have it.
+/// Sets the server's certificate, also while it runs: new sessions use it.
 ///
 /// [nowait]
 ///
 /// @param engine  the engine
-/// @param server_name  name of the host that clients ask for (SNI); NULL for everybody else
-/// @param certificate_pem  the certificate and those above it, PEM
+/// @param server_name  server name that clients ask for (SNI); NULL for all other clients
+/// @param certificate_pem  the certificate, then those of its authorities, PEM
 /// @param key_pem  its private key, PEM
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_TLS (not a certificate, or not

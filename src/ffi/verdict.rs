@@ -1,7 +1,6 @@
 //! Verdicts on a message as C sees them: one row for each check, and the same as JSON.
 //!
-//! What a script asks for and what a host's hook is shown are the same struct. Everything in it lies in one block of
-//! memory, so that there is one thing to free.
+//! Functions and hooks give the same struct. All of it lies in one block of memory, so that there is one thing to free.
 
 use std::ffi::c_char;
 use std::mem::offset_of;
@@ -15,7 +14,7 @@ use super::verdict_row::{Row, rows};
 use crate::engine::checks::Checked;
 
 /// SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
-/// explanation: after a fail, what the domain has to say about it.
+/// explanation: after a fail, the domain's own text.
 pub const MAILCORE_METHOD_SPF: u32 = 1;
 /// SPF of the name in EHLO. As MAILCORE_METHOD_SPF.
 pub const MAILCORE_METHOD_SPF_HELO: u32 = 2;
@@ -33,13 +32,13 @@ pub const MAILCORE_METHOD_BIMI: u32 = 7;
 
 /// There is nothing to check: no record, no signature.
 pub const MAILCORE_RESULT_NONE: u32 = 0;
-/// It is proved.
+/// Proved.
 pub const MAILCORE_RESULT_PASS: u32 = 1;
-/// It is disproved.
+/// Disproved.
 pub const MAILCORE_RESULT_FAIL: u32 = 2;
-/// SPF: the domain thinks that it is not so.
+/// SPF: probably not, says the domain.
 pub const MAILCORE_RESULT_SOFTFAIL: u32 = 3;
-/// The domain does not want to say, or not all is covered.
+/// The domain does not say, or not all is covered.
 pub const MAILCORE_RESULT_NEUTRAL: u32 = 4;
 /// DNS did not answer; it may next time.
 pub const MAILCORE_RESULT_TEMPERROR: u32 = 5;
@@ -49,7 +48,7 @@ pub const MAILCORE_RESULT_PERMERROR: u32 = 6;
 pub const MAILCORE_RESULT_FOUND: u32 = 7;
 /// BIMI: the record says that the domain wants nothing shown.
 pub const MAILCORE_RESULT_DECLINED: u32 = 8;
-/// BIMI: the message, or the domain's policy, does not allow to ask.
+/// BIMI: the message or the domain's policy does not allow the question.
 pub const MAILCORE_RESULT_SKIPPED: u32 = 9;
 
 /// DMARC: nothing is to be done.
@@ -68,11 +67,11 @@ pub const MAILCORE_ALIGNED_DKIM: u32 = 4;
 /// mailcore_check.flags of BIMI: the domain would rather see a picture of the person than its own (avp=personal).
 pub const MAILCORE_PREFERS_PERSON: u32 = 8;
 
-/// One check and what it came to. The library makes it; its texts are never NULL.
+/// One check and its result. The library makes it; its texts are never NULL.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mailcore_check {
-    /// Octets of this struct as the library knows it; may grow.
+    /// Size of this struct in the library, in bytes; may grow in later versions.
     pub struct_size: u32,
     /// MAILCORE_METHOD_
     pub method: u32,
@@ -80,19 +79,19 @@ pub struct mailcore_check {
     pub result: u32,
     /// DMARC: MAILCORE_POLICY_, what to do with this message.
     pub policy: u32,
-    /// DMARC: percentage of the failing messages that the policy is for (pct=); the others get the milder one.
+    /// DMARC: percentage of failing messages that the policy applies to (pct=); a milder policy applies to the others.
     pub percent: u32,
     /// MAILCORE_TESTING, MAILCORE_ALIGNED_SPF, MAILCORE_ALIGNED_DKIM, MAILCORE_PREFERS_PERSON.
     pub flags: u32,
-    /// See the MAILCORE_METHOD_ values; empty where it says nothing.
+    /// See the MAILCORE_METHOD_ values; may be empty.
     pub domain: *const c_char,
     /// DKIM, ARC and BIMI: the selector.
     pub selector: *const c_char,
     /// DKIM: the first characters of b=, by which signatures are told apart.
     pub signature: *const c_char,
-    /// SPF: what the domain has to say about a fail. Not to be trusted more than the sender.
+    /// SPF: the domain's own text about a fail. Trust it no more than the sender.
     pub explanation: *const c_char,
-    /// How it came to that, one sentence: which mechanism matched, which limit was passed, what failed.
+    /// The reason in one sentence: which mechanism matched, which limit was exceeded, what failed.
     pub why: *const c_char,
     /// BIMI: where the picture is, an https: URI (l=).
     pub indicator: *const c_char,
@@ -108,14 +107,14 @@ pub struct mailcore_verdicts {
     pub struct_size: u32,
     /// How many checks there are.
     pub count: u32,
-    /// The checks; of DKIM one for each signature, in the order of their fields, none for an unsigned message.
+    /// The checks. DKIM has one for each signature, in the order of the fields, and none for an unsigned message.
     pub checks: *const *const mailcore_check,
     /// Domain of the author (From), which DMARC is about; empty where there is none or DMARC was not asked for.
     pub from_domain: *const c_char,
     /// The same as one JSON object, UTF-8: members spf, spf_helo, dkim (an array), dmarc, arc, iprev, bimi, as
     /// far as they were asked for, from_domain, and results where it is not empty.
     pub json: *const c_char,
-    /// What all of it lies in, to be freed by mailcore_verdicts_clear().
+    /// The memory of all this, freed by mailcore_verdicts_clear().
     pub memory: mailcore_buf,
     /// The same as the value of an Authentication-Results field (RFC 8601) in the name of mailcore_origin.receiver,
     /// folded with CRLF, BIMI apart. Empty without that name, and for hooks: the engine writes the field itself.
@@ -127,7 +126,7 @@ unsafe impl Record for mailcore_verdicts {
     const NAME: &'static str = "mailcore_verdicts";
 }
 
-/// Frees verdicts and sets them to zero, their size apart.
+/// Frees verdicts and sets them to zero, except for their size.
 ///
 /// [nowait] [hook-ok] A second call does nothing. NULL is allowed.
 ///
