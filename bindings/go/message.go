@@ -131,7 +131,7 @@ func adopt(handle C.mailcore_message, id uint64) (*Message, error) {
 	return m, nil
 }
 
-// Size is its octets.
+// Size is its length in bytes.
 func (m *Message) Size() int64 { return m.size }
 
 // ReadAt reads at an offset.

@@ -111,7 +111,7 @@ func (e *Engine) Queue() ([]Queued, error) {
 	return all, err
 }
 
-// QueuedMessage opens the octets of a queued message.
+// QueuedMessage opens a queued message.
 func (e *Engine) QueuedMessage(id uint64) (*Message, error) {
 	return openMessage(C.mailcore_handle(e.handle()), id)
 }

@@ -89,7 +89,7 @@ def text(value: "str | None") -> "bytes | None":
 
 
 def take(buf: Any) -> bytes:
-    """The octets of a mailcore_buf, which is freed."""
+    """The bytes of a mailcore_buf, which is freed."""
     try:
         return ctypes.string_at(buf.data, buf.len) if buf.data else b""
     finally:

@@ -89,12 +89,12 @@ class Account:
 
     @property
     def octets(self) -> int:
-        """Octets it keeps."""
+        """Bytes it keeps."""
         return get_number(self._handle, "account.octets")
 
     @property
     def quota(self) -> Optional[int]:
-        """Octets it may keep; None is no limit."""
+        """Bytes it may keep; None is no limit."""
         return get_number(self._handle, "account.quota_octets") or None
 
     @quota.setter

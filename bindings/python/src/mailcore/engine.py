@@ -253,7 +253,7 @@ class Engine:
         """Takes a message: recipients here have it, the others are queued. When this returns, it is on disk.
 
         Sender and recipients are read from the header (From; To, Cc, Bcc) where they are not given and `message`
-        is no octets; "" is the null sender. Gives the queue id, 0 where every recipient is here.
+        is not bytes; "" is the null sender. Gives the queue id, 0 where every recipient is here.
         """
         if isinstance(message, email.message.Message):
             if sender is None:
@@ -261,7 +261,7 @@ class Engine:
             if recipients is None:
                 recipients = _addresses(message, "to", "cc", "bcc")
         elif sender is None or recipients is None:
-            raise TypeError("octets have no sender and recipients of their own: give them")
+            raise TypeError("a message given as bytes has no sender and recipients of its own: give them")
         to = [recipients] if isinstance(recipients, str) else list(recipients)
         array = (ctypes.c_char_p * len(to))(*[text(address) for address in to])
         envelope = _abi.mailcore_envelope(**{"from": text(sender), "to": array, "to_count": len(to)})
@@ -303,7 +303,7 @@ class Engine:
         call("mailcore_queue_control", self.handle, id, _ACTIONS[action])
 
     def queued_message(self, id: int) -> Message:
-        """The octets of a queued message."""
+        """A queued message."""
         message = Message(self.handle, id)
         message._open()
         return message

@@ -7,7 +7,7 @@
                                    resolver=names)
     print(verdicts.dmarc.result, verdicts.dmarc.policy)
 
-Messages are octets as they travel, or with LF line ends as in files. A message, an origin, a zone and a time give the
+Messages are bytes as they travel, or with LF line ends as in files. A message, an origin, a zone and a time give the
 same verdicts again: `Resolver(zone="example.org TXT v=spf1 -all")` asks nobody. Trouble with DNS is a verdict
 ("temperror"), not an exception.
 """

@@ -50,7 +50,7 @@ class Message(io.RawIOBase):
 
     @property
     def size(self) -> int:
-        """Its octets."""
+        """Its bytes."""
         if self._size is None:
             self._size = get_number(self._open(), "message.size")
         return self._size
@@ -78,7 +78,7 @@ class Message(io.RawIOBase):
             self._at = at
 
     def as_email(self) -> email.message.EmailMessage:
-        """All of it, parsed, with line ends as Python has them; `as_bytes` gives the octets as they are."""
+        """All of it, parsed, with line ends as Python has them; `as_bytes` gives the bytes as they are."""
         octets = self.as_bytes().replace(b"\r\n", b"\n")
         parsed = email.message_from_bytes(octets, policy=email.policy.default)
         assert isinstance(parsed, email.message.EmailMessage)
@@ -159,7 +159,7 @@ class Draft:
 
 
 def octets_of(message: "email.message.Message | bytes | bytearray | memoryview") -> bytes:
-    """A message as it travels: CRLF line ends, no Bcc field. Octets are taken as they are."""
+    """A message as it travels: CRLF line ends, no Bcc field. Bytes are taken as they are."""
     if not isinstance(message, email.message.Message):
         return bytes(message)
     told: email.message.Message = message
