@@ -8,6 +8,7 @@
 //! S: text        the server says exactly this line; `{*}` stands for anything
 //! S~ text        the server says a line that begins so
 //! ! deliver who mailbox text     a message is filed
+//! ! remove who   the account is deleted
 //! ! advance n    n seconds pass
 //! ! drain        the engine drains
 //! ! end          the client is gone
@@ -325,6 +326,10 @@ impl Stage {
                 let mut words = rest.splitn(3, ' ');
                 let mut next = || words.next().ok_or("who, mailbox and text expected");
                 self.deliver(next()?, next()?, next()?);
+            }
+            "remove" => {
+                let deleted = smol::block_on(self.shared.store.account_delete(rest));
+                deleted.map_err(|e| e.to_string())?;
             }
             "advance" => self.clock.advance(Duration::from_secs(rest.parse().map_err(|_| "seconds")?)),
             "drain" => self.drain = None,

@@ -384,6 +384,11 @@ pub const WRITER_ROWS_MAX: usize = 10_000;
 pub const DEAD_BODIES_PER_COMMIT_MAX: usize = 500;
 /// Octets of freed bodies removed in one background commit.
 pub const DEAD_OCTETS_PER_COMMIT_MAX: u64 = 64 * 1024 * 1024;
+/// Rows of deleted mailboxes and accounts removed in one background commit.
+pub const REMAINS_ROWS_PER_COMMIT_MAX: usize = 500;
+/// Messages kept readable that went while a session had their mailbox open and was not told yet, 32 octets of memory
+/// each; beyond it the oldest of the mailbox go.
+pub const GHOST_MESSAGES_MAX: usize = 100_000;
 /// Delivery attempts kept on record, newest first.
 pub const ATTEMPTS_KEPT_MAX: i64 = 100_000;
 /// Expunges of one mailbox kept on record for QRESYNC, newest first (RFC 7162 §3.2.6 lets a server forget).

@@ -16,7 +16,7 @@ use crate::base::limits::{CHUNK_OCTETS_MAX, POP3_READ_AHEAD_MESSAGES_MAX, POP3_R
 use crate::base::{Account, BlobId, MailboxId, Result, UidSet};
 use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump, within};
 use crate::pop3::{Answer, Ask, Listing, LoginTrouble, OpenedMaildrop, Session, SessionSettings};
-use crate::store::{Expunge, Store};
+use crate::store::{Expunge, Hold, Store};
 
 /// Serves one connection to its end.
 pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
@@ -59,6 +59,8 @@ struct Open {
     messages: Arc<Vec<Listing>>,
     ahead: ReadAhead,
     _lock: OpenMaildrop,
+    /// What somebody else takes away meanwhile stays readable.
+    _hold: Hold,
 }
 
 impl Answerer<Session> for Host {
@@ -91,9 +93,11 @@ impl Host {
     async fn open(&mut self, account: Option<Arc<Account>>) -> std::result::Result<OpenedMaildrop, LoginTrouble> {
         let account = account.ok_or(LoginTrouble::Refused)?;
         let lock = self.shared.maildrops.open(account.id).ok_or(LoginTrouble::InUse)?;
+        let hold = self.shared.store.hold(account.inbox);
         let opened = list(&self.shared.store, account.inbox).await.map_err(|_| LoginTrouble::Unavailable)?;
         let messages = Arc::clone(&opened.messages);
-        self.open = Some(Open { inbox: account.inbox, messages, ahead: ReadAhead::default(), _lock: lock });
+        self.open =
+            Some(Open { inbox: account.inbox, messages, ahead: ReadAhead::default(), _lock: lock, _hold: hold });
         Ok(opened)
     }
 

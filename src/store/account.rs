@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::delta::Delta;
 use super::transaction::WriteTx;
-use super::{Directory, Store, mailbox};
+use super::{Directory, Store, Watch, mailbox, remains};
 use crate::base::account::Credential;
-use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result, SpecialUse};
+use crate::base::{Account, AccountId, Address, Error, ErrorKind, Result, SpecialUse};
 
 impl Store {
     /// The directory as of the last commit.
@@ -26,7 +25,7 @@ impl Store {
     pub async fn domain_delete(&self, domain_key: &str) -> Result<()> {
         let name = domain_key.to_owned();
         self.write(0, move |tx| {
-            if tx.directory.accounts().iter().any(|account| account.address.domain().key() == name) {
+            if tx.directory.has_accounts_in(&name) {
                 return Err(Error::new(ErrorKind::State, "the domain still has accounts"));
             }
             if tx.db.prepare_cached("DELETE FROM domain WHERE name = ?1")?.execute([&name])? == 0 {
@@ -71,28 +70,22 @@ impl Store {
         .await
     }
 
-    /// Removes an account with all its mail.
+    /// Removes an account with all its mail: unreachable at once, removed from the disk in the background.
     pub async fn account_delete(&self, address_key: &str) -> Result<()> {
         let key = address_key.to_owned();
         self.write(0, move |tx| {
             let account = tx.directory.account(&key).ok_or_else(no_account)?.id;
-            let mut ids = Vec::new();
-            let mut statement = tx.db.prepare_cached("SELECT id FROM mailbox WHERE account = ?1 ORDER BY id")?;
-            let mut rows = statement.query([account.0])?;
-            while let Some(row) = rows.next()? {
-                ids.push(MailboxId(row.get(0)?));
-            }
-            for id in ids {
-                let missing = || Error::new(ErrorKind::Bug, "a mailbox of the account has no row");
-                let row = tx.any_row(id)?.ok_or_else(missing)?;
-                tx.apply(Delta::deletion(id, row))?;
-            }
-            tx.db.prepare_cached("DELETE FROM subscription WHERE account = ?1")?.execute([account.0])?;
-            tx.db.prepare_cached("DELETE FROM account WHERE id = ?1")?.execute([account.0])?;
+            tx.close_account(account)?;
+            remains::of_account(tx, account)?;
             tx.directory_mut().remove_account(account);
             Ok(())
         })
         .await
+    }
+
+    /// Wakes when the account is deleted.
+    pub fn watch_account(&self, account: AccountId) -> Watch {
+        self.shared().watchers.account(account)
     }
 
     /// Octets an account keeps now.

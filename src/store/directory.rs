@@ -1,30 +1,34 @@
 //! Accounts, domains and aliases in memory, as of one commit: who is here, without a question to the disk.
+//!
+//! Each commit has a directory of its own; they share all that is the same, so that a change costs what it costs however
+//! many accounts and aliases there are.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, Row};
 
+use super::shared_map::SharedMap;
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result};
 
-/// Accounts, domains and aliases at one commit: looked up without touching the disk.
+/// Accounts, domains and aliases at one commit: looked up without touching the disk. Cloning shares them.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
-    domains: BTreeSet<String>,
-    accounts: BTreeMap<String, Arc<Account>>,
-    keys: BTreeMap<AccountId, String>,
-    aliases: BTreeMap<String, Vec<String>>,
+    /// With the number of accounts in each.
+    domains: SharedMap<Arc<str>, usize>,
+    accounts: SharedMap<Arc<str>, Arc<Account>>,
+    by_id: SharedMap<AccountId, Arc<Account>>,
+    aliases: SharedMap<Arc<str>, Arc<Vec<String>>>,
 }
 
 impl Directory {
     /// Whether mail for this domain (`Domain::key` form) is ours.
     pub fn is_local_domain(&self, domain_key: &str) -> bool {
-        self.domains.contains(domain_key)
+        self.domains.get(domain_key).is_some()
     }
     /// The local domains, sorted.
     pub fn domains(&self) -> Vec<String> {
-        self.domains.iter().cloned().collect()
+        self.domains.iter().map(|(name, _)| name.to_string()).collect()
     }
     /// The account of this address (`Address::key` form).
     pub fn account(&self, address_key: &str) -> Option<Arc<Account>> {
@@ -32,24 +36,31 @@ impl Directory {
     }
     /// The account with this id.
     pub fn account_by_id(&self, id: AccountId) -> Option<Arc<Account>> {
-        self.accounts.get(self.keys.get(&id)?).cloned()
+        self.by_id.get(&id).cloned()
     }
     /// All accounts, by address.
     pub fn accounts(&self) -> Vec<Arc<Account>> {
-        self.accounts.values().cloned().collect()
+        self.accounts.iter().map(|(_, account)| account.clone()).collect()
     }
     /// Targets of the alias with exactly this pattern: `name@domain`, or `@domain` for the catch-all.
     pub fn alias(&self, pattern_key: &str) -> Option<&[String]> {
-        self.aliases.get(pattern_key).map(Vec::as_slice)
+        self.aliases.get(pattern_key).map(|targets| targets.as_slice())
     }
     /// All aliases as (pattern, target), sorted.
     pub fn aliases(&self) -> Vec<(String, String)> {
         let pairs = self.aliases.iter();
-        pairs.flat_map(|(pattern, targets)| targets.iter().map(|t| (pattern.clone(), t.clone()))).collect()
+        pairs.flat_map(|(pattern, targets)| targets.iter().map(|t| (pattern.to_string(), t.clone()))).collect()
+    }
+
+    /// Whether an account has an address in this domain.
+    pub(super) fn has_accounts_in(&self, domain_key: &str) -> bool {
+        self.domains.get(domain_key).is_some_and(|accounts| *accounts > 0)
     }
 
     pub(super) fn put_domain(&mut self, name: &str) {
-        self.domains.insert(name.to_owned());
+        if self.domains.get(name).is_none() {
+            self.domains.insert(name.into(), 0);
+        }
     }
 
     pub(super) fn remove_domain(&mut self, name: &str) {
@@ -57,26 +68,40 @@ impl Directory {
     }
 
     pub(super) fn put_account(&mut self, account: Account) {
-        let key = account.address.key();
-        self.keys.insert(account.id, key.clone());
-        self.accounts.insert(key, Arc::new(account));
+        let (key, account) = (account.address.key(), Arc::new(account));
+        self.by_id.insert(account.id, account.clone());
+        let domain = account.address.domain().key();
+        if self.accounts.insert(key.into(), account).is_none() {
+            let accounts = self.domains.get(domain.as_str()).copied().unwrap_or(0);
+            self.domains.insert(domain.into(), accounts + 1);
+        }
     }
 
     pub(super) fn remove_account(&mut self, id: AccountId) {
-        if let Some(key) = self.keys.remove(&id) {
-            self.accounts.remove(&key);
+        let Some(account) = self.by_id.remove(&id) else { return };
+        self.accounts.remove(account.address.key().as_str());
+        let domain = account.address.domain().key();
+        if let Some(accounts) = self.domains.get(domain.as_str()).copied() {
+            self.domains.insert(domain.into(), accounts.saturating_sub(1));
         }
     }
 
     pub(super) fn put_alias(&mut self, pattern: &str, target: &str) {
-        let targets = self.aliases.entry(pattern.to_owned()).or_default();
+        let mut targets = self.aliases.get(pattern).map_or_else(Vec::new, |targets| targets.to_vec());
         if let Err(place) = targets.binary_search_by(|t| t.as_str().cmp(target)) {
             targets.insert(place, target.to_owned());
+            self.aliases.insert(pattern.into(), Arc::new(targets));
         }
     }
 
     pub(super) fn remove_alias(&mut self, pattern: &str) {
         self.aliases.remove(pattern);
+    }
+
+    fn put_aliases(&mut self, alias: Option<(String, Vec<String>)>) {
+        if let Some((pattern, targets)) = alias {
+            self.aliases.insert(pattern.into(), Arc::new(targets));
+        }
     }
 
     /// Reads all of it.
@@ -85,13 +110,19 @@ impl Directory {
         let mut statement = db.prepare("SELECT name FROM domain")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            directory.domains.insert(row.get(0)?);
+            directory.put_domain(&row.get::<_, String>(0)?);
         }
         let mut statement = db.prepare("SELECT pattern, target FROM alias ORDER BY pattern, target")?;
         let mut rows = statement.query([])?;
+        let mut next: Option<(String, Vec<String>)> = None;
         while let Some(row) = rows.next()? {
-            directory.aliases.entry(row.get(0)?).or_default().push(row.get(1)?);
+            let (pattern, target): (String, String) = (row.get(0)?, row.get(1)?);
+            match &mut next {
+                Some((same, targets)) if *same == pattern => targets.push(target),
+                _ => directory.put_aliases(next.replace((pattern, vec![target]))),
+            }
         }
+        directory.put_aliases(next);
         let mut statement = db.prepare(
             "SELECT id, address, inbox, quota_octets, argon2id, scram_salt, scram_iterations, scram_stored_key,
                scram_server_key FROM account",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, params};
 
-use super::{Fact, Store};
+use super::{Fact, Snapshot, Store};
 use crate::base::limits::{FACTS_DIRECT_MAX, FACTS_MAX};
 use crate::base::snapshot::{BLOCK_UIDS, block_of};
 use crate::base::{BlobId, Error, ErrorKind, MailboxId, Result, Timestamp, Uid, UidSet};
@@ -36,9 +36,23 @@ struct Kept {
 type Wanted = (u32, Vec<Uid>);
 
 impl Store {
-    /// Facts of the given messages, ascending; expunged ones are missing.
+    /// Facts of the given messages, ascending; expunged ones are missing, but for those somebody holds
+    /// ([`Store::hold`]).
     pub async fn facts(&self, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<Fact>> {
         let snapshot = self.snapshot(mailbox).await?;
+        // After the snapshot: what went between the two is here.
+        let went = self.shared().ghosts.facts(mailbox, uids);
+        let mut facts = self.present_facts(&snapshot, uids).await?;
+        if !went.is_empty() {
+            facts.extend(went);
+            facts.sort_unstable_by_key(|fact| fact.uid);
+            facts.dedup_by_key(|fact| fact.uid);
+        }
+        Ok(facts)
+    }
+
+    async fn present_facts(&self, snapshot: &Snapshot, uids: &UidSet) -> Result<Vec<Fact>> {
+        let mailbox = snapshot.mailbox;
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut count = 0;
         for (block, range) in snapshot.messages.matching(uids) {

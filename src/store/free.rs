@@ -1,10 +1,12 @@
 //! Bodies nobody uses any more: counted down when their last message goes, removed in the background.
 //!
 //! A body used once has no row in `refs`; used n times it has one with n. The last use gone, its id is put on the
-//! `dead` list in the same transaction; rounds of the writer remove the bodies, a bounded number a commit.
+//! `dead` list in the same transaction; rounds of the writer remove the bodies, a bounded number a commit, once no
+//! session can name them any more (see `ghost`).
 
 use rusqlite::OptionalExtension;
 
+use super::remains;
 use super::transaction::WriteTx;
 use super::varint::{ids_from_octets, ids_to_octets};
 use crate::base::limits::{DEAD_BODIES_PER_COMMIT_MAX, DEAD_OCTETS_PER_COMMIT_MAX};
@@ -22,10 +24,13 @@ pub(super) fn share(tx: &mut WriteTx<'_>, blobs: &[BlobId]) -> Result<()> {
     Ok(())
 }
 
-/// Counts one use less for each id; those without any are put on the list of the dead.
-pub(super) fn release(tx: &mut WriteTx<'_>, mut blobs: Vec<i64>) -> Result<()> {
+/// Counts one use less for each id; those without any are put on the list of the dead. Gives the rows of `dead` they
+/// are in.
+pub(super) fn release(tx: &mut WriteTx<'_>, mut blobs: Vec<i64>) -> Result<Vec<i64>> {
     blobs.sort_unstable();
-    let (Some(first), Some(last)) = (blobs.first().copied(), blobs.last().copied()) else { return Ok(()) };
+    let (Some(first), Some(last)) = (blobs.first().copied(), blobs.last().copied()) else {
+        return Ok(Vec::new());
+    };
     let any_shared: bool = tx
         .db
         .prepare_cached("SELECT EXISTS(SELECT 1 FROM refs WHERE blob BETWEEN ?1 AND ?2)")?
@@ -41,26 +46,39 @@ pub(super) fn release(tx: &mut WriteTx<'_>, mut blobs: Vec<i64>) -> Result<()> {
         }
         blobs = dead;
     }
-    if !blobs.is_empty() {
-        tx.db.prepare_cached("INSERT INTO dead(blobs) VALUES (?1)")?.execute([ids_to_octets(&blobs)])?;
+    let mut rows = Vec::new();
+    for some in blobs.chunks(DEAD_BODIES_PER_COMMIT_MAX) {
+        tx.db.prepare_cached("INSERT INTO dead(blobs) VALUES (?1)")?.execute([ids_to_octets(some)])?;
+        rows.push(tx.db.last_insert_rowid());
         tx.bodies_died = true;
     }
-    Ok(())
+    Ok(rows)
+}
+
+/// Removes something of what nobody reaches any more. Gives whether more waits.
+pub(super) fn round(tx: &mut WriteTx<'_>) -> Result<bool> {
+    let remains = remains::round(tx)?;
+    Ok(bodies(tx)? || remains)
 }
 
 /// Removes some bodies. Gives whether more wait.
-pub(super) fn round(tx: &mut WriteTx<'_>) -> Result<bool> {
+fn bodies(tx: &WriteTx<'_>) -> Result<bool> {
     let db = tx.db;
     let (mut left, mut octets_left) = (DEAD_BODIES_PER_COMMIT_MAX, DEAD_OCTETS_PER_COMMIT_MAX);
     let mut size_of = db.prepare_cached("SELECT size FROM blob WHERE id = ?1")?;
     let mut body = db.prepare_cached("DELETE FROM blob WHERE id = ?1")?;
     let mut meta = db.prepare_cached("DELETE FROM blob_meta WHERE blob = ?1")?;
+    let mut last = 0;
     while left > 0 && octets_left > 0 {
-        let oldest: Option<(i64, Vec<u8>)> = db
-            .prepare_cached("SELECT id, blobs FROM dead ORDER BY id LIMIT 1")?
-            .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        let next: Option<(i64, Vec<u8>)> = db
+            .prepare_cached("SELECT id, blobs FROM dead WHERE id > ?1 ORDER BY id LIMIT 1")?
+            .query_row([last], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let Some((id, packed)) = oldest else { return Ok(false) };
+        let Some((id, packed)) = next else { return Ok(false) };
+        last = id;
+        if tx.shared.ghosts.holds(id) {
+            continue;
+        }
         let ids = ids_from_octets(&packed)?;
         let mut rest = ids.iter();
         for blob in rest.by_ref() {

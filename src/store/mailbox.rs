@@ -14,6 +14,9 @@ use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, Ui
 impl Store {
     /// All mailboxes of an account, by name.
     pub async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>> {
+        if self.directory().account_by_id(account).is_none() {
+            return Ok(Vec::new());
+        }
         self.read(move |db| {
             let mut list = db.prepare_cached(&format!("{INFO} WHERE m.account = ?1 ORDER BY m.name"))?;
             let rows = list.query_map([account.0], read_info)?;
@@ -26,6 +29,9 @@ impl Store {
     pub async fn mailbox(&self, account: AccountId, name: &str) -> Result<Option<MailboxInfo>> {
         let Ok(name) = normal_name(name) else { return Ok(None) };
         self.shared().check_up()?;
+        if self.directory().account_by_id(account).is_none() {
+            return Ok(None);
+        }
         let generation = match self.shared().counts.find(account, &name) {
             Ok(info) => return Ok(Some(info)),
             Err(generation) => generation,
@@ -139,6 +145,9 @@ impl Store {
 
     /// Subscribed names, sorted, those without a mailbox included.
     pub async fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
+        if self.directory().account_by_id(account).is_none() {
+            return Ok(Vec::new());
+        }
         self.read(move |db| {
             let mut list = db.prepare_cached("SELECT name FROM subscription WHERE account = ?1 ORDER BY name")?;
             let names = list.query_map([account.0], |row| row.get(0))?;

@@ -7,8 +7,12 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema_dmarc.sql"), include_str!("schema_dkim.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema_dmarc.sql"),
+    include_str!("schema_dkim.sql"),
+    include_str!("schema_remains.sql"),
+];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.
 const APPLICATION_ID: i32 = 0x6d61_696c;

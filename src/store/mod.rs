@@ -25,6 +25,7 @@ mod expunge;
 mod fact;
 mod flags;
 mod free;
+mod ghost;
 mod lane;
 mod mailbox;
 mod message;
@@ -35,9 +36,11 @@ mod queue;
 mod queue_row;
 mod reader;
 mod recovery;
+mod remains;
 mod row;
 mod setting;
 mod shared;
+mod shared_map;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -51,6 +54,7 @@ mod write;
 mod writer;
 
 pub use directory::Directory;
+pub use ghost::Hold;
 pub use meta::described_together;
 pub use open::{Store, StoreOptions};
 pub use types::*;

@@ -10,6 +10,7 @@ use super::counts::Counts;
 use super::directory::Directory;
 use super::dmarc::Waiting;
 use super::fact::FactTables;
+use super::ghost::Ghosts;
 use super::view::Views;
 use super::watch::Watchers;
 use super::words::WordTables;
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     pub views: Views,
     pub counts: Counts,
     pub facts: FactTables,
+    pub ghosts: Ghosts,
     pub words: WordTables,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
@@ -46,6 +48,7 @@ impl Shared {
             views: Views::default(),
             counts: Counts::default(),
             facts: FactTables::default(),
+            ghosts: Ghosts::default(),
             words: WordTables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),

@@ -25,6 +25,7 @@ use crate::base::{
 mod accounts;
 mod dmarc;
 mod faults;
+mod gone;
 mod messages;
 mod model;
 mod queue;

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::delta::Delta;
 use super::directory::Directory;
+use super::ghost::Ghost;
 use super::row::{self, Row, no_mailbox};
 use super::shared::Shared;
 use super::write::{self, Touched};
@@ -64,6 +65,10 @@ struct Mine {
 struct Said {
     events: Vec<Event>,
     woken: BTreeSet<MailboxId>,
+    /// Accounts that were deleted, and mailboxes they had.
+    accounts: Vec<AccountId>,
+    closed: Vec<MailboxId>,
+    ghosts: Vec<(MailboxId, Ghost)>,
     names: bool,
     queue: bool,
     feedback: bool,
@@ -73,6 +78,9 @@ impl Said {
     fn join(&mut self, more: Said) {
         self.events.extend(more.events);
         self.woken.extend(more.woken);
+        self.accounts.extend(more.accounts);
+        self.closed.extend(more.closed);
+        self.ghosts.extend(more.ghosts);
         self.names |= more.names;
         self.queue |= more.queue;
         self.feedback |= more.feedback;
@@ -90,7 +98,7 @@ pub(super) struct WriteTx<'a> {
     desk: &'a mut Desk,
     done: Done,
     mine: Mine,
-    /// Whether bodies were put on the list of those to be removed.
+    /// Whether there is something to be removed in the background.
     pub bodies_died: bool,
 }
 
@@ -107,7 +115,7 @@ impl<'a> WriteTx<'a> {
             desk,
             done: Done::default(),
             mine: Mine::default(),
-            bodies_died: false,
+            bodies_died: shared.ghosts.take_freed(),
         }
     }
 
@@ -118,8 +126,13 @@ impl<'a> WriteTx<'a> {
         self.any_row(mailbox)?.filter(|row| row.selectable).ok_or_else(no_mailbox)
     }
 
-    /// A mailbox's row, also of one that is only a name.
+    /// A mailbox's row, also of one that is only a name. None where its account was deleted.
     pub fn any_row(&mut self, mailbox: MailboxId) -> Result<Option<Row>> {
+        let row = self.find_row(mailbox)?;
+        Ok(row.filter(|row| self.directory.account_by_id(row.account).is_some()))
+    }
+
+    fn find_row(&mut self, mailbox: MailboxId) -> Result<Option<Row>> {
         if let Some(row) = self.mine.rows.get(&mailbox) {
             return Ok(row.clone());
         }
@@ -243,6 +256,18 @@ impl<'a> WriteTx<'a> {
         }
     }
 
+    /// An account is deleted: its mailboxes are not there any more.
+    pub fn close_account(&mut self, account: AccountId) -> Result<()> {
+        let mut list = self.db.prepare_cached("SELECT id FROM mailbox WHERE account = ?1")?;
+        let ids = list.query_map([account.0], |row| row.get(0).map(MailboxId))?;
+        let said = &mut self.mine.said;
+        said.closed = ids.collect::<rusqlite::Result<_>>()?;
+        said.woken.extend(&said.closed);
+        said.accounts.push(account);
+        said.names = true;
+        Ok(())
+    }
+
     /// The directory, to be changed.
     pub fn directory_mut(&mut self) -> &mut Directory {
         self.mine.directory.get_or_insert_with(|| self.directory.clone());
@@ -254,6 +279,11 @@ impl<'a> WriteTx<'a> {
     /// Says `event` after the commit.
     pub fn say(&mut self, event: Event) {
         self.mine.said.events.push(event);
+    }
+
+    /// Keeps what an expunge took for those who were not told of it, after the commit.
+    pub fn haunt(&mut self, mailbox: MailboxId, ghost: Ghost) {
+        self.mine.said.ghosts.push((mailbox, ghost));
     }
 
     /// Subscriptions changed.
@@ -332,6 +362,8 @@ impl<'a> WriteTx<'a> {
             true => shared.counts.forget_all(),
             false => shared.counts.forget(mailboxes.keys()),
         }
+        // Before anybody can see that they are gone.
+        said.ghosts.into_iter().for_each(|(mailbox, ghost)| shared.ghosts.add(mailbox, ghost));
         let mut changed = Vec::with_capacity(mailboxes.len() + views.len());
         for (mailbox, Changed { row, .. }) in mailboxes {
             let view = row.as_ref().and_then(|row| Some(view::snapshot(mailbox, row, views.remove(&mailbox)?)));
@@ -348,12 +380,14 @@ impl<'a> WriteTx<'a> {
                 |(mailbox, messages)| Some((mailbox, Some(view::snapshot(mailbox, rows.get(&mailbox)?, messages))));
             changed.extend(views.into_iter().filter_map(seen));
         }
+        changed.extend(said.closed.into_iter().map(|mailbox| (mailbox, None)));
         shared.views.publish(changed);
         if loaded {
             shared.views.trim(&shared.watchers);
         }
         self.desk.octets.extend(octets);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
+        said.accounts.into_iter().for_each(|account| shared.watchers.wake_account(account));
         if said.queue {
             shared.watchers.wake_queue();
         }

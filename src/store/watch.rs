@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use smol::channel::{Receiver, Sender, bounded};
 
-use crate::base::MailboxId;
+use crate::base::{AccountId, MailboxId};
 
 /// Wakes its owner when the mailbox it watches, or the queue, may have changed. Level-triggered: compare
 /// snapshots afterwards.
@@ -35,6 +35,7 @@ pub(super) struct Watchers {
 #[derive(Debug, Default)]
 struct Lists {
     mailboxes: BTreeMap<MailboxId, Vec<Sender<()>>>,
+    accounts: BTreeMap<AccountId, Vec<Sender<()>>>,
     queue: Vec<Sender<()>>,
     feedback: Vec<Sender<()>>,
     closed: bool,
@@ -46,6 +47,13 @@ impl Watchers {
         let mut lists = self.lists();
         let closed = lists.closed;
         add(lists.mailboxes.entry(mailbox).or_default(), closed)
+    }
+
+    /// A watch on an account.
+    pub fn account(&self, account: AccountId) -> Watch {
+        let mut lists = self.lists();
+        let closed = lists.closed;
+        add(lists.accounts.entry(account).or_default(), closed)
     }
 
     /// A watch on the queue.
@@ -70,6 +78,13 @@ impl Watchers {
             if list.is_empty() {
                 lists.mailboxes.remove(&mailbox);
             }
+        }
+    }
+
+    /// Wakes those who watch `account`, which was deleted.
+    pub fn wake_account(&self, account: AccountId) {
+        if let Some(mut list) = self.lists().accounts.remove(&account) {
+            wake(&mut list);
         }
     }
 

@@ -10,11 +10,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::block::{encode, row_id};
 use super::delta::{Delta, Gone, NewMessage};
-use super::free;
+use super::ghost::Ghost;
 use super::row::{self, Row};
 use super::transaction::WriteTx;
 use super::varint::uids_to_octets;
-use super::view;
+use super::{free, remains, view};
 use crate::base::limits::VANISHED_ROWS_MAX;
 use crate::base::snapshot::{BLOCK_UIDS, Block, Messages, block_of};
 use crate::base::{Error, ErrorKind, Flags, MailboxId, ModSeq, Result, UidSet};
@@ -26,7 +26,7 @@ const PRUNE_EVERY: u64 = 256;
 pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta) -> Result<()> {
     let (db, mailbox) = (tx.db, delta.mailbox);
     if delta.deleted {
-        return delete(tx, mailbox);
+        return remains::of_mailbox(tx, mailbox);
     }
     let known = match before {
         None => {
@@ -51,7 +51,7 @@ pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta)
     }
     delta.added.iter().try_for_each(|message| insert_fact(db, mailbox, message))?;
     match &delta.gone {
-        Some(gone) => remove(tx, mailbox, gone, delta.row.mod_seq),
+        Some(gone) => remove(tx, mailbox, gone, &delta.row),
         None => Ok(()),
     }
 }
@@ -72,7 +72,8 @@ fn insert_fact(db: &Connection, mailbox: MailboxId, message: &NewMessage) -> Res
     Ok(())
 }
 
-fn remove(tx: &mut WriteTx<'_>, mailbox: MailboxId, gone: &Gone, mod_seq: ModSeq) -> Result<()> {
+fn remove(tx: &mut WriteTx<'_>, mailbox: MailboxId, gone: &Gone, row: &Row) -> Result<()> {
+    let (mod_seq, expunges) = (row.mod_seq, row.expunges);
     let mut delete = tx.db.prepare_cached("DELETE FROM fact WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3")?;
     let mut deleted = 0;
     for (low, high) in &gone.runs {
@@ -86,24 +87,11 @@ fn remove(tx: &mut WriteTx<'_>, mailbox: MailboxId, gone: &Gone, mod_seq: ModSeq
         mod_seq as i64,
         uids_to_octets(&gone.uids)
     ])?;
-    match gone.releases {
-        true => free::release(tx, gone.facts.iter().map(|fact| fact.blob.0).collect()),
-        false => Ok(()),
-    }
-}
-
-/// Removes a mailbox's row and all that belongs to it.
-fn delete(tx: &mut WriteTx<'_>, mailbox: MailboxId) -> Result<()> {
-    let db = tx.db;
-    let mut facts = db.prepare_cached("SELECT blob FROM fact WHERE mailbox = ?1")?;
-    let blobs = facts.query_map([mailbox.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    free::release(tx, blobs)?;
-    db.prepare_cached("DELETE FROM fact WHERE mailbox = ?1")?.execute([mailbox.0])?;
-    let (first, last) = super::block::row_ids(mailbox);
-    db.prepare_cached("DELETE FROM state WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
-    db.prepare_cached("DELETE FROM vanished WHERE mailbox = ?1")?.execute([mailbox.0])?;
-    db.prepare_cached("DELETE FROM keyword WHERE mailbox = ?1")?.execute([mailbox.0])?;
-    db.prepare_cached("DELETE FROM mailbox WHERE id = ?1")?.execute([mailbox.0])?;
+    let dead = match gone.releases {
+        true => free::release(tx, gone.facts.iter().map(|fact| fact.blob.0).collect())?,
+        false => Vec::new(),
+    };
+    tx.haunt(mailbox, Ghost { expunges, facts: gone.facts.clone(), dead });
     Ok(())
 }
 

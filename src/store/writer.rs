@@ -86,6 +86,16 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Has the writer look for what may be removed.
+    pub(super) fn tidy(&self) {
+        let (answer, _) = bounded(1);
+        let work = Box::new(Typed { octets: 0, run: Some(|_: &mut WriteTx<'_>| Ok(())), given: None, answer });
+        // Where there are many jobs already, one of them does.
+        let _ = self.jobs().try_send(Job::Work(work));
+    }
+}
+
 /// The writer's own things.
 pub(super) struct Writer {
     pub shared: Arc<Shared>,

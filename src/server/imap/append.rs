@@ -165,7 +165,7 @@ impl Session {
     /// Waits for more octets of a message.
     async fn more(&mut self) -> Result<(), Stop> {
         self.heard = self.shared.world.clock.now();
-        match self.wire.wait(self.deadline(), None).await? {
+        match self.wire.wait(self.deadline(), None, None).await? {
             Woke::Octets | Woke::Changed => Ok(()),
             Woke::Draining => {
                 self.bye("Server shutting down");

@@ -96,7 +96,7 @@ impl Session {
                     return Err(Answer::bad("Line too long").into());
                 }
             }
-            match self.wire.wait(self.deadline(), None).await? {
+            match self.wire.wait(self.deadline(), None, None).await? {
                 Woke::Octets | Woke::Changed => {}
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {

@@ -27,8 +27,10 @@ impl Session {
                 }
             }
             let deadline = self.deadline();
-            match self.wire.wait(deadline, self.open.as_mut().map(|open| &mut open.watch)).await? {
-                Woke::Octets | Woke::Changed => {}
+            let watch = self.open.as_mut().map(|open| &mut open.watch);
+            match self.wire.wait(deadline, watch, self.account_watch.as_mut()).await? {
+                Woke::Octets => {}
+                Woke::Changed => self.end_without_account(),
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {
                     self.bye("Autologout; idle for too long");

@@ -27,6 +27,7 @@ impl Session {
             self.failures += 1;
             return Answer::no("AUTHENTICATIONFAILED", "Authentication failed");
         };
+        self.account_watch = Some(self.shared.store.watch_account(account.id));
         self.account = Some(account);
         self.failures = 0;
         Answer::ok("Logged in").with_code(format!("CAPABILITY {}", self.capabilities()))

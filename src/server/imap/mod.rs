@@ -41,6 +41,7 @@ use crate::imap::framing::{Cut, Framing, Refusal};
 use crate::imap::parse;
 use crate::imap::response::{Answer, Status};
 use crate::imap::session::Enabled;
+use crate::store::Watch;
 
 use super::{Accepted, Shared};
 use open::Open;
@@ -58,6 +59,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         ends,
         tls,
         account: None,
+        account_watch: None,
         open: None,
         enabled: Enabled::default(),
         heard: began,
@@ -81,6 +83,8 @@ struct Session {
     tls: Option<TlsInfo>,
     /// Who logged in.
     account: Option<Arc<Account>>,
+    /// Wakes when the account is deleted.
+    account_watch: Option<Watch>,
     /// The selected mailbox.
     open: Option<Open>,
     enabled: Enabled,
@@ -121,13 +125,23 @@ impl Session {
 
     /// Waits for octets until autologout.
     async fn wait(&mut self) -> io::Result<()> {
-        match self.wire.wait(self.deadline(), None).await? {
-            Woke::Octets | Woke::Changed => {}
+        let deadline = self.deadline();
+        match self.wire.wait(deadline, None, self.account_watch.as_mut()).await? {
+            Woke::Octets => {}
+            Woke::Changed => self.end_without_account(),
             Woke::End => self.over = true,
             Woke::Late => self.bye("Autologout; idle for too long"),
             Woke::Draining => self.bye("Server shutting down"),
         }
         Ok(())
+    }
+
+    /// Ends the session of an account that was deleted.
+    fn end_without_account(&mut self) {
+        let directory = self.shared.store.directory();
+        if self.account.as_ref().is_some_and(|account| directory.account_by_id(account.id).is_none()) {
+            self.bye("The account was deleted");
+        }
     }
 
     /// When the session ends unless the client says something.
@@ -146,6 +160,10 @@ impl Session {
 
     async fn command(&mut self, octets: &[u8]) -> io::Result<()> {
         self.heard = self.shared.world.clock.now();
+        self.end_without_account();
+        if self.over {
+            return Ok(());
+        }
         let command = match parse::command(octets, self.enabled.utf8_names()) {
             Ok(command) => command,
             Err(parse::Refused { tag, why }) => {

@@ -6,7 +6,7 @@ use crate::imap::encode::{fetch::Response, flags};
 use crate::imap::response::{Answer, numbered};
 use crate::imap::sequence::{Places, SequenceSet, places_of};
 use crate::imap::view::{Changes, update};
-use crate::store::{FlagHow, FlagsChanged, Watch};
+use crate::store::{FlagHow, FlagsChanged, Hold, Watch};
 
 use super::Session;
 use super::refusal::Stop;
@@ -19,6 +19,8 @@ pub(super) struct Open {
     /// What the client was told of it.
     pub view: Snapshot,
     pub watch: Watch,
+    /// Keeps messages readable that went and that the client was not told of.
+    pub hold: Hold,
     /// What the last SEARCH saved, for `$`.
     pub saved: UidSet,
 }
@@ -91,6 +93,7 @@ impl Session {
         };
         let before = open.view.clone();
         let changes = update(&mut open.view, snapshot, may_expunge);
+        open.hold.knows(open.view.expunges);
         self.write_changes(&before, &changes, told);
         Ok(())
     }

@@ -24,13 +24,16 @@ impl Session {
         };
         // The watch first: what happens between it and the snapshot is then noticed.
         let watch = self.shared.store.watch(mailbox.id);
+        let mut hold = self.shared.store.hold(mailbox.id);
         let snapshot = self.shared.store.snapshot(mailbox.id).await?;
+        hold.knows(snapshot.expunges);
         let open = Open {
             mailbox: mailbox.id,
             read_only: select.read_only,
             uid_validity: snapshot.uid_validity,
             view: snapshot,
             watch,
+            hold,
             saved: UidSet::new(),
         };
         self.describe(&open, &mailbox.name);

@@ -48,6 +48,14 @@ pub(super) struct Wire {
     full_reads: bool,
 }
 
+/// Completes with a change of what is watched, if anything is.
+async fn changed(watch: Option<&mut Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Wire {
     pub fn new(shared: Arc<Shared>, stream: BoxStream) -> Self {
         let (out, piece) = (Vec::new(), Vec::new());
@@ -89,9 +97,14 @@ impl Wire {
         within(clock, clock.now() + wait, stream.flush()).await
     }
 
-    /// Writes what there is, then waits for octets, for a change where one is watched, for the engine to drain, or
-    /// for the deadline; in this order, where several are there.
-    pub async fn wait(&mut self, deadline: Mono, watch: Option<&mut Watch>) -> io::Result<Woke> {
+    /// Writes what there is, then waits for octets, for a change of what is watched, for the engine to drain, or for
+    /// the deadline; in this order, where several are there.
+    pub async fn wait(
+        &mut self,
+        deadline: Mono,
+        mailbox: Option<&mut Watch>,
+        account: Option<&mut Watch>,
+    ) -> io::Result<Woke> {
         self.flush().await?;
         self.out.shrink_to(OUTPUT_KEPT_OCTETS);
         let room = self.input.room().min(if self.full_reads { READ_OCTETS } else { SMALL_READ_OCTETS });
@@ -103,10 +116,7 @@ impl Wire {
         let piece = &mut self.piece;
         let read = async { stream.read(piece).await.map(Ok) };
         let changed = async {
-            match watch {
-                Some(watch) => watch.changed().await,
-                None => std::future::pending().await,
-            }
+            changed(mailbox).or(changed(account)).await;
             Ok(Err(Woke::Changed))
         };
         let draining = async {

@@ -1,0 +1,187 @@
+//! Messages that went and that an open session may still name: their facts stay known and their bodies stay readable
+//! until the last session that was not told of the expunge knows of it, or ends.
+//!
+//! A session takes a [`Hold`] on the mailbox it opens. Nothing of this is on disk: after a restart nobody holds.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Fact, Store};
+use crate::base::limits::GHOST_MESSAGES_MAX;
+use crate::base::{MailboxId, UidSet};
+
+/// Keeps messages of a mailbox readable that its owner was not told to be gone.
+#[must_use]
+pub struct Hold {
+    store: Store,
+    mailbox: MailboxId,
+    number: u64,
+    /// `Snapshot::expunges` of what the owner was told.
+    known: u64,
+}
+
+impl Store {
+    /// Holds what goes from now on from a mailbox. Take it before the snapshot, then say what that is with
+    /// [`Hold::knows`].
+    pub fn hold(&self, mailbox: MailboxId) -> Hold {
+        let number = self.shared().ghosts.hold(mailbox);
+        Hold { store: self.clone(), mailbox, number, known: 0 }
+    }
+}
+
+impl Hold {
+    /// The owner was told of all expunges up to a snapshot's `expunges`.
+    pub fn knows(&mut self, expunges: u64) {
+        if expunges > self.known {
+            self.known = expunges;
+            if self.store.shared().ghosts.known(self.mailbox, self.number, expunges) {
+                self.store.tidy();
+            }
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.store.shared().ghosts.let_go(self.mailbox, self.number) {
+            self.store.tidy();
+        }
+    }
+}
+
+/// What one expunge took.
+#[derive(Debug)]
+pub(super) struct Ghost {
+    /// The mailbox's count of expunges with it.
+    pub expunges: u64,
+    /// Ascending.
+    pub facts: Vec<Fact>,
+    /// Rows of `dead` its bodies are in.
+    pub dead: Vec<i64>,
+}
+
+/// What is held.
+#[derive(Debug, Default)]
+pub(super) struct Ghosts {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    mailboxes: BTreeMap<MailboxId, Held>,
+    /// Rows of `dead` that must stay.
+    dead: BTreeSet<i64>,
+    messages: usize,
+    number: u64,
+    /// Rows of `dead` were let go since the writer last looked.
+    freed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// What each holder knows.
+    holders: BTreeMap<u64, u64>,
+    /// By expunge.
+    ghosts: VecDeque<Ghost>,
+}
+
+impl Ghosts {
+    fn hold(&self, mailbox: MailboxId) -> u64 {
+        let mut kept = self.kept();
+        kept.number += 1;
+        let number = kept.number;
+        kept.mailboxes.entry(mailbox).or_default().holders.insert(number, 0);
+        number
+    }
+
+    /// True where something may be removed now.
+    fn known(&self, mailbox: MailboxId, number: u64, expunges: u64) -> bool {
+        let mut kept = self.kept();
+        if let Some(known) = kept.mailboxes.get_mut(&mailbox).and_then(|held| held.holders.get_mut(&number)) {
+            *known = expunges;
+        }
+        kept.release(mailbox)
+    }
+
+    /// True where something may be removed now.
+    fn let_go(&self, mailbox: MailboxId, number: u64) -> bool {
+        let mut kept = self.kept();
+        if let Some(held) = kept.mailboxes.get_mut(&mailbox) {
+            held.holders.remove(&number);
+        }
+        kept.release(mailbox)
+    }
+
+    /// Keeps what an expunge took, where somebody was not told of it.
+    pub fn add(&self, mailbox: MailboxId, ghost: Ghost) {
+        let mut kept = self.kept();
+        let Some(held) = kept.mailboxes.get_mut(&mailbox) else { return };
+        if held.holders.values().all(|known| *known >= ghost.expunges) {
+            return;
+        }
+        let (messages, dead) = (ghost.facts.len(), ghost.dead.clone());
+        held.ghosts.push_back(ghost);
+        kept.messages += messages;
+        kept.dead.extend(dead);
+        while kept.messages > GHOST_MESSAGES_MAX && kept.forget_one(mailbox) {}
+    }
+
+    /// What is known of messages among these that went, ascending.
+    pub fn facts(&self, mailbox: MailboxId, uids: &UidSet) -> Vec<Fact> {
+        let kept = self.kept();
+        let mut facts = Vec::new();
+        for ghost in kept.mailboxes.get(&mailbox).into_iter().flat_map(|held| &held.ghosts) {
+            for (low, high) in uids.ranges() {
+                let first = ghost.facts.partition_point(|fact| fact.uid < *low);
+                let behind = ghost.facts.partition_point(|fact| fact.uid <= *high);
+                facts.extend_from_slice(ghost.facts.get(first..behind).unwrap_or_default());
+            }
+        }
+        facts.sort_unstable_by_key(|fact| fact.uid);
+        facts
+    }
+
+    /// Whether the bodies of a row of `dead` must stay.
+    pub fn holds(&self, dead: i64) -> bool {
+        self.kept().dead.contains(&dead)
+    }
+
+    /// Whether rows of `dead` were let go since the last time.
+    pub fn take_freed(&self) -> bool {
+        std::mem::take(&mut self.kept().freed)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Lets go what everyone knows to be gone. True where bodies may be removed.
+    fn release(&mut self, mailbox: MailboxId) -> bool {
+        let Some(held) = self.mailboxes.get_mut(&mailbox) else { return false };
+        let known = held.holders.values().min().copied().unwrap_or(u64::MAX);
+        let behind = held.ghosts.partition_point(|ghost| ghost.expunges <= known);
+        let gone: Vec<Ghost> = held.ghosts.drain(..behind).collect();
+        if held.holders.is_empty() {
+            self.mailboxes.remove(&mailbox);
+        }
+        gone.iter().for_each(|ghost| self.forget(ghost));
+        gone.iter().any(|ghost| !ghost.dead.is_empty())
+    }
+
+    /// Lets go the oldest of a mailbox, which others may still name. False where it has none.
+    fn forget_one(&mut self, mailbox: MailboxId) -> bool {
+        let oldest = self.mailboxes.get_mut(&mailbox).and_then(|held| held.ghosts.pop_front());
+        oldest.iter().for_each(|ghost| self.forget(ghost));
+        oldest.is_some()
+    }
+
+    fn forget(&mut self, ghost: &Ghost) {
+        self.messages -= ghost.facts.len();
+        for row in &ghost.dead {
+            self.dead.remove(row);
+        }
+        self.freed |= !ghost.dead.is_empty();
+    }
+}

@@ -1,0 +1,158 @@
+//! What goes: mailboxes and accounts of any size, and messages that somebody may still name.
+
+use super::*;
+use crate::base::limits::{GHOST_MESSAGES_MAX, REMAINS_ROWS_PER_COMMIT_MAX};
+
+fn count(place: &Place, table: &str) -> i64 {
+    place.sqlite().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+/// Lets the writer do what is to be done in the background.
+async fn idle(store: &Store) {
+    for _ in 0..3 {
+        store.setting_put("x", None).await.unwrap();
+    }
+}
+
+#[test]
+fn a_large_mailbox_goes_in_bounded_steps() {
+    run(|place| async move {
+        let (store, bob, _) = with_bob(&place).await;
+        let messages = 5 * REMAINS_ROWS_PER_COMMIT_MAX;
+        let large = store.mailbox_create(bob, "Large", None).await.unwrap().id;
+        fill(&store, large, messages).await;
+        store.change_flags(large, UidSet::all(), add(Flags::SEEN), None).await.unwrap();
+        store.expunge(large, Expunge::Among(uids(&[(1, 10)]))).await.unwrap();
+        let commits = store.shared().log.commits.load(Ordering::SeqCst);
+        store.mailbox_delete(bob, "Large").await.unwrap();
+        // The commit of the deletion removes no message.
+        let facts = count(&place, "fact") as usize;
+        let steps = (store.shared().log.commits.load(Ordering::SeqCst) - commits) as usize;
+        assert!(
+            facts + steps.saturating_sub(1) * REMAINS_ROWS_PER_COMMIT_MAX >= messages - 10,
+            "{facts} after {steps}"
+        );
+        // Nobody reaches it, and its name is free.
+        assert_eq!(store.snapshot(large).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(store.facts(large, &UidSet::all()).await.is_err());
+        assert_eq!(store.account_octets(bob).await.unwrap(), 0);
+        assert_ne!(store.mailbox_create(bob, "Large", None).await.unwrap().id, large);
+        idle(&store).await;
+        for table in ["fact", "state", "vanished", "blob", "blob_meta", "dead", "remains_mailbox"] {
+            assert_eq!(count(&place, table), 0, "{table}");
+        }
+    });
+}
+
+#[test]
+fn what_a_deletion_left_is_removed_after_a_restart() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let other = store.mailbox_create(bob, "Other", None).await.unwrap().id;
+        fill(&store, other, 3).await;
+        fill(&store, inbox, 2).await;
+        store.close().await.unwrap();
+        // As if it had ended right after the deletion.
+        let sql = "DELETE FROM mailbox WHERE id = ?1";
+        place.sqlite().execute(sql, [other.0]).unwrap();
+        place.sqlite().execute("INSERT INTO remains_mailbox(mailbox) VALUES (?1)", [other.0]).unwrap();
+        let store = place.open().await;
+        idle(&store).await;
+        assert_eq!((count(&place, "fact"), count(&place, "blob"), count(&place, "remains_mailbox")), (2, 2, 0));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn an_account_goes_with_everybody_who_has_it_open() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let other = store.mailbox_create(bob, "Other", None).await.unwrap().id;
+        fill(&store, inbox, 600).await;
+        fill(&store, other, 1).await;
+        let mut watches = [store.watch_account(bob), store.watch(inbox), store.watch(other)];
+        // One view is in memory, of the other mailbox there is none.
+        store.snapshot(inbox).await.unwrap();
+        store.account_delete("bob@example.net").await.unwrap();
+        for watch in &mut watches {
+            watch.changed().await;
+        }
+        for mailbox in [inbox, other] {
+            assert_eq!(store.snapshot(mailbox).await.unwrap_err().kind(), ErrorKind::NotFound);
+            let late = store.accept(arrival("x", vec![filing(mailbox)])).await;
+            assert_eq!(late.unwrap_err().kind(), ErrorKind::NotFound);
+        }
+        assert!(store.mailboxes(bob).await.unwrap().is_empty() && store.subscriptions(bob).await.unwrap().is_empty());
+        assert!(store.mailbox(bob, "INBOX").await.unwrap().is_none());
+        let again = store.account_put(&address("bob@example.net"), None).await.unwrap();
+        idle(&store).await;
+        let names: Vec<_> = store.mailboxes(again).await.unwrap().into_iter().map(|info| info.name).collect();
+        assert!(names.contains(&"INBOX".to_owned()) && !names.contains(&"Other".to_owned()));
+        for table in ["fact", "state", "blob", "dead", "remains_mailbox", "remains_account"] {
+            assert_eq!(count(&place, table), 0, "{table}");
+        }
+        assert_eq!(count(&place, "mailbox"), names.len() as i64);
+    });
+}
+
+#[test]
+fn what_a_session_may_still_name_stays_readable() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        for text in ["one", "two", "three"] {
+            store.accept(arrival(text, vec![filing(inbox)])).await.unwrap();
+        }
+        let (mut first, mut second) = (store.hold(inbox), store.hold(inbox));
+        let before = store.snapshot(inbox).await.unwrap();
+        first.knows(before.expunges);
+        second.knows(before.expunges);
+        store.expunge(inbox, Expunge::Among(uids(&[(2, 2)]))).await.unwrap();
+        let middle = store.snapshot(inbox).await.unwrap();
+        store.expunge(inbox, Expunge::Among(uids(&[(1, 1)]))).await.unwrap();
+        let after = store.snapshot(inbox).await.unwrap();
+        idle(&store).await;
+        let facts = store.facts(inbox, &UidSet::all()).await.unwrap();
+        let found: Vec<_> = facts.iter().map(|fact| fact.uid).collect();
+        assert_eq!(found, [1, 2, 3]);
+        assert_eq!(store.body(facts[1].blob, 0, 9).await.unwrap(), b"two");
+        assert!(store.metas(vec![facts[0].blob]).await.unwrap()[0].is_some());
+        // One knows of all, the other of the first: what both know is freed.
+        first.knows(after.expunges);
+        second.knows(middle.expunges);
+        idle(&store).await;
+        assert_eq!(store.body(facts[1].blob, 0, 9).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(store.body(facts[0].blob, 0, 9).await.unwrap(), b"one");
+        drop(second);
+        idle(&store).await;
+        assert_eq!(store.body(facts[0].blob, 0, 9).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!((count(&place, "blob"), count(&place, "dead")), (1, 0));
+        assert_eq!(store.facts(inbox, &UidSet::all()).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_held_has_an_end_and_no_restart_forgets_to_free_it() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 3).await;
+        let hold = store.hold(inbox);
+        let fact = |uid| Fact { uid, internal_date: Timestamp(1), size: 1, blob: BlobId(1) };
+        let ghosts = &store.shared().ghosts;
+        for expunges in 1..=3 {
+            let facts = (0..GHOST_MESSAGES_MAX as u32 / 2).map(|n| fact(n + 1)).collect();
+            ghosts.add(inbox, ghost::Ghost { expunges, facts, dead: vec![1_000 + expunges as i64] });
+        }
+        assert!(!ghosts.holds(1_001) && ghosts.holds(1_002) && ghosts.holds(1_003));
+        drop(hold);
+        assert!(!ghosts.holds(1_003) && ghosts.facts(inbox, &UidSet::all()).is_empty());
+        let hold = store.hold(inbox);
+        store.expunge(inbox, Expunge::Among(UidSet::all())).await.unwrap();
+        idle(&store).await;
+        assert_eq!(count(&place, "blob"), 3);
+        std::mem::forget(hold);
+        store.close().await.unwrap();
+        let store = place.open().await;
+        idle(&store).await;
+        assert_eq!((count(&place, "blob"), count(&place, "dead")), (0, 0));
+    });
+}
