@@ -19,7 +19,7 @@ pub struct Changes {
     pub vanished: Vec<Uid>,
     /// The new number of messages, where there are new ones.
     pub exists: Option<usize>,
-    /// Whether the mailbox has keywords it had not.
+    /// Whether the mailbox has other keywords than it had.
     pub keywords: bool,
     /// Places, in the new snapshot, of known messages whose flags changed.
     pub flags: Vec<usize>,
@@ -28,7 +28,7 @@ pub struct Changes {
 /// `known`, what a client was told, becomes `new`. Gives what changed. Without `may_expunge`, messages that are gone
 /// stay.
 pub fn update(known: &mut Snapshot, new: Snapshot, may_expunge: bool) -> Changes {
-    let mut changes = Changes { keywords: new.keywords.len() != known.keywords.len(), ..Changes::default() };
+    let mut changes = Changes { keywords: new.keywords != known.keywords, ..Changes::default() };
     let new = if new.expunges == known.expunges {
         new
     } else if may_expunge {

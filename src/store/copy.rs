@@ -3,20 +3,34 @@
 use super::delta::{self, Delta};
 use super::transaction::WriteTx;
 use super::{Copied, Fact, Snapshot, Store, fact, free, write};
-use crate::base::{BlobId, Flags, MailboxId, Result, UidSet};
+use crate::base::{BlobId, ErrorKind, Flags, MailboxId, Result, UidSet};
 
 impl Store {
     /// COPY: all or none. `NotFound` where a mailbox is not there (any more), `Limit` where a keyword cannot be kept in
     /// `to`.
     pub async fn copy(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<Copied> {
         let known = self.snapshot(from).await?;
-        self.write(0, move |tx| copy(tx, &known, &uids, to)).await
+        let again = (known.clone(), uids.clone());
+        match self.write(0, move |tx| copy(tx, &known, &uids, to, None)).await {
+            Err(e) if e.kind() == ErrorKind::Limit => {
+                let target = self.snapshot(to).await?;
+                self.write(0, move |tx| copy(tx, &again.0, &again.1, to, Some(&target))).await
+            }
+            done => done,
+        }
     }
 
     /// MOVE: all or none, in one transaction. Errors as of [`Store::copy`].
     pub async fn move_messages(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<Copied> {
         let known = self.snapshot(from).await?;
-        self.write(0, move |tx| move_all(tx, &known, &uids, to)).await
+        let again = (known.clone(), uids.clone());
+        match self.write(0, move |tx| move_all(tx, &known, &uids, to, None)).await {
+            Err(e) if e.kind() == ErrorKind::Limit => {
+                let target = self.snapshot(to).await?;
+                self.write(0, move |tx| move_all(tx, &again.0, &again.1, to, Some(&target))).await
+            }
+            done => done,
+        }
     }
 }
 
@@ -32,7 +46,14 @@ fn chosen(tx: &mut WriteTx<'_>, known: &Snapshot, uids: &UidSet) -> Result<Vec<(
     Ok(facts.into_iter().zip(flags).collect())
 }
 
-fn copy(tx: &mut WriteTx<'_>, known: &Snapshot, uids: &UidSet, to: MailboxId) -> Result<Copied> {
+/// Copies. `target` is a state of `to`, where its keywords need room.
+fn copy(
+    tx: &mut WriteTx<'_>,
+    known: &Snapshot,
+    uids: &UidSet,
+    to: MailboxId,
+    target: Option<&Snapshot>,
+) -> Result<Copied> {
     let messages = chosen(tx, known, uids)?;
     let from = tx.row(known.mailbox)?;
     let mut delta = Delta::of(to, tx.row(to)?);
@@ -41,17 +62,25 @@ fn copy(tx: &mut WriteTx<'_>, known: &Snapshot, uids: &UidSet, to: MailboxId) ->
         return Ok(copied);
     }
     tx.check_quota(delta.row.account, octets(&messages))?;
-    copied.to = delta::copy(&mut delta, &from, &messages)?;
+    let view = target.map(|target| tx.view(target)).transpose()?;
+    copied.to = delta::copy(&mut delta, view.as_ref(), &from, &messages)?;
     let blobs: Vec<BlobId> = messages.iter().map(|(fact, _)| fact.blob).collect();
     free::share(tx, &blobs)?;
     tx.apply(delta)?;
     Ok(copied)
 }
 
-/// Moves.
-pub(super) fn move_all(tx: &mut WriteTx<'_>, known: &Snapshot, uids: &UidSet, to: MailboxId) -> Result<Copied> {
+/// Moves. `target` as of [`copy`].
+pub(super) fn move_all(
+    tx: &mut WriteTx<'_>,
+    known: &Snapshot,
+    uids: &UidSet,
+    to: MailboxId,
+    target: Option<&Snapshot>,
+) -> Result<Copied> {
     let messages = chosen(tx, known, uids)?;
     let (mailbox, from) = (known.mailbox, tx.row(known.mailbox)?);
+    let target_view = target.map(|target| tx.view(target)).transpose()?;
     let mut target = Delta::of(to, tx.row(to)?);
     let mut copied = begin(&messages, &target);
     if messages.is_empty() {
@@ -61,7 +90,7 @@ pub(super) fn move_all(tx: &mut WriteTx<'_>, known: &Snapshot, uids: &UidSet, to
     if target.row.account != from.account {
         tx.check_quota(target.row.account, octets(&messages))?;
     }
-    copied.to = delta::copy(&mut target, &from, &messages)?;
+    copied.to = delta::copy(&mut target, target_view.as_ref(), &from, &messages)?;
     let view = tx.view(known)?;
     let floor = write::vanished_floor(tx.db, mailbox, &from)?;
     let facts = messages.into_iter().map(|(fact, _)| fact).collect();

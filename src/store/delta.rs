@@ -142,9 +142,11 @@ impl Delta {
         self.restated = Some(restated);
     }
 
-    /// The bits of these keywords; new ones are added to the row. `Limit` where one cannot be kept.
-    pub fn keywords(&mut self, names: &[String]) -> Result<Flags> {
-        let mut flags = Flags::NONE;
+    /// The bits of these keywords; new ones are added to the row. Where it is full they take the place of ones that no
+    /// message has, if `view` is given to know. `Limit` where one cannot be kept.
+    pub fn keywords(&mut self, names: &[String], view: Option<&Messages>) -> Result<Flags> {
+        let mut flags = known_keywords(&self.row, names);
+        let mut used = None;
         for name in names {
             let known = &mut self.row.keywords;
             let index = match known.iter().position(|k| k.eq_ignore_ascii_case(name)) {
@@ -152,12 +154,22 @@ impl Delta {
                 None if name.is_empty() || name.len() > KEYWORD_OCTETS_MAX => {
                     return Err(Error::new(ErrorKind::Limit, "a keyword is too long"));
                 }
-                None if known.len() >= Flags::KEYWORDS_MAX => {
-                    return Err(Error::new(ErrorKind::Limit, "the mailbox has no room for another keyword"));
-                }
-                None => {
+                None if known.len() < Flags::KEYWORDS_MAX => {
                     Arc::make_mut(known).push(name.clone());
                     known.len() - 1
+                }
+                None => {
+                    let full = || Error::new(ErrorKind::Limit, "the mailbox has no room for another keyword");
+                    let used = match used {
+                        Some(used) => used,
+                        None => *used.insert(flags_of(view.ok_or_else(full)?, &self.added)),
+                    };
+                    let is_free = |index: &usize| !(used | flags).contains(Flags::keyword(*index));
+                    let index = (0..known.len()).find(is_free).ok_or_else(full)?;
+                    if let Some(place) = Arc::make_mut(known).get_mut(index) {
+                        place.clone_from(name);
+                    }
+                    index
                 }
             };
             flags = flags | Flags::keyword(index);
@@ -200,7 +212,7 @@ pub(super) fn change_flags(
     let mut delta = Delta::of(mailbox, row.clone());
     let keywords = match change.how {
         FlagHow::Remove => known_keywords(row, &change.keywords),
-        FlagHow::Add | FlagHow::Replace => delta.keywords(&change.keywords)?,
+        FlagHow::Add | FlagHow::Replace => delta.keywords(&change.keywords, Some(view))?,
     };
     let flags = change.flags & Flags::SYSTEM | keywords;
     let mut found = Flagged { flags, ..Flagged::default() };
@@ -220,6 +232,12 @@ pub(super) fn change_flags(
     Ok((found, Some(delta)))
 }
 
+/// All flags that any message has.
+fn flags_of(view: &Messages, added: &[NewMessage]) -> Flags {
+    let of_blocks = view.blocks().flat_map(|(_, block)| block.flags()).copied();
+    of_blocks.chain(added.iter().map(|message| message.flags)).fold(Flags::NONE, |all, flags| all | flags)
+}
+
 /// The bits of those of these keywords that the mailbox has.
 fn known_keywords(row: &Row, names: &[String]) -> Flags {
     let known = row.keywords.iter().enumerate();
@@ -227,17 +245,23 @@ fn known_keywords(row: &Row, names: &[String]) -> Flags {
     named.fold(Flags::NONE, |flags, (index, _)| flags | Flags::keyword(index))
 }
 
-/// COPY: adds messages of the mailbox whose row is `from` to `to`. Keywords keep their names, and get the bits they
-/// have there. Gives the new UIDs. `Limit` where a keyword cannot be kept or no UID is left.
-pub(super) fn copy(to: &mut Delta, from: &Row, messages: &[(Fact, Flags)]) -> Result<Vec<Uid>> {
+/// COPY: adds messages of the mailbox whose row is `from` to `to`, whose view may be given to make room for keywords.
+/// Keywords keep their names, and get the bits they have there. Gives the new UIDs. `Limit` where a keyword cannot be
+/// kept or no UID is left.
+pub(super) fn copy(
+    to: &mut Delta,
+    view: Option<&Messages>,
+    from: &Row,
+    messages: &[(Fact, Flags)],
+) -> Result<Vec<Uid>> {
     let used = messages.iter().fold(Flags::NONE, |all, (_, flags)| all | *flags);
-    let mut bits = Vec::new();
-    for (index, name) in from.keywords.iter().enumerate() {
-        let here = Flags::keyword(index);
-        if used.contains(here) {
-            bits.push((here, to.keywords(std::slice::from_ref(name))?));
-        }
-    }
+    let here = |(index, name): (usize, &String)| (Flags::keyword(index), name.clone());
+    let named = from.keywords.iter().enumerate().map(here).filter(|(here, _)| used.contains(*here));
+    let (here, names): (Vec<Flags>, Vec<String>) = named.unzip();
+    // All at once, so that none takes the place of another.
+    to.keywords(&names, view)?;
+    let there = |name: &String| known_keywords(&to.row, std::slice::from_ref(name));
+    let bits: Vec<(Flags, Flags)> = here.into_iter().zip(names.iter().map(there)).collect();
     to.row.mod_seq += 1;
     let mod_seq = to.row.mod_seq;
     let one = |(fact, flags): &(Fact, Flags)| {

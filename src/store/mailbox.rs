@@ -328,7 +328,7 @@ fn give_away(tx: &mut WriteTx<'_>, inbox: &Snapshot, account: AccountId, to: &st
     check_room(tx, account, Some(to), to)?;
     insert_levels_above(tx, account, to)?;
     let (made, _) = insert(tx, account, to, None)?;
-    copy::move_all(tx, inbox, &UidSet::all(), made)?;
+    copy::move_all(tx, inbox, &UidSet::all(), made, None)?;
     Ok(())
 }
 

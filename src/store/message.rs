@@ -1,13 +1,17 @@
 //! Messages in: filed and queued in one transaction.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, Arrival, Filed, Notes, Store, body, dmarc, dmarc_report, free, meta, queue};
+use super::{
+    Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, body, dmarc, dmarc_report, free, meta, queue,
+};
 use crate::base::event::Event;
-use crate::base::{AccountId, BlobId, Flags, MailboxId, Result};
+use crate::base::snapshot::Messages;
+use crate::base::{AccountId, BlobId, ErrorKind, Flags, MailboxId, Result};
 
 impl Store {
     /// Files and queues in one transaction, or does nothing: `Quota` where an account has no room, `NotFound` where a
@@ -18,11 +22,30 @@ impl Store {
 
     /// [`Store::accept`], with what is to be noted beside it. `NotFound` also where a report was made before.
     pub async fn accept_noting(&self, acceptance: Acceptance, notes: Notes) -> Result<Accepted> {
-        self.write(octets(&acceptance), move |tx| {
+        let filings = || acceptance.arrivals.iter().flat_map(|arrival| &arrival.filings);
+        let marked: BTreeSet<MailboxId> =
+            filings().filter(|filing| !filing.keywords.is_empty()).map(|filing| filing.mailbox).collect();
+        let wanted = Arc::new((acceptance, notes));
+        match self.accept_knowing(wanted.clone(), Vec::new()).await {
+            // Perhaps a keyword that no message has can make room.
+            Err(e) if e.kind() == ErrorKind::Limit && !marked.is_empty() => {
+                let mut known = Vec::new();
+                for mailbox in marked {
+                    known.push(self.snapshot(mailbox).await?);
+                }
+                self.accept_knowing(wanted, known).await
+            }
+            done => done,
+        }
+    }
+
+    async fn accept_knowing(&self, wanted: Arc<(Acceptance, Notes)>, known: Vec<Snapshot>) -> Result<Accepted> {
+        self.write(octets(&wanted.0), move |tx| {
+            let (acceptance, notes) = &*wanted;
             if let Some((day, domain)) = &notes.reported {
                 dmarc::reported(tx, *day, domain)?;
             }
-            let (accepted, first) = accept_blobs(tx, &acceptance)?;
+            let (accepted, first) = accept_blobs(tx, acceptance, &known)?;
             if let (true, Some(blob)) = (notes.unread_report, first) {
                 dmarc_report::unread(tx, blob)?;
             }
@@ -40,17 +63,22 @@ pub(super) fn octets(acceptance: &Acceptance) -> u64 {
 
 /// Files and queues.
 pub(super) fn accept(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<Accepted> {
-    Ok(accept_blobs(tx, acceptance)?.0)
+    Ok(accept_blobs(tx, acceptance, &[])?.0)
 }
 
-/// Files and queues; gives the first arrival's body too.
-fn accept_blobs(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<(Accepted, Option<BlobId>)> {
+/// Files and queues; gives the first arrival's body too. `known` are states of mailboxes whose keywords need room.
+fn accept_blobs(
+    tx: &mut WriteTx<'_>,
+    acceptance: &Acceptance,
+    known: &[Snapshot],
+) -> Result<(Accepted, Option<BlobId>)> {
     check(tx, acceptance)?;
+    let views = known.iter().map(|known| Ok((known.mailbox, tx.view(known)?))).collect::<Result<_>>()?;
     let mut accepted = Accepted::default();
     let mut deltas = BTreeMap::new();
     let mut first = None;
     for arrival in &acceptance.arrivals {
-        let blob = file(tx, arrival, &mut accepted, &mut deltas)?;
+        let blob = file(tx, arrival, &views, &mut accepted, &mut deltas)?;
         first = first.or(blob);
     }
     deltas.into_values().try_for_each(|delta| tx.apply(delta))?;
@@ -76,6 +104,7 @@ fn check(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<()> {
 fn file(
     tx: &mut WriteTx<'_>,
     arrival: &Arrival,
+    views: &BTreeMap<MailboxId, Messages>,
     accepted: &mut Accepted,
     deltas: &mut BTreeMap<MailboxId, Delta>,
 ) -> Result<Option<BlobId>> {
@@ -90,7 +119,7 @@ fn file(
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(place) => place.insert(Delta::of(mailbox, tx.row(mailbox)?)),
         };
-        let keywords = delta.keywords(&filing.keywords)?;
+        let keywords = delta.keywords(&filing.keywords, views.get(&mailbox))?;
         delta.row.mod_seq += 1;
         let arriving = Arriving {
             internal_date: filing.internal_date,

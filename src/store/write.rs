@@ -28,10 +28,11 @@ pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta)
     if delta.deleted {
         return remains::of_mailbox(tx, mailbox);
     }
+    let none = Vec::new();
     let known = match before {
         None => {
             row::insert(db, mailbox, &delta.row)?;
-            0
+            &none
         }
         Some(before) => {
             if !before.is_named_as(&delta.row) {
@@ -41,12 +42,13 @@ pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta)
                 db.prepare_cached("DELETE FROM vanished WHERE mailbox = ?1 AND modseq <= ?2")?
                     .execute([mailbox.0, delta.row.vanished_floor as i64])?;
             }
-            before.keywords.len()
+            &*before.keywords
         }
     };
-    for (index, name) in delta.row.keywords.iter().enumerate().skip(known) {
+    for (index, name) in delta.row.keywords.iter().enumerate().filter(|(index, name)| known.get(*index) != Some(*name))
+    {
         let bit = i64::from(Flags::KEYWORD_BIT_FIRST) + index as i64;
-        db.prepare_cached("INSERT INTO keyword(mailbox, bit, name) VALUES (?1, ?2, ?3)")?
+        db.prepare_cached("INSERT OR REPLACE INTO keyword(mailbox, bit, name) VALUES (?1, ?2, ?3)")?
             .execute(params![mailbox.0, bit, name])?;
     }
     delta.added.iter().try_for_each(|message| insert_fact(db, mailbox, message))?;

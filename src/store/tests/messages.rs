@@ -161,7 +161,7 @@ fn flags_change_and_are_told_apart() {
 #[test]
 fn a_mailbox_has_room_for_58_keywords() {
     run(|place| async move {
-        let (store, _, inbox) = with_bob(&place).await;
+        let (store, bob, inbox) = with_bob(&place).await;
         fill(&store, inbox, 1).await;
         let names = |n: usize| (0..n).map(|i| format!("k{i}")).collect::<Vec<_>>();
         for (count, full) in [(57, false), (58, false), (59, true)] {
@@ -169,11 +169,33 @@ fn a_mailbox_has_room_for_58_keywords() {
             let done = store.change_flags(inbox, UidSet::all(), change, None).await;
             assert_eq!(done.map_err(|e| e.kind()).err(), full.then_some(ErrorKind::Limit), "{count}");
         }
+        // Nowhere is there room while all are in use, and nothing is done.
+        let marked = Filing { keywords: vec!["k99".to_owned()], ..filing(inbox) };
+        let trash = store.mailbox(bob, "Trash").await.unwrap().unwrap().id;
+        store.accept(arrival("x", vec![Filing { mailbox: trash, ..marked.clone() }])).await.unwrap();
+        let filed = store.accept(arrival("x", vec![marked.clone()])).await.unwrap_err();
+        let copied = store.copy(trash, UidSet::all(), inbox).await.unwrap_err();
+        let moved = store.move_messages(trash, UidSet::all(), inbox).await.unwrap_err();
+        assert_eq!([filed.kind(), copied.kind(), moved.kind()], [ErrorKind::Limit; 3]);
         let before = store.snapshot(inbox).await.unwrap();
+        assert_eq!((store.snapshot(trash).await.unwrap().count(), before.count()), (1, 1));
         assert_eq!((before.keywords.len(), flags_of(&before)[0].0.count_ones()), (58, 58));
         store.close().await.unwrap();
         let store = place.open().await;
         assert_eq!(store.snapshot(inbox).await.unwrap(), before);
+        // Those that no message has make room for others.
+        let remove = FlagChange { how: FlagHow::Remove, flags: Flags::NONE, keywords: names(4) };
+        store.change_flags(inbox, UidSet::all(), remove, None).await.unwrap();
+        let other = FlagChange { how: FlagHow::Add, flags: Flags::NONE, keywords: vec!["k3".into(), "new".into()] };
+        let changed = store.change_flags(inbox, UidSet::all(), other, None).await.unwrap();
+        assert_eq!(changed.flags, Flags::keyword(0) | Flags::keyword(3));
+        store.accept(arrival("x", vec![marked])).await.unwrap();
+        store.copy(trash, UidSet::all(), inbox).await.unwrap();
+        let now = store.snapshot(inbox).await.unwrap();
+        assert_eq!(now.keywords[..4], ["new", "k99", "k2", "k3"]);
+        assert_eq!(flags_of(&now)[1..], [Flags::keyword(1); 2]);
+        store.close().await.unwrap();
+        assert_eq!(place.open().await.snapshot(inbox).await.unwrap(), now);
     });
 }
 
