@@ -263,6 +263,20 @@ impl Messages {
         self.matching(set).flat_map(piece)
     }
 
+    /// All blocks, how many messages are before each, and the block of `other` with the same number. A block that both
+    /// share is the same `Arc`.
+    pub fn beside<'a>(
+        &'a self,
+        other: &'a Messages,
+    ) -> impl Iterator<Item = (usize, &'a Arc<Block>, Option<&'a Arc<Block>>)> {
+        let mut others = other.blocks.iter().map(|entry| &entry.block).peekable();
+        self.blocks.iter().map(move |entry| {
+            let number = entry.block.number();
+            while others.next_if(|other| other.number() < number).is_some() {}
+            (entry.before, &entry.block, others.next_if(|other| other.number() == number))
+        })
+    }
+
     /// Whether both share the very same blocks, so that nothing can differ.
     pub fn is_same(&self, other: &Messages) -> bool {
         Arc::ptr_eq(&self.blocks, &other.blocks)

@@ -53,8 +53,7 @@ pub fn update(known: &mut Snapshot, new: Snapshot, may_expunge: bool) -> Changes
 /// Messages of `known` that `new` has not: place and UID.
 fn gone(known: &Messages, new: &Messages) -> Vec<(usize, Uid)> {
     let mut gone = Vec::new();
-    for (before, block) in known.blocks() {
-        let now = new.block_at(block.number());
+    for (before, block, now) in known.beside(new) {
         if now.is_some_and(|now| Arc::ptr_eq(now, block)) {
             continue;
         }
@@ -72,8 +71,8 @@ fn gone(known: &Messages, new: &Messages) -> Vec<(usize, Uid)> {
 /// Places in `new`, below `kept`, of messages that changed after `since`.
 fn changed(known: &Messages, new: &Messages, kept: usize, since: ModSeq) -> Vec<usize> {
     let mut places = Vec::new();
-    for (before, block) in new.blocks().take_while(|(before, _)| *before < kept) {
-        if known.block_at(block.number()).is_some_and(|old| Arc::ptr_eq(old, block)) {
+    for (before, block, old) in new.beside(known).take_while(|(before, ..)| *before < kept) {
+        if old.is_some_and(|old| Arc::ptr_eq(old, block)) {
             continue;
         }
         let newer = (before..kept).zip(block.mod_seqs()).filter(|(_, mod_seq)| **mod_seq > since);

@@ -30,6 +30,7 @@ mod messages;
 mod model;
 mod queue;
 mod together;
+mod views;
 
 // -- a world of one thread -----------------------------------------------------------------------------
 
