@@ -1,6 +1,6 @@
 //! Accounts, domains and aliases in memory, as of one commit: who is here, without a question to the disk.
 //!
-//! Each commit has a directory of its own; they share all that is the same, so that a change costs what it costs however
+//! Each commit has a directory of its own. They share all that is the same, so that a change costs the same however
 //! many accounts and aliases there are.
 
 use std::sync::Arc;

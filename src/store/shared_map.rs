@@ -11,8 +11,11 @@ const CHUNK_ENTRIES_MAX: usize = 128;
 #[derive(Debug, Clone)]
 pub(super) struct SharedMap<K, V> {
     /// None is empty.
-    chunks: Arc<Vec<Arc<Vec<(K, V)>>>>,
+    chunks: Arc<Vec<Chunk<K, V>>>,
 }
+
+/// Entries that follow each other, by key.
+type Chunk<K, V> = Arc<Vec<(K, V)>>;
 
 impl<K, V> Default for SharedMap<K, V> {
     fn default() -> Self {
@@ -26,7 +29,7 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let starts_behind = |chunk: &Arc<Vec<(K, V)>>| chunk.first().is_none_or(|(first, _)| first.borrow() <= key);
+        let starts_behind = |chunk: &Chunk<K, V>| chunk.first().is_none_or(|(first, _)| first.borrow() <= key);
         let chunk = self.chunks.partition_point(starts_behind).saturating_sub(1);
         let entries = self.chunks.get(chunk).map_or(&[] as &[(K, V)], |chunk| chunk.as_slice());
         (chunk, entries.binary_search_by(|(known, _)| known.borrow().cmp(key)))
