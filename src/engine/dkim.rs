@@ -1,6 +1,7 @@
 //! The keys our mail is signed with, as the host manages them, and their life: a new key waits until its record is seen
 //! in DNS, signs in place of the one before it, and that one's record stays while mail that it signed is under way.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,6 +44,16 @@ pub(super) struct Desk {
     pub(super) keyring: Arc<Keyring>,
     /// Signers whose keys are the host's.
     externals: Arc<Mutex<Vec<Signer>>>,
+    loads: Arc<Loads>,
+}
+
+/// Puts the loads of the keyring in order. A load reads the store first and fills the keyring later; one that began
+/// before another has ended must not undo it, or a key that was removed in between would sign again.
+#[derive(Default)]
+struct Loads {
+    begun: AtomicU64,
+    /// The latest load, by its number, that the keyring shows.
+    shown: Mutex<u64>,
 }
 
 impl Engine {
@@ -76,11 +87,13 @@ impl Engine {
     pub async fn dkim_activate(&self, domain: &str, selector: &str) -> Result<()> {
         let (domain, selector) = names(domain, selector)?;
         let keys = self.store().dkim_keys().await?;
-        if keys.iter().any(|key| key.domain == domain && key.selector == selector && key.key.is_empty()) {
+        let key = keys.iter().find(|key| key.domain == domain && key.selector == selector);
+        let key = key.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such key"))?;
+        if key.key.is_empty() {
             return Err(Error::new(ErrorKind::State, "the key is retired"));
         }
         let now = self.world().clock.wall();
-        self.store().dkim_key_state(&domain, &selector, DkimKeyState::Active, now).await?;
+        self.store().dkim_key_state(key, DkimKeyState::Active, now).await?;
         self.inner.dkim.load().await
     }
 
@@ -174,12 +187,21 @@ fn info(key: DkimKey) -> Option<DkimKeyInfo> {
 
 impl Desk {
     pub(super) fn new(world: &World, store: &Store) -> Desk {
-        Desk { world: world.clone(), store: store.clone(), keyring: Arc::default(), externals: Arc::default() }
+        let (keyring, externals, loads) = Default::default();
+        Desk { world: world.clone(), store: store.clone(), keyring, externals, loads }
     }
 
-    /// Gives the keyring what signs now.
+    /// Gives the keyring what signs now. To be called after each change of the keys.
     pub(super) async fn load(&self) -> Result<()> {
-        let active = self.store.dkim_keys().await?.into_iter().filter(|key| key.state == DkimKeyState::Active);
+        let number = self.loads.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let keys = self.store.dkim_keys().await?;
+        self.show(number, keys);
+        Ok(())
+    }
+
+    /// Fills the keyring with what load `number` has read, unless a later load has done so.
+    fn show(&self, number: u64, keys: Vec<DkimKey>) {
+        let active = keys.into_iter().filter(|key| key.state == DkimKeyState::Active);
         let mut signers = Vec::new();
         for key in active {
             match SigningKey::parse(key.key.expose()) {
@@ -187,9 +209,12 @@ impl Desk {
                 Err(e) => log::warn!(target: "mailcore::dkim", "{}._domainkey.{}: {e}", key.selector, key.domain),
             }
         }
-        signers.extend(lock(&self.externals).iter().cloned());
-        self.keyring.replace(signers);
-        Ok(())
+        let mut shown = lock(&self.loads.shown);
+        if *shown < number {
+            *shown = number;
+            signers.extend(lock(&self.externals).iter().cloned());
+            self.keyring.replace(signers);
+        }
     }
 
     /// Moves keys on until the engine ends: looks for the records of those that wait, and retires those whose time is
@@ -247,8 +272,8 @@ impl Desk {
                 DkimKeyState::Active | DkimKeyState::Retired => continue,
             };
             log::info!(target: "mailcore::dkim", "{}._domainkey.{} is {state:?} now", key.selector, key.domain);
-            match self.store.dkim_key_state(&key.domain, &key.selector, state, now).await {
-                // The host removed it meanwhile.
+            match self.store.dkim_key_state(&key, state, now).await {
+                // The host has removed or replaced it meanwhile.
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
                 other => other?,
             }
@@ -280,4 +305,64 @@ fn public_half(record: &[u8]) -> Option<Vec<u8>> {
     let tags = record.split(|c| *c == b';');
     let mut halves = tags.filter_map(|tag| tag.trim_ascii().strip_prefix(b"p="));
     halves.next().map(|half| half.iter().copied().filter(|c| !c.is_ascii_whitespace()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Config;
+
+    struct Folder(std::path::PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn engine(name: &str) -> (Engine, Folder) {
+        let folder = std::env::temp_dir().join(format!("mailcore-dkim-{}-{name}", std::process::id()));
+        (Engine::open(Config::new(&folder)).unwrap(), Folder(folder))
+    }
+
+    #[test]
+    fn a_key_removed_while_a_load_is_under_way_stays_removed() {
+        let (engine, _folder) = engine("load");
+        smol::block_on(async {
+            engine.dkim_generate("example.org", "s1", Algorithm::Ed25519Sha256).await.unwrap();
+            engine.dkim_activate("example.org", "s1").await.unwrap();
+            let desk = &engine.inner.dkim;
+            assert!(!desk.keyring.is_empty());
+            // A load that has read the store when the host removes the key, and is done after it.
+            let number = desk.loads.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            let keys = desk.store.dkim_keys().await.unwrap();
+            engine.dkim_remove("example.org", "s1").await.unwrap();
+            desk.show(number, keys);
+            assert!(desk.keyring.is_empty());
+            desk.load().await.unwrap();
+            assert!(desk.keyring.is_empty() && engine.dkim_keys().await.unwrap().is_empty());
+        });
+        engine.close().unwrap();
+    }
+
+    #[test]
+    fn a_key_removed_while_its_record_is_looked_for_stays_removed() {
+        let (engine, _folder) = engine("look");
+        smol::block_on(async {
+            engine.dkim_generate("example.org", "s1", Algorithm::Ed25519Sha256).await.unwrap();
+            let desk = &engine.inner.dkim;
+            let seen = desk.store.dkim_keys().await.unwrap().remove(0);
+            let now = engine.world().clock.wall();
+            engine.dkim_remove("example.org", "s1").await.unwrap();
+            let moved = desk.store.dkim_key_state(&seen, DkimKeyState::Active, now).await;
+            assert_eq!(moved.map_err(|e| e.kind()), Err(ErrorKind::NotFound));
+            // Another key of the same name: its own record was not seen.
+            engine.dkim_generate("example.org", "s1", Algorithm::Ed25519Sha256).await.unwrap();
+            let moved = desk.store.dkim_key_state(&seen, DkimKeyState::Active, now).await;
+            assert_eq!(moved.map_err(|e| e.kind()), Err(ErrorKind::NotFound));
+            let keys = engine.dkim_keys().await.unwrap();
+            assert_eq!(keys.iter().map(|key| key.state).collect::<Vec<_>>(), [DkimKeyState::Pending]);
+        });
+        engine.close().unwrap();
+    }
 }

@@ -60,17 +60,13 @@ impl Store {
     }
 
     /// Moves a key on. One that becomes active takes the place of the domain's active key of its algorithm; of one that
-    /// is retired the private half is forgotten. `NotFound`.
-    pub async fn dkim_key_state(
-        &self,
-        domain: &str,
-        selector: &str,
-        state: DkimKeyState,
-        now: Timestamp,
-    ) -> Result<()> {
-        let (domain, selector) = (domain.to_owned(), selector.to_owned());
+    /// is retired the private half is forgotten. `NotFound` where the key is not there as `seen`: it was removed, or
+    /// another key has its name now, or it has moved on already.
+    pub async fn dkim_key_state(&self, seen: &DkimKey, state: DkimKeyState, now: Timestamp) -> Result<()> {
+        let (domain, selector) = (seen.domain.clone(), seen.selector.clone());
+        let (old, key) = (seen.state, seen.key.clone());
         self.write(0, move |tx| {
-            let algorithm = algorithm_of(tx, &domain, &selector)?.ok_or_else(no_key)?;
+            let algorithm = algorithm_as(tx, [&domain, &selector], old, &key)?.ok_or_else(no_key)?;
             if state == DkimKeyState::Active {
                 make_room(tx, &domain, &algorithm, now)?;
             }
@@ -105,6 +101,15 @@ fn no_key() -> Error {
 fn algorithm_of(tx: &WriteTx<'_>, domain: &str, selector: &str) -> Result<Option<String>> {
     let mut get = tx.db.prepare_cached("SELECT algorithm FROM dkim_key WHERE domain = ?1 AND selector = ?2")?;
     Ok(get.query_row([domain, selector], |row| row.get(0)).optional()?)
+}
+
+/// The algorithm of a key that is still in this state and has this private half.
+fn algorithm_as(tx: &WriteTx<'_>, name: [&str; 2], state: DkimKeyState, key: &Secret) -> Result<Option<String>> {
+    let mut get = tx.db.prepare_cached(
+        "SELECT algorithm FROM dkim_key WHERE domain = ?1 AND selector = ?2 AND state = ?3 AND key = ?4",
+    )?;
+    let [domain, selector] = name;
+    Ok(get.query_row(params![domain, selector, state as i64, key.expose()], |row| row.get(0)).optional()?)
 }
 
 /// The active key of this domain and algorithm signs no more.
