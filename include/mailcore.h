@@ -589,27 +589,27 @@ The library prints nothing, handles no signals, never ends the process.
 /**
  * Makes a mailbox and the levels above it.
  */
-#define MAILCORE_ACTION_CREATE 1
+#define MAILCORE_CONTROL_CREATE 1
 
 /**
  * Deletes a mailbox with its messages.
  */
-#define MAILCORE_ACTION_DELETE 2
+#define MAILCORE_CONTROL_DELETE 2
 
 /**
  * Renames a mailbox and those below it; argument: the new name.
  */
-#define MAILCORE_ACTION_RENAME 3
+#define MAILCORE_CONTROL_RENAME 3
 
 /**
  * Subscribes a name.
  */
-#define MAILCORE_ACTION_SUBSCRIBE 4
+#define MAILCORE_CONTROL_SUBSCRIBE 4
 
 /**
  * Unsubscribes a name.
  */
-#define MAILCORE_ACTION_UNSUBSCRIBE 5
+#define MAILCORE_CONTROL_UNSUBSCRIBE 5
 
 /**
  * The message was read.
@@ -971,32 +971,32 @@ The library prints nothing, handles no signals, never ends the process.
 /**
  * As the engine's own policy says: what a verdict is set up with.
  */
-#define MAILCORE_ACTION_POLICY 0
+#define MAILCORE_DECISION_POLICY 0
 
 /**
  * Accepted, whatever the engine's own policy says.
  */
-#define MAILCORE_ACTION_ACCEPT 1
+#define MAILCORE_DECISION_ACCEPT 1
 
 /**
  * Accepted, into the Junk mailbox of the recipients here. Messages only.
  */
-#define MAILCORE_ACTION_JUNK 2
+#define MAILCORE_DECISION_JUNK 2
 
 /**
  * Refused for good: reply code 550 where smtp_code is 0.
  */
-#define MAILCORE_ACTION_REJECT 3
+#define MAILCORE_DECISION_REJECT 3
 
 /**
  * Refused for now, the peer tries again: reply code 451 where smtp_code is 0.
  */
-#define MAILCORE_ACTION_DEFER 4
+#define MAILCORE_DECISION_DEFER 4
 
 /**
  * Accepted for the address in redirect in place of all recipients. Messages only.
  */
-#define MAILCORE_ACTION_REDIRECT 5
+#define MAILCORE_DECISION_REDIRECT 5
 
 /**
  * Bytes that the caller owns and frees with mailcore_buf_free. A NUL follows the last one, so that a text can be
@@ -1719,7 +1719,7 @@ typedef struct {
      */
     uint32_t service;
     /**
-     * What becomes of it with MAILCORE_ACTION_POLICY: MAILCORE_ACTION_ACCEPT, _JUNK or _REJECT.
+     * What becomes of it with MAILCORE_DECISION_POLICY: MAILCORE_DECISION_ACCEPT, _JUNK or _REJECT.
      */
     uint32_t policy;
     /**
@@ -1780,7 +1780,7 @@ typedef struct {
      */
     uint32_t struct_size;
     /**
-     * MAILCORE_ACTION_ and what becomes of it.
+     * MAILCORE_DECISION_ and what becomes of it.
      */
     uint32_t action;
     /**
@@ -1797,7 +1797,7 @@ typedef struct {
      */
     const char *text;
     /**
-     * The address for MAILCORE_ACTION_REDIRECT.
+     * The address for MAILCORE_DECISION_REDIRECT.
      */
     const char *redirect;
 } mailcore_verdict;
@@ -2369,9 +2369,9 @@ int32_t mailcore_mailbox_open(mailcore_account account,
  * [disk]
  *
  * @param account  the account
- * @param action  MAILCORE_ACTION_ and what to do
+ * @param action  MAILCORE_CONTROL_ and what to do
  * @param name  the mailbox's name
- * @param argument  the new name for MAILCORE_ACTION_RENAME, else NULL
+ * @param argument  the new name for MAILCORE_CONTROL_RENAME, else NULL
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
  * MAILCORE_E_EXISTS, MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED

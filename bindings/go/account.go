@@ -134,25 +134,25 @@ func (a *Account) Mailboxes() ([]MailboxInfo, error) {
 
 // CreateMailbox makes a mailbox and the levels above it.
 func (a *Account) CreateMailbox(name string) error {
-	return a.control(C.MAILCORE_ACTION_CREATE, name, "")
+	return a.control(C.MAILCORE_CONTROL_CREATE, name, "")
 }
 
 // DeleteMailbox deletes a mailbox with its messages.
 func (a *Account) DeleteMailbox(name string) error {
-	return a.control(C.MAILCORE_ACTION_DELETE, name, "")
+	return a.control(C.MAILCORE_CONTROL_DELETE, name, "")
 }
 
 // RenameMailbox renames a mailbox and those below it.
 func (a *Account) RenameMailbox(name, to string) error {
-	return a.control(C.MAILCORE_ACTION_RENAME, name, to)
+	return a.control(C.MAILCORE_CONTROL_RENAME, name, to)
 }
 
 // Subscribe subscribes or unsubscribes a name.
 func (a *Account) Subscribe(name string, on bool) error {
 	if on {
-		return a.control(C.MAILCORE_ACTION_SUBSCRIBE, name, "")
+		return a.control(C.MAILCORE_CONTROL_SUBSCRIBE, name, "")
 	}
-	return a.control(C.MAILCORE_ACTION_UNSUBSCRIBE, name, "")
+	return a.control(C.MAILCORE_CONTROL_UNSUBSCRIBE, name, "")
 }
 
 func (a *Account) control(action C.uint32_t, name, argument string) error {

@@ -26,12 +26,12 @@ type Decision uint32
 
 // The decisions. Junk and Redirect are for messages only.
 const (
-	ByPolicy Decision = C.MAILCORE_ACTION_POLICY   // as the engine's own policy says
-	Accept   Decision = C.MAILCORE_ACTION_ACCEPT   // whatever that policy says
-	Junk     Decision = C.MAILCORE_ACTION_JUNK     // accepted, into the recipients' Junk mailbox
-	Reject   Decision = C.MAILCORE_ACTION_REJECT   // refused for good
-	Defer    Decision = C.MAILCORE_ACTION_DEFER    // refused for now: the peer tries again
-	Redirect Decision = C.MAILCORE_ACTION_REDIRECT // accepted for another address in place of all recipients
+	ByPolicy Decision = C.MAILCORE_DECISION_POLICY   // as the engine's own policy says
+	Accept   Decision = C.MAILCORE_DECISION_ACCEPT   // whatever that policy says
+	Junk     Decision = C.MAILCORE_DECISION_JUNK     // accepted, into the recipients' Junk mailbox
+	Reject   Decision = C.MAILCORE_DECISION_REJECT   // refused for good
+	Defer    Decision = C.MAILCORE_DECISION_DEFER    // refused for now: the peer tries again
+	Redirect Decision = C.MAILCORE_DECISION_REDIRECT // accepted for another address in place of all recipients
 )
 
 // Verdict is the answer to a request. The zero Verdict leaves it to the engine's own policy.

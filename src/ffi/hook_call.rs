@@ -5,7 +5,7 @@ use std::sync::Weak;
 
 use super::engine::EngineSeat;
 use super::hooks::{
-    MAILCORE_ACTION_POLICY, decision, describe, hook_number, mailcore_question, mailcore_verdict, policy_number,
+    MAILCORE_DECISION_POLICY, decision, describe, hook_number, mailcore_question, mailcore_verdict, policy_number,
 };
 use super::json::Json;
 use super::listen::service_number;
@@ -63,7 +63,7 @@ fn unanswered(failure: Failure) -> Error {
 
 const VERDICT_EMPTY: mailcore_verdict = mailcore_verdict {
     struct_size: size_of::<mailcore_verdict>() as u32,
-    action: MAILCORE_ACTION_POLICY,
+    action: MAILCORE_DECISION_POLICY,
     smtp_code: 0,
     enhanced: [0; 12],
     text: std::ptr::null(),

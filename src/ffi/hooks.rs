@@ -25,17 +25,17 @@ pub const MAILCORE_HOOK_DATA: u32 = 1;
 pub const MAILCORE_HOOK_RCPT: u32 = 2;
 
 /// As the engine's own policy says: what a verdict is set up with.
-pub const MAILCORE_ACTION_POLICY: u32 = 0;
+pub const MAILCORE_DECISION_POLICY: u32 = 0;
 /// Accepted, whatever the engine's own policy says.
-pub const MAILCORE_ACTION_ACCEPT: u32 = 1;
+pub const MAILCORE_DECISION_ACCEPT: u32 = 1;
 /// Accepted, into the Junk mailbox of the recipients here. Messages only.
-pub const MAILCORE_ACTION_JUNK: u32 = 2;
+pub const MAILCORE_DECISION_JUNK: u32 = 2;
 /// Refused for good: reply code 550 where smtp_code is 0.
-pub const MAILCORE_ACTION_REJECT: u32 = 3;
+pub const MAILCORE_DECISION_REJECT: u32 = 3;
 /// Refused for now, the peer tries again: reply code 451 where smtp_code is 0.
-pub const MAILCORE_ACTION_DEFER: u32 = 4;
+pub const MAILCORE_DECISION_DEFER: u32 = 4;
 /// Accepted for the address in redirect in place of all recipients. Messages only.
-pub const MAILCORE_ACTION_REDIRECT: u32 = 5;
+pub const MAILCORE_DECISION_REDIRECT: u32 = 5;
 
 /// What a hook is asked. All of it belongs to the library and is gone when the hook returns.
 #[repr(C)]
@@ -49,7 +49,7 @@ pub struct mailcore_question {
     pub engine: mailcore_engine,
     /// MAILCORE_SERVICE_ and where the peer called.
     pub service: u32,
-    /// What becomes of it with MAILCORE_ACTION_POLICY: MAILCORE_ACTION_ACCEPT, _JUNK or _REJECT.
+    /// What becomes of it with MAILCORE_DECISION_POLICY: MAILCORE_DECISION_ACCEPT, _JUNK or _REJECT.
     pub policy: u32,
     /// The message as the peer sent it, to be read like any other; 0 with MAILCORE_HOOK_RCPT.
     pub message: mailcore_message,
@@ -81,7 +81,7 @@ pub struct mailcore_question {
 pub struct mailcore_verdict {
     /// sizeof(mailcore_verdict), set by MAILCORE_VERDICT_INIT.
     pub struct_size: u32,
-    /// MAILCORE_ACTION_ and what becomes of it.
+    /// MAILCORE_DECISION_ and what becomes of it.
     pub action: u32,
     /// Reply code of a refusal: 4yz to defer, 5yz to reject, not 421; 0 for the usual one.
     pub smtp_code: i32,
@@ -90,7 +90,7 @@ pub struct mailcore_verdict {
     /// Text of a refusal, or NULL: at most 10 lines of 480 octets with LF between them, no control characters.
     /// Peers that did not ask for UTF-8 get ? for what is not ASCII.
     pub text: *const c_char,
-    /// The address for MAILCORE_ACTION_REDIRECT.
+    /// The address for MAILCORE_DECISION_REDIRECT.
     pub redirect: *const c_char,
 }
 
@@ -256,12 +256,12 @@ pub(crate) unsafe fn decision(verdict: &mailcore_verdict) -> Result<Decision, Fa
         Ok(Decision::Refuse(Refusal::new(code, enhanced, text.unwrap_or_default())?))
     };
     match verdict.action {
-        MAILCORE_ACTION_POLICY => Ok(Decision::Policy),
-        MAILCORE_ACTION_ACCEPT => Ok(Decision::Accept),
-        MAILCORE_ACTION_JUNK => Ok(Decision::Junk),
-        MAILCORE_ACTION_REJECT => refusal(550),
-        MAILCORE_ACTION_DEFER => refusal(451),
-        MAILCORE_ACTION_REDIRECT => {
+        MAILCORE_DECISION_POLICY => Ok(Decision::Policy),
+        MAILCORE_DECISION_ACCEPT => Ok(Decision::Accept),
+        MAILCORE_DECISION_JUNK => Ok(Decision::Junk),
+        MAILCORE_DECISION_REJECT => refusal(550),
+        MAILCORE_DECISION_DEFER => refusal(451),
+        MAILCORE_DECISION_REDIRECT => {
             let to = redirect.ok_or_else(|| Failure::invalid("redirect is NULL"))?;
             let address = Address::parse(to).map_err(|e| Failure::invalid(format!("redirect {to:?}: {e}")))?;
             Ok(Decision::Redirect(address))
@@ -283,12 +283,12 @@ pub(crate) fn hook_number(point: Point) -> u32 {
     }
 }
 
-/// MAILCORE_ACTION_ and its name.
+/// MAILCORE_DECISION_ and its name.
 pub(crate) fn policy_number(policy: &Policy) -> (u32, &'static str) {
     match policy {
-        Policy::Accept => (MAILCORE_ACTION_ACCEPT, "accept"),
-        Policy::Junk => (MAILCORE_ACTION_JUNK, "junk"),
-        Policy::Reject(_) => (MAILCORE_ACTION_REJECT, "reject"),
+        Policy::Accept => (MAILCORE_DECISION_ACCEPT, "accept"),
+        Policy::Junk => (MAILCORE_DECISION_JUNK, "junk"),
+        Policy::Reject(_) => (MAILCORE_DECISION_REJECT, "reject"),
     }
 }
 

@@ -16,15 +16,15 @@ use crate::store::{Expunge, Fact, FlagChange, FlagHow, MailboxInfo};
 pub const MAILCORE_MAILBOX_CREATE: u32 = 1;
 
 /// Makes a mailbox and the levels above it.
-pub const MAILCORE_ACTION_CREATE: u32 = 1;
+pub const MAILCORE_CONTROL_CREATE: u32 = 1;
 /// Deletes a mailbox with its messages.
-pub const MAILCORE_ACTION_DELETE: u32 = 2;
+pub const MAILCORE_CONTROL_DELETE: u32 = 2;
 /// Renames a mailbox and those below it; argument: the new name.
-pub const MAILCORE_ACTION_RENAME: u32 = 3;
+pub const MAILCORE_CONTROL_RENAME: u32 = 3;
 /// Subscribes a name.
-pub const MAILCORE_ACTION_SUBSCRIBE: u32 = 4;
+pub const MAILCORE_CONTROL_SUBSCRIBE: u32 = 4;
 /// Unsubscribes a name.
-pub const MAILCORE_ACTION_UNSUBSCRIBE: u32 = 5;
+pub const MAILCORE_CONTROL_UNSUBSCRIBE: u32 = 5;
 
 /// The message was read.
 pub const MAILCORE_FLAG_SEEN: u32 = 1;
@@ -120,9 +120,9 @@ pub unsafe extern "C" fn mailcore_mailbox_open(
 /// [disk]
 ///
 /// @param account  the account
-/// @param action  MAILCORE_ACTION_ and what to do
+/// @param action  MAILCORE_CONTROL_ and what to do
 /// @param name  the mailbox's name
-/// @param argument  the new name for MAILCORE_ACTION_RENAME, else NULL
+/// @param argument  the new name for MAILCORE_CONTROL_RENAME, else NULL
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
 /// MAILCORE_E_EXISTS, MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
@@ -141,14 +141,14 @@ pub unsafe extern "C" fn mailcore_mailbox_control(
         let (name, argument) = unsafe { (needed(name, "name")?, optional(argument, "argument")?) };
         let (run, engine) = (&seat.engine, &seat.engine.engine);
         match action {
-            MAILCORE_ACTION_CREATE => drop(run.run(engine.mailbox_create(seat.id, name, None))?),
-            MAILCORE_ACTION_DELETE => run.run(engine.mailbox_delete(seat.id, name))?,
-            MAILCORE_ACTION_RENAME => {
+            MAILCORE_CONTROL_CREATE => drop(run.run(engine.mailbox_create(seat.id, name, None))?),
+            MAILCORE_CONTROL_DELETE => run.run(engine.mailbox_delete(seat.id, name))?,
+            MAILCORE_CONTROL_RENAME => {
                 let to = argument.ok_or_else(|| Failure::null("argument"))?;
                 run.run(engine.mailbox_rename(seat.id, name, to))?;
             }
-            MAILCORE_ACTION_SUBSCRIBE => run.run(engine.mailbox_subscribe(seat.id, name, true))?,
-            MAILCORE_ACTION_UNSUBSCRIBE => run.run(engine.mailbox_subscribe(seat.id, name, false))?,
+            MAILCORE_CONTROL_SUBSCRIBE => run.run(engine.mailbox_subscribe(seat.id, name, true))?,
+            MAILCORE_CONTROL_UNSUBSCRIBE => run.run(engine.mailbox_subscribe(seat.id, name, false))?,
             other => return Err(Failure::invalid(format!("action {other} is none"))),
         }
         Ok(0)

@@ -88,19 +88,19 @@ static void decide(mailcore_message message, mailcore_verdict *verdict)
     CHECK(mailcore_message_header(message, "Subject", 0, &subject, &why) == 1);
     word = (const char *)subject.data;
     if (strcmp(word, "junk") == 0) {
-        verdict->action = MAILCORE_ACTION_JUNK;
+        verdict->action = MAILCORE_DECISION_JUNK;
     } else if (strcmp(word, "reject") == 0) {
-        verdict->action = MAILCORE_ACTION_REJECT;
+        verdict->action = MAILCORE_DECISION_REJECT;
         verdict->smtp_code = 554;
         memcpy(verdict->enhanced, "5.6.0", 6);
         verdict->text = "not this\nnor that";
     } else if (strcmp(word, "defer") == 0) {
-        verdict->action = MAILCORE_ACTION_DEFER;
+        verdict->action = MAILCORE_DECISION_DEFER;
     } else if (strcmp(word, "redirect") == 0) {
-        verdict->action = MAILCORE_ACTION_REDIRECT;
+        verdict->action = MAILCORE_DECISION_REDIRECT;
         verdict->redirect = "carol@example.org";
     } else if (strcmp(word, "nonsense") == 0) {
-        verdict->action = MAILCORE_ACTION_REJECT;
+        verdict->action = MAILCORE_DECISION_REJECT;
         verdict->smtp_code = 250;
     }
     mailcore_buf_free(&subject);
@@ -112,7 +112,7 @@ static int32_t on_data(const mailcore_question *question, mailcore_verdict *verd
 
     CHECK(question->struct_size >= sizeof(*question) && question->hook == MAILCORE_HOOK_DATA);
     CHECK(question->engine != 0 && question->service == MAILCORE_SERVICE_MX);
-    CHECK(question->policy == MAILCORE_ACTION_ACCEPT && question->size >= 20);
+    CHECK(question->policy == MAILCORE_DECISION_ACCEPT && question->size >= 20);
     CHECK(strcmp(question->peer, "127.0.0.1") == 0 && strcmp(question->helo, "client.far.example") == 0);
     CHECK(question->tls == NULL && question->account == NULL);
     CHECK(strcmp(question->from, "alice@far.example") == 0);
@@ -136,7 +136,7 @@ static int32_t on_rcpt(const mailcore_question *question, mailcore_verdict *verd
     if (strcmp(question->to[0], "carol@example.org") != 0)
         return 1;
     snprintf(host->text, sizeof(host->text), "%s is away", question->to[0]);
-    verdict->action = MAILCORE_ACTION_DEFER;
+    verdict->action = MAILCORE_DECISION_DEFER;
     verdict->text = host->text;
     return 0;
 }
@@ -258,11 +258,11 @@ static void answer_wrongly(mailcore_engine engine)
     CHECK(mailcore_reply(engine, event.subject + 1, &verdict, &err) == MAILCORE_E_NOT_FOUND);
     verdict.action = 99;
     CHECK(mailcore_reply(engine, event.subject, &verdict, &err) == MAILCORE_E_INVALID);
-    verdict.action = MAILCORE_ACTION_REDIRECT;
+    verdict.action = MAILCORE_DECISION_REDIRECT;
     CHECK(mailcore_reply(engine, event.subject, &verdict, &err) == MAILCORE_E_INVALID);
     verdict.redirect = "nobody@example.org";
     CHECK(mailcore_reply(engine, event.subject, &verdict, &err) == MAILCORE_E_NOT_FOUND);
-    verdict.action = MAILCORE_ACTION_REJECT;
+    verdict.action = MAILCORE_DECISION_REJECT;
     verdict.text = "a\tb";
     CHECK(mailcore_reply(engine, event.subject, &verdict, &err) == MAILCORE_E_INVALID);
     verdict.text = "\xff";

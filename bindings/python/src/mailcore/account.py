@@ -72,20 +72,20 @@ class Account:
 
     def create(self, name: str) -> "Mailbox":
         """Makes a mailbox and the levels above it."""
-        self._control(_abi.MAILCORE_ACTION_CREATE, name)
+        self._control(_abi.MAILCORE_CONTROL_CREATE, name)
         return self[name]
 
     def delete(self, name: str) -> None:
         """Deletes a mailbox with its messages."""
-        self._control(_abi.MAILCORE_ACTION_DELETE, name)
+        self._control(_abi.MAILCORE_CONTROL_DELETE, name)
 
     def rename(self, name: str, to: str) -> None:
         """Renames a mailbox and those below it."""
-        self._control(_abi.MAILCORE_ACTION_RENAME, name, to)
+        self._control(_abi.MAILCORE_CONTROL_RENAME, name, to)
 
     def subscribe(self, name: str, on: bool = True) -> None:
         """Subscribes or unsubscribes a name."""
-        self._control(_abi.MAILCORE_ACTION_SUBSCRIBE if on else _abi.MAILCORE_ACTION_UNSUBSCRIBE, name)
+        self._control(_abi.MAILCORE_CONTROL_SUBSCRIBE if on else _abi.MAILCORE_CONTROL_UNSUBSCRIBE, name)
 
     @property
     def octets(self) -> int:

@@ -29,27 +29,27 @@ class Verdict:
 
 def accept() -> Verdict:
     """Accepted, whatever the engine's own policy says."""
-    return Verdict(_abi.MAILCORE_ACTION_ACCEPT)
+    return Verdict(_abi.MAILCORE_DECISION_ACCEPT)
 
 
 def junk() -> Verdict:
     """Accepted, into the Junk mailbox of the recipients here. Messages only."""
-    return Verdict(_abi.MAILCORE_ACTION_JUNK)
+    return Verdict(_abi.MAILCORE_DECISION_JUNK)
 
 
 def reject(text: Optional[str] = None, smtp_code: int = 550, enhanced: str = "") -> Verdict:
     """Refused for good. `text` may have lines; peers that did not ask for UTF-8 get ? for what is not ASCII."""
-    return Verdict(_abi.MAILCORE_ACTION_REJECT, smtp_code, enhanced, text)
+    return Verdict(_abi.MAILCORE_DECISION_REJECT, smtp_code, enhanced, text)
 
 
 def defer(text: Optional[str] = None, smtp_code: int = 451, enhanced: str = "") -> Verdict:
     """Refused for now: the peer tries again."""
-    return Verdict(_abi.MAILCORE_ACTION_DEFER, smtp_code, enhanced, text)
+    return Verdict(_abi.MAILCORE_DECISION_DEFER, smtp_code, enhanced, text)
 
 
 def redirect(to: str) -> Verdict:
     """Accepted for the address `to` in place of all recipients. Messages only."""
-    return Verdict(_abi.MAILCORE_ACTION_REDIRECT, to=to)
+    return Verdict(_abi.MAILCORE_DECISION_REDIRECT, to=to)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Request:
 
         `StateError` where nobody waits any more, `UsageError` for an answer that cannot be sent.
         """
-        verdict = verdict or Verdict(_abi.MAILCORE_ACTION_POLICY)
+        verdict = verdict or Verdict(_abi.MAILCORE_DECISION_POLICY)
         raw = _abi.mailcore_verdict(
             action=verdict.action,
             smtp_code=verdict.smtp_code,
