@@ -722,7 +722,8 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_EVENT_BOUNCED 9
 
 /**
- * A peer logged in (code 1) or failed to (code 0).
+ * A peer logged in (code 1) or failed to (code 0). count: how many attempts it stands for, mostly 1; those that come
+ * too fast are counted.
  */
 #define MAILCORE_EVENT_LOGIN 10
 
@@ -769,6 +770,17 @@ The library prints nothing, handles no signals, never ends the process.
  * A DMARC report that somebody sent was read: it and all its rows can be asked for. subject: its id.
  */
 #define MAILCORE_EVENT_DMARC_REPORT 18
+
+/**
+ * A peer was refused something: a recipient, a message, a command, the connection. code: SMTP reply code, or 0;
+ * count: how many refusals it stands for, mostly 1; those of one peer that come too fast are counted.
+ */
+#define MAILCORE_EVENT_REFUSED 19
+
+/**
+ * Something will cause trouble if nobody looks after it, such as a certificate that is expired.
+ */
+#define MAILCORE_EVENT_WARNING 20
 
 /**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;

@@ -156,7 +156,7 @@ impl House {
     fn logins(&self) -> Vec<(String, bool)> {
         let heard = self.heard.0.lock().unwrap();
         let logins = heard.iter().filter_map(|event| match event {
-            Event::Login { protocol: "smtp", user, ok, .. } => Some((user.clone(), *ok)),
+            Event::Login(login) if login.service.protocol() == "smtp" => Some((login.user.clone(), login.ok)),
             _ => None,
         });
         logins.collect()
@@ -297,7 +297,7 @@ fn the_world_writes_to_us() {
     peer.start_tls();
     peer.talk(&[("EHLO client.example", "250"), ("MAIL FROM:<>", "250"), ("RCPT TO:<bob@example.net>", "250")]);
     peer.send(b"BDAT 3\r\nA: BDAT 6 LAST\r\nb\r\n\r\nc");
-    assert!(peer.reply().starts_with("250 2.0.0 3 octets"));
+    assert!(peer.reply().starts_with("250 2.0.0 3 bytes"));
     assert!(peer.reply().starts_with("250 2.0.0 Ok: filed"));
     let message = house.inbox(0).pop().unwrap();
     assert!(message.starts_with("Return-Path: <>\r\n") && message.ends_with("A: b\r\n\r\nc"), "{message}");

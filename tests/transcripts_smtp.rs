@@ -8,6 +8,7 @@ use std::time::Duration;
 use mailcore::base::account::Credential;
 use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Notify, Returns};
+use mailcore::base::event::Refused;
 use mailcore::base::settings::{Ends, PasswordCost};
 use mailcore::base::{Account, AccountId, Address, Envelope, MailboxId, Mono, Recipient, Reply, Secret, Service};
 use mailcore::sasl::credential;
@@ -21,6 +22,7 @@ struct World {
     credential: Credential,
     pieces: Vec<u8>,
     say_commands: bool,
+    refused: Vec<Refused>,
 }
 
 fn config(head: &Head) -> Config {
@@ -55,7 +57,7 @@ fn begin(head: &Head) -> (Session, World) {
     let make = || credential::make(&Secret::new("secret"), &[3; 32], COST).unwrap();
     let credential = MADE.get_or_init(make).clone();
     let say_commands = head.get("asks").map(String::as_str) == Some("all");
-    (Session::new(config(head)), World { credential, pieces: Vec::new(), say_commands })
+    (Session::new(config(head)), World { credential, pieces: Vec::new(), say_commands, refused: Vec::new() })
 }
 
 fn account(name: &str) -> Arc<Account> {
@@ -169,6 +171,10 @@ impl Fixture<Session> for World {
                 let keys = self.credential.scram_sha_256.clone();
                 Answer::Keys(if account.is_some() { keys } else { credential::decoy(&user, &[1; 32], COST) }, account)
             }
+            Ask::Refused(refused) => {
+                self.refused.extend(refused);
+                Answer::Done
+            }
             Ask::LoginEnded(user, ok) => {
                 told.push(format!("login {user} {ok}"));
                 Answer::Done
@@ -242,8 +248,19 @@ const PIECES: [&[u8]; 40] = [
     b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
 ];
 
+/// Replies of 4yz and 5yz.
+fn negative(output: &[u8]) -> usize {
+    let lines = output.split(|c| *c == b'\n');
+    lines.filter(|line| line.get(3) == Some(&b' ') && matches!(line.first(), Some(b'4' | b'5'))).count()
+}
+
+/// Failed logins, of which the host is told by who checks them.
+fn failed_logins(told: &[String]) -> usize {
+    told.iter().filter(|line| line.starts_with("login ") && line.ends_with(" false")).count()
+}
+
 /// 3000 dialogues of nonsense, in random pieces: every one ends or waits, in bounded memory, and nothing is
-/// accepted that has no recipient.
+/// accepted that has no recipient. Every refusal is told to the host, or is a failed login, which is told too.
 #[test]
 fn nonsense_is_survived() {
     let mut state = 0x9e37_79b9_7f4a_7c15;
@@ -256,6 +273,7 @@ fn nonsense_is_survived() {
         ]);
         let (mut session, mut world) = begin(&head);
         let (mut input, mut output, mut told) = (Input::new(), Vec::new(), Vec::new());
+        let mut refused = 0;
         'dialogue: for _ in 0..60 {
             let mut piece = Vec::new();
             for _ in 0..next(&mut state) % 6 {
@@ -266,7 +284,10 @@ fn nonsense_is_survived() {
                 assert!(steps < 1_000, "round {round} never waits");
                 match session.step(Mono(1), &mut input, &mut output) {
                     Step::Read => break,
-                    Step::Write => output.clear(),
+                    Step::Write => {
+                        refused += negative(&output);
+                        output.clear();
+                    }
                     Step::Ask(ask) => {
                         if let Ask::Accept(_, envelope, _) = &ask {
                             assert!(!envelope.recipients.is_empty(), "round {round}");
@@ -277,6 +298,8 @@ fn nonsense_is_survived() {
                     Step::StartTls | Step::Close => break 'dialogue,
                 }
             }
+            refused += negative(&output);
+            assert_eq!(refused, world.refused.len() + failed_logins(&told), "round {round}: {:?}", world.refused);
             assert!(input.len() <= 13_000, "round {round} leaves {} octets", input.len());
             assert!(output.len() <= 300_000, "round {round}");
             for line in output.split_inclusive(|c| *c == b'\n') {
@@ -300,4 +323,108 @@ fn submission() {
 #[test]
 fn lmtp() {
     play_folder("lmtp", begin);
+}
+
+/// What the host is told of refusals: who, at which stage, why, from and for whom.
+#[test]
+fn refusals_are_told_with_their_stage() {
+    let head = |service: &str| {
+        Head::from([("service".to_owned(), service.to_owned()), ("plaintext_login".to_owned(), "yes".to_owned())])
+    };
+    let long = "x".repeat(13_000);
+    let dots = format!("{}\r\n.", "x".repeat(1_100));
+    for (service, dialogue, wanted) in [
+        (
+            "mx",
+            "EHLO c|MAIL FROM:<a@b.example>|RCPT TO:<nobody@example.net>",
+            "rcpt 550 5.1.1 a@b.example > nobody@example.net",
+        ),
+        ("mx", "EHLO c|MAIL FROM:<a@b.example>|RCPT TO:<x@far.example>", "rcpt 550 5.7.1 a@b.example > x@far.example"),
+        (
+            "mx",
+            "EHLO c|MAIL FROM:<a@b.example>|RCPT TO:<full@example.net>",
+            "rcpt 452 4.2.2 a@b.example > full@example.net",
+        ),
+        (
+            "mx",
+            "EHLO c|MAIL FROM:<a@b.example>|RCPT TO:<j\u{fc}rgen@example.net>",
+            "rcpt 553 5.6.7 a@b.example > j\u{fc}rgen@example.net",
+        ),
+        ("mx", "EHLO c|MAIL FROM:<a@b.example> SIZE=5000", "mail 552 5.3.4 a@b.example > "),
+        ("mx", "EHLO c|MAIL FROM:<a b>", "mail 501 5.1.7  > "),
+        ("mx", "EHLO c|MAIL FROM:<>|RCPT TO:<slow@example.net>|DATA|x|.", "data 451 4.3.0  > slow@example.net"),
+        (
+            "mx",
+            "EHLO c|MAIL FROM:<a@b.example>|RCPT TO:<bob@example.net>|RCPT TO:<carol@example.net>|DATA|%",
+            "data 552 5.3.4 a@b.example > bob@example.net carol@example.net",
+        ),
+        (
+            "lmtp",
+            "LHLO c|MAIL FROM:<a@b.example>|RCPT TO:<bob@example.net>|RCPT TO:<slow@example.net>|DATA|x|.",
+            "data 451 4.3.0 a@b.example > slow@example.net",
+        ),
+        (
+            "lmtp",
+            "LHLO c|MAIL FROM:<a@b.example>|RCPT TO:<bob@example.net>|RCPT TO:<carol@example.net>|DATA|%",
+            "data 552 5.3.4 a@b.example > bob@example.net carol@example.net",
+        ),
+        ("mx", "MAIL FROM:<>", "mail 503 5.5.1  > "),
+        ("mx", "XYZZY", "command 500 5.5.2  > "),
+        ("mx", &long, "command 500 5.5.6  > "),
+        ("mx", "EHLO", "hello 501 5.5.4  > "),
+        ("mx", "EHLO c|STARTTLS|NOOP", "starttls 421 4.5.1  > "),
+        ("submission", "EHLO c|MAIL FROM:<a@b.example>", "mail 530 5.7.0  > "),
+        ("submission", "EHLO c|AUTH XYZZY", "auth 504 5.5.4  > "),
+        ("submission", "EHLO c|AUTH PLAIN|*", "auth 501 5.7.0  > "),
+        ("submission", "EHLO c|AUTH PLAIN AGJvYgB3cm9uZw==", ""),
+        (
+            "submission",
+            "EHLO c|AUTH PLAIN AGJvYgBzZWNyZXQ=|MAIL FROM:<eve@example.net>",
+            "mail 553 5.7.1 eve@example.net >  by bob@example.net",
+        ),
+    ] {
+        let (mut session, mut world) = begin(&head(service));
+        let (mut input, mut output, mut told) = (Input::new(), Vec::new(), Vec::new());
+        let lines: Vec<String> =
+            dialogue.split('|').map(|line| format!("{}\r\n", if line == "%" { &dots } else { line })).collect();
+        for line in lines {
+            input.push(line.as_bytes());
+            // What stands behind STARTTLS comes with it.
+            if line.starts_with("STARTTLS") {
+                continue;
+            }
+            loop {
+                match session.step(Mono(1), &mut input, &mut output) {
+                    Step::Read | Step::Close => break,
+                    Step::Write | Step::StartTls => {}
+                    Step::Ask(ask) => session.answer(world.answer(ask, &mut told)),
+                }
+            }
+        }
+        let shown: Vec<String> = world
+            .refused
+            .iter()
+            .map(|refused| {
+                assert_eq!((refused.peer.as_str(), refused.count), ("192.0.2.9:4000", 1));
+                assert!(
+                    !refused.reason.is_empty()
+                        && (refused.stage == "hello"
+                            || refused.stage == "command"
+                            || refused.helo == "c"
+                            || refused.code == 503),
+                    "{refused:?}"
+                );
+                let by = if refused.user.is_empty() { String::new() } else { format!(" by {}", refused.user) };
+                format!(
+                    "{} {} {} {} > {}{by}",
+                    refused.stage,
+                    refused.code,
+                    refused.enhanced,
+                    refused.from,
+                    refused.to.join(" ")
+                )
+            })
+            .collect();
+        assert_eq!(shown.join("|"), wanted, "{dialogue}\n{}", String::from_utf8_lossy(&output));
+    }
 }

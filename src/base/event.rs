@@ -1,10 +1,11 @@
 //! What the host program is told: plain data, one value per thing that happened.
 //!
 //! Rooms say events through an [`EventSink`]; `engine::events` keeps the bounded queue that the host
-//! pulls. An event is said after the commit it speaks of and after the reply to the peer was flushed
-//! where there is one. Events carry ids and texts, never message bodies or secrets.
+//! pulls. An event that speaks of a commit is said after it; a refusal is said when its reply is made.
+//! Events carry ids and texts, never message bodies or secrets. `docs/events.md` lists every event with its fields.
 
 use super::mailbox::{AccountId, MailboxId, QueueId, Uid};
+use super::settings::Service;
 use super::time::Timestamp;
 
 /// Something that happened.
@@ -40,6 +41,8 @@ pub enum Event {
         uid: Uid,
         /// Octets.
         size: u64,
+        /// Where it came from.
+        origin: Origin,
     },
     /// An attempt for one recipient came to an end.
     Attempted {
@@ -70,15 +73,16 @@ pub enum Event {
         to: String,
     },
     /// A peer logged in, or failed to.
-    Login {
-        /// `smtp`, `pop3`, `imap`
-        protocol: &'static str,
-        /// Name given.
-        user: String,
-        /// Address of the peer.
-        peer: String,
-        /// Whether it succeeded.
-        ok: bool,
+    Login(Login),
+    /// A peer was refused something: a recipient, a message, a command, the connection. Failed logins are
+    /// [`Event::Login`].
+    Refused(Box<Refused>),
+    /// Something that will cause trouble if nobody looks after it: a certificate that is expired or for another name.
+    Warning {
+        /// What it is about: `certificate`, `sessions` (a listener is full).
+        about: &'static str,
+        /// What is wrong, and what to do.
+        text: String,
     },
     /// The store failed and came back, or stays down.
     Store {
@@ -126,6 +130,71 @@ pub enum Event {
         /// How many.
         dropped: u64,
     },
+}
+
+/// Where a message that was filed came from. Fields are empty where there is nothing to say: a message that the host
+/// or a client put into a mailbox has no sender, one that was checked nowhere no verdicts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Reverse-path, empty for `<>`.
+    pub from: String,
+    /// Address and port of the peer that handed it in.
+    pub peer: String,
+    /// What its checks came to, as in Authentication-Results: `spf=pass; dkim=pass; dmarc=pass`.
+    pub verdicts: String,
+    /// The id that its Received field and its reply have.
+    pub trace: String,
+}
+
+/// How an attempt to log in ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Which listener the peer called.
+    pub service: Service,
+    /// Address and port of the peer.
+    pub peer: String,
+    /// Name given.
+    pub user: String,
+    /// The command: `auth`, `login`, `authenticate`, `pass`.
+    pub stage: &'static str,
+    /// Whether it succeeded.
+    pub ok: bool,
+    /// Reply code of SMTP, 0 for other protocols.
+    pub code: u16,
+    /// Enhanced status code of SMTP, response code of IMAP or POP3; empty after a success.
+    pub enhanced: &'static str,
+    /// Why it failed; empty after a success. The peer is not told.
+    pub reason: &'static str,
+    /// How many attempts this event stands for: 1, or more where they came too fast to be said one by one.
+    pub count: u64,
+}
+
+/// What a peer was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which listener the peer called.
+    pub service: Service,
+    /// Address and port of the peer.
+    pub peer: String,
+    /// Address of the account that has logged in; empty where none has.
+    pub user: String,
+    /// The name the peer gave in EHLO, HELO or LHLO.
+    pub helo: String,
+    /// When: `connect`, `command` (between two commands, or one that has no stage of its own), `hello`, `starttls`,
+    /// `auth`, `mail`, `rcpt`, `data`, `login`.
+    pub stage: &'static str,
+    /// Reply code of SMTP, 0 for other protocols.
+    pub code: u16,
+    /// Enhanced status code of SMTP, response code of IMAP or POP3; empty where there is none.
+    pub enhanced: String,
+    /// What the peer was told.
+    pub reason: String,
+    /// Reverse-path, empty for `<>` and before MAIL.
+    pub from: String,
+    /// The recipients it is about, at most `EVENT_RECIPIENTS_MAX` of them; none before RCPT.
+    pub to: Vec<String>,
+    /// How many refusals this event stands for: 1, or more where they came too fast to be said one by one.
+    pub count: u64,
 }
 
 /// What came of an attempt for one recipient.

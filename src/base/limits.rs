@@ -404,6 +404,12 @@ pub const CHECKPOINT_IDLE_SECONDS: u64 = 5;
 
 // -- network -----------------------------------------------------------------------------------------
 
+/// Peers over their own cap that are told so at a time by one listener; further ones are closed without a word.
+pub const LISTEN_REFUSALS_MAX: usize = 32;
+/// Seconds that telling a peer so may take, the TLS handshake included.
+pub const LISTEN_REFUSAL_SECONDS: u64 = 5;
+/// Seconds between two warnings that a listener is full.
+pub const LISTEN_FULL_WARNING_SECONDS: u64 = 60;
 /// Connections the system holds for a listener until they are accepted.
 pub const LISTEN_BACKLOG_CONNECTIONS: i32 = 1_024;
 /// Octets sealed into TLS records before they must leave, and of sealed input read at once: four records.
@@ -427,6 +433,17 @@ pub const HOOK_REPLY_LINE_OCTETS_MAX: usize = 480;
 pub const HOOK_REPLY_LINES_MAX: usize = 10;
 /// Events kept for a host that does not pull them.
 pub const EVENTS_MAX: usize = 10_000;
+/// Recipients that an event names.
+pub const EVENT_RECIPIENTS_MAX: usize = 100;
+/// Octets of a text of a peer's that an event repeats.
+pub const EVENT_TEXT_OCTETS_MAX: usize = 1_024;
+/// Refusals of one peer, and failed logins of one peer, that are said one by one in `EVENT_REFUSED_SECONDS`; further
+/// ones are counted.
+pub const EVENT_REFUSED_PER_PEER_MAX: u64 = 20;
+/// Seconds after which what was counted is said, and counting begins anew.
+pub const EVENT_REFUSED_SECONDS: u64 = 60;
+/// Peers whose refusals are counted one by one; those of all others are counted together.
+pub const EVENT_REFUSED_PEERS_MAX: usize = 1_024;
 /// Computing jobs (password hashes) waiting for a thread before callers wait to hand theirs in.
 pub const COMPUTE_QUEUE_JOBS_MAX: usize = 64;
 /// Aliases followed for one question; resolvers follow between 8 and 16.

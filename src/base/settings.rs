@@ -246,6 +246,16 @@ impl Service {
         }
     }
 
+    /// The protocol it speaks: `smtp`, `lmtp`, `imap`, `pop3`.
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Service::Mx | Service::Submission | Service::Submissions => "smtp",
+            Service::Lmtp => "lmtp",
+            Service::Imap | Service::Imaps => "imap",
+            Service::Pop3 | Service::Pop3s => "pop3",
+        }
+    }
+
     /// Whether TLS starts with the first octet (RFC 8314).
     pub fn implicit_tls(self) -> bool {
         matches!(self, Service::Submissions | Service::Imaps | Service::Pop3s)

@@ -5,6 +5,7 @@
 
 use std::io;
 
+use crate::base::event::Origin;
 use crate::base::{Content, Flags, MailboxId, Timestamp};
 use crate::imap::encode;
 use crate::message::encoded_word::decode;
@@ -13,12 +14,12 @@ use crate::message::subject::base_subject;
 use crate::message::{EnvelopeFields, PartTable, Scanner, Structure, date};
 use crate::store::{Arrival, BlobMeta, Filing};
 
-/// The arrival of a message for these mailboxes. A message without a readable Date counts as sent when it was
-/// filed, or at `now`. Fails only where the body cannot be read back from its scratch file.
+/// The arrival of a message for these mailboxes, its origin left empty. A message without a readable Date counts as
+/// sent when it was filed, or at `now`. Fails only where the body cannot be read back from its scratch file.
 pub fn arrival(content: Content, filings: Vec<Filing>, now: Timestamp) -> io::Result<Arrival> {
     let filed = filings.first().map_or(now, |filing| filing.internal_date);
     let meta = describe(&content, filed)?;
-    Ok(Arrival { content, meta, filings })
+    Ok(Arrival { content, meta, filings, origin: Origin::default() })
 }
 
 /// One filing for each inbox, unread.

@@ -5,14 +5,18 @@
 //! never reads it. When the host is too slow, further events are counted and reported as `Overflow` once
 //! there is room again: what was queued first stays in order. Requests, which somebody waits for, are never
 //! dropped: there are as many as sessions that wait, and each is taken back when its session does no more.
+//! Refusals take at most a quarter of the room, and of one peer only so many a minute: see `refusals`.
 
 use std::collections::VecDeque;
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use smol::channel::{Receiver, Sender, bounded};
+use smol::future::FutureExt;
 
 use super::interrupt::lock;
+use super::refusals::{Passage, Refusals, is_refusal};
 use crate::base::event::{Event, EventSink};
 use crate::base::world::Clock;
 use crate::base::{Result, Timestamp};
@@ -38,6 +42,8 @@ pub struct EventQueue {
     /// The same for those who wait for requests only.
     wake_request: Sender<()>,
     woken_request: Receiver<()>,
+    /// Says that a refusal was counted, to who says the counts when it is time.
+    counted: (Sender<()>, Receiver<()>),
 }
 
 struct State {
@@ -46,6 +52,9 @@ struct State {
     requests: VecDeque<(u64, Said)>,
     sequence: u64,
     dropped: u64,
+    /// Those that were too many, and how many stand in the queue.
+    refusals: Refusals,
+    refusals_queued: usize,
     closed: bool,
     readable: bool,
     reader: PipeReader,
@@ -61,14 +70,16 @@ impl EventQueue {
             requests: VecDeque::new(),
             sequence: 0,
             dropped: 0,
+            refusals: Refusals::default(),
+            refusals_queued: 0,
             closed: false,
             readable: false,
             reader,
             writer,
         };
         let state = Mutex::new(state);
-        let ((wake, woken), (wake_request, woken_request)) = (bounded(1), bounded(1));
-        Ok(Arc::new(EventQueue { clock, capacity, state, wake, woken, wake_request, woken_request }))
+        let ((wake, woken), (wake_request, woken_request), counted) = (bounded(1), bounded(1), bounded(1));
+        Ok(Arc::new(EventQueue { clock, capacity, state, wake, woken, wake_request, woken_request, counted }))
     }
 
     /// The next event if there is one now. `Ok(None)`: none; the second value says whether the queue is
@@ -80,7 +91,7 @@ impl EventQueue {
             (queued, _) => queued.is_none(),
         };
         let request = if request_first { state.requests.pop_front() } else { None };
-        let said = request.map(|(_, request)| request).or_else(|| state.queue.pop_front());
+        let said = request.map(|(_, request)| request).or_else(|| state.pop());
         let said = said.or_else(|| state.overflow(self.clock.wall()));
         state.settle();
         (said, state.closed)
@@ -155,9 +166,8 @@ impl EventQueue {
         if state.closed {
             return;
         }
-        state.sequence += 1;
-        let sequence = state.sequence;
-        state.requests.push_back((id, Said { sequence, at, event: Event::Request { id, hook } }));
+        let said = state.numbered(Event::Request { id, hook }, at);
+        state.requests.push_back((id, said));
         state.settle();
         drop(state);
         let _ = self.wake.try_send(());
@@ -187,10 +197,74 @@ impl EventSink for EventQueue {
 impl EventQueue {
     /// Waking a host costs more than all else here: once, however many events there are.
     fn say_each(&self, events: impl IntoIterator<Item = Event>) {
-        let at = self.clock.wall();
-        let mut state = lock(&self.state);
+        let (at, now) = (self.clock.wall(), self.clock.now());
+        let (mut state, mut counted) = (lock(&self.state), false);
         if state.closed {
             return;
+        }
+        for event in events {
+            let room = self.refusals_max() > state.refusals_queued;
+            match state.refusals.pass(event, now, room) {
+                Passage::Say(event) => state.push(event, at, self.capacity),
+                Passage::Counted => counted = true,
+            }
+        }
+        state.settle();
+        let is_empty = state.is_empty() && state.dropped == 0;
+        drop(state);
+        if !is_empty {
+            let _ = self.wake.try_send(());
+        }
+        if counted {
+            let _ = self.counted.0.try_send(());
+        }
+    }
+
+    /// Refusals that may stand in the queue.
+    fn refusals_max(&self) -> usize {
+        (self.capacity / 4).max(1)
+    }
+
+    /// Says the counts of refusals when their time is over, until `stop` is closed.
+    pub(super) async fn say_counts(self: Arc<Self>, stop: Receiver<()>) {
+        loop {
+            let next = lock(&self.state).refusals.next();
+            let time = async {
+                match next {
+                    Some(at) => self.clock.sleep_until(at).await,
+                    None => self.counted.1.recv().await.unwrap_or(()),
+                }
+                true
+            };
+            let stopped = async {
+                while stop.recv().await.is_ok() {}
+                false
+            };
+            if !stopped.or(time).await {
+                return;
+            }
+            let now = self.clock.now();
+            let room = self.refusals_max().saturating_sub(lock(&self.state).refusals_queued);
+            let due = lock(&self.state).refusals.due(now, room);
+            if !self.say_counted(due) && next.is_some_and(|at| at <= now) {
+                // No room: the host reads nothing just now.
+                self.clock.sleep_until(now + Duration::from_secs(1)).await;
+            }
+        }
+    }
+
+    /// Says all counts of refusals: there will be no more.
+    pub(super) fn say_last_counts(&self) {
+        let rest = lock(&self.state).refusals.rest();
+        self.say_counted(rest);
+    }
+
+    /// Says counts, which are not counted again; whether there were any.
+    fn say_counted(&self, events: Vec<Event>) -> bool {
+        let at = self.clock.wall();
+        let mut state = lock(&self.state);
+        if events.is_empty() || state.closed {
+            return false;
         }
         for event in events {
             state.push(event, at, self.capacity);
@@ -198,27 +272,43 @@ impl EventQueue {
         state.settle();
         drop(state);
         let _ = self.wake.try_send(());
+        true
     }
 }
 
 impl State {
-    /// Queues an event, or counts it where there is no room.
+    /// Queues an event, or counts it where there is no room. An event that is dropped uses up its number.
     fn push(&mut self, event: Event, at: Timestamp, capacity: usize) {
-        self.sequence += 1;
         // That the engine has failed is said but once, and must not be missed.
         if self.queue.len() >= capacity && !matches!(event, Event::Fatal { .. }) {
+            self.sequence += 1;
             self.dropped += 1;
             return;
         }
         let overflow = self.overflow(at);
         self.queue.extend(overflow);
-        self.queue.push_back(Said { sequence: self.sequence, at, event });
+        self.refusals_queued += usize::from(is_refusal(&event));
+        let said = self.numbered(event, at);
+        self.queue.push_back(said);
+    }
+
+    /// The event that waits longest.
+    fn pop(&mut self) -> Option<Said> {
+        let said = self.queue.pop_front()?;
+        self.refusals_queued -= usize::from(is_refusal(&said.event));
+        Some(said)
     }
 
     /// The report of what was dropped, once.
     fn overflow(&mut self, at: Timestamp) -> Option<Said> {
         let dropped = std::mem::take(&mut self.dropped);
-        (dropped > 0).then_some(Said { sequence: self.sequence, at, event: Event::Overflow { dropped } })
+        (dropped > 0).then(|| self.numbered(Event::Overflow { dropped }, at))
+    }
+
+    /// An event under the next number.
+    fn numbered(&mut self, event: Event, at: Timestamp) -> Said {
+        self.sequence += 1;
+        Said { sequence: self.sequence, at, event }
     }
 
     /// Whether neither an event nor a request waits.
@@ -243,7 +333,10 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::{EVENT_REFUSED_PER_PEER_MAX, EVENT_REFUSED_SECONDS};
+    use crate::engine::refusals::tests::refused;
     use crate::os::RealClock;
+    use crate::os::clock::SteppedClock;
 
     fn names(queue: &EventQueue) -> Vec<String> {
         std::iter::from_fn(|| queue.try_next().0)
@@ -273,6 +366,65 @@ mod tests {
         queue.withdraw(9);
         assert_eq!(names(&queue), ["request 1", "Started", "request 2", "Stopped", "request 4", "overflow 1"]);
         assert!(!readable(&queue));
+    }
+
+    #[test]
+    fn each_event_has_its_own_number() {
+        let queue = EventQueue::new(Arc::new(RealClock::new()), 2).unwrap();
+        let numbers = || std::iter::from_fn(|| queue.try_next().0).map(|said| said.sequence).collect::<Vec<_>>();
+        (0..5).for_each(|_| queue.say(Event::Stopped));
+        // 3, 4 and 5 were dropped.
+        assert_eq!(numbers(), [1, 2, 6]);
+        (0..3).for_each(|_| queue.say(Event::Stopped));
+        assert!(matches!(queue.try_next().0, Some(Said { sequence: 7, .. })));
+        queue.request(1, "data");
+        queue.say(Event::Started);
+        assert_eq!(numbers(), [8, 10, 11, 12]);
+    }
+
+    #[test]
+    fn a_flood_of_refusals_leaves_room_for_others() {
+        let queue = EventQueue::new(Arc::new(RealClock::new()), 8).unwrap();
+        for n in 0..100 {
+            queue.say(refused(&format!("192.0.2.{n}:1"), "no"));
+        }
+        (0..6).for_each(|_| queue.say(Event::Started));
+        let is_started = |said: &Said| said.event == Event::Started;
+        let said: Vec<Said> = std::iter::from_fn(|| queue.try_next().0).collect();
+        assert_eq!((said.len(), said.iter().filter(|said| is_started(said)).count()), (8, 6));
+        assert!(!readable(&queue));
+        queue.say_last_counts();
+        let rest: Vec<Said> = std::iter::from_fn(|| queue.try_next().0).collect();
+        let count = |said: &Said| match &said.event {
+            Event::Refused(refused) => refused.count,
+            Event::Overflow { dropped } => *dropped,
+            _ => 0,
+        };
+        assert_eq!(rest.iter().map(count).sum::<u64>(), 98, "{rest:?}");
+    }
+
+    #[test]
+    fn what_was_counted_is_said_when_its_time_is_over() {
+        let clock = Arc::new(SteppedClock::new());
+        clock.set(Timestamp(1_000));
+        let queue = EventQueue::new(Arc::clone(&clock) as Arc<dyn Clock>, 1_000).unwrap();
+        let (stop, stopped) = bounded(1);
+        let telling = Arc::clone(&queue).say_counts(stopped);
+        let told = async {
+            for _ in 0..EVENT_REFUSED_PER_PEER_MAX + 7 {
+                queue.say(refused("192.0.2.1:1", "no"));
+            }
+            for _ in 0..EVENT_REFUSED_PER_PEER_MAX {
+                assert!(matches!(queue.next().await.unwrap().event, Event::Refused(refused) if refused.count == 1));
+            }
+            assert_eq!(queue.try_next(), (None, false));
+            // Once for the task to hear of the count, once for its time.
+            smol::future::yield_now().await;
+            clock.advance(Duration::from_secs(EVENT_REFUSED_SECONDS));
+            assert!(matches!(queue.next().await.unwrap().event, Event::Refused(refused) if refused.count == 7));
+            drop(stop);
+        };
+        smol::block_on(smol::future::zip(telling, told));
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! Listeners: sockets that hand each connection to the session of their service.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use smol::channel::Sender;
 
 use super::Engine;
 use super::interrupt::lock;
+use crate::base::event::Event;
+use crate::base::limits::LISTEN_FULL_WARNING_SECONDS;
 use crate::base::settings::{Ends, Service};
+use crate::base::time::Mono;
 use crate::base::world::{BoxStream, Task};
 use crate::base::{Error, ErrorKind, Result};
-use crate::net::listen::{ListenLimits, accept_loop};
+use crate::net::listen::{self, ListenLimits, accept_loop};
 use crate::net::pump::within;
 use crate::server::{self, Accepted, Shared};
 
@@ -41,15 +45,9 @@ impl Engine {
             sessions_max: shared.settings.sessions_per_listener_max,
             sessions_per_peer_max: shared.settings.sessions_per_peer_max,
         };
-        let (sessions, alive) = (Arc::clone(&shared), self.alive());
-        let serve = move |stream: BoxStream, peer: SocketAddr| {
-            let (session, alive) = (serve(Arc::clone(&sessions), service, stream, Ends { peer, local }), alive.clone());
-            async move {
-                session.await;
-                drop(alive);
-            }
-        };
-        let task = accept_loop(shared.world.clone(), listener, limits, shared.draining.clone(), serve);
+        let (alive, warned) = (self.alive(), Mutex::default());
+        let reception = Reception { shared: Arc::clone(&shared), service, local, alive, warned };
+        let task = accept_loop(shared.world.clone(), listener, limits, shared.draining.clone(), reception);
         let mut state = lock(&self.inner.state);
         state.listener_last += 1;
         let id = ListenerId(state.listener_last);
@@ -81,6 +79,47 @@ impl Engine {
     /// What a session holds while it lives, so that stopping knows when the last one has ended.
     fn alive(&self) -> Option<Sender<()>> {
         lock(&self.inner.state).drain.as_ref().map(|drain| drain.alive.clone())
+    }
+}
+
+/// Those who call one listener.
+struct Reception {
+    shared: Arc<Shared>,
+    service: Service,
+    local: SocketAddr,
+    alive: Option<Sender<()>>,
+    /// When the host was last told that the listener is full.
+    warned: Mutex<Option<Mono>>,
+}
+
+impl listen::Reception for Reception {
+    fn serve(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+        let ends = Ends { peer, local: self.local };
+        let (session, alive) = (serve(Arc::clone(&self.shared), self.service, stream, ends), self.alive.clone());
+        async move {
+            session.await;
+            drop(alive);
+        }
+    }
+
+    fn refuse(&self, stream: Option<BoxStream>, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+        let ends = Ends { peer, local: self.local };
+        server::refuse::too_many(Arc::clone(&self.shared), self.service, stream, ends)
+    }
+
+    fn full(&self) {
+        let now = self.shared.world.clock.now();
+        let mut warned = lock(&self.warned);
+        let pause = Duration::from_secs(LISTEN_FULL_WARNING_SECONDS);
+        if warned.is_none_or(|at| now >= at + pause) {
+            *warned = Some(now);
+            let (service, most) = (self.service.name(), self.shared.settings.sessions_per_listener_max);
+            let text = format!(
+                "{service} at {} has {most} sessions: further callers wait; sessions.per_listener_max allows more",
+                self.local
+            );
+            self.shared.events.say(Event::Warning { about: "sessions", text });
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod mailboxes;
 pub mod names;
 pub mod outbound;
 mod real;
+mod refusals;
 pub mod reports;
 pub mod signing;
 mod start;

@@ -82,6 +82,11 @@ impl Engine {
         let reporter = crate::intake::dmarc::start(shared.intake(), shared.draining.clone());
         let rotate = inner.dkim.clone().rotate(inner.keys_made.1.clone(), shared.draining.clone());
         let rotation = inner.world.run.task("dkim-keys", Box::pin(rotate));
+        inner
+            .world
+            .run
+            .task("events", Box::pin(Arc::clone(&inner.events).say_counts(shared.draining.clone())))
+            .detach();
         let mut state = lock(&inner.state);
         state.runner = Some(runner);
         state.questions = questions;
@@ -171,6 +176,7 @@ impl Inner {
                 log::warn!("observations for DMARC reports are lost: {e}");
             }
         }
+        self.events.say_last_counts();
         self.events.say(Event::Stopped);
     }
 

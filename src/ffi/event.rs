@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::buf::mailcore_buf;
 use super::engine::{EngineSeat, duration};
 use super::error::mailcore_error;
+use super::event_json::json;
 use super::hooks;
-use super::json::Json;
 use super::object::{self, mailcore_engine};
 use super::panic::wall;
 use super::record::{self, Record};
@@ -36,7 +36,8 @@ pub const MAILCORE_EVENT_FAILED: u32 = 7;
 pub const MAILCORE_EVENT_EXPIRED: u32 = 8;
 /// A bounce was written. subject: queue id of the message that failed.
 pub const MAILCORE_EVENT_BOUNCED: u32 = 9;
-/// A peer logged in (code 1) or failed to (code 0).
+/// A peer logged in (code 1) or failed to (code 0). count: how many attempts it stands for, mostly 1; those that come
+/// too fast are counted.
 pub const MAILCORE_EVENT_LOGIN: u32 = 10;
 /// The store failed (code 1) or came back (code 0).
 pub const MAILCORE_EVENT_STORE: u32 = 11;
@@ -58,6 +59,11 @@ pub const MAILCORE_EVENT_HOOK_FAILED: u32 = 16;
 pub const MAILCORE_EVENT_SESSION_BROKEN: u32 = 17;
 /// A DMARC report that somebody sent was read: it and all its rows can be asked for. subject: its id.
 pub const MAILCORE_EVENT_DMARC_REPORT: u32 = 18;
+/// A peer was refused something: a recipient, a message, a command, the connection. code: SMTP reply code, or 0;
+/// count: how many refusals it stands for, mostly 1; those of one peer that come too fast are counted.
+pub const MAILCORE_EVENT_REFUSED: u32 = 19;
+/// Something will cause trouble if nobody looks after it, such as a certificate that is expired.
+pub const MAILCORE_EVENT_WARNING: u32 = 20;
 
 /// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
 #[repr(C)]
@@ -259,15 +265,22 @@ fn numbers(event: &Event) -> (u32, u64, i32, u32) {
         Event::Filed { uid, .. } => (MAILCORE_EVENT_FILED, u64::from(*uid), 0, 0),
         Event::Attempted { id: queue, outcome, code, .. } => (outcome_type(*outcome), id(queue), i32::from(*code), 0),
         Event::Bounced { id: queue, .. } => (MAILCORE_EVENT_BOUNCED, id(queue), 0, 0),
-        Event::Login { ok, .. } => (MAILCORE_EVENT_LOGIN, 0, i32::from(*ok), 0),
+        Event::Login(login) => (MAILCORE_EVENT_LOGIN, 0, i32::from(login.ok), short(login.count)),
+        Event::Refused(refused) => (MAILCORE_EVENT_REFUSED, 0, i32::from(refused.code), short(refused.count)),
+        Event::Warning { .. } => (MAILCORE_EVENT_WARNING, 0, 0, 0),
         Event::Store { down, .. } => (MAILCORE_EVENT_STORE, 0, i32::from(*down), 0),
         Event::Request { id, hook } => (MAILCORE_EVENT_REQUEST, *id, hook_number(hook), 0),
         Event::HookFailed { hook, .. } => (MAILCORE_EVENT_HOOK_FAILED, 0, hook_number(hook), 0),
         Event::SessionBroken { .. } => (MAILCORE_EVENT_SESSION_BROKEN, 0, 0, 0),
         Event::DmarcReport { id, .. } => (MAILCORE_EVENT_DMARC_REPORT, id.cast_unsigned(), 0, 0),
         Event::Fatal { .. } => (MAILCORE_EVENT_FATAL, 0, 0, 0),
-        Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, u32::try_from(*dropped).unwrap_or(u32::MAX)),
+        Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, short(*dropped)),
     }
+}
+
+/// A count as C sees it: the largest number there is stands for all above it.
+fn short(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn outcome_type(outcome: Outcome) -> u32 {
@@ -276,61 +289,6 @@ fn outcome_type(outcome: Outcome) -> u32 {
         Outcome::Deferred => MAILCORE_EVENT_DEFERRED,
         Outcome::Failed => MAILCORE_EVENT_FAILED,
         Outcome::Expired => MAILCORE_EVENT_EXPIRED,
-    }
-}
-
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Deferred => "deferred",
-        Outcome::Failed => "failed",
-        Outcome::Expired => "expired",
-    }
-}
-
-/// The event as a JSON object, `event`, `seq` and `time_ms` first.
-fn json(said: &Said) -> Json {
-    let head = |name: &str| Json::new().text("event", name).number("seq", said.sequence).number("time_ms", said.at.0);
-    match &said.event {
-        Event::Started => head("started"),
-        Event::Stopped => head("stopped"),
-        Event::Queued { id, from, to, size } => {
-            head("queued").number("id", id.0).text("from", from).texts("to", to).number("size", *size)
-        }
-        Event::Filed { account, address, mailbox, mailbox_name, uid, size } => head("filed")
-            .number("account", account.0)
-            .text("address", address)
-            .number("mailbox", mailbox.0)
-            .text("mailbox_name", mailbox_name)
-            .number("uid", *uid)
-            .number("size", *size),
-        Event::Attempted { id, recipient, outcome, host, code, enhanced, text, next } => {
-            let json = head(outcome_name(*outcome)).number("id", id.0).text("recipient", recipient).text("host", host);
-            let json = json.number("code", *code).text("enhanced", enhanced).text("text", text);
-            match next {
-                Some(next) => json.number("next_ms", next.0),
-                None => json,
-            }
-        }
-        Event::Bounced { id, report, to } => {
-            let json = head("bounced").number("id", id.0).text("to", to);
-            match report {
-                Some(report) => json.number("report", report.0),
-                None => json,
-            }
-        }
-        Event::Login { protocol, user, peer, ok } => {
-            head("login").text("protocol", protocol).text("user", user).text("peer", peer).switch("ok", *ok)
-        }
-        Event::Store { down, text } => head("store").switch("down", *down).text("text", text),
-        Event::Request { id, .. } => head("request").number("request", id),
-        Event::HookFailed { hook, text } => head("hook_failed").text("hook", hook).text("text", text),
-        Event::SessionBroken { text } => head("session_broken").text("text", text),
-        Event::DmarcReport { id, domain, organization } => {
-            head("dmarc_report").number("id", *id).text("domain", domain).text("reporter", organization)
-        }
-        Event::Fatal { text } => head("fatal").text("text", text),
-        Event::Overflow { dropped } => head("overflow").number("dropped", *dropped),
     }
 }
 
@@ -343,22 +301,10 @@ fn hook_number(name: &str) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{QueueId, Timestamp};
+    use crate::base::QueueId;
 
     #[test]
-    fn details_are_json() {
-        let said = |event| Said { sequence: 3, at: Timestamp(1_000), event };
-        let queued = Event::Queued {
-            id: QueueId(7),
-            from: "a\"b@x".to_owned(),
-            to: vec!["c@d".to_owned(), "e@f".to_owned()],
-            size: 9,
-        };
-        let text = json(&said(queued)).finish();
-        assert_eq!(
-            text,
-            r#"{"event":"queued","seq":3,"time_ms":1000,"id":7,"from":"a\"b@x","to":["c@d","e@f"],"size":9}"#
-        );
+    fn numbers_are_those_of_the_type() {
         let attempted = Event::Attempted {
             id: QueueId(7),
             recipient: "c@d".to_owned(),
@@ -366,13 +312,9 @@ mod tests {
             host: "mx.d".to_owned(),
             code: 451,
             enhanced: "4.7.1".to_owned(),
-            text: "later\r\n\u{1}".to_owned(),
-            next: Some(Timestamp(5)),
+            text: "later".to_owned(),
+            next: None,
         };
-        let value: serde_json::Value = serde_json::from_str(&json(&said(attempted.clone())).finish()).unwrap();
-        assert_eq!(value["event"], "deferred");
-        assert_eq!(value["text"], "later\r\n\u{1}");
-        assert_eq!(value["next_ms"], 5);
         assert_eq!(numbers(&attempted), (MAILCORE_EVENT_DEFERRED, 7, 451, 0));
         assert_eq!(numbers(&Event::Overflow { dropped: 1 << 40 }), (MAILCORE_EVENT_OVERFLOW, 0, 0, u32::MAX));
     }

@@ -18,7 +18,7 @@ pub enum Bad {
     /// A mailbox name that cannot be: `NO [CANNOT]`.
     Name,
     /// More than a limit allows: `NO [LIMIT]`.
-    Limit(&'static str),
+    Limit(&'static str, usize),
 }
 
 /// What a parser gives.
@@ -224,7 +224,7 @@ impl<'a> Cursor<'a> {
             let low = self.sequence_number()?;
             let high = if self.eat(b':') { self.sequence_number()? } else { low };
             if ranges.len() >= IMAP_SEQUENCE_ELEMENTS_MAX {
-                return Err(Bad::Limit("too many elements in the set"));
+                return Err(Bad::Limit("too many elements in the set", IMAP_SEQUENCE_ELEMENTS_MAX));
             }
             ranges.push((low, high));
             if !self.eat(b',') {
@@ -359,7 +359,7 @@ impl FlagNames {
                     return Ok(());
                 }
                 if self.keywords.len() >= Flags::KEYWORDS_MAX {
-                    return Err(Bad::Limit("too many keywords"));
+                    return Err(Bad::Limit("too many keywords", Flags::KEYWORDS_MAX));
                 }
                 self.keywords.push(word);
             }
@@ -483,6 +483,9 @@ mod tests {
     fn set_elements_at_the_limit() {
         let set = |n: usize| all(vec!["7"; n].join(",").leak().as_bytes(), Cursor::sequence_set);
         assert!(set(IMAP_SEQUENCE_ELEMENTS_MAX - 1).is_ok() && set(IMAP_SEQUENCE_ELEMENTS_MAX).is_ok());
-        assert_eq!(set(IMAP_SEQUENCE_ELEMENTS_MAX + 1), Err(Bad::Limit("too many elements in the set")));
+        assert_eq!(
+            set(IMAP_SEQUENCE_ELEMENTS_MAX + 1),
+            Err(Bad::Limit("too many elements in the set", IMAP_SEQUENCE_ELEMENTS_MAX))
+        );
     }
 }

@@ -49,7 +49,12 @@ impl Intake {
         let [account] = found.accounts.as_slice() else { return Ok(()) };
         let Some(quota) = account.quota_octets.filter(|_| found.remote.is_empty()) else { return Ok(()) };
         if size.is_some_and(|size| size > quota) {
-            return Err(Reply::new(552, 2, 2, "Message larger than the mailbox may be"));
+            return Err(Reply::new(
+                552,
+                2,
+                2,
+                format!("Message larger than the mailbox may be, at most {quota} bytes"),
+            ));
         }
         let kept = self.store.account_octets(account.id).await.map_err(|e| reply_of(&e))?;
         if kept.saturating_add(size.unwrap_or(1)) > quota {

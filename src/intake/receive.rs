@@ -14,7 +14,7 @@ use super::sign::Seal;
 use super::submit::Plan;
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
-use crate::base::limits::RECEIVED_FIELDS_MAX;
+use crate::base::limits::{HEADER_OCTETS_MAX, RECEIVED_FIELDS_MAX};
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
 use crate::delivery::directory::resolve;
 use crate::message::header::{fields, header_len};
@@ -33,6 +33,8 @@ struct Admitted<'a> {
     prefix: Vec<u8>,
     /// What is kept of what came.
     content: Content,
+    /// What its checks came to, in short.
+    verdicts: String,
 }
 
 impl Intake {
@@ -49,13 +51,13 @@ impl Intake {
         let prefix = [admitted.prefix.as_slice(), &received, &admitted.content.prefix].concat();
         let admitted = Admitted { prefix, ..admitted };
         if lmtp {
-            let replies = self.receive_each(admitted, &id, now).await;
+            let replies = self.receive_each(client, admitted, &id, now).await;
             // Of several recipients that were redirected to one, its reply is everybody's.
             let [only] = replies.as_slice() else { return replies };
             return same_for_all(only.clone());
         }
         let plan = match self.plan(&admitted.envelope) {
-            Ok(plan) => plan.filed(admitted.junk).sealed(admitted.seal),
+            Ok(plan) => plan.filed(admitted.junk).sealed(admitted.seal).of(Some(client), &admitted.verdicts, &id),
             Err(_) => return vec![directory_changed()],
         };
         let done = self.carry_out(plan, &admitted.envelope, admitted.content, admitted.prefix, None, now).await;
@@ -79,7 +81,12 @@ impl Intake {
         let examined = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))?;
         if examined.is_some() && !is_header_whole {
             // Who could hide From, or results in our name, behind what is looked at would pass every check.
-            return Err(Reply::new(552, 3, 4, "Header too large to be checked"));
+            return Err(Reply::new(
+                552,
+                3,
+                4,
+                format!("Header too large to be checked, at most {HEADER_OCTETS_MAX} bytes"),
+            ));
         }
         let verdicts = examined.as_ref().map(|examined| &examined.verdicts);
         let disposition = verdicts.map_or(Disposition::TAKEN, |verdicts| self.dispose(verdicts));
@@ -95,7 +102,8 @@ impl Intake {
             None => (Vec::new(), content),
         };
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
-        Ok(Admitted { envelope: taken.envelope, junk: taken.junk, seal, prefix, content })
+        let verdicts = examined.as_ref().map(|examined| self.results(examined).summary()).unwrap_or_default();
+        Ok(Admitted { envelope: taken.envelope, junk: taken.junk, seal, prefix, content, verdicts })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -103,8 +111,8 @@ impl Intake {
     }
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
-    async fn receive_each(&self, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { envelope, junk, seal, prefix, content } = admitted;
+    async fn receive_each(&self, client: &Client, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
+        let Admitted { envelope, junk, seal, prefix, content, verdicts } = admitted;
         let envelope = &*envelope;
         let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
@@ -118,7 +126,7 @@ impl Intake {
         }
         let together: Result<Accepted> = match self.plan(&known) {
             Ok(plan) if !plan.is_empty() => {
-                let plan = plan.filed(junk).sealed(seal.clone());
+                let plan = plan.filed(junk).sealed(seal.clone()).of(Some(client), &verdicts, id);
                 self.carry_out(plan, envelope, content.clone(), prefix.clone(), None, now).await
             }
             Ok(_) => return replies,
@@ -135,7 +143,7 @@ impl Intake {
             let alone = envelope.for_one(recipient.clone());
             *reply = match self.plan(&alone) {
                 Ok(plan) => {
-                    let mut plan = plan.filed(junk).sealed(seal.clone());
+                    let mut plan = plan.filed(junk).sealed(seal.clone()).of(Some(client), &verdicts, id);
                     plan.accounts.retain(|account| !served.contains(&account.id));
                     let ids: Vec<_> = plan.accounts.iter().map(|account| account.id).collect();
                     let done = self.carry_out(plan, &alone, content.clone(), prefix.clone(), None, now).await;
@@ -154,7 +162,11 @@ impl Intake {
 /// What a message's header alone decides: too many Received fields are a loop (RFC 5321 §6.3).
 pub(super) fn judge(front: &[u8]) -> std::result::Result<(), Reply> {
     let passages = fields(front).filter(|field| field.is("Received")).take(RECEIVED_FIELDS_MAX + 1).count();
-    if passages > RECEIVED_FIELDS_MAX { Err(Reply::new(554, 4, 6, "Too many hops, mail loop")) } else { Ok(()) }
+    if passages > RECEIVED_FIELDS_MAX {
+        Err(Reply::new(554, 4, 6, format!("Mail loop, more than {RECEIVED_FIELDS_MAX} Received fields")))
+    } else {
+        Ok(())
+    }
 }
 
 /// A recipient that was good at RCPT leads nowhere now: asked again, RCPT will say which.

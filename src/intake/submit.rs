@@ -14,12 +14,13 @@ use super::receive::{directory_changed, judge, taken};
 use super::sign::{Seal, not_own};
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
+use crate::base::event::Origin;
 use crate::base::{
     Account, AccountId, Address, Content, Envelope, Error, ErrorKind, QueueId, Recipient, Reply, Result, Timestamp,
 };
 use crate::delivery::directory::{Nowhere, is_local, may_send_as, resolve};
 use crate::message::header::fields;
-use crate::smtp::server::Client;
+use crate::smtp::server::{Client, too_large, too_many_recipients};
 use crate::store::{Acceptance, Accepted, Filed, NewItem, Notes};
 
 /// Where a message goes, once for each account and each address.
@@ -39,6 +40,8 @@ pub(super) struct Plan {
     pub(super) reported: Vec<Recipient>,
     /// What is noted in its transaction.
     pub(super) notes: Notes,
+    /// Where it came from, for the event; its sender is the envelope's.
+    pub(super) origin: Origin,
 }
 
 /// What became of a submitted message.
@@ -85,12 +88,12 @@ impl Intake {
             return refused(ErrorKind::Invalid, reply, "a message needs a recipient".to_owned());
         }
         if envelope.recipients.len() > recipients_max {
-            let reply = Reply::new(452, 5, 3, "Too many recipients");
+            let reply = too_many_recipients(recipients_max);
             return refused(ErrorKind::Limit, reply, format!("more than {recipients_max} recipients"));
         }
         if content.len() > octets_max {
-            let reply = Reply::new(552, 3, 4, "Message too large");
-            return refused(ErrorKind::Limit, reply, format!("more than {octets_max} octets"));
+            let reply = too_large(octets_max);
+            return refused(ErrorKind::Limit, reply, format!("more than {octets_max} bytes"));
         }
         if let (Some(account), Some(address)) = (account, &envelope.reverse_path)
             && !may_send_as(&*self.store.directory(), &self.settings, account, address)
@@ -112,6 +115,7 @@ impl Intake {
         let accepted = match self.complete(None, account, envelope, &content, &id)? {
             Ok((now, prefix)) => {
                 let prefix = self.signed(prefix, &content, now).await?;
+                let plan = plan.of(None, "", &id);
                 self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await?
             }
             Err(reply) => {
@@ -135,6 +139,7 @@ impl Intake {
             Err(_) => return directory_changed(),
         };
         let id = self.passage_id();
+        let plan = plan.of(Some(client), "", &id);
         let account = client.account.as_deref();
         let done = match self.complete(Some(client), account, envelope, &content, &id) {
             Ok(Ok((now, prefix))) => match self.signed(prefix, &content, now).await {
@@ -228,7 +233,10 @@ impl Intake {
             own.extend_from_slice(&prefix);
             let content = Content { prefix: own, body: content.body };
             let filings = self.filings(&plan.accounts, plan.junk, now).await?;
-            acceptance.arrivals.push(self.arrival(content, filings, now).await?);
+            let mut arrival = self.arrival(content, filings, now).await?;
+            let from = envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
+            arrival.origin = Origin { from, ..plan.origin };
+            acceptance.arrivals.push(arrival);
         }
         let notes = plan.notes;
         let Some(report) = report else { return self.store.accept_noting(acceptance, notes).await };
@@ -265,6 +273,14 @@ impl Plan {
     /// With what the caller wants noted, beside what the recipients ask for.
     fn noting(mut self, notes: Notes) -> Plan {
         self.notes = Notes { unread_report: self.notes.unread_report || notes.unread_report, ..notes };
+        self
+    }
+
+    /// With where it came from: the client, where there is one, what its checks came to, and its passage.
+    pub(super) fn of(mut self, client: Option<&Client>, verdicts: &str, passage: &str) -> Plan {
+        let peer = client.map(|client| client.ends.peer.to_string()).unwrap_or_default();
+        let (verdicts, trace) = (verdicts.to_owned(), passage.to_owned());
+        self.origin = Origin { from: String::new(), peer, verdicts, trace };
         self
     }
 

@@ -1,8 +1,8 @@
 //! The accept loop: takes connections from a listener and spawns a task for each, under caps.
 //!
 //! Full, it stops taking: further callers wait in the kernel's backlog instead of in our memory. A peer over
-//! its own cap is closed at once, so that one address cannot fill the house. A failing `accept` (no
-//! descriptors left) pauses and goes on. Ends when told to stop; sessions end by themselves.
+//! its own cap is told so and closed, so that one address cannot take all places; only so many are told at a time.
+//! A failing `accept` (no descriptors left) pauses and goes on. Ends when told to stop; sessions end by themselves.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -14,10 +14,13 @@ use std::time::Duration;
 use smol::channel::Receiver;
 use smol::future::FutureExt;
 
+use crate::base::limits::LISTEN_REFUSALS_MAX;
 use crate::base::world::{BoxStream, Listener, World};
 
 /// Name of the tasks that serve a peer each.
 pub const SESSION: &str = "session";
+/// Name of the tasks that refuse a peer each.
+const REFUSAL: &str = "refusal";
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -30,21 +33,46 @@ pub struct ListenLimits {
     pub sessions_per_peer_max: usize,
 }
 
-/// Takes connections until `stop` is closed. `serve` is run as a task of its own for each.
-pub async fn accept_loop<F, S>(
+/// What becomes of those who call. A function from stream and address to a session serves, and refuses without a word.
+pub trait Reception: Send {
+    /// Serves a caller.
+    fn serve(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Refuses a caller over its own cap. Without the stream the connection is closed already: too many are being told
+    /// just now.
+    fn refuse(&self, stream: Option<BoxStream>, _peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+        drop(stream);
+        std::future::ready(())
+    }
+
+    /// The listener is full.
+    fn full(&self) {}
+}
+
+impl<F, S> Reception for F
+where
+    F: Fn(BoxStream, SocketAddr) -> S + Send,
+    S: Future<Output = ()> + Send + 'static,
+{
+    fn serve(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+        self(stream, peer)
+    }
+}
+
+/// Takes connections until `stop` is closed. Each caller is served, or refused, by a task of its own.
+pub async fn accept_loop(
     world: World,
     listener: Box<dyn Listener>,
     limits: ListenLimits,
     stop: Receiver<()>,
-    serve: F,
-) where
-    F: Fn(BoxStream, SocketAddr) -> S + Send,
-    S: Future<Output = ()> + Send + 'static,
-{
+    reception: impl Reception,
+) {
     let sessions = Arc::new(Sessions::default());
+    let refusals = Arc::new(());
     let (ended_tx, ended) = smol::channel::bounded::<()>(1);
     loop {
         if sessions.total() >= limits.sessions_max {
+            reception.full();
             let stopped = async { stop.recv().await.is_err() };
             let room = async {
                 let _ = ended.recv().await;
@@ -70,9 +98,18 @@ pub async fn accept_loop<F, S>(
             continue;
         };
         let Some(session) = sessions.enter(peer.ip(), limits.sessions_per_peer_max, &ended_tx) else {
+            // Each refusal under way holds one of these.
+            let place = Arc::clone(&refusals);
+            let stream = (Arc::strong_count(&place) <= LISTEN_REFUSALS_MAX + 1).then_some(stream);
+            let work = reception.refuse(stream, peer);
+            let task = async move {
+                work.await;
+                drop(place);
+            };
+            world.run.task(REFUSAL, Box::pin(task)).detach();
             continue;
         };
-        let work = serve(stream, peer);
+        let work = reception.serve(stream, peer);
         let task = async move {
             work.await;
             drop(session);
@@ -134,8 +171,8 @@ impl Drop for Session {
     }
 }
 
-/// The address that counts as one peer.
-fn network_of(ip: IpAddr) -> IpAddr {
+/// The address that counts as one peer: an IPv4 address, or the /64 that one subscriber has of IPv6.
+pub fn network_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

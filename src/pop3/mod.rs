@@ -7,4 +7,4 @@ pub mod reply;
 pub mod session;
 
 pub use maildrop::{Listing, Maildrop};
-pub use session::{Answer, Ask, LoginTrouble, OpenedMaildrop, Session, SessionSettings};
+pub use session::{Answer, Ask, LoginTrouble, OpenedMaildrop, Refusal, Session, SessionSettings};

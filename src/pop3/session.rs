@@ -67,6 +67,20 @@ pub enum Ask {
     /// The session is over: delete these, committed, and let the maildrop go. Answer: `Left`. Asked before QUIT is
     /// answered, so that who reads the answer finds the maildrop free.
     Leave(UidSet),
+    /// The peer was refused something: tell the host. Not asked for failed logins, which `Login` and `ScramEnded` tell.
+    /// Answer: `Told`.
+    Refused(Refusal),
+}
+
+/// What a peer was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// When: `login` before somebody has logged in, else `command`.
+    pub stage: &'static str,
+    /// Response code without its brackets; empty where there is none.
+    pub code: String,
+    /// What the peer was told.
+    pub reason: String,
 }
 
 /// What a session is answered.
@@ -80,6 +94,8 @@ pub enum Answer {
     Body(Option<Vec<u8>>),
     /// To `Leave`: whether the deletion is committed.
     Left(bool),
+    /// To `Refused`.
+    Told,
 }
 
 /// An open maildrop.
@@ -117,9 +133,13 @@ pub struct Session {
     deadline: Option<Mono>,
     /// When the client must have logged in.
     login_by: Option<Mono>,
+    expired: bool,
+    draining: bool,
     errors: u32,
     failures: u32,
     exchanges: u32,
+    /// What was refused and not told yet.
+    refused: Option<Refusal>,
 }
 
 enum Phase {
@@ -169,9 +189,12 @@ impl Session {
             active: true,
             deadline: None,
             login_by: None,
+            expired: false,
+            draining: false,
             errors: 0,
             failures: 0,
             exchanges: 0,
+            refused: None,
         }
     }
 
@@ -193,10 +216,30 @@ impl Session {
     fn bad(&mut self, text: &str, output: &mut Vec<u8>) {
         self.errors += 1;
         if self.errors >= POP3_ERRORS_MAX {
-            err(output, "too many errors");
-            self.phase = Phase::Over;
+            self.goodbye(&format!("too many errors, at most {POP3_ERRORS_MAX}"), output);
         } else {
-            err(output, text);
+            self.refuse(text, output);
+        }
+    }
+
+    /// `-ERR` and the end.
+    fn goodbye(&mut self, text: &str, output: &mut Vec<u8>) {
+        self.refuse(text, output);
+        self.phase = Phase::Over;
+    }
+
+    /// `-ERR`. What is refused before the login, what ends the session and what is trouble of ours is told to the
+    /// host too.
+    fn refuse(&mut self, text: &str, output: &mut Vec<u8>) {
+        err(output, text);
+        let (code, reason) = match text.strip_prefix('[').and_then(|text| text.split_once("] ")) {
+            Some((code, reason)) => (code, reason),
+            None => ("", text),
+        };
+        let is_in = matches!(self.phase, Phase::Transaction(_));
+        if !is_in || self.errors >= POP3_ERRORS_MAX || code.starts_with("SYS/") {
+            let stage = if is_in { "command" } else { "login" };
+            self.refused = Some(Refusal { stage, code: code.to_owned(), reason: reason.to_owned() });
         }
     }
 
@@ -213,7 +256,7 @@ impl Session {
         let read = command::parse(text, self.state());
         input.consume(taken);
         match read {
-            Ok(command) => self.command(command, output),
+            Ok(command) => self.command(command, input, output),
             Err(CommandError::Unknown) => self.none(|s, o| s.bad("unknown command", o), output),
             Err(CommandError::Arguments) => self.none(|s, o| s.bad("wrong arguments", o), output),
             Err(CommandError::State(why)) => self.none(|s, o| s.bad(why, o), output),
@@ -226,7 +269,7 @@ impl Session {
         None
     }
 
-    fn command(&mut self, command: Command, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+    fn command(&mut self, command: Command, input: &Input, output: &mut Vec<u8>) -> Option<Step<Ask>> {
         match command {
             Command::Capa => self.capabilities(output),
             Command::Quit => return self.quit(output),
@@ -235,7 +278,7 @@ impl Session {
             Command::Pass(password) => return self.pass(password, output),
             Command::Auth(None) => self.mechanisms(output),
             Command::Auth(Some((mechanism, initial))) => return self.auth(&mechanism, initial, output),
-            Command::Stls => return self.stls(output),
+            Command::Stls => return self.stls(input, output),
             transaction => {
                 let Phase::Transaction(maildrop) = &mut self.phase else { return None };
                 match transaction_command(maildrop, transaction, output) {
@@ -276,11 +319,14 @@ impl Session {
     }
 
     /// RFC 2595 §4
-    fn stls(&mut self, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+    fn stls(&mut self, input: &Input, output: &mut Vec<u8>) -> Option<Step<Ask>> {
         if self.tls.is_some() {
             self.bad("TLS is active", output);
         } else if !self.settings.can_start_tls {
             self.bad("TLS is not available", output);
+        } else if !input.is_empty() {
+            // Octets sent in the clear that would be read as if they had come under TLS.
+            self.goodbye("nothing may follow STLS before the TLS handshake", output);
         } else {
             ok(output, "begin TLS");
             return Some(Step::StartTls);
@@ -304,12 +350,13 @@ impl Session {
             return match answer {
                 Answer::Login(opened) => self.none(|s, o| s.logged_in(opened, o), output),
                 Answer::ScramKeys(keys, known) => self.scram_keys(&keys, known, output),
+                Answer::Told => None,
                 Answer::Body(piece) => self.none(|s, o| s.body(piece, o), output),
                 Answer::Left(committed) => {
                     if committed {
                         ok(output, "goodbye");
                     } else {
-                        err(output, "[SYS/TEMP] marked messages were not removed");
+                        self.refuse("[SYS/TEMP] marked messages were not removed", output);
                     }
                     self.phase = Phase::Over;
                     Some(Step::Close)
@@ -340,7 +387,7 @@ impl Session {
         let Work::Message(sending) = &mut self.work else { return };
         let Some(piece) = piece.filter(|piece| !piece.is_empty()) else {
             if sending.offset == 0 {
-                err(output, "[SYS/TEMP] the message cannot be read");
+                self.refuse("[SYS/TEMP] the message cannot be read", output);
             } else {
                 // Half of it is out: only the end of the connection says that there is no more.
                 self.phase = Phase::Over;
@@ -465,6 +512,21 @@ impl Dialog for Session {
             ok(output, &format!("{} POP3 server ready", self.settings.hostname));
         }
         loop {
+            if std::mem::take(&mut self.expired) {
+                let wait = self.settings.idle.as_secs();
+                let why = match self.phase {
+                    Phase::Transaction(_) => format!("idle for more than {wait} seconds, closing"),
+                    _ => format!("no login within {wait} seconds, closing"),
+                };
+                self.goodbye(&why, output);
+            }
+            if std::mem::take(&mut self.draining) {
+                err(output, "[SYS/TEMP] server shutting down, closing");
+                self.phase = Phase::Over;
+            }
+            if let Some(refused) = self.refused.take() {
+                return Step::Ask(Ask::Refused(refused));
+            }
             if matches!(self.phase, Phase::Over) {
                 return Step::Close;
             }
@@ -493,7 +555,7 @@ impl Dialog for Session {
                     if let Phase::Authorization(login) = &mut self.phase {
                         *login = Login::default();
                     }
-                    self.bad("line too long", output);
+                    self.bad(&format!("line too long, at most {POP3_COMMAND_LINE_OCTETS_MAX} bytes"), output);
                     None
                 }
                 Framed::Line { octets, taken, .. } => {
@@ -525,8 +587,8 @@ impl Dialog for Session {
     }
 
     fn expire(&mut self) {
-        // RFC 1939 §3: without a word, and without UPDATE.
-        self.phase = Phase::Over;
+        // RFC 1939 §3 would have the connection closed without a word; like other servers we say why. Without UPDATE.
+        self.expired = true;
     }
 
     fn end(&mut self) {
@@ -534,7 +596,6 @@ impl Dialog for Session {
     }
 
     fn drain(&mut self) {
-        // POP3 has no word a server may say unasked.
-        self.phase = Phase::Over;
+        self.draining = true;
     }
 }

@@ -1,4 +1,5 @@
 //! Who logs in: names to accounts, passwords checked off the tasks, and told to the host. SMTP, POP3 and IMAP share it.
+//! Why a login failed is told to the host alone, never to the peer.
 //!
 //! Argon2id is slow on purpose, so a password that was right is remembered for a while: not the password, a
 //! keyed hash of it with the credential it was checked against, under a key of this process alone. A changed
@@ -11,11 +12,11 @@ use std::time::Duration;
 
 use super::Shared;
 use crate::base::account::{Credential, ScramKeys};
-use crate::base::event::Event;
+use crate::base::event::{Event, Login};
 use crate::base::limits::{LOGIN_CACHE_ENTRIES_MAX, LOGIN_CACHE_SECONDS, LOGIN_NAME_OCTETS_MAX};
 use crate::base::time::Mono;
 use crate::base::world::Entropy;
-use crate::base::{Account, Address, Domain, Secret};
+use crate::base::{Account, Address, Domain, Secret, Service};
 use crate::sasl::credential;
 use crate::store::Directory;
 
@@ -77,13 +78,49 @@ fn account_key(directory: &Directory, login_domain: Option<&Domain>, user: &str)
     Some(format!("{}@{domain}", user.to_lowercase()))
 }
 
+/// Where and how somebody logs in.
+#[derive(Debug, Clone, Copy)]
+pub struct Door {
+    /// Which listener was called.
+    pub service: Service,
+    /// Who called.
+    pub peer: SocketAddr,
+    /// The command: `auth`, `login`, `authenticate`, `pass`.
+    pub stage: &'static str,
+}
+
+impl Door {
+    /// Reply code and status of a failed login.
+    fn refusal(&self) -> (u16, &'static str) {
+        match self.service.protocol() {
+            "imap" => (0, "AUTHENTICATIONFAILED"),
+            "pop3" => (0, "AUTH"),
+            _ => (535, "5.7.8"),
+        }
+    }
+
+    /// Reply code of a login that succeeded.
+    fn success(&self) -> u16 {
+        if matches!(self.service.protocol(), "smtp" | "lmtp") { 235 } else { 0 }
+    }
+}
+
+/// Why a login failed.
+pub type Why = &'static str;
+/// No account has the name.
+pub const UNKNOWN_USER: Why = "unknown user";
+/// The account has no password, so that nobody can log in.
+pub const NO_PASSWORD: Why = "the account has no password";
+/// The password is another one.
+pub const WRONG_PASSWORD: Why = "wrong password";
+
 /// The account `user` names, where `password` is its password. Says nothing to anybody.
-pub async fn check_password(shared: &Shared, user: &str, password: &Secret) -> Option<Arc<Account>> {
+pub async fn check_password(shared: &Shared, user: &str, password: &Secret) -> Result<Arc<Account>, Why> {
     let account = find(shared, user);
     let known = account.as_ref().and_then(|account| Some((account, account.credential.as_ref()?)));
     let hash = known.map(|(account, credential)| shared.logins.hash(account, credential, password));
     if hash.is_some_and(|hash| shared.logins.remembers(&hash, shared.world.clock.now())) {
-        return account;
+        return account.ok_or(UNKNOWN_USER);
     }
     let right = Arc::new(OnceLock::new());
     let job = {
@@ -102,26 +139,20 @@ pub async fn check_password(shared: &Shared, user: &str, password: &Secret) -> O
         }
     };
     shared.world.run.compute(Box::new(job)).await;
+    let Some(account) = account else { return Err(UNKNOWN_USER) };
+    let Some(hash) = hash else { return Err(NO_PASSWORD) };
     if right.get() != Some(&true) {
-        return None;
+        return Err(WRONG_PASSWORD);
     }
-    if let Some(hash) = hash {
-        shared.logins.remember(hash, shared.world.clock.now());
-    }
-    account
+    shared.logins.remember(hash, shared.world.clock.now());
+    Ok(account)
 }
 
 /// [`check_password`], told to the host; a failed attempt returns only after the pause the settings ask for.
-pub async fn login(
-    shared: &Shared,
-    protocol: &'static str,
-    peer: SocketAddr,
-    user: &str,
-    password: &Secret,
-) -> Option<Arc<Account>> {
-    let account = check_password(shared, user, password).await;
-    login_ended(shared, protocol, peer, user, account.is_some()).await;
-    account
+pub async fn login(shared: &Shared, door: Door, user: &str, password: &Secret) -> Option<Arc<Account>> {
+    let checked = check_password(shared, user, password).await;
+    login_ended(shared, door, user, checked.as_ref().err().copied()).await;
+    checked.ok()
 }
 
 /// SCRAM keys of `user`, and the account where there is one that can log in; otherwise keys that nobody's proof fits.
@@ -133,10 +164,24 @@ pub fn scram_keys(shared: &Shared, user: &str) -> (ScramKeys, Option<Arc<Account
     }
 }
 
+/// Why a SCRAM exchange with `user` failed; `None` where its proof was right.
+pub fn scram_failure(shared: &Shared, user: &str, right: bool) -> Option<Why> {
+    let is_wrong = || match find(shared, user) {
+        None => UNKNOWN_USER,
+        Some(account) if account.credential.is_none() => NO_PASSWORD,
+        Some(_) => WRONG_PASSWORD,
+    };
+    (!right).then(is_wrong)
+}
+
 /// Tells the host how an attempt ended; after a failed one it pauses.
-pub async fn login_ended(shared: &Shared, protocol: &'static str, peer: SocketAddr, user: &str, ok: bool) {
+pub async fn login_ended(shared: &Shared, door: Door, user: &str, failure: Option<Why>) {
     let user = user.chars().filter(|c| !c.is_control()).take(LOGIN_NAME_OCTETS_MAX).collect();
-    shared.events.say(Event::Login { protocol, user, peer: peer.to_string(), ok });
+    let Door { service, peer, stage } = door;
+    let ok = failure.is_none();
+    let (code, enhanced) = if ok { (door.success(), "") } else { door.refusal() };
+    let (peer, reason) = (peer.to_string(), failure.unwrap_or_default());
+    shared.events.say(Event::Login(Login { service, peer, user, stage, ok, code, enhanced, reason, count: 1 }));
     if !ok && !shared.settings.login_failure_pause.is_zero() {
         shared.world.clock.pause(shared.settings.login_failure_pause).await;
     }

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod imap;
 pub mod maildrops;
 pub mod pop3;
+pub mod refuse;
 pub mod smtp;
 
 use std::sync::Arc;

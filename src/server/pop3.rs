@@ -10,12 +10,15 @@ use std::sync::Arc;
 
 use smol::io::AsyncWriteExt;
 
+use super::accounts::Door;
 use super::maildrops::OpenMaildrop;
 use super::{Accepted, Shared, accounts};
+use crate::base::event::{Event, Refused};
 use crate::base::limits::{CHUNK_OCTETS_MAX, POP3_READ_AHEAD_MESSAGES_MAX, POP3_READ_AHEAD_OCTETS_MAX};
+use crate::base::settings::Service;
 use crate::base::{Account, BlobId, MailboxId, Result, UidSet};
 use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump, within};
-use crate::pop3::{Answer, Ask, Listing, LoginTrouble, OpenedMaildrop, Session, SessionSettings};
+use crate::pop3::{Answer, Ask, Listing, LoginTrouble, OpenedMaildrop, Refusal, Session, SessionSettings};
 use crate::store::{Expunge, Hold, Store};
 
 /// Serves one connection to its end.
@@ -34,7 +37,8 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let mut session = Session::new(session_settings, accepted.tls);
     let mut connection = Connection::new(accepted.stream);
     connection.drain_with(shared.draining.clone());
-    let mut host = Host { shared: Arc::clone(&shared), peer: accepted.ends.peer, scram: None, open: None };
+    let (service, peer) = (accepted.service, accepted.ends.peer);
+    let mut host = Host { shared: Arc::clone(&shared), service, peer, scram: None, open: None };
     let world = &shared.world;
     let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
     if let PumpEnd::Closed = end {
@@ -47,6 +51,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
 /// Answers a session's questions.
 struct Host {
     shared: Arc<Shared>,
+    service: Service,
     peer: SocketAddr,
     /// Whose SCRAM keys were given out.
     scram: Option<Arc<Account>>,
@@ -55,6 +60,8 @@ struct Host {
 
 /// The maildrop of a session.
 struct Open {
+    /// Whose.
+    address: String,
     inbox: MailboxId,
     messages: Arc<Vec<Listing>>,
     ahead: ReadAhead,
@@ -67,7 +74,7 @@ impl Answerer<Session> for Host {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Login { user, password } => {
-                let account = accounts::login(&self.shared, "pop3", self.peer, &user, &password).await;
+                let account = accounts::login(&self.shared, self.door("pass"), &user, &password).await;
                 Answer::Login(self.open(account).await)
             }
             Ask::ScramKeys(user) => {
@@ -76,7 +83,8 @@ impl Answerer<Session> for Host {
                 Answer::ScramKeys(keys, self.scram.is_some())
             }
             Ask::ScramEnded { user, right } => {
-                accounts::login_ended(&self.shared, "pop3", self.peer, &user, right).await;
+                let failure = accounts::scram_failure(&self.shared, &user, right);
+                accounts::login_ended(&self.shared, self.door("auth"), &user, failure).await;
                 let account = self.scram.take().filter(|_| right);
                 Answer::Login(self.open(account).await)
             }
@@ -85,19 +93,48 @@ impl Answerer<Session> for Host {
                 None => None,
             }),
             Ask::Leave(uids) => Answer::Left(self.leave(uids).await.is_ok()),
+            Ask::Refused(refusal) => {
+                self.tell(refusal);
+                Answer::Told
+            }
         }
     }
 }
 
 impl Host {
+    fn door(&self, stage: &'static str) -> Door {
+        Door { service: self.service, peer: self.peer, stage }
+    }
+
+    /// Tells the host program what the peer was refused.
+    fn tell(&self, refusal: Refusal) {
+        let Refusal { stage, code, reason } = refusal;
+        let user = self.open.as_ref().map(|open| open.address.clone()).unwrap_or_default();
+        let refused = Refused {
+            service: self.service,
+            peer: self.peer.to_string(),
+            user,
+            helo: String::new(),
+            stage,
+            code: 0,
+            enhanced: code,
+            reason,
+            from: String::new(),
+            to: Vec::new(),
+            count: 1,
+        };
+        self.shared.events.say(Event::Refused(Box::new(refused)));
+    }
+
     async fn open(&mut self, account: Option<Arc<Account>>) -> std::result::Result<OpenedMaildrop, LoginTrouble> {
         let account = account.ok_or(LoginTrouble::Refused)?;
         let lock = self.shared.maildrops.open(account.id).ok_or(LoginTrouble::InUse)?;
         let hold = self.shared.store.hold(account.inbox);
         let opened = list(&self.shared.store, account.inbox).await.map_err(|_| LoginTrouble::Unavailable)?;
         let messages = Arc::clone(&opened.messages);
-        self.open =
-            Some(Open { inbox: account.inbox, messages, ahead: ReadAhead::default(), _lock: lock, _hold: hold });
+        let (address, inbox) = (account.address.to_string(), account.inbox);
+        let ahead = ReadAhead::default();
+        self.open = Some(Open { address, inbox, messages, ahead, _lock: lock, _hold: hold });
         Ok(opened)
     }
 

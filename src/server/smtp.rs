@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Accepted, Shared, accounts};
+use super::accounts::{self, Door};
+use super::{Accepted, Shared};
 use crate::base::content::{Spool, SpoolError};
+use crate::base::event::Event;
 use crate::base::{Envelope, Error, ErrorKind, Reply, Service};
 use crate::intake::{Intake, reply_of};
 use crate::net::pump::{Answerer, Connection, PumpWaits, TlsRole, pump};
-use crate::smtp::server::{Answer, Ask, Client, Config, Session};
+use crate::smtp::server::{Answer, Ask, Client, Config, Session, too_large};
 
 /// Serves one connection to its end.
 pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
@@ -32,9 +34,10 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         seed,
     });
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
-    let mut connection = Connection::new(accepted.stream);
+    let Accepted { stream, ends, service, .. } = accepted;
+    let mut connection = Connection::new(stream);
     connection.drain_with(shared.draining.clone());
-    let mut desk = Desk { intake: shared.intake(), shared: shared.clone(), ends: accepted.ends, body: None };
+    let mut desk = Desk { intake: shared.intake(), shared: shared.clone(), service, ends, body: None };
     // How it ended is the peer's affair: what was accepted is kept, what was not was not.
     let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut desk).await;
 }
@@ -43,6 +46,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
 struct Desk {
     shared: Arc<Shared>,
     intake: Intake,
+    service: Service,
     ends: crate::base::settings::Ends,
     body: Option<Result<Spool, SpoolError>>,
 }
@@ -55,14 +59,20 @@ impl Answerer<Session> for Desk {
             }
             Ask::Recipient(client, envelope) => Answer::Verdict(self.intake.check_recipient(&client, &envelope).await),
             Ask::Login(user, password) => {
-                Answer::Account(accounts::login(&self.shared, "smtp", self.ends.peer, &user, &password).await)
+                Answer::Account(accounts::login(&self.shared, self.door(), &user, &password).await)
             }
             Ask::Keys(user) => {
                 let (keys, account) = accounts::scram_keys(&self.shared, &user);
                 Answer::Keys(keys, account)
             }
             Ask::LoginEnded(user, ok) => {
-                accounts::login_ended(&self.shared, "smtp", self.ends.peer, &user, ok).await;
+                let failure = accounts::scram_failure(&self.shared, &user, ok);
+                accounts::login_ended(&self.shared, self.door(), &user, failure).await;
+                Answer::Done
+            }
+            Ask::Refused(refused) => {
+                let events = refused.into_iter().map(|refused| Event::Refused(Box::new(refused)));
+                self.shared.events.say_all(events.collect());
                 Answer::Done
             }
             Ask::Piece(mut piece) => {
@@ -80,6 +90,10 @@ impl Answerer<Session> for Desk {
 }
 
 impl Desk {
+    fn door(&self) -> Door {
+        Door { service: self.service, peer: self.ends.peer, stage: "auth" }
+    }
+
     fn spool(&self) -> Spool {
         let disk = self.shared.world.disk.clone();
         Spool::new(disk, self.shared.store.scratch_folder(), self.shared.settings.message_octets_max)
@@ -102,7 +116,7 @@ impl Desk {
             Ok(content) => content,
             Err(e) => {
                 let reply = match e {
-                    SpoolError::TooLarge => Reply::new(552, 3, 4, "Message too large"),
+                    SpoolError::TooLarge => too_large(self.shared.settings.message_octets_max),
                     SpoolError::Disk(e) => reply_of(&Error::new(ErrorKind::Store, e.to_string())),
                 };
                 return vec![reply; if client.service == Service::Lmtp { envelope.recipients.len() } else { 1 }];

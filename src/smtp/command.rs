@@ -49,6 +49,11 @@ impl Verb {
         (Verb::StartTls, "STARTTLS"),
         (Verb::Auth, "AUTH"),
     ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Verb::NAMES.into_iter().find(|(verb, _)| *verb == self).map_or("", |(_, name)| name)
+    }
 }
 
 /// A command with its arguments.
@@ -88,6 +93,18 @@ pub fn verb(line: &[u8]) -> Option<(Verb, &[u8])> {
 pub fn looks_like_bdat(line: &[u8]) -> bool {
     let word = line.trim_ascii_start().get(..4).unwrap_or_default();
     word.eq_ignore_ascii_case(b"BDAT")
+}
+
+/// 500 for a verb nobody knows.
+pub fn unknown(line: &[u8]) -> Reply {
+    let word = line.split(|c| *c == b' ' || *c == b'\t').next().unwrap_or_default();
+    let text = format!("Unknown command {}", shown(&String::from_utf8_lossy(word)));
+    Reply::new(500, 5, 2, text.trim_end())
+}
+
+/// A peer's word as it may stand in a reply: printable ASCII, cut where it is long.
+pub fn shown(word: &str) -> String {
+    word.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
 /// Reads the arguments of `verb`, or says what is wrong with them.

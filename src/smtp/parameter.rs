@@ -1,7 +1,7 @@
 //! Parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), AUTH (RFC 4954),
 //! RET, ENVID, NOTIFY and ORCPT (RFC 3461), and the xtext they are written in.
 
-use super::command::syntax;
+use super::command::{shown, syntax};
 use crate::base::Reply;
 use crate::base::envelope::{BodyKind, Notify, Returns};
 use crate::base::limits::{DSN_ENVELOPE_ID_OCTETS_MAX, DSN_ORIGINAL_RECIPIENT_OCTETS_MAX};
@@ -37,13 +37,14 @@ pub fn mail(text: &str) -> Result<MailParameters, Reply> {
     let mut parameters = MailParameters::default();
     for (name, value) in split(text)? {
         match name.to_ascii_uppercase().as_str() {
-            "SIZE" => once(&mut parameters.size, value.and_then(number))?,
-            "BODY" => once(&mut parameters.body, value.and_then(body))?,
-            "RET" => once(&mut parameters.returns, value.and_then(returns))?,
-            "ENVID" => once(&mut parameters.envelope_id, value.and_then(envelope_id))?,
+            "SIZE" => once("SIZE=number", &mut parameters.size, value.and_then(number))?,
+            "BODY" => once("BODY=7BIT, 8BITMIME or BINARYMIME", &mut parameters.body, value.and_then(body))?,
+            "RET" => once("RET=FULL or HDRS", &mut parameters.returns, value.and_then(returns))?,
+            "ENVID" => once("ENVID=xtext", &mut parameters.envelope_id, value.and_then(envelope_id))?,
             "SMTPUTF8" if value.is_none() && !parameters.smtputf8 => parameters.smtputf8 = true,
             "AUTH" if value.and_then(xtext).is_some() && !parameters.auth => parameters.auth = true,
-            "SMTPUTF8" | "AUTH" => return Err(bad_value()),
+            "SMTPUTF8" => return Err(bad_value("SMTPUTF8 without a value")),
+            "AUTH" => return Err(bad_value("AUTH=xtext")),
             _ => return Err(unknown(name)),
         }
     }
@@ -55,8 +56,8 @@ pub fn rcpt(text: &str) -> Result<RcptParameters, Reply> {
     let mut parameters = RcptParameters::default();
     for (name, value) in split(text)? {
         match name.to_ascii_uppercase().as_str() {
-            "NOTIFY" => once(&mut parameters.notify, value.and_then(notify))?,
-            "ORCPT" => once(&mut parameters.original, value.and_then(original))?,
+            "NOTIFY" => once("NOTIFY=NEVER or SUCCESS,FAILURE,DELAY", &mut parameters.notify, value.and_then(notify))?,
+            "ORCPT" => once("ORCPT=type;xtext", &mut parameters.original, value.and_then(original))?,
             _ => return Err(unknown(name)),
         }
     }
@@ -71,26 +72,30 @@ fn split(text: &str) -> Result<Vec<(&str, Option<&str>)>, Reply> {
             let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
-            if is_name && value != Some("") { Ok((name, value)) } else { Err(syntax("Malformed parameter")) }
+            if is_name && value != Some("") { Ok((name, value)) } else { Err(malformed(word)) }
         })
         .collect()
 }
 
-fn once<T>(place: &mut Option<T>, value: Option<T>) -> Result<(), Reply> {
+fn once<T>(form: &str, place: &mut Option<T>, value: Option<T>) -> Result<(), Reply> {
     if place.is_some() || value.is_none() {
-        return Err(bad_value());
+        return Err(bad_value(form));
     }
     *place = value;
     Ok(())
 }
 
-fn bad_value() -> Reply {
-    syntax("Bad or repeated parameter")
+/// `form` is how the parameter is written.
+fn bad_value(form: &str) -> Reply {
+    syntax(&format!("Bad or repeated parameter, want {form} once"))
+}
+
+fn malformed(word: &str) -> Reply {
+    syntax(&format!("Malformed parameter {}", shown(word)))
 }
 
 fn unknown(name: &str) -> Reply {
-    let name: String = name.chars().take(40).collect();
-    Reply::new(555, 5, 4, format!("Unknown parameter {name}"))
+    Reply::new(555, 5, 4, format!("Unknown parameter {}", shown(name)))
 }
 
 /// 1 to 20 digits (RFC 1870 §5). Numbers that no type holds are as good as the largest.

@@ -136,7 +136,7 @@ impl Store {
                 .prepare_cached("SELECT count(*) FROM subscription WHERE account = ?1")?
                 .query_row([account.0], |row| row.get(0))?;
             if on && count >= MAILBOXES_MAX as i64 {
-                return Err(Error::new(ErrorKind::Limit, "too many subscriptions"));
+                return Err(Error::new(ErrorKind::Limit, format!("too many subscriptions, at most {MAILBOXES_MAX}")));
             }
             subscribe(tx, account, &name, on)
         })
@@ -257,7 +257,7 @@ fn check_room(tx: &WriteTx<'_>, account: AccountId, new: Option<&str>, name: &st
         more += usize::from(id_of(tx.db, account, above)?.is_none());
     }
     if more > 0 && count as usize + more > MAILBOXES_MAX {
-        return Err(Error::new(ErrorKind::Limit, "too many mailboxes"));
+        return Err(Error::new(ErrorKind::Limit, format!("too many mailboxes, at most {MAILBOXES_MAX}")));
     }
     Ok(())
 }

@@ -139,6 +139,7 @@ fn file(
             mailbox_name: row.name.to_string(),
             uid,
             size,
+            origin: arrival.origin.clone(),
         };
         tx.say(event);
     }

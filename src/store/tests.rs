@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::*;
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::envelope::{BodyKind, Notify, Returns};
-use crate::base::event::{Event, EventSink, Outcome, Silence};
+use crate::base::event::{Event, EventSink, Origin, Outcome, Silence};
 use crate::base::limits::WORDS_OCTETS_MAX;
 use crate::base::limits::{BODY_IN_MEMORY_OCTETS_MAX, MAILBOXES_MAX};
 use crate::base::world::*;
@@ -260,7 +260,8 @@ fn filing(mailbox: MailboxId) -> Filing {
 }
 
 fn arrival(text: &str, filings: Vec<Filing>) -> Acceptance {
-    let arrival = Arrival { content: Content::from_octets(text), meta: BlobMeta::default(), filings };
+    let arrival =
+        Arrival { content: Content::from_octets(text), meta: BlobMeta::default(), filings, origin: Origin::default() };
     Acceptance { arrivals: vec![arrival], items: Vec::new() }
 }
 

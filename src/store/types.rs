@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use crate::base::Snapshot;
-use crate::base::event::Outcome;
+use crate::base::event::{Origin, Outcome};
 use crate::base::{AccountId, Enhanced, UidValidity};
 use crate::base::{
     BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, Secret, SpecialUse, Timestamp, Uid,
@@ -67,6 +67,8 @@ pub struct Arrival {
     pub meta: BlobMeta,
     /// Where it goes.
     pub filings: Vec<Filing>,
+    /// Where it came from, for the event.
+    pub origin: Origin,
 }
 
 /// One place a message goes.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mailcore::base::event::Outcome;
+use mailcore::base::event::{Origin, Outcome};
 use mailcore::base::{
     AccountId, Address, Content, Enhanced, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, Result, Timestamp,
     Uid, UidSet, UidValidity, World,
@@ -216,7 +216,7 @@ impl Client {
 
     fn arrival(&mut self, content: Content, filings: Vec<Filing>) -> Arrival {
         let meta = BlobMeta { header_octets: 40, subject: self.made.to_string(), ..BlobMeta::default() };
-        Arrival { content, meta, filings }
+        Arrival { content, meta, filings, origin: Origin::default() }
     }
 
     /// What the store must have done for a filing of ours.

@@ -19,7 +19,7 @@ pub fn parse(cursor: &mut Cursor<'_>) -> Parse<Request> {
         while !cursor.eat(b')') {
             if special_use.is_some() {
                 // RFC 6154 §3: a server may refuse more than one with [USEATTR].
-                return Err(Bad::Limit("one special use a mailbox"));
+                return Err(Bad::Limit("too many special uses", 1));
             }
             cursor.expect(b'\\', "special use expected")?;
             let attribute = format!("\\{}", cursor.atom()?);
@@ -41,7 +41,7 @@ mod tests {
         let wanted = |name: &str, special_use| Ok(Request::Create { name: name.into(), special_use });
         assert_eq!(parse("CREATE a/b/"), wanted("a/b", None));
         assert_eq!(parse("CREATE Mine (USE (\\Sent))"), wanted("Mine", Some(SpecialUse::Sent)));
-        assert_eq!(parse("CREATE Mine (USE (\\sent \\Junk))"), Err(Bad::Limit("one special use a mailbox")));
+        assert_eq!(parse("CREATE Mine (USE (\\sent \\Junk))"), Err(Bad::Limit("too many special uses", 1)));
         assert_eq!(parse("CREATE a*b"), Err(Bad::Syntax("unexpected text at the end")));
         assert_eq!(parse("CREATE \"a*b\""), Err(Bad::Name));
         for wrong in

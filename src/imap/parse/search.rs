@@ -90,7 +90,7 @@ impl KeyReader<'_, '_> {
     fn key(&mut self) -> Parse<Key> {
         self.keys += 1;
         if self.keys > IMAP_SEARCH_KEYS_MAX {
-            return Err(Bad::Limit("too many search keys"));
+            return Err(Bad::Limit("too many search keys", IMAP_SEARCH_KEYS_MAX));
         }
         match self.cursor.peek() {
             Some(b'(') => self.nested(|reader| {
@@ -113,7 +113,7 @@ impl KeyReader<'_, '_> {
     fn nested(&mut self, inside: impl FnOnce(&mut Self) -> Parse<Key>) -> Parse<Key> {
         self.depth += 1;
         if self.depth > IMAP_NESTING_MAX {
-            return Err(Bad::Limit("search keys too deep"));
+            return Err(Bad::Limit("search keys too deep", IMAP_NESTING_MAX));
         }
         let key = inside(self);
         self.depth -= 1;
@@ -290,11 +290,11 @@ mod tests {
     fn depth_and_number_at_the_limit() {
         let deep = |n: usize| parse(&format!("SEARCH {}ALL{}", "(".repeat(n), ")".repeat(n)));
         assert!(deep(IMAP_NESTING_MAX).is_ok());
-        assert_eq!(deep(IMAP_NESTING_MAX + 1), Err(Bad::Limit("search keys too deep")));
+        assert_eq!(deep(IMAP_NESTING_MAX + 1), Err(Bad::Limit("search keys too deep", IMAP_NESTING_MAX)));
         let nots = |n: usize| parse(&format!("SEARCH {}ALL", "NOT ".repeat(n)));
         assert!(nots(IMAP_NESTING_MAX).is_ok() && nots(IMAP_NESTING_MAX + 1).is_err());
         let many = |n: usize| parse(&format!("SEARCH {}", vec!["ALL"; n].join(" ")));
         assert!(many(IMAP_SEARCH_KEYS_MAX).is_ok());
-        assert_eq!(many(IMAP_SEARCH_KEYS_MAX + 1), Err(Bad::Limit("too many search keys")));
+        assert_eq!(many(IMAP_SEARCH_KEYS_MAX + 1), Err(Bad::Limit("too many search keys", IMAP_SEARCH_KEYS_MAX)));
     }
 }

@@ -1,7 +1,7 @@
 //! Authentication-Results (RFC 8601 §2.2) as data, and how it is written: folded, quoted where it must be, of bounded
 //! length, whatever a peer called itself.
 
-use crate::base::limits::{AUTHRES_TEXT_OCTETS_MAX, AUTHRES_VALUE_OCTETS_MAX};
+use crate::base::limits::{AUTHRES_TEXT_OCTETS_MAX, AUTHRES_VALUE_OCTETS_MAX, EVENT_TEXT_OCTETS_MAX};
 
 /// The value of an Authentication-Results field, or of what follows the instance in ARC-Authentication-Results.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,6 +42,25 @@ impl AuthenticationResults {
     /// The result of the first check of this method.
     pub fn result_of(&self, method: &str) -> Option<&str> {
         self.results.iter().find(|r| r.method == method).map(|r| r.result.as_str())
+    }
+
+    /// All results on one line, each with the first of its properties and nothing else:
+    /// `spf=pass smtp.mailfrom=a@example.org; dkim=pass header.d=example.org`. At most `EVENT_TEXT_OCTETS_MAX` octets
+    /// of whole results.
+    pub fn summary(&self) -> String {
+        let mut out = String::new();
+        for MethodResult { method, result, properties, .. } in &self.results {
+            let mut text = format!("{method}={result}");
+            if let Some(Property { kind, name, value: found }) = properties.first() {
+                text.push_str(&format!(" {kind}.{name}={}", value(found)));
+            }
+            if out.len() + text.len() + 2 > EVENT_TEXT_OCTETS_MAX {
+                break;
+            }
+            out.push_str(if out.is_empty() { "" } else { "; " });
+            out.push_str(&text);
+        }
+        out
     }
 
     /// The whole Authentication-Results field, folded, CRLF at its end.

@@ -59,8 +59,11 @@ impl Session {
         output: &mut Vec<u8>,
     ) -> Option<Step<Ask>> {
         let Some(mechanism) = Mechanism::parse(mechanism).filter(|m| m.is_offered(self.offer())) else {
-            let why = if self.offer().passwords { "mechanism not offered" } else { "[AUTH] use STLS first" };
-            self.bad(why, output);
+            let why = match self.offer().passwords {
+                true => format!("mechanism not offered, offered: {}", mechanism_names(self.offer(), " ")),
+                false => "[AUTH] use STLS first".to_owned(),
+            };
+            self.bad(&why, output);
             return None;
         };
         let initial = match initial.map(|text| sasl::decode(&text)) {
@@ -95,7 +98,7 @@ impl Session {
             }
             _ => {
                 *login = Login::default();
-                err(output, "login cancelled");
+                self.refuse("login cancelled", output);
                 None
             }
         }
@@ -133,8 +136,12 @@ impl Session {
                         self.bad("malformed response", output);
                         None
                     }
-                    (Failure::Refused | Failure::ChannelBinding, _) => {
-                        self.logged_in(Err(LoginTrouble::Refused), output);
+                    (Failure::Refused, None) => {
+                        self.login_refused("wrong user name or password", false, output);
+                        None
+                    }
+                    (Failure::ChannelBinding, _) => {
+                        self.login_refused("channel binding does not match", false, output);
                         None
                     }
                 }
@@ -150,15 +157,27 @@ impl Session {
                 ok(output, &format!("maildrop has {count} messages ({octets} octets)"));
                 self.phase = Phase::Transaction(maildrop);
             }
-            Err(LoginTrouble::InUse) => err(output, "[IN-USE] another session has the maildrop"),
-            Err(LoginTrouble::Unavailable) => err(output, "[SYS/TEMP] the maildrop cannot be opened now"),
-            Err(LoginTrouble::Refused) => {
-                err(output, "[AUTH] wrong user name or password");
-                self.failures += 1;
-                if self.failures >= LOGIN_FAILURES_MAX {
-                    self.phase = Phase::Over;
-                }
-            }
+            Err(LoginTrouble::InUse) => self.refuse("[IN-USE] another session has the maildrop", output),
+            Err(LoginTrouble::Unavailable) => self.refuse("[SYS/TEMP] the maildrop cannot be opened now", output),
+            Err(LoginTrouble::Refused) => self.login_refused("wrong user name or password", true, output),
+        }
+    }
+
+    /// A failed login; `was_told` where who checked it has told the host. The last one that is let pass says so.
+    fn login_refused(&mut self, why: &str, was_told: bool, output: &mut Vec<u8>) {
+        self.failures += 1;
+        let is_last = self.failures >= LOGIN_FAILURES_MAX;
+        let text = match is_last {
+            false => format!("[AUTH] {why}"),
+            true => format!("[AUTH] {why}; too many failed logins, at most {LOGIN_FAILURES_MAX}, closing"),
+        };
+        if was_told && !is_last {
+            err(output, &text)
+        } else {
+            self.refuse(&text, output)
+        }
+        if is_last {
+            self.phase = Phase::Over;
         }
     }
 }

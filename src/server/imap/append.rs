@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::base::content::{Spool, SpoolError};
+use crate::base::event::Origin;
 use crate::base::limits::{IMAP_DESCRIBE_INLINE_OCTETS_MAX, IMAP_SKIP_OCTETS_MAX};
 use crate::base::{Content, MailboxId};
 use crate::delivery::local;
@@ -13,6 +14,7 @@ use crate::imap::response::Answer;
 use crate::store::{Acceptance, Arrival, Filing};
 
 use super::Session;
+use super::goodbye::Goodbye;
 use super::refusal::{Stop, no_destination, of_bad, of_destination};
 use super::wire::Woke;
 
@@ -47,7 +49,7 @@ impl Session {
             return Err(Answer::bad("APPEND is not possible now").into());
         }
         if literal.octets > self.shared.settings.message_octets_max {
-            return Err(Answer::no("TOOBIG", "The message is too large").into());
+            return Err(self.too_large().into());
         }
         let account = self.account()?;
         let mailbox = self.shared.store.mailbox(account.id, &append.name).await?;
@@ -91,7 +93,7 @@ impl Session {
         }
         match trouble {
             None => self.file(append, mailbox, spool.finish()).await,
-            Some(SpoolError::TooLarge) => Ok(Answer::no("TOOBIG", "The message is too large")),
+            Some(SpoolError::TooLarge) => Ok(self.too_large()),
             Some(SpoolError::Disk(_)) => Ok(Answer::no("UNAVAILABLE", "Not possible just now, try again later")),
         }
     }
@@ -108,6 +110,8 @@ impl Session {
         let Ok(arrival) = arrival else {
             return Ok(Answer::no("UNAVAILABLE", "Not possible just now, try again later"));
         };
+        let origin = Origin { peer: self.ends.peer.to_string(), ..Origin::default() };
+        let arrival = Arrival { origin, ..arrival };
         let acceptance = Acceptance { arrivals: vec![arrival], ..Acceptance::default() };
         let accepted = self.shared.store.accept(acceptance).await.map_err(|e| Stop::Answer(of_destination(&e)))?;
         let answer = Answer::ok("Append completed");
@@ -130,7 +134,7 @@ impl Session {
             return Ok(());
         }
         if literal.octets > IMAP_SKIP_OCTETS_MAX {
-            self.bye("Too much, goodbye");
+            self.bye(Goodbye::Command);
             return Err(Stop::Answered);
         }
         let mut left = literal.octets;
@@ -155,11 +159,16 @@ impl Session {
                 Cut::Invite => self.wire.out.extend_from_slice(b"+ OK\r\n"),
                 Cut::Refused { .. } => return Err(Answer::bad("Line end expected behind the message").into()),
                 Cut::Message { .. } | Cut::Hopeless => {
-                    self.bye("Too much, goodbye");
+                    self.bye(Goodbye::Command);
                     return Err(Stop::Answered);
                 }
             }
         }
+    }
+
+    fn too_large(&self) -> Answer {
+        let most = self.shared.settings.message_octets_max;
+        Answer::no("TOOBIG", format!("The message is too large, at most {most} bytes"))
     }
 
     /// Waits for more octets of a message.
@@ -168,12 +177,12 @@ impl Session {
         match self.wire.wait(self.deadline(), None, None).await? {
             Woke::Octets | Woke::Changed => Ok(()),
             Woke::Draining => {
-                self.bye("Server shutting down");
+                self.bye(Goodbye::Draining);
                 Err(Stop::Answered)
             }
             Woke::End => Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
             Woke::Late => {
-                self.bye("Autologout; idle for too long");
+                self.late();
                 Err(Stop::Answered)
             }
         }

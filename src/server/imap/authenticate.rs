@@ -10,7 +10,7 @@ use crate::sasl::{self, Exchange, Failure, Mechanism, Step};
 use crate::server::accounts;
 
 use super::Session;
-use super::capability::PROTOCOL;
+use super::goodbye::Goodbye;
 use super::login::needs_privacy;
 use super::refusal::{Done, Stop};
 use super::wire::Woke;
@@ -19,13 +19,13 @@ impl Session {
     pub(super) async fn authenticate(&mut self, mechanism: &str, initial: Option<&[u8]>) -> Done {
         let offer = self.sasl_offer();
         let Some(mechanism) = Mechanism::parse(mechanism) else {
-            return Ok(Answer::no("CANNOT", "Unknown mechanism"));
+            return Ok(no_mechanism("Unknown mechanism", offer));
         };
         if !offer.passwords {
             return Ok(needs_privacy());
         }
         if !mechanism.is_offered(offer) {
-            return Ok(Answer::no("CANNOT", "Mechanism not possible here"));
+            return Ok(no_mechanism("Mechanism not possible on this connection", offer));
         }
         let mut seed = [0; 32];
         self.shared.world.entropy.fill(&mut seed);
@@ -47,19 +47,19 @@ impl Session {
                     exchange.credential(&keys, known)
                 }
                 Step::CheckPassword { authcid, password } => {
-                    account = accounts::login(&self.shared, PROTOCOL, self.ends.peer, &authcid, &password).await;
+                    account = accounts::login(&self.shared, self.door("authenticate"), &authcid, &password).await;
+                    self.login_told = account.is_none();
                     exchange.checked(account.is_some())
                 }
                 Step::Done(_) => {
                     if let Some(user) = told {
-                        let ok = account.is_some();
-                        accounts::login_ended(&self.shared, PROTOCOL, self.ends.peer, &user, ok).await;
+                        self.scram_ended(&user, account.is_some()).await;
                     }
                     return Ok(self.logged_in(account));
                 }
                 Step::Failed(failure) => {
                     if let Some(user) = told {
-                        accounts::login_ended(&self.shared, PROTOCOL, self.ends.peer, &user, false).await;
+                        self.scram_ended(&user, false).await;
                     }
                     let refusal = self.logged_in(None);
                     return Ok(if failure == Failure::Malformed {
@@ -70,6 +70,13 @@ impl Session {
                 }
             };
         }
+    }
+
+    /// Tells the host how a SCRAM exchange ended.
+    async fn scram_ended(&mut self, user: &str, right: bool) {
+        let failure = accounts::scram_failure(&self.shared, user, right);
+        self.login_told = failure.is_some();
+        accounts::login_ended(&self.shared, self.door("authenticate"), user, failure).await;
     }
 
     /// Sends a challenge and gives the client's response, decoded. `*` cancels the exchange.
@@ -92,7 +99,7 @@ impl Session {
                 Cut::Command(line) => return Ok(line),
                 Cut::More => {}
                 _ => {
-                    self.bye("Line too long");
+                    self.bye(Goodbye::Line);
                     return Err(Answer::bad("Line too long").into());
                 }
             }
@@ -100,14 +107,21 @@ impl Session {
                 Woke::Octets | Woke::Changed => {}
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {
-                    self.bye("Autologout; idle for too long");
+                    self.late();
                     return Err(Stop::Answered);
                 }
                 Woke::Draining => {
-                    self.bye("Server shutting down");
+                    self.bye(Goodbye::Draining);
                     return Err(Stop::Answered);
                 }
             }
         }
     }
+}
+
+/// NO with the mechanisms there are.
+fn no_mechanism(what: &str, offer: sasl::Offer) -> Answer {
+    let offered: Vec<_> = Mechanism::offered(offer).map(Mechanism::name).collect();
+    let offered = if offered.is_empty() { "none".to_owned() } else { offered.join(" ") };
+    Answer::no("CANNOT", format!("{what}, offered: {offered}"))
 }

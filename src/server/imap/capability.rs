@@ -72,6 +72,3 @@ impl Session {
         Ok(Answer::ok("Namespace completed"))
     }
 }
-
-/// Protocol name in events.
-pub(super) const PROTOCOL: &str = "imap";

@@ -6,6 +6,7 @@ use crate::imap::framing::Cut;
 use crate::imap::response::Answer;
 
 use super::Session;
+use super::goodbye::Goodbye;
 use super::refusal::{Done, Stop};
 use super::wire::Woke;
 
@@ -22,7 +23,7 @@ impl Session {
                 Cut::Command(_) => return Ok(Answer::bad("DONE expected")),
                 Cut::More => {}
                 _ => {
-                    self.bye("Line too long");
+                    self.bye(Goodbye::Line);
                     return Err(Stop::Answered);
                 }
             }
@@ -33,11 +34,11 @@ impl Session {
                 Woke::Changed => self.end_without_account(),
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {
-                    self.bye("Autologout; idle for too long");
+                    self.late();
                     return Err(Stop::Answered);
                 }
                 Woke::Draining => {
-                    self.bye("Server shutting down");
+                    self.bye(Goodbye::Draining);
                     return Err(Stop::Answered);
                 }
             }

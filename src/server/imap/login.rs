@@ -7,7 +7,6 @@ use crate::imap::response::Answer;
 use crate::server::accounts;
 
 use super::Session;
-use super::capability::PROTOCOL;
 use super::refusal::Done;
 
 impl Session {
@@ -17,7 +16,8 @@ impl Session {
         }
         self.wire.flush().await?;
         let user = String::from_utf8_lossy(user);
-        let account = accounts::login(&self.shared, PROTOCOL, self.ends.peer, &user, password).await;
+        let account = accounts::login(&self.shared, self.door("login"), &user, password).await;
+        self.login_told = account.is_none();
         Ok(self.logged_in(account))
     }
 

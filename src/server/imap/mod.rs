@@ -16,6 +16,7 @@ mod capability;
 mod copy;
 mod expunge;
 mod fetch;
+mod goodbye;
 mod idle;
 mod list;
 mod login;
@@ -32,10 +33,11 @@ mod wire;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use crate::base::limits::{IMAP_ERRORS_MAX, LOGIN_FAILURES_MAX};
+use crate::base::Account;
+use crate::base::limits::{IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_ERRORS_MAX, IMAP_LITERAL_OCTETS_MAX, LOGIN_FAILURES_MAX};
+use crate::base::settings::{Ends, Service};
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
-use crate::base::{Account, settings::Ends};
 use crate::imap::command::{Command, Request, State};
 use crate::imap::framing::{Cut, Framing, Refusal};
 use crate::imap::parse;
@@ -43,19 +45,22 @@ use crate::imap::response::{Answer, Status};
 use crate::imap::session::Enabled;
 use crate::store::Watch;
 
+use super::accounts::Door;
 use super::{Accepted, Shared};
+use goodbye::Goodbye;
 use open::Open;
 use refusal::{Done, Stop};
 use wire::{Wire, Woke};
 
 /// Serves one connection until it ends.
 pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
-    let Accepted { stream, ends, service: _, tls } = accepted;
+    let Accepted { stream, ends, service, tls } = accepted;
     let began = shared.world.clock.now();
     let mut session = Session {
         wire: Wire::new(shared.clone(), stream),
         shared,
         framing: Framing::new(),
+        service,
         ends,
         tls,
         account: None,
@@ -67,6 +72,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         errors: 0,
         failures: 0,
         exchanges: 0,
+        login_told: false,
         over: false,
     };
     // A broken connection has nobody to tell.
@@ -79,6 +85,7 @@ struct Session {
     shared: Arc<Shared>,
     wire: Wire,
     framing: Framing,
+    service: Service,
     ends: Ends,
     tls: Option<TlsInfo>,
     /// Who logged in.
@@ -97,6 +104,8 @@ struct Session {
     failures: u32,
     /// AUTHENTICATE exchanges begun.
     exchanges: u32,
+    /// The host was told of the login that the present answer refuses.
+    login_told: bool,
     /// Nothing more is read.
     over: bool,
 }
@@ -116,7 +125,7 @@ impl Session {
                     Box::pin(self.append(&head, literal)).await?;
                 }
                 Cut::Refused { tag, why } => self.refused(tag, why),
-                Cut::Hopeless => self.bye("Too much, goodbye"),
+                Cut::Hopeless => self.bye(Goodbye::Command),
             }
             self.wire.relieve().await?;
         }
@@ -130,8 +139,8 @@ impl Session {
             Woke::Octets => {}
             Woke::Changed => self.end_without_account(),
             Woke::End => self.over = true,
-            Woke::Late => self.bye("Autologout; idle for too long"),
-            Woke::Draining => self.bye("Server shutting down"),
+            Woke::Late => self.late(),
+            Woke::Draining => self.bye(Goodbye::Draining),
         }
         Ok(())
     }
@@ -148,6 +157,11 @@ impl Session {
     fn deadline(&self) -> Mono {
         let waits = &self.shared.settings.waits;
         if self.account.is_some() { self.heard + waits.imap_idle } else { self.began + waits.imap_login }
+    }
+
+    /// How somebody logs in by this verb.
+    fn door(&self, stage: &'static str) -> Door {
+        Door { service: self.service, peer: self.ends.peer, stage }
     }
 
     fn state(&self) -> State {
@@ -198,7 +212,7 @@ impl Session {
             Request::Capability => self.capability(),
             Request::Noop | Request::Check => Ok(Answer::ok("Done")),
             Request::Logout => {
-                self.bye("Logging out");
+                self.bye(Goodbye::Logout);
                 Ok(Answer::ok("Logout completed"))
             }
             Request::Id(_) => self.id(),
@@ -231,33 +245,31 @@ impl Session {
     /// Ends a command; a session that only makes errors is ended too.
     fn finish(&mut self, tag: &str, answer: Answer) {
         answer.write(&mut self.wire.out, tag);
+        self.note(&answer);
         if answer.status != Status::Bad {
             self.errors = 0;
         } else {
             self.errors += 1;
             if self.errors >= IMAP_ERRORS_MAX {
-                self.bye("Too many errors");
+                self.bye(Goodbye::Errors);
             }
         }
         if self.failures >= LOGIN_FAILURES_MAX {
-            self.bye("Too many failed logins");
+            self.bye(Goodbye::Logins);
         }
     }
 
     fn refused(&mut self, tag: Option<String>, why: Refusal) {
         let answer = match why {
-            Refusal::LineTooLong => Answer::bad("Command line too long"),
-            Refusal::LiteralTooLarge => Answer::bad("Literal too large").with_code("TOOBIG"),
+            Refusal::LineTooLong => {
+                Answer::bad(format!("Command line too long, at most {IMAP_COMMAND_LINE_OCTETS_MAX} bytes"))
+            }
+            Refusal::LiteralTooLarge => {
+                let text = format!("Literal too large, at most {IMAP_LITERAL_OCTETS_MAX} bytes");
+                Answer::bad(text).with_code("TOOBIG")
+            }
         };
         self.finish(tag.as_deref().unwrap_or("*"), answer);
-    }
-
-    /// `* BYE`; nothing is read after it.
-    fn bye(&mut self, text: &str) {
-        if !self.over {
-            self.wire.out.extend_from_slice(format!("* BYE {text}\r\n").as_bytes());
-            self.over = true;
-        }
     }
 
     /// Who logged in; only asked in states that have somebody.

@@ -9,6 +9,7 @@ use crate::imap::view::{Changes, update};
 use crate::store::{FlagHow, FlagsChanged, Hold, Watch};
 
 use super::Session;
+use super::goodbye::Goodbye;
 use super::refusal::Stop;
 
 /// A selected mailbox.
@@ -88,7 +89,7 @@ impl Session {
             snapshot => Some(snapshot?).filter(|snapshot| snapshot.uid_validity == open.uid_validity),
         };
         let Some(snapshot) = snapshot else {
-            self.bye("The selected mailbox was deleted");
+            self.bye(Goodbye::Deleted);
             return Ok(());
         };
         let before = open.view.clone();

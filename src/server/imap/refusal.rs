@@ -43,10 +43,11 @@ impl From<Answer> for Stop {
 /// What an error of the store is to a client.
 pub(super) fn of_error(e: &Error) -> Answer {
     let (code, text) = match e.kind() {
+        // The store names the limit.
+        ErrorKind::Limit => return Answer::no("LIMIT", e.text().replace(char::is_control, " ")),
         ErrorKind::NotFound => ("NONEXISTENT", "It is not there"),
         ErrorKind::Exists => ("ALREADYEXISTS", "It is there already"),
         ErrorKind::Invalid | ErrorKind::State => ("CANNOT", "That cannot be done"),
-        ErrorKind::Limit => ("LIMIT", "A limit of this server is reached"),
         ErrorKind::Quota => ("OVERQUOTA", "There is no room left"),
         ErrorKind::Busy => ("INUSE", "In use, try again"),
         ErrorKind::Policy => ("NOPERM", "Not allowed"),
@@ -72,6 +73,6 @@ pub(super) fn of_bad(bad: Bad) -> Answer {
         Bad::Syntax(text) => Answer::bad(text),
         Bad::Charset => Answer::no("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "Unknown charset"),
         Bad::Name => Answer::no("CANNOT", "No mailbox can have this name"),
-        Bad::Limit(text) => Answer::no("LIMIT", text),
+        Bad::Limit(text, most) => Answer::no("LIMIT", format!("{text}, at most {most}")),
     }
 }

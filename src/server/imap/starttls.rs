@@ -1,11 +1,10 @@
 //! STARTTLS (RFC 9051 §6.2.1).
 
-use std::io;
-
 use crate::imap::framing::Framing;
 use crate::imap::response::Answer;
 
 use super::Session;
+use super::goodbye::Goodbye;
 use super::refusal::{Done, Stop};
 
 impl Session {
@@ -19,7 +18,8 @@ impl Session {
             return Ok(Answer::bad("No TLS here"));
         }
         if !self.wire.input.is_empty() {
-            return Err(Stop::Wire(io::ErrorKind::InvalidData.into()));
+            self.bye(Goodbye::Injection);
+            return Err(Stop::Answered);
         }
         Answer::ok("Begin TLS negotiation now").write(&mut self.wire.out, tag);
         self.tls = Some(self.wire.start_tls().await?);

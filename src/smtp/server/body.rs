@@ -25,16 +25,13 @@ pub(super) struct Chunk {
 }
 
 /// 552 for a message beyond the maximum (RFC 1870 §6.1).
-pub(super) fn too_large(octets_max: u64) -> Reply {
-    Reply::new(552, 3, 4, format!("Message too large, at most {octets_max} octets"))
+pub fn too_large(octets_max: u64) -> Reply {
+    Reply::new(552, 3, 4, format!("Message too large, at most {octets_max} bytes"))
 }
 
 fn bare_ends() -> Reply {
     Reply::new(550, 6, 0, "Bare CR or LF in message, see RFC 5321 section 2.3.8")
 }
-
-/// Said where data comes too slowly, or takes too long in all.
-pub(super) const TOO_SLOW: &str = "Timeout: the message comes too slowly";
 
 impl Session {
     /// Time is counted from here on: at the first look for data, and for the next chunk.
@@ -53,11 +50,22 @@ impl Session {
         pace.came(octets, now, command_wait, data_rate_min);
         let deadline = pace.deadline();
         if deadline <= now {
-            self.goodbye(4, 2, TOO_SLOW, output);
+            let why = self.too_slow();
+            self.goodbye(4, 2, &why, output);
             return Some(None);
         }
         self.deadline = Some(deadline);
         (octets == 0).then_some(Some(Step::Read))
+    }
+
+    /// Said where data comes too slowly, or takes too long in all.
+    pub(super) fn too_slow(&self) -> String {
+        let Config { command_wait, data_rate_min, data_time, .. } = &self.config;
+        let (wait, time) = (command_wait.as_secs(), data_time.as_secs());
+        format!(
+            "Timeout, the message comes too slowly: at least {data_rate_min} bytes a second, {wait} seconds without \
+             any, {time} seconds in all"
+        )
     }
 
     fn repairs(&self) -> BareEnds {
@@ -114,7 +122,7 @@ impl Session {
         let body = &mut self.transaction.as_mut()?.body;
         if body.octets > self.config.octets_max.saturating_add(SMTP_READ_ON_OCTETS_MAX) {
             self.say(&too_large(self.config.octets_max), output);
-            self.goodbye(3, 4, "The message does not end", output);
+            self.goodbye(3, 4, &format!("The message does not end, at most {} bytes", self.config.octets_max), output);
             return None;
         }
         // As soon as another read might pass the cap.
@@ -147,13 +155,19 @@ impl Session {
 
     /// What was decided about the message.
     pub(super) fn accepted(&mut self, replies: &[Reply], output: &mut Vec<u8>) {
-        self.transaction = None;
         if replies.iter().any(Reply::is_positive) {
             self.errors = 0;
         }
-        for reply in replies {
+        for (n, reply) in replies.iter().enumerate() {
+            // With LMTP each reply is for one recipient.
+            if self.is_lmtp() && !reply.is_positive() {
+                let recipients = self.transaction.as_ref().map(|transaction| &transaction.envelope.recipients);
+                let recipient = recipients.and_then(|recipients| recipients.get(n));
+                self.about.to.extend(recipient.map(|recipient| recipient.address.to_string()));
+            }
             self.say(reply, output);
         }
+        self.transaction = None;
         if replies.is_empty() {
             self.goodbye(3, 0, "Internal error", output);
         }
@@ -212,7 +226,8 @@ impl Session {
                 // Nobody waits for the end of a chunk without end.
                 let read = chunk.octets - chunk.left;
                 if read > self.config.octets_max.saturating_add(SMTP_READ_ON_OCTETS_MAX) {
-                    self.goodbye(3, 4, "Chunk too large", output);
+                    let why = format!("Chunk too large, at most {} bytes", self.config.octets_max);
+                    self.goodbye(3, 4, &why, output);
                 }
             }
         }
@@ -242,7 +257,7 @@ impl Session {
             return dropped.handed_on.then(|| self.ask(Pending::Abandon, Ask::Abandon));
         }
         if !chunk.last {
-            self.say(&Reply::new(250, 0, 0, format!("{} octets received", chunk.octets)), output);
+            self.say(&Reply::new(250, 0, 0, format!("{} bytes received", chunk.octets)), output);
             return None;
         }
         let bare = transaction.line_ends.found(true);

@@ -10,6 +10,7 @@ use crate::base::line::Framed;
 use crate::base::time::Mono;
 use crate::base::{Account, Reply};
 use crate::sasl::{self, Exchange, Failure, Mechanism, Step as Sasl};
+use crate::smtp::command::shown;
 
 /// A login under way.
 pub(super) struct Login {
@@ -23,12 +24,12 @@ impl Session {
         let refusal = match Mechanism::parse(mechanism) {
             _ if !hello::takes_logins(&self.config) => Some(Reply::new(502, 5, 1, "No logins here")),
             _ if self.client.account.is_some() => Some(Reply::new(503, 5, 1, "Already logged in")),
-            None => Some(Reply::new(504, 5, 4, "Unknown mechanism")),
+            None => Some(self.no_mechanism("Unknown mechanism", mechanism)),
             Some(_) if !self.offer().passwords => {
                 Some(Reply::new(538, 7, 11, "Encryption required: say STARTTLS first"))
             }
             Some(mechanism) if !mechanism.is_offered(self.offer()) => {
-                Some(Reply::new(504, 5, 4, "Mechanism not available on this connection"))
+                Some(self.no_mechanism("Not available on this connection: mechanism", mechanism.name()))
             }
             Some(_) => None,
         };
@@ -54,12 +55,19 @@ impl Session {
         self.sasl(step, output)
     }
 
+    /// 504 (RFC 4954 §4) with the mechanism that was asked for and those there are.
+    fn no_mechanism(&self, what: &str, name: &str) -> Reply {
+        let offered: Vec<_> = Mechanism::offered(self.offer()).map(Mechanism::name).collect();
+        let offered = if offered.is_empty() { "none".to_owned() } else { offered.join(" ") };
+        Reply::new(504, 5, 4, format!("{what} {}, offered: {offered}", shown(name)))
+    }
+
     /// One line of the client's side.
     pub(super) fn auth_line(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Next {
         let (octets, taken, bare) = match self.lines.next(input) {
             Framed::Line { octets, taken, bare } => (octets, taken, bare),
             Framed::More => return Some(self.wait(now)),
-            Framed::TooLong => return self.no_login(&Reply::new(500, 5, 6, "Line too long"), output),
+            Framed::TooLong => return self.no_login(&super::too_long(), output),
         };
         self.deadline = None;
         let line = input.peek().get(..octets).unwrap_or_default();
@@ -133,7 +141,7 @@ impl Session {
                 self.login_ended(true, output);
                 None
             }
-            _ => self.no_login(&refused(), output),
+            _ => self.login_refused(output),
         }
     }
 
@@ -144,7 +152,7 @@ impl Session {
             _ => None,
         };
         if account.is_none() {
-            self.no_login(&refused(), output);
+            self.login_refused(output);
             return;
         }
         Arc::make_mut(&mut self.client).account = account;
@@ -152,13 +160,25 @@ impl Session {
         self.say(&Reply::new(235, 7, 0, "Logged in"), output);
     }
 
+    /// A login that was checked and was wrong: who checked it has told the host.
+    fn login_refused(&mut self, output: &mut Vec<u8>) -> Next {
+        self.say_told(&refused(), output);
+        self.login_failed(output)
+    }
+
     fn no_login(&mut self, reply: &Reply, output: &mut Vec<u8>) -> Next {
-        self.phase = Phase::Command;
+        self.say(reply, output);
+        self.login_failed(output)
+    }
+
+    fn login_failed(&mut self, output: &mut Vec<u8>) -> Next {
+        if !matches!(self.phase, Phase::Over) {
+            self.phase = Phase::Command;
+        }
         self.deadline = None;
         self.login_failures += 1;
-        self.say(reply, output);
         if self.login_failures >= LOGIN_FAILURES_MAX {
-            self.goodbye(7, 0, "Too many failed logins", output);
+            self.goodbye(7, 0, &format!("Too many failed logins, at most {LOGIN_FAILURES_MAX}"), output);
         }
         None
     }

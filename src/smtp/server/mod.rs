@@ -3,15 +3,19 @@
 //!
 //! It knows the protocol and nothing else: who may send what to whom, whose password is right and what becomes
 //! of a message are questions ([`Ask`]). Each command goes check (`verbs`) -> arguments (`command`) -> ask ->
-//! reply. Memory is bounded: a line, one chunk of a body, and the envelope.
+//! reply. Every reply of 4yz and 5yz is told to whoever answers ([`Ask::Refused`]), from the one place where replies
+//! are written. Memory is bounded: a line, one chunk of a body, and the envelope.
 
 mod body;
 mod hello;
 mod login;
+mod refused;
 mod verbs;
 
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use body::too_large;
 
 use super::command::{self, Command, Verb};
 use super::data::Unstuffer;
@@ -22,6 +26,7 @@ use super::reply;
 use super::transaction::{Pace, Transaction};
 use crate::base::account::ScramKeys;
 use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::event::Refused;
 use crate::base::limits::{
     OUTPUT_OCTETS_MAX, SMTP_COMMAND_LINE_OCTETS_MAX, SMTP_ERRORS_MAX, SMTP_IDLE_COMMANDS_MAX, SMTP_TRANSACTIONS_MAX,
 };
@@ -90,6 +95,9 @@ pub enum Ask {
     Login(String, Secret),
     /// SCRAM keys of a user, or decoys. [`Answer::Keys`]
     Keys(String),
+    /// The peer was refused something: say it. Not asked for failed logins, which [`Ask::Login`] and
+    /// [`Ask::LoginEnded`] tell. [`Answer::Done`]
+    Refused(Vec<Refused>),
     /// A SCRAM exchange ended; say and punish a failure. [`Answer::Done`]
     LoginEnded(String, bool),
     /// A piece of a body. [`Answer::Buffer`] gives an empty buffer back.
@@ -137,6 +145,10 @@ pub struct Session {
     transactions: u32,
     login_attempts: u32,
     login_failures: u32,
+    /// What the present command is and is about.
+    about: refused::About,
+    /// Refusals that were not told yet.
+    refused: Vec<Refused>,
 }
 
 /// What the next octets are.
@@ -161,6 +173,17 @@ enum Pending {
     Piece,
     Accept,
     Abandon,
+    Refused,
+}
+
+/// 500 for a line over the cap.
+fn too_long() -> Reply {
+    Reply::new(500, 5, 6, format!("Line too long, at most {SMTP_COMMAND_LINE_OCTETS_MAX} bytes"))
+}
+
+/// 452 for a recipient beyond the maximum (RFC 5321 §4.5.3.1.10).
+pub fn too_many_recipients(recipients_max: usize) -> Reply {
+    Reply::new(452, 5, 3, format!("Too many recipients, at most {recipients_max} in one message"))
 }
 
 /// What handling something leads to: the next step, or just going on.
@@ -194,6 +217,8 @@ impl Session {
             transactions: 0,
             login_attempts: 0,
             login_failures: 0,
+            about: refused::About::default(),
+            refused: Vec::new(),
             config,
         }
     }
@@ -202,23 +227,30 @@ impl Session {
         self.config.service == Service::Lmtp
     }
 
-    /// Writes a reply and counts it where it refuses.
+    /// Writes a reply; one that refuses is noted and counted.
     fn say(&mut self, reply: &Reply, output: &mut Vec<u8>) {
+        self.note(reply);
+        self.say_told(reply, output);
+    }
+
+    /// Writes a reply of which the host has been told already.
+    fn say_told(&mut self, reply: &Reply, output: &mut Vec<u8>) {
         reply::write(reply, output);
         if !reply.is_permanent() {
             return;
         }
         self.errors += 1;
         if self.errors >= SMTP_ERRORS_MAX {
-            self.goodbye(7, 0, "Too many errors", output);
+            self.goodbye(7, 0, &format!("Too many errors, at most {SMTP_ERRORS_MAX}"), output);
         }
     }
 
     /// 421 and the end.
     fn goodbye(&mut self, subject: u16, detail: u16, why: &str, output: &mut Vec<u8>) {
         if !matches!(self.phase, Phase::Over) {
-            let text = format!("{} {why}", self.config.hostname);
-            reply::write(&Reply::new(421, subject, detail, text), output);
+            let reply = Reply::new(421, subject, detail, format!("{} {why}", self.config.hostname));
+            self.note(&reply);
+            reply::write(&reply, output);
             self.phase = Phase::Over;
         }
     }
@@ -237,6 +269,7 @@ impl Session {
     // -- commands --------------------------------------------------------------------------------------
 
     fn command(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Next {
+        self.about = refused::About::default();
         if self.draining && self.transaction.is_none() {
             self.goodbye(3, 2, "Service going down, try again", output);
             return None;
@@ -247,7 +280,7 @@ impl Session {
             Framed::TooLong => {
                 self.deadline = None;
                 let bdat = command::looks_like_bdat(self.lines.beginning());
-                self.refuse_command(bdat, Reply::new(500, 5, 6, "Line too long"), output);
+                self.refuse_command(bdat, too_long(), output);
                 return None;
             }
         };
@@ -271,6 +304,7 @@ impl Session {
         if bdat {
             reply.code = 521;
             reply.text.push_str("; closing, since message data follows");
+            self.note(&reply);
             reply::write(&reply, output);
             self.phase = Phase::Over;
         } else {
@@ -286,8 +320,9 @@ impl Session {
 
     fn read_command(&mut self, line: &[u8]) -> Result<(Verb, Command), Reply> {
         let Some((verb, rest)) = command::verb(line) else {
-            return Err(Reply::new(500, 5, 2, "Unknown command"));
+            return Err(command::unknown(line));
         };
+        self.about.stage = refused::stage(verb);
         let standing = verbs::Standing {
             service: self.config.service,
             greeted: self.greeted,
@@ -303,7 +338,8 @@ impl Session {
 
     fn obey(&mut self, verb: Verb, command: Command, input: &Input, output: &mut Vec<u8>) -> Next {
         if self.idle_commands > SMTP_IDLE_COMMANDS_MAX {
-            self.goodbye(7, 0, "Too many commands that lead nowhere", output);
+            let why = format!("Too many commands without a message, at most {SMTP_IDLE_COMMANDS_MAX}");
+            self.goodbye(7, 0, &why, output);
             return None;
         }
         match (verb, command) {
@@ -332,10 +368,12 @@ impl Session {
 
     fn mail(&mut self, reverse_path: Option<Address>, parameters: MailParameters, output: &mut Vec<u8>) -> Next {
         if self.transactions >= SMTP_TRANSACTIONS_MAX {
-            self.goodbye(7, 0, "Too many messages on one connection", output);
+            let why = format!("Too many messages on one connection, at most {SMTP_TRANSACTIONS_MAX}");
+            self.goodbye(7, 0, &why, output);
             return None;
         }
         if parameters.size.is_some_and(|size| size > self.config.octets_max) {
+            self.about.from = reverse_path;
             self.say(&body::too_large(self.config.octets_max), output);
             return None;
         }
@@ -356,7 +394,7 @@ impl Session {
         let transaction = self.transaction.as_ref()?;
         let mut refusal = None;
         if transaction.envelope.recipients.len() >= self.config.recipients_max {
-            refusal = Some(Reply::new(452, 5, 3, "Too many recipients"));
+            refusal = Some(too_many_recipients(self.config.recipients_max));
         }
         let address = match path {
             ForwardPath::Address(address) => address,
@@ -367,6 +405,7 @@ impl Session {
             refusal = Some(Reply::new(553, 6, 7, "Non-ASCII address needs SMTPUTF8"));
         }
         if let Some(reply) = refusal {
+            self.about.to.push(address.to_string());
             self.say(&reply, output);
             return None;
         }
@@ -394,7 +433,10 @@ impl Session {
                     self.pace = None;
                     self.say(&Reply::new(250, 1, 0, "Ok"), output);
                 }
-                Err(reply) => self.say(&reply, output),
+                Err(reply) => {
+                    self.about.from = envelope.reverse_path;
+                    self.say(&reply, output);
+                }
             },
             (Pending::Recipient(recipient), Answer::Verdict(verdict)) => match verdict {
                 Ok(()) => {
@@ -403,7 +445,10 @@ impl Session {
                     }
                     self.say(&Reply::new(250, 1, 5, "Ok"), output);
                 }
-                Err(reply) => self.say(&reply, output),
+                Err(reply) => {
+                    self.about.to.push(recipient.address.to_string());
+                    self.say(&reply, output);
+                }
             },
             (Pending::Password, Answer::Account(account)) => return self.password_checked(account, output),
             (Pending::Keys(user), Answer::Keys(keys, account)) => return self.keys_found(user, &keys, account, output),
@@ -414,7 +459,7 @@ impl Session {
                 }
             }
             (Pending::Accept, Answer::Replies(replies)) => self.accepted(&replies, output),
-            (Pending::Abandon, _) => {}
+            (Pending::Abandon | Pending::Refused, _) => {}
             // An answer to another question: the driver is broken, and nothing can be trusted any more.
             _ => self.goodbye(3, 0, "Internal error", output),
         }
@@ -430,8 +475,12 @@ impl Dialog for Session {
         loop {
             let mut next = None;
             if std::mem::take(&mut self.expired) {
-                let in_data = matches!(self.phase, Phase::Data(_) | Phase::Bdat(_));
-                self.goodbye(4, 2, if in_data { body::TOO_SLOW } else { "Timeout" }, output);
+                let wait = self.config.command_wait.as_secs();
+                let why = match self.phase {
+                    Phase::Data(_) | Phase::Bdat(_) => self.too_slow(),
+                    _ => format!("Timeout, {wait} seconds without a command"),
+                };
+                self.goodbye(4, 2, &why, output);
             }
             if let Some(pending) = self.pending.take() {
                 let Some(answer) = self.answer.take() else {
@@ -439,6 +488,9 @@ impl Dialog for Session {
                     continue;
                 };
                 next = self.proceed(pending, answer, output);
+            } else if !self.refused.is_empty() {
+                let refused = std::mem::take(&mut self.refused);
+                next = Some(self.ask(Pending::Refused, Ask::Refused(refused)));
             } else if output.len() >= OUTPUT_OCTETS_MAX {
                 return Step::Write;
             } else {

@@ -69,7 +69,7 @@ pub(super) struct Standing {
 pub(super) fn check(verb: Verb, standing: &Standing) -> Result<&'static Row, Reply> {
     let is_lmtp = standing.service == Service::Lmtp;
     let Some(row) = ROWS.iter().find(|row| row.verb == verb && row.lmtp.is_none_or(|lmtp| lmtp == is_lmtp)) else {
-        return Err(Reply::new(500, 5, 1, "Unknown command"));
+        return Err(Reply::new(500, 5, 1, format!("Unknown command {}", verb.name())));
     };
     let sequence = |text: &str| Err(Reply::new(503, 5, 1, text));
     if row.hello && !standing.greeted {

@@ -25,6 +25,7 @@ fn a_message_is_filed_and_read_back() {
             content: content.clone(),
             meta: meta.clone(),
             filings: vec![Filing { flags: Flags::SEEN, keywords: vec!["$Forwarded".to_owned()], ..filing(inbox) }],
+            origin: Origin::default(),
         };
         let mut watch = store.watch(inbox);
         let accepted = store.accept(Acceptance { arrivals: vec![arrival], items: vec![] }).await.unwrap();
@@ -107,10 +108,9 @@ fn a_large_body_goes_through_a_scratch_file() {
         assert!(matches!(content.body, Body::File(..)));
         content.prefix = b"X: y\r\n".to_vec();
         let whole = content.to_vec().unwrap();
-        let acceptance = Acceptance {
-            arrivals: vec![Arrival { content, meta: BlobMeta::default(), filings: vec![filing(inbox)] }],
-            items: vec![],
-        };
+        let filings = vec![filing(inbox)];
+        let arrival = Arrival { content, meta: BlobMeta::default(), filings, origin: Origin::default() };
+        let acceptance = Acceptance { arrivals: vec![arrival], items: vec![] };
         store.accept(acceptance).await.unwrap();
         let blob = store.facts(inbox, &UidSet::all()).await.unwrap()[0].blob;
         let mut read = Vec::new();

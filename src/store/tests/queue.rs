@@ -167,6 +167,10 @@ fn filing_and_queueing_are_said_after_the_commit() {
         let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
         let inbox = store.directory().account_by_id(bob).unwrap().inbox;
         let mut both = arrival("mail", vec![filing(inbox)]);
+        let text = |text: &str| text.to_owned();
+        let (from, peer, verdicts) = (text("c@d"), text("192.0.2.1:25"), text("spf=pass"));
+        both.arrivals[0].origin = Origin { from, peer, verdicts, trace: text("1f") };
+        let origin = both.arrivals[0].origin.clone();
         both.items.push(item(&["a@x", "b@x"], 1));
         let accepted = store.accept(both).await.unwrap();
         let mut refused = arrival("mail", vec![filing(inbox)]);
@@ -180,6 +184,7 @@ fn filing_and_queueing_are_said_after_the_commit() {
             mailbox_name: "INBOX".to_owned(),
             uid: 1,
             size: 4,
+            origin,
         };
         let queued = Event::Queued {
             id: accepted.queued[0],
