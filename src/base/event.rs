@@ -189,6 +189,8 @@ pub struct Refused {
     pub enhanced: String,
     /// What the peer was told.
     pub reason: String,
+    /// Whether the connection ended with it.
+    pub closed: bool,
     /// Reverse-path, empty for `<>` and before MAIL.
     pub from: String,
     /// The recipients it is about, at most `EVENT_RECIPIENTS_MAX` of them; none before RCPT.

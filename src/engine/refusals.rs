@@ -1,9 +1,9 @@
 //! Keeps a flood of refusals from pushing other events out.
 //!
 //! The first `EVENT_REFUSED_PER_PEER_MAX` refusals of a peer in `EVENT_REFUSED_SECONDS` are said one by one, and so are
-//! its failed logins. Further ones are counted; when the time is over, the last of them is said with the count. An
-//! IPv6 peer is its /64. Beyond `EVENT_REFUSED_PEERS_MAX` peers all others share one count. Memory is bounded, and
-//! nothing here waits: the owner asks [`Refusals::due`] when [`Refusals::next`] says so.
+//! its failed logins and the ends of its connections. Further ones are counted; when the time is over, the last of them
+//! is said with the count. An IPv6 peer is its /64. Beyond `EVENT_REFUSED_PEERS_MAX` peers all others share one count.
+//! Memory is bounded, and nothing here waits: the owner asks [`Refusals::due`] when [`Refusals::next`] says so.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -14,8 +14,16 @@ use crate::base::limits::{EVENT_REFUSED_PEERS_MAX, EVENT_REFUSED_PER_PEER_MAX, E
 use crate::base::time::Mono;
 use crate::net::listen::network_of;
 
-/// Whose refusals: failed logins apart from the rest; `None` for peers that are not counted one by one.
-type Key = (bool, Option<IpAddr>);
+/// What of whom: failed logins and ends of connections are counted apart from other refusals; `None` for peers that are
+/// not counted one by one.
+type Key = (Kind, Option<IpAddr>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Refusal,
+    End,
+    Login,
+}
 
 /// What was refused lately.
 #[derive(Default)]
@@ -102,12 +110,13 @@ impl Refusals {
 
 /// The peer of a refusal; `None` for other events.
 fn key(event: &Event) -> Option<Key> {
-    let (login, peer) = match event {
-        Event::Refused(refused) => (false, &refused.peer),
-        Event::Login(login) if !login.ok => (true, &login.peer),
+    let (kind, peer) = match event {
+        Event::Refused(refused) if refused.closed => (Kind::End, &refused.peer),
+        Event::Refused(refused) => (Kind::Refusal, &refused.peer),
+        Event::Login(login) if !login.ok => (Kind::Login, &login.peer),
         _ => return None,
     };
-    Some((login, peer.parse::<SocketAddr>().ok().map(|peer| network_of(peer.ip()))))
+    Some((kind, peer.parse::<SocketAddr>().ok().map(|peer| network_of(peer.ip()))))
 }
 
 /// Whether an event is a refusal or a failed login.
@@ -145,6 +154,7 @@ pub(super) mod tests {
             code: 550,
             enhanced: "5.1.1".to_owned(),
             reason: reason.to_owned(),
+            closed: false,
             from: "a@b".to_owned(),
             to: vec!["c@d".to_owned()],
             count: 1,
@@ -216,7 +226,7 @@ pub(super) mod tests {
             let event = refused(&format!("{}:1", std::net::Ipv4Addr::from(n)), "x");
             said += u64::from(matches!(refusals.pass(event, seconds(0), true), Passage::Say(_)));
         }
-        assert!(refusals.windows.len() <= EVENT_REFUSED_PEERS_MAX + 2);
+        assert!(refusals.windows.len() <= EVENT_REFUSED_PEERS_MAX + 3);
         assert_eq!(said, EVENT_REFUSED_PEERS_MAX as u64 + EVENT_REFUSED_PER_PEER_MAX);
         let rest = refusals.rest();
         assert!(matches!(&rest[..], [Event::Refused(refused)] if refused.count == 100 - EVENT_REFUSED_PER_PEER_MAX));

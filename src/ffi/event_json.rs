@@ -86,6 +86,7 @@ fn of_refused(head: Json, refused: &Refused) -> Json {
         .number("code", refused.code)
         .text("enhanced", &refused.enhanced)
         .text("reason", &refused.reason)
+        .switch("closed", refused.closed)
         .text("from", &refused.from)
         .texts("to", &refused.to)
         .number("count", refused.count)
@@ -125,6 +126,7 @@ mod tests {
             code: 550,
             enhanced: text("5.1.1"),
             reason: text("No such user here"),
+            closed: false,
             from: text("a@b"),
             to: vec![text("c@d")],
             count: 2,

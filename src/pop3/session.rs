@@ -81,6 +81,8 @@ pub struct Refusal {
     pub code: String,
     /// What the peer was told.
     pub reason: String,
+    /// Whether the connection ends with it.
+    pub closed: bool,
 }
 
 /// What a session is answered.
@@ -222,25 +224,28 @@ impl Session {
         }
     }
 
-    /// `-ERR` and the end.
+    /// `-ERR` and the end, told to the host.
     fn goodbye(&mut self, text: &str, output: &mut Vec<u8>) {
-        self.refuse(text, output);
+        err(output, text);
+        self.tell(text, true);
         self.phase = Phase::Over;
     }
 
-    /// `-ERR`. What is refused before the login, what ends the session and what is trouble of ours is told to the
-    /// host too.
+    /// `-ERR`. What is refused before the login and what is trouble of ours is told to the host too.
     fn refuse(&mut self, text: &str, output: &mut Vec<u8>) {
         err(output, text);
-        let (code, reason) = match text.strip_prefix('[').and_then(|text| text.split_once("] ")) {
-            Some((code, reason)) => (code, reason),
-            None => ("", text),
-        };
-        let is_in = matches!(self.phase, Phase::Transaction(_));
-        if !is_in || self.errors >= POP3_ERRORS_MAX || code.starts_with("SYS/") {
-            let stage = if is_in { "command" } else { "login" };
-            self.refused = Some(Refusal { stage, code: code.to_owned(), reason: reason.to_owned() });
+        if !matches!(self.phase, Phase::Transaction(_)) || text.starts_with("[SYS/") {
+            self.tell(text, false);
         }
+    }
+
+    fn tell(&mut self, text: &str, closed: bool) {
+        let (code, reason) = match text.strip_prefix('[').and_then(|text| text.split_once("] ")) {
+            Some((code, reason)) => (code.to_owned(), reason.to_owned()),
+            None => (String::new(), text.to_owned()),
+        };
+        let stage = if matches!(self.phase, Phase::Transaction(_)) { "command" } else { "login" };
+        self.refused = Some(Refusal { stage, code, reason, closed });
     }
 
     fn in_exchange(&self) -> bool {
@@ -514,11 +519,14 @@ impl Dialog for Session {
         loop {
             if std::mem::take(&mut self.expired) {
                 let wait = self.settings.idle.as_secs();
-                let why = match self.phase {
-                    Phase::Transaction(_) => format!("idle for more than {wait} seconds, closing"),
-                    _ => format!("no login within {wait} seconds, closing"),
-                };
-                self.goodbye(&why, output);
+                match self.phase {
+                    // Clients are forgotten every day: that is no refusal.
+                    Phase::Transaction(_) => {
+                        err(output, &format!("idle for more than {wait} seconds, closing"));
+                        self.phase = Phase::Over;
+                    }
+                    _ => self.goodbye(&format!("no login within {wait} seconds, closing"), output),
+                }
             }
             if std::mem::take(&mut self.draining) {
                 err(output, "[SYS/TEMP] server shutting down, closing");

@@ -108,7 +108,7 @@ impl Host {
 
     /// Tells the host program what the peer was refused.
     fn tell(&self, refusal: Refusal) {
-        let Refusal { stage, code, reason } = refusal;
+        let Refusal { stage, code, reason, closed } = refusal;
         let user = self.open.as_ref().map(|open| open.address.clone()).unwrap_or_default();
         let refused = Refused {
             service: self.service,
@@ -119,6 +119,7 @@ impl Host {
             code: 0,
             enhanced: code,
             reason,
+            closed,
             from: String::new(),
             to: Vec::new(),
             count: 1,

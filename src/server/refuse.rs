@@ -31,6 +31,7 @@ pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxS
         code,
         enhanced: enhanced.to_owned(),
         reason,
+        closed: true,
         from: String::new(),
         to: Vec::new(),
         count: 1,

@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// A failed login; `was_told` where who checked it has told the host. The last one that is let pass says so.
+    /// A failed login; `was_told` where who checked it has told the host. The last that is allowed ends the session.
     fn login_refused(&mut self, why: &str, was_told: bool, output: &mut Vec<u8>) {
         self.failures += 1;
         let is_last = self.failures >= LOGIN_FAILURES_MAX;
@@ -171,13 +171,10 @@ impl Session {
             false => format!("[AUTH] {why}"),
             true => format!("[AUTH] {why}; too many failed logins, at most {LOGIN_FAILURES_MAX}, closing"),
         };
-        if was_told && !is_last {
-            err(output, &text)
-        } else {
-            self.refuse(&text, output)
-        }
-        if is_last {
-            self.phase = Phase::Over;
+        match (is_last, was_told) {
+            (true, _) => self.goodbye(&text, output),
+            (false, true) => err(output, &text),
+            (false, false) => self.refuse(&text, output),
         }
     }
 }

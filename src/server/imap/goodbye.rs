@@ -78,7 +78,7 @@ impl Session {
         self.wire.out.extend_from_slice(format!("* BYE {text}\r\n").as_bytes());
         self.over = true;
         if let Some(stage) = why.stage() {
-            self.tell_refused(stage, "", &text);
+            self.tell_refused(stage, "", &text, true);
         }
     }
 
@@ -98,13 +98,13 @@ impl Session {
         }
         let code = answer.code.split(' ').next().unwrap_or_default();
         if self.account.is_none() {
-            self.tell_refused("login", code, &answer.text);
+            self.tell_refused("login", code, &answer.text, false);
         } else if matches!(code, "LIMIT" | "OVERQUOTA" | "TOOBIG" | "UNAVAILABLE" | "SERVERBUG") {
-            self.tell_refused("command", code, &answer.text);
+            self.tell_refused("command", code, &answer.text, false);
         }
     }
 
-    fn tell_refused(&self, stage: &'static str, code: &str, text: &str) {
+    fn tell_refused(&self, stage: &'static str, code: &str, text: &str, closed: bool) {
         let user = self.account.as_ref().map(|account| account.address.to_string()).unwrap_or_default();
         let reason = text.chars().take(EVENT_TEXT_OCTETS_MAX / 4).collect();
         let refused = Refused {
@@ -116,6 +116,7 @@ impl Session {
             code: 0,
             enhanced: code.to_owned(),
             reason,
+            closed,
             from: String::new(),
             to: Vec::new(),
             count: 1,

@@ -64,6 +64,8 @@ impl Session {
             code,
             enhanced,
             reason,
+            // Only with these two does a session end by itself (RFC 5321 §3.8, RFC 7504 §3).
+            closed: matches!(code, 421 | 521),
             from,
             to,
             count: 1,
