@@ -138,7 +138,10 @@ fn sized(mailbox: MailboxId, octets: usize) -> Acceptance {
     let filing = Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: Timestamp(1) };
     let content = Content::from_octets(vec![b'x'; octets]);
     let meta = BlobMeta { envelope: vec![b'e'; 200], structure: vec![b's'; 80], ..BlobMeta::default() };
-    Acceptance { arrivals: vec![Arrival { content, meta, filings: vec![filing] }], items: Vec::new() }
+    Acceptance {
+        arrivals: vec![Arrival { content, meta, filings: vec![filing], origin: Default::default() }],
+        items: Vec::new(),
+    }
 }
 
 async fn fill(store: &Store, mailbox: MailboxId, count: usize) {

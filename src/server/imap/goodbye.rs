@@ -35,6 +35,8 @@ pub(super) enum Goodbye {
     Injection,
     /// The selected mailbox is gone.
     Deleted,
+    /// The account is gone.
+    Account,
 }
 
 impl Goodbye {
@@ -54,13 +56,14 @@ impl Goodbye {
             ),
             Goodbye::Injection => "Nothing may follow STARTTLS before the TLS handshake".to_owned(),
             Goodbye::Deleted => "The selected mailbox was deleted".to_owned(),
+            Goodbye::Account => "The account was deleted".to_owned(),
         }
     }
 
     /// Whether it is a refusal, and at which stage.
     fn stage(self) -> Option<&'static str> {
         match self {
-            Goodbye::Logout | Goodbye::Draining | Goodbye::Idle(_) | Goodbye::Deleted => None,
+            Goodbye::Logout | Goodbye::Draining | Goodbye::Idle(_) | Goodbye::Deleted | Goodbye::Account => None,
             Goodbye::LoginLate(_) | Goodbye::Logins => Some("login"),
             Goodbye::Injection => Some("starttls"),
             Goodbye::Errors | Goodbye::Line | Goodbye::Command => Some("command"),

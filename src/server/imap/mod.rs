@@ -149,7 +149,7 @@ impl Session {
     fn end_without_account(&mut self) {
         let directory = self.shared.store.directory();
         if self.account.as_ref().is_some_and(|account| directory.account_by_id(account.id).is_none()) {
-            self.bye("The account was deleted");
+            self.bye(Goodbye::Account);
         }
     }
 
