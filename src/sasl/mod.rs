@@ -15,8 +15,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::base::Secret;
 use crate::base::account::ScramKeys;
+use crate::base::{Address, Secret};
 
 /// Why an exchange failed. All but `Malformed` and `ChannelBinding` look the same to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +171,21 @@ impl Exchange {
     }
 }
 
+/// Whether two login names are spellings of one: in any case, the domain in U-labels or A-labels, with a domain or
+/// without. Nobody acts for anybody else here, but clients name the account they log in to a second time, in their own
+/// way.
+fn is_same_account(authzid: &str, authcid: &str) -> bool {
+    if authzid.to_lowercase() == authcid.to_lowercase() {
+        return true;
+    }
+    match (Address::parse(authzid), Address::parse(authcid)) {
+        (Ok(one), Ok(other)) => one.key() == other.key(),
+        (Ok(whole), Err(_)) => whole.local().to_lowercase() == authcid.to_lowercase(),
+        (Err(_), Ok(whole)) => whole.local().to_lowercase() == authzid.to_lowercase(),
+        (Err(_), Err(_)) => false,
+    }
+}
+
 /// The nonce of exchange number `count` of a session that was given `seed` (32 random octets).
 pub fn nonce(seed: &[u8; 32], count: u32) -> String {
     let octets = credential::hmac_sha_256(seed, &[b"scram nonce", &count.to_be_bytes()]);
@@ -211,7 +226,15 @@ mod tests {
             (&b"\0bob\0secret"[..], asks("bob", "secret")),
             (b"bob\0bob\0secret", asks("bob", "secret")),
             (b"\0b@x.org\0p\xc3\xa4ss", asks("b@x.org", "päss")),
+            (b"Bob\0bob\0secret", asks("bob", "secret")),
+            (b"bob@x.org\0bob\0secret", asks("bob", "secret")),
+            (b"bob\0Bob@x.org\0secret", asks("Bob@x.org", "secret")),
+            (b"BOB@X.ORG\0bob@x.org\0secret", asks("bob@x.org", "secret")),
+            ("b@xn--mnchen-3ya.de\0b@m\u{fc}nchen.de\0s".as_bytes(), asks("b@m\u{fc}nchen.de", "s")),
             (b"alice\0bob\0secret", Step::Failed(Failure::Refused)),
+            (b"bob@y.org\0bob@x.org\0secret", Step::Failed(Failure::Refused)),
+            (b"alice@x.org\0bob\0secret", Step::Failed(Failure::Refused)),
+            (b"\xff\0bob\0secret", Step::Failed(Failure::Refused)),
             (b"bob\0secret", Step::Failed(Failure::Malformed)),
             (b"\0bob\0secret\0", Step::Failed(Failure::Malformed)),
             (b"\0\0secret", Step::Failed(Failure::Malformed)),

@@ -1,6 +1,6 @@
 //! PLAIN (RFC 4616): `[authzid] NUL authcid NUL passwd`, server side.
 
-use super::{Failure, Step};
+use super::{Failure, Step, is_same_account};
 use crate::base::Secret;
 
 /// One exchange.
@@ -24,8 +24,8 @@ impl Plain {
         if user.is_empty() || password.is_empty() {
             return Step::Failed(Failure::Malformed);
         }
-        // Nobody acts for anybody else here.
-        if !authzid.is_empty() && authzid != authcid {
+        let same = |authzid: &str| is_same_account(authzid, user);
+        if !authzid.is_empty() && !std::str::from_utf8(authzid).is_ok_and(same) {
             return Step::Failed(Failure::Refused);
         }
         self.user = Some(user.to_owned());

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::credential::{hmac_sha_256, same};
-use super::{Failure, Step};
+use super::{Failure, Step, is_same_account};
 use crate::base::account::ScramKeys;
 
 /// One exchange.
@@ -96,8 +96,11 @@ impl Scram {
         if nonce.is_empty() || !nonce.bytes().all(|c| c.is_ascii_graphic()) {
             return Err(Failure::Malformed);
         }
-        if !authzid.is_empty() && saslname(authzid.strip_prefix("a=").ok_or(Failure::Malformed)?)? != user {
-            return Err(Failure::Refused);
+        if !authzid.is_empty() {
+            let authzid = saslname(authzid.strip_prefix("a=").ok_or(Failure::Malformed)?)?;
+            if !is_same_account(&authzid, &user) {
+                return Err(Failure::Refused);
+            }
         }
         let user = stringprep::saslprep(&user).map_err(|_| Failure::Malformed)?.into_owned();
         Ok(First { gs2_header: format!("{flag},{authzid},"), bare: bare.to_owned(), user, nonce: nonce.to_owned() })
@@ -250,6 +253,7 @@ mod tests {
         let user = |name: &str| Step::NeedCredential(name.to_owned());
         assert_eq!(first("n,,n=a=2Cb=3Dc,r=x", None), user("a,b=c"));
         assert_eq!(first("n,a=bob,n=bob,r=x", None), user("bob"));
+        assert_eq!(first("n,a=Bob@x.org,n=bob,r=x", None), user("bob"));
         assert_eq!(first("y,,n=bob,r=x,ext=1", None), user("bob"));
         assert_eq!(first("y,,n=bob,r=x", Some(b"tls")), Step::Failed(Failure::ChannelBinding));
         assert_eq!(first("n,a=eve,n=bob,r=x", None), Step::Failed(Failure::Refused));
