@@ -160,9 +160,7 @@ struct QuotedLocal<'a>(&'a str);
 
 impl fmt::Display for QuotedLocal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dot_atom =
-            !self.0.is_empty() && self.0.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
-        if dot_atom {
+        if is_dotted(self.0) {
             return f.write_str(self.0);
         }
         f.write_str("\"")?;
@@ -176,14 +174,20 @@ impl fmt::Display for QuotedLocal<'_> {
     }
 }
 
-/// `Dot-string = Atom *("." Atom)`; gives it and what follows.
+/// `Dot-string = Atom *("." Atom)`, and dots anywhere: Japanese mobile hosts gave out `a..b` and `a.`, and take them
+/// without quotes only. Gives it and what follows.
 fn dotted_local(text: &str) -> Result<(String, &str), AddressError> {
     let end = text.find(|c| !is_atext(c) && c != '.').unwrap_or(text.len());
     let (local, rest) = text.split_at(end);
-    if local.split('.').any(str::is_empty) {
+    if !is_dotted(local) {
         return Err(AddressError::Syntax);
     }
     Ok((local.to_owned(), rest))
+}
+
+/// Whether a local part goes without quotes: one atom at least, and dots anywhere.
+fn is_dotted(local: &str) -> bool {
+    local.chars().all(|c| is_atext(c) || c == '.') && local.contains(|c| c != '.')
 }
 
 /// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`; gives its content and what follows.
@@ -248,6 +252,12 @@ mod tests {
             ("a@[ipv6:2001:DB8::1]", "a@[IPv6:2001:db8::1]", "a@[IPv6:2001:db8::1]"),
             ("jürgen@münchen.example", "jürgen@münchen.example", "jürgen@xn--mnchen-3ya.example"),
             ("a+b=c{d}@x", "a+b=c{d}@x", "a+b=c{d}@x"),
+            // Not of RFC 5321, but of Japanese mobile hosts.
+            ("a..b@docomo.example", "a..b@docomo.example", "a..b@docomo.example"),
+            ("a.@docomo.example", "a.@docomo.example", "a.@docomo.example"),
+            (".a@docomo.example", ".a@docomo.example", ".a@docomo.example"),
+            ("\"a..b.\"@x", "a..b.@x", "a..b.@x"),
+            ("\"..\"@x", "\"..\"@x", "..@x"),
         ] {
             let address = Address::parse(text).expect(text);
             assert_eq!(address.to_string(), written);
@@ -264,9 +274,8 @@ mod tests {
             "a",
             "a@",
             "@x",
-            "a..b@x",
-            ".a@x",
-            "a.@x",
+            ".@x",
+            "..@x",
             "a b@x",
             "a@x y",
             "a@-x",
