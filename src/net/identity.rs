@@ -4,20 +4,42 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 
-/// A certificate and its key, PEM.
+/// Certificates and their keys, PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The certificate.
+    /// The certificates, one for each key.
     pub certificate_pem: Vec<u8>,
-    /// The key, PKCS #8.
+    /// The keys, PKCS #8.
     pub key_pem: Secret,
 }
 
-/// Mints a self-signed P-256 certificate for `hostname`, good for ten years from the day before `now`.
+/// Mints two self-signed certificates for `hostname`, good for ten years from the day before `now`: one with a P-256
+/// key, and one with an RSA key for devices that know no other.
 #[cfg(not(any(windows, target_vendor = "apple")))]
 pub fn mint(hostname: &str, now: Timestamp) -> Result<Identity> {
-    self_signed(hostname, now).map_err(|e| Error::new(ErrorKind::Tls, format!("cannot make a certificate: {e}")))
+    mint_both(hostname, now).map_err(|e| Error::new(ErrorKind::Tls, format!("cannot make a certificate: {e}")))
 }
+
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn mint_both(hostname: &str, now: Timestamp) -> std::result::Result<Identity, openssl::error::ErrorStack> {
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+    use openssl::rsa::Rsa;
+
+    let curve = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+    let keys = [PKey::from_ec_key(EcKey::generate(&curve)?)?, PKey::from_rsa(Rsa::generate(RSA_BITS)?)?];
+    let (mut certificate_pem, mut key_pem) = (Vec::new(), Vec::new());
+    for key in keys {
+        certificate_pem.extend(self_signed(hostname, now, &key)?);
+        key_pem.extend(key.private_key_to_pem_pkcs8()?);
+    }
+    Ok(Identity { certificate_pem, key_pem: Secret::new(key_pem) })
+}
+
+/// What every device can read, and the least that is still trusted.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+const RSA_BITS: u32 = 2_048;
 
 /// The system's TLS makes no certificates: the host has to give one.
 #[cfg(any(windows, target_vendor = "apple"))]
@@ -26,18 +48,19 @@ pub fn mint(_hostname: &str, _now: Timestamp) -> Result<Identity> {
 }
 
 #[cfg(not(any(windows, target_vendor = "apple")))]
-fn self_signed(hostname: &str, now: Timestamp) -> std::result::Result<Identity, openssl::error::ErrorStack> {
+fn self_signed(
+    hostname: &str,
+    now: Timestamp,
+    key: &openssl::pkey::PKeyRef<openssl::pkey::Private>,
+) -> std::result::Result<Vec<u8>, openssl::error::ErrorStack> {
     use openssl::asn1::Asn1Time;
     use openssl::bn::{BigNum, MsbOption};
-    use openssl::ec::{EcGroup, EcKey};
     use openssl::hash::MessageDigest;
     use openssl::nid::Nid;
-    use openssl::pkey::PKey;
     use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName};
     use openssl::x509::{X509, X509NameBuilder};
 
     const DAY_SECONDS: i64 = 86_400;
-    let key = PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)?;
     let mut subject = X509NameBuilder::new()?;
     // A common name has 64 characters at most (RFC 5280, appendix A); clients look at the alternative name.
     subject.append_entry_by_nid(Nid::COMMONNAME, hostname.get(..64).unwrap_or(hostname))?;
@@ -49,7 +72,7 @@ fn self_signed(hostname: &str, now: Timestamp) -> std::result::Result<Identity, 
     certificate.set_serial_number(&*serial.to_asn1_integer()?)?;
     certificate.set_subject_name(&subject)?;
     certificate.set_issuer_name(&subject)?;
-    certificate.set_pubkey(&key)?;
+    certificate.set_pubkey(key)?;
     certificate.set_not_before(&*Asn1Time::from_unix((now.seconds() - DAY_SECONDS) as _)?)?;
     certificate.set_not_after(&*Asn1Time::from_unix((now.seconds() + 3650 * DAY_SECONDS) as _)?)?;
     certificate.append_extension(BasicConstraints::new().critical().build()?)?;
@@ -62,9 +85,8 @@ fn self_signed(hostname: &str, now: Timestamp) -> std::result::Result<Identity, 
     };
     let names = names.build(&certificate.x509v3_context(None, None))?;
     certificate.append_extension(names)?;
-    certificate.sign(&key, MessageDigest::sha256())?;
-    let key_pem = Secret::new(key.private_key_to_pem_pkcs8()?);
-    Ok(Identity { certificate_pem: certificate.build().to_pem()?, key_pem })
+    certificate.sign(key, MessageDigest::sha256())?;
+    certificate.build().to_pem()
 }
 
 #[cfg(all(test, not(any(windows, target_vendor = "apple"))))]
@@ -76,12 +98,16 @@ mod tests {
     fn names_the_host_and_signs_itself() {
         let now = Timestamp::from_civil(2026, 11, 22, 0, 0, 0);
         let identity = mint("mail.example.org", now).unwrap();
-        let certificate = X509::from_pem(&identity.certificate_pem).unwrap();
-        let names = certificate.subject_alt_names().unwrap();
-        assert_eq!(names.iter().filter_map(|name| name.dnsname()).collect::<Vec<_>>(), ["mail.example.org"]);
-        assert!(certificate.verify(&certificate.public_key().unwrap()).unwrap());
-        assert_eq!(certificate.not_after().to_string(), "Nov 19 00:00:00 2036 GMT");
-        assert_eq!(certificate.not_before().to_string(), "Nov 21 00:00:00 2026 GMT");
+        let certificates = X509::stack_from_pem(&identity.certificate_pem).unwrap();
+        let kinds: Vec<_> = certificates.iter().map(|certificate| certificate.public_key().unwrap().id()).collect();
+        assert_eq!(kinds, [openssl::pkey::Id::EC, openssl::pkey::Id::RSA]);
+        for certificate in certificates {
+            let names = certificate.subject_alt_names().unwrap();
+            assert_eq!(names.iter().filter_map(|name| name.dnsname()).collect::<Vec<_>>(), ["mail.example.org"]);
+            assert!(certificate.verify(&certificate.public_key().unwrap()).unwrap());
+            assert_eq!(certificate.not_after().to_string(), "Nov 19 00:00:00 2036 GMT");
+            assert_eq!(certificate.not_before().to_string(), "Nov 21 00:00:00 2026 GMT");
+        }
         assert!(identity.key_pem.expose().starts_with(b"-----BEGIN PRIVATE KEY-----"));
         assert_ne!(identity, mint("mail.example.org", now).unwrap());
     }

@@ -153,18 +153,9 @@ fn server_context(
     identities: Weak<RwLock<Identities>>,
 ) -> std::result::Result<SslContext, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-    let mut chain = X509::stack_from_pem(certificate_pem)?.into_iter();
-    match chain.next() {
-        Some(leaf) => builder.set_certificate(&leaf)?,
-        // Fails, and says so in OpenSSL's words.
-        None => drop(X509::from_pem(certificate_pem)?),
-    }
-    for authority in chain {
-        builder.add_extra_chain_cert(authority)?;
-    }
-    // Without a passphrase given, OpenSSL would ask for one on the terminal.
-    builder.set_private_key(&*PKey::private_key_from_pem_passphrase(key_pem, b"")?)?;
-    builder.check_private_key()?;
+    builder.set_cipher_list(SERVER_CIPHERS)?;
+    builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
+    set_certificates(&mut builder, certificate_pem, key_pem)?;
     // Sessions resume by tickets, which keep nothing here; one is enough for clients that seldom come back.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_session_id_context(b"mailcore")?;
@@ -181,6 +172,61 @@ fn server_context(
         }
     });
     Ok(builder.build().into_context())
+}
+
+/// What Mozilla calls intermediate, version 5, and behind it the CBC suites with forward secrecy: mail servers and
+/// devices of 2010 know no others, and would send in the clear. Our order counts, so that nobody else gets them.
+const SERVER_CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:\
+    ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:DHE-RSA-AES128-GCM-SHA256:\
+    DHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA256:ECDHE-RSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:\
+    ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA";
+
+/// Certificates and keys of one name: each key has the certificate that is for it, one of each kind at most (P-256 and
+/// RSA, say), and the others are the authorities between. The first certificate must have its key.
+fn set_certificates(
+    builder: &mut SslContextBuilder,
+    certificate_pem: &[u8],
+    key_pem: &[u8],
+) -> std::result::Result<(), ErrorStack> {
+    let certificates = X509::stack_from_pem(certificate_pem)?;
+    let Some(first) = certificates.first() else {
+        // Fails, and says so in OpenSSL's words.
+        return X509::from_pem(certificate_pem).map(drop);
+    };
+    let mut keys = Vec::new();
+    for pem in private_keys(key_pem) {
+        // Without a passphrase given, OpenSSL would ask for one on the terminal.
+        keys.push(PKey::private_key_from_pem_passphrase(pem, b"")?);
+    }
+    let mut first_has_key = false;
+    for certificate in &certificates {
+        let public = certificate.public_key()?;
+        match keys.iter().find(|key| key.public_eq(&public)) {
+            Some(key) => {
+                builder.set_certificate(certificate)?;
+                builder.set_private_key(key)?;
+                first_has_key |= std::ptr::eq(certificate, first);
+            }
+            None => builder.add_extra_chain_cert(certificate.clone())?,
+        }
+    }
+    if !first_has_key {
+        // The same again.
+        builder.set_certificate(first)?;
+        builder.set_private_key(&*PKey::private_key_from_pem_passphrase(key_pem, b"")?)?;
+    }
+    builder.check_private_key()
+}
+
+/// The private keys of a PEM text, each with its frame.
+fn private_keys(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let begins: Vec<usize> = memchr::memmem::find_iter(pem, b"-----BEGIN ").collect();
+    let ends: Vec<usize> = begins.iter().skip(1).copied().chain([pem.len()]).collect();
+    let blocks = begins.into_iter().zip(ends).filter_map(|(begin, end)| pem.get(begin..end));
+    blocks.filter(|block| {
+        let line = block.split(|c| *c == b'\n').next().unwrap_or_default();
+        memchr::memmem::find(line, b"PRIVATE KEY-----").is_some()
+    })
 }
 
 fn client_context(authorities: &[X509]) -> std::result::Result<SslContext, ErrorStack> {

@@ -49,6 +49,68 @@ fn a_key_with_a_passphrase_is_refused() {
     assert_eq!(refused.kind(), ErrorKind::Tls);
 }
 
+/// What a client that offers only these suites of TLS 1.2 gets: the suite and the kind of the server's key.
+fn old_client(server: &OpensslTls, suites: &str) -> std::result::Result<(String, openssl::pkey::Id), String> {
+    let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
+    builder.set_cipher_list(suites).unwrap();
+    builder.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+    let (a, b) = pair();
+    let accepting = server.accept(Box::new(a));
+    let connecting = async {
+        let mut stream = TlsStream::new(Ssl::new(&builder.build()).unwrap(), Box::new(b)).unwrap();
+        stream.handshake(Side::Client).await.map_err(|e| e.to_string())?;
+        let cipher = stream.ssl().current_cipher().unwrap().name().to_owned();
+        Ok((cipher, stream.ssl().peer_certificate().unwrap().public_key().unwrap().id()))
+    };
+    smol::block_on(smol::future::zip(accepting, connecting)).1
+}
+
+#[test]
+fn old_devices_get_what_they_can() {
+    use openssl::pkey::Id;
+    let server = OpensslTls::new();
+    serve(&server, None, &identity("mx.example.org"));
+    for (suites, suite, key) in [
+        ("ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES128-SHA", Id::RSA),
+        ("ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES256-SHA384", Id::RSA),
+        ("ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES256-SHA", Id::EC),
+        ("ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384", Id::RSA),
+        // Whoever knows better gets it, whatever comes first in its list.
+        ("ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", Id::RSA),
+    ] {
+        assert_eq!(old_client(&server, suites), Ok((suite.to_owned(), key)));
+    }
+    for without_forward_secrecy in ["AES128-SHA", "AES256-GCM-SHA384"] {
+        assert!(old_client(&server, without_forward_secrecy).is_err());
+    }
+}
+
+#[test]
+fn keys_find_their_certificates() {
+    let (one, two) = (identity("mx.example.org"), identity("mx.example.org"));
+    let set = |certificates: &[&[u8]], keys: &[&[u8]]| {
+        OpensslTls::new().set_identity(None, &certificates.concat(), &keys.concat())
+    };
+    let parts = |identity: &Identity| {
+        let pem = |certificate: X509| certificate.to_pem().unwrap();
+        let certificates: Vec<_> =
+            X509::stack_from_pem(&identity.certificate_pem).unwrap().into_iter().map(pem).collect();
+        let keys: Vec<_> = private_keys(identity.key_pem.expose()).map(<[u8]>::to_vec).collect();
+        (certificates, keys)
+    };
+    let ((certificates, keys), (others, _)) = (parts(&one), parts(&two));
+    let [ec, rsa] = [&certificates[0][..], &certificates[1]];
+    let [ec_key, rsa_key] = [&keys[0][..], &keys[1]];
+    assert!(set(&[ec, rsa], &[rsa_key, ec_key]).is_ok());
+    assert!(set(&[rsa], &[rsa_key]).is_ok());
+    assert!(set(&[ec, &others[1]], &[ec_key]).is_ok(), "an authority");
+    for (certificates, keys) in
+        [(&[ec][..], &[rsa_key][..]), (&[&others[0], ec], &[ec_key]), (&[ec], &[]), (&[], &[ec_key])]
+    {
+        assert!(set(certificates, keys).is_err());
+    }
+}
+
 #[test]
 fn both_backends_echo_over_a_handshake() {
     let backends: [fn() -> Box<dyn Tls>; 2] =
