@@ -58,6 +58,27 @@ fn check(signer: &Signer, zone: &OneKey, head: &str, text: &str) {
     assert_eq!(verify(&signed, text.as_bytes()).result, DkimResult::Fail, "a second From");
 }
 
+/// A message that ends within its header, or with it, has an empty body, whatever the transport adds at its end.
+#[test]
+fn a_message_that_is_all_header_verifies() {
+    let key = SigningKey::parse(&generate(Algorithm::Ed25519Sha256).unwrap()).unwrap();
+    let zone = OneKey(dns_record(&key).unwrap());
+    let ends = ["", "\r\n", "\r\n\r\n"];
+    for header in [Canonicalization::Simple, Canonicalization::Relaxed] {
+        for body in [Canonicalization::Simple, Canonicalization::Relaxed] {
+            let signer = Signer { header, body, ..Signer::new("example.org", "sel", key.clone()) };
+            for (at_signing, at_verifying) in ends.iter().flat_map(|one| ends.map(|other| (one, other))) {
+                let head = |end: &str| format!("From: a@example.org\r\nSubject: no body{end}");
+                let mut signed = signer.begin().finish(head(at_signing).as_bytes(), Timestamp(1_000_000)).unwrap();
+                signed.extend_from_slice(head(at_verifying).as_bytes());
+                let verifier = Verifier::new(&signed, Checks::default());
+                let verdict = smol::block_on(verifier.finish(&zone, Timestamp(2_000_000))).0.remove(0);
+                assert_eq!(verdict.result, DkimResult::Pass, "{at_signing:?} {at_verifying:?}: {}", verdict.why);
+            }
+        }
+    }
+}
+
 /// A signature is signed without being named; a name in `h=` means those that were there before (RFC 6376 §5.4).
 #[test]
 fn a_signature_does_not_sign_itself_again() {
