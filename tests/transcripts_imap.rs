@@ -59,6 +59,49 @@ fn dialogues() {
     assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
 }
 
+/// A header longer than what is looked at of others: the fields behind its long lists are there for all who ask.
+#[test]
+fn long_headers() {
+    let mut stage = Stage::new("account: alice@example.org secret\ntls: yes");
+    let people = (0..6_000).map(|n| format!("\"Recipient {n}\" <recipient-{n}@example.test>")).collect::<Vec<_>>();
+    let parts = "--b\r\nContent-Type: text/plain\r\n\r\none\r\n--b\r\nContent-Type: x/pdf\r\n\r\ntwo\r\n--b--\r\n";
+    let message = format!(
+        "From: a@x.test\r\nTo: {}\r\nX-Long: {}\r\nX-Needle: in a haystack\r\nSubject: behind it\r\n\
+         Message-ID: <big@x.test>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{parts}",
+        people.join(",\r\n "),
+        "hay ".repeat(150_000)
+    );
+    let client = stage.client(1);
+    client.say("* LOGIN\r\na LOGIN alice@example.org secret\r\n");
+    for message in ["Subject: small\r\nX-Needle: no\r\n\r\nx\r\n", &message, "Subject: small too\r\n\r\nx\r\n"] {
+        client.say(&format!("a APPEND INBOX {{{}+}}\r\n{message}\r\n", message.len()));
+    }
+    client.say("a SELECT INBOX\r\n");
+    let mut holds = |command: &str, text: &str| {
+        let said = String::from_utf8_lossy(&client.say(&format!("a {command}\r\n"))).into_owned();
+        assert!(said.contains(text), "{command}: {}", &said[..said.len().min(300)]);
+    };
+    holds(
+        "FETCH 2 BODY.PEEK[HEADER.FIELDS (Subject X-Needle)]",
+        "{47}\r\nX-Needle: in a haystack\r\nSubject: behind it\r\n\r\n)",
+    );
+    holds("FETCH 2 BODY.PEEK[HEADER.FIELDS (Subject X-Needle)]<3.5>", "{5}\r\needle)");
+    holds(
+        "FETCH 1:3 BODY.PEEK[HEADER.FIELDS.NOT (To X-Long X-Needle From Content-Type Message-ID)]",
+        "{22}\r\nSubject: behind it\r\n\r\n)",
+    );
+    holds("FETCH 2 ENVELOPE", "\"behind it\"");
+    holds("FETCH 2 ENVELOPE", "recipient-5999");
+    holds("FETCH 2 BODYSTRUCTURE", "\"pdf\"");
+    holds("FETCH 2 BODY.PEEK[2]", "two");
+    for key in ["HEADER Subject \"behind it\"", "TEXT \"behind it\"", "HEADER X-Needle haystack", "TO recipient-5999@"]
+    {
+        holds(&format!("SEARCH {key}"), "* SEARCH 2\r\n");
+    }
+    holds("SEARCH HEADER X-Needle \"\"", "* SEARCH 1 2\r\n");
+    holds("SEARCH HEADER X-Long \"hay hay\" NOT HEADER X-Needle zebra", "* SEARCH 2\r\n");
+}
+
 /// A message far larger than any buffer comes back octet for octet, whole, in parts, decoded; and is searched.
 #[test]
 fn large_messages() {
@@ -73,17 +116,7 @@ fn large_messages() {
     let message = format!("{head}{text}Needle\r\nend{middle}{coded}\r\n--b--\r\n");
     assert!(message.len() > 5_000_000);
     let client = stage.client(1);
-    let mut say = |command: &str| {
-        client.unsent.extend(command.as_bytes());
-        client.send();
-        let mut said = Vec::new();
-        while !said.ends_with(b"\r\n") || !is_last(&said) {
-            let before = said.len();
-            client.read.read_until(b'\n', &mut said).expect("read");
-            assert!(said.len() > before, "{}", said[said.len().saturating_sub(100)..].escape_ascii());
-        }
-        said
-    };
+    let mut say = |command: &str| client.say(command);
     say("* LOGIN\r\na LOGIN alice@example.org secret\r\n");
     say(&format!("a APPEND INBOX {{{}+}}\r\n{message}\r\n", message.len()));
     say("a SELECT INBOX\r\n");
@@ -382,6 +415,19 @@ impl Stage {
 }
 
 impl Client {
+    /// Sends commands and gives all that is said up to the tagged answer of the last.
+    fn say(&mut self, command: &str) -> Vec<u8> {
+        self.unsent.extend(command.as_bytes());
+        self.send();
+        let mut said = Vec::new();
+        while !said.ends_with(b"\r\n") || !is_last(&said) {
+            let before = said.len();
+            self.read.read_until(b'\n', &mut said).expect("read");
+            assert!(said.len() > before, "{}", said[said.len().saturating_sub(100)..].escape_ascii());
+        }
+        said
+    }
+
     fn send(&mut self) {
         // A peer that is gone is found out when it is read from.
         let _ = self.write.write_all(&std::mem::take(&mut self.unsent));

@@ -98,16 +98,15 @@ pub const IMAP_LITERAL_OCTETS_MAX: usize = 64 * 1024;
 pub const IMAP_LITERALS_OCTETS_MAX: usize = 256 * 1024;
 /// A tag.
 pub const IMAP_TAG_OCTETS_MAX: usize = 128;
-/// Depth of parentheses in SEARCH and FETCH.
-pub const IMAP_NESTING_MAX: usize = 32;
 /// Octets of a refused command that are passed over before the session says BYE.
 pub const IMAP_SKIP_OCTETS_MAX: u64 = 128 * 1024 * 1024;
 /// Items of one FETCH.
 pub const IMAP_FETCH_ITEMS_MAX: usize = 256;
 /// Field names of one FETCH section.
 pub const IMAP_HEADER_NAMES_MAX: usize = 256;
-/// Keys of one SEARCH.
-pub const IMAP_SEARCH_KEYS_MAX: usize = 1_000;
+/// Keys of one SEARCH, parentheses, NOT and OR counted: as many as a command line has room for, since a search for
+/// many senders is a chain of ORs.
+pub const IMAP_SEARCH_KEYS_MAX: usize = 32_000;
 /// Patterns of one LIST.
 pub const IMAP_LIST_PATTERNS_MAX: usize = 64;
 /// Octets of one LIST pattern: a name in modified UTF-7 takes up to 8/3 octets for one of UTF-8.
@@ -122,8 +121,8 @@ pub const IMAP_DESCRIBE_INLINE_OCTETS_MAX: u64 = 256 * 1024;
 pub const FETCH_FACTS_MAX: usize = 4_000;
 /// Messages FETCH and SEARCH gather at once.
 pub const FETCH_BATCH_MESSAGES_MAX: usize = 500;
-/// Octets of headers whose descriptions FETCH and SEARCH gather at once, a message counted with `HEADER_OCTETS_MAX` at
-/// most: its envelope may be as long.
+/// Octets of headers whose descriptions FETCH and SEARCH gather at once, a message counted with
+/// `HEADER_LISTS_OCTETS_MAX` at most: its envelope may be as long.
 pub const FETCH_BATCH_HEADER_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 /// Octets of bodies FETCH and SEARCH gather at once; a larger body passes in pieces.
 pub const FETCH_BATCH_OCTETS_MAX: u64 = 1024 * 1024;
@@ -148,8 +147,11 @@ pub const MAILBOXES_MAX: usize = 10_000;
 
 // -- MIME --------------------------------------------------------------------------------------------
 
-/// Octets of one header that are looked at; the rest is kept, not understood.
+/// Octets of one header that are looked at; the rest is kept, not understood. Where a message is described, those of
+/// the fields that something is made of, address lists not counted.
 pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
+/// Octets of address lists and references of one header that are described: some ten thousand recipients.
+pub const HEADER_LISTS_OCTETS_MAX: usize = 512 * 1024;
 /// Depth of multiparts and messages within messages; deeper ones are opaque.
 pub const MIME_NESTING_MAX: usize = 50;
 /// Parts of one message; further ones belong to the last.
@@ -486,6 +488,7 @@ const _: () = {
     assert!(RECEIVED_FIELDS_MAX >= 100);
     assert!(SMTP_COMMAND_WAIT_SECONDS >= 300);
     assert!(POP3_IDLE_SECONDS >= 600);
+    assert!(HEADER_OCTETS_MAX + HEADER_LISTS_OCTETS_MAX < MIME_FACTS_OCTETS_MAX);
     assert!(POP3_READ_AHEAD_OCTETS_MAX >= CHUNK_OCTETS_MAX);
     assert!(IMAP_IDLE_SECONDS >= 1_800);
     assert!(MESSAGE_OCTETS_MAX > 25 * 1024 * 1024);

@@ -49,7 +49,7 @@ fn meta(structure: &Structure, filed: Timestamp) -> BlobMeta {
     let readable = |field: &Option<Vec<u8>>| field.as_deref().map_or(String::new(), decode);
     BlobMeta {
         header_octets: structure.root().map_or(0, |root| u32::try_from(root.header.end).unwrap_or(u32::MAX)),
-        envelope: written(|out| encode::envelope::envelope(out, envelope)),
+        envelope: written(|out| encode::envelope::kept(out, envelope)),
         structure: written(|out| encode::structure::structure(out, structure)),
         parts: PartTable::of(structure).encode(),
         sent: envelope.date.as_deref().and_then(date).map_or(filed, |date| date.at),

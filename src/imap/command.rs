@@ -1,5 +1,6 @@
 //! Commands as typed values, and the table that says in which state each is legal (RFC 9051 §6).
 
+use super::query::Term;
 use crate::base::{Flags, Secret, SpecialUse};
 
 use super::grammar::{FlagNames, Parse};
@@ -229,11 +230,12 @@ pub enum StatusItem {
     Deleted,
     Size,
     HighestModSeq,
+    AppendLimit,
 }
 
 impl StatusItem {
     /// All of them by name.
-    pub const NAMES: [(StatusItem, &'static str); 8] = [
+    pub const NAMES: [(StatusItem, &'static str); 9] = [
         (StatusItem::Messages, "MESSAGES"),
         (StatusItem::Recent, "RECENT"),
         (StatusItem::UidNext, "UIDNEXT"),
@@ -242,6 +244,7 @@ impl StatusItem {
         (StatusItem::Deleted, "DELETED"),
         (StatusItem::Size, "SIZE"),
         (StatusItem::HighestModSeq, "HIGHESTMODSEQ"),
+        (StatusItem::AppendLimit, "APPENDLIMIT"),
     ];
 }
 
@@ -376,7 +379,7 @@ pub struct Search {
     /// RETURN options; `None` where RETURN was not said.
     pub returns: Option<Returns>,
     /// What is looked for.
-    pub key: Key,
+    pub keys: Vec<Term<Key>>,
 }
 
 /// RETURN options of RFC 4731 and RFC 5182.
@@ -395,9 +398,6 @@ pub struct Returns {
 #[allow(missing_docs)]
 pub enum Key {
     All,
-    And(Vec<Key>),
-    Or(Box<Key>, Box<Key>),
-    Not(Box<Key>),
     Numbers(SequenceSet),
     Uids(SequenceSet),
     /// Has all of these system flags.

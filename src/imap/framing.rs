@@ -257,7 +257,7 @@ fn announcement(line: &[u8]) -> Option<(Announced, usize)> {
     let digits = inside.iter().rev().take_while(|c| c.is_ascii_digit()).count();
     let (before, number) = inside.split_at_checked(inside.len() - digits)?;
     let before = before.strip_suffix(b"{")?;
-    let binary = before.ends_with(b"~");
+    let binary = before.strip_suffix(b"~").is_some_and(|before| matches!(before.last(), None | Some(b' ' | b'(')));
     let text = std::str::from_utf8(number).ok().filter(|t| !t.is_empty())?;
     let octets = text.parse().unwrap_or(u64::MAX);
     let length = line.len() - before.len() + usize::from(binary);

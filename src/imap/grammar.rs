@@ -17,6 +17,8 @@ pub enum Bad {
     Charset,
     /// A mailbox name that cannot be: `NO [CANNOT]`.
     Name,
+    /// CREATE with a special use that cannot be had: `NO [USEATTR]`.
+    SpecialUse,
     /// More than a limit allows: `NO [LIMIT]`.
     Limit(&'static str, usize),
 }
@@ -119,22 +121,31 @@ impl<'a> Cursor<'a> {
         if tag.len() > IMAP_TAG_OCTETS_MAX {
             return Err(Bad::Syntax("tag too long"));
         }
+        // A tag that something else follows is no tag: an answer to a part of it could be taken for another command's.
+        if !matches!(self.peek(), None | Some(b' ')) {
+            return Err(Bad::Syntax("tag expected"));
+        }
         Ok(tag)
     }
 
     /// `astring`: an atom (with `]`), a quoted string or a literal.
     pub fn astring(&mut self) -> Parse<Vec<u8>> {
-        match self.peek() {
-            Some(b'"' | b'{' | b'~') => self.string(),
-            _ => Ok(self.word(is_astring_char, "string expected")?.as_bytes().to_vec()),
+        if self.at_string() {
+            return self.string();
         }
+        Ok(self.word(is_astring_char, "string expected")?.as_bytes().to_vec())
+    }
+
+    /// Whether a quoted string or a literal comes next. Only `~{` begins a literal8: `~` alone is an atom's.
+    fn at_string(&self) -> bool {
+        matches!(self.rest, [b'"' | b'{', ..] | [b'~', b'{', ..])
     }
 
     /// `string`: quoted or literal. A literal8 is tolerated.
     pub fn string(&mut self) -> Parse<Vec<u8>> {
         match self.peek() {
             Some(b'"') => self.quoted(),
-            Some(b'{' | b'~') => Ok(self.literal()?.to_vec()),
+            _ if self.at_string() => Ok(self.literal()?.to_vec()),
             _ => Err(Bad::Syntax("string expected")),
         }
     }
@@ -207,7 +218,7 @@ impl<'a> Cursor<'a> {
 
     /// `list-mailbox`: a pattern, in the form names have on the wire.
     pub fn list_mailbox(&mut self) -> Parse<Vec<u8>> {
-        if let Some(b'"' | b'{' | b'~') = self.peek() {
+        if self.at_string() {
             return self.string();
         }
         let pattern = self.take_while(|c| is_astring_char(c) || c == b'%' || c == b'*' || c >= 0x80);
@@ -419,6 +430,9 @@ mod tests {
             (b"{0}\r\n", b""),
             (b"{2+}\r\n()", b"()"),
             (b"~{2}\r\n\0\0", b"\0\0"),
+            (b"~", b"~"),
+            (b"~peter", b"~peter"),
+            (b"a~b", b"a~b"),
             (b"\"\xc3\xa9\"", b"\xc3\xa9"),
         ] {
             assert_eq!(all(text, Cursor::astring).as_deref(), Ok(value), "{}", text.escape_ascii());
@@ -430,12 +444,26 @@ mod tests {
             b"\"\\n\"",
             b"\"a\r\n\"",
             b"{3}\r\nab",
+            b"~{3}\r\nab",
+            b"~a{1}\r\nb",
             b"{x}",
             b"{99999999999999999999}\r\n",
             b"a b",
             b"a\0",
         ] {
             assert!(all(text, Cursor::astring).is_err(), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_tag_is_whole_or_none() {
+        for (text, tag) in [("a NOOP", "a"), ("a", "a"), ("~a]b NOOP", "~a]b"), ("a-1. ", "a-1.")] {
+            assert_eq!(Cursor::new(text.as_bytes(), false).tag(), Ok(tag));
+        }
+        for text in
+            ["", " a", "+ a", "a+1 NOOP", "b(c NOOP", "d\"e NOOP", "f%g NOOP", "a\tNOOP", "a{1", "a\\b", "\u{e9} x"]
+        {
+            assert!(Cursor::new(text.as_bytes(), false).tag().is_err(), "{text}");
         }
     }
 

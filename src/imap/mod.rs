@@ -10,6 +10,7 @@ pub mod framing;
 pub mod grammar;
 pub mod name;
 pub mod parse;
+pub mod query;
 pub mod response;
 pub mod sequence;
 pub mod session;

@@ -1,5 +1,7 @@
 //! Mailbox names: modified UTF-7 (RFC 3501 §5.1.3) and UTF-8, what a name may be, and LIST's wildcards.
 
+use std::borrow::Cow;
+
 use crate::base::limits::{MAILBOX_LEVELS_MAX, MAILBOX_NAME_OCTETS_MAX};
 
 /// Separates the levels of a name.
@@ -99,8 +101,8 @@ fn decode_shift(coded: &str, name: &mut String) -> Option<()> {
     Some(())
 }
 
-/// The name as it is kept: INBOX in capitals, no final separator. `None` for one that cannot be: empty levels,
-/// control characters, wildcards, too long, too deep.
+/// The name as it is kept: composed, INBOX in capitals, no final separator. `None` for one that cannot be: empty
+/// levels, control characters, wildcards, too long, too deep.
 pub fn checked(name: &str) -> Option<String> {
     let name = name.strip_suffix(SEPARATOR).unwrap_or(name);
     let wrong = |c: char| c.is_control() || matches!(c, '%' | '*' | '\u{2028}' | '\u{2029}');
@@ -110,7 +112,8 @@ pub fn checked(name: &str) -> Option<String> {
     if name.split(SEPARATOR).any(str::is_empty) || name.split(SEPARATOR).count() > MAILBOX_LEVELS_MAX {
         return None;
     }
-    Some(canonical(name))
+    let name = composed(name);
+    (name.len() <= MAILBOX_NAME_OCTETS_MAX).then(|| canonical(&name))
 }
 
 /// INBOX in any case is `INBOX`, as the first level too.
@@ -119,8 +122,52 @@ pub fn canonical(name: &str) -> String {
     if first.eq_ignore_ascii_case("INBOX") { format!("INBOX{rest}") } else { name.to_owned() }
 }
 
-/// Whether `name` fits `pattern`: `*` any octets, `%` any but the separator. Both in the form they have on the wire.
-pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
+/// A pattern of LIST and LSUB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    octets: Vec<u8>,
+    /// Whether it is to be compared with names in modified UTF-7, since it is none itself.
+    wire: bool,
+}
+
+impl Pattern {
+    /// Reads a pattern as names are read; `utf8`: names travel as UTF-8.
+    pub fn read(wire: &[u8], utf8: bool) -> Pattern {
+        let read = if utf8 { std::str::from_utf8(wire).ok().map(str::to_owned) } else { from_wire(wire) };
+        match read {
+            Some(text) => Pattern { octets: composed(&text).into_owned().into_bytes(), wire: false },
+            None => Pattern { octets: wire.to_vec(), wire: true },
+        }
+    }
+
+    /// Whether a name (in UTF-8) fits. INBOX as the first level fits in any case.
+    pub fn fits(&self, name: &str) -> bool {
+        let inbox = name.strip_prefix("INBOX").is_some_and(|rest| rest.is_empty() || rest.starts_with(SEPARATOR));
+        let any_case = if inbox { "INBOX".len() } else { 0 };
+        if self.wire {
+            matches(&self.octets, to_wire(name).as_bytes(), any_case)
+        } else {
+            matches(&self.octets, name.as_bytes(), any_case)
+        }
+    }
+
+    /// Whether `%` stands in it.
+    pub fn has_percent(&self) -> bool {
+        self.octets.contains(&b'%')
+    }
+}
+
+/// A name in Unicode's composed form, NFC: names that look alike are one (RFC 9051 §5.1).
+pub fn composed(name: &str) -> Cow<'_, str> {
+    use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+    if name.is_ascii() || is_nfc_quick(name.chars()) == IsNormalized::Yes {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.nfc().collect())
+}
+
+/// Whether `name` fits `pattern`: `*` any octets, `%` any but the separator; the first `any_case` octets in any case.
+fn matches(pattern: &[u8], name: &[u8], any_case: usize) -> bool {
     // Places in the pattern and name to come back to, for the last `*` and for the last `%` behind it.
     let (mut star, mut percent) = (None::<(usize, usize)>, None::<(usize, usize)>);
     let (mut p, mut n) = (0, 0);
@@ -137,7 +184,7 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
                 continue;
             }
             (None, None) => return true,
-            (Some(a), Some(b)) if a == b => {
+            (Some(a), Some(b)) if a == b || (n < any_case && a.eq_ignore_ascii_case(b)) => {
                 p += 1;
                 n += 1;
                 continue;
@@ -158,13 +205,6 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
             return false;
         }
     }
-}
-
-/// A pattern with INBOX as its first level in capitals, so that `inbox` finds INBOX.
-pub fn canonical_pattern(pattern: &[u8]) -> Vec<u8> {
-    let (first, rest) = pattern.split_at_checked(5).unwrap_or((pattern, &[]));
-    let whole = rest.is_empty() || rest.first() == Some(&(SEPARATOR as u8));
-    if whole && first.eq_ignore_ascii_case(b"INBOX") { [b"INBOX", rest].concat() } else { pattern.to_vec() }
 }
 
 #[cfg(test)]
@@ -237,9 +277,47 @@ mod tests {
             ("%%%%%%%%%%%%%%%%%%%%%%x", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
             ("*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), fits, "{pattern} {name}");
+            assert_eq!(Pattern::read(pattern.as_bytes(), true).fits(name), fits, "{pattern} {name}");
         }
-        assert_eq!(canonical_pattern(b"inbox/%"), b"INBOX/%");
-        assert_eq!(canonical_pattern(b"inboxes"), b"inboxes");
+    }
+
+    #[test]
+    fn patterns_are_read_as_names_are() {
+        for (pattern, utf8, name, fits) in [
+            ("inbox", false, "INBOX", true),
+            ("inbox*", false, "INBOX", true),
+            ("i%", false, "INBOX", true),
+            ("*box", false, "INBOX", true),
+            ("%nbo%", true, "INBOX", true),
+            ("iNbOx/%", true, "INBOX/Sub", true),
+            ("inbox/s%", true, "INBOX/Sub", false),
+            ("inboxes", true, "inboxes", true),
+            ("INBOXES", true, "inboxes", false),
+            ("in%", true, "INVOICES", false),
+            ("Caf&AOg-", false, "Caf\u{e8}", true),
+            ("Caf\u{e8}", false, "Caf\u{e8}", true),
+            ("Caf\u{e8}*", false, "Caf\u{e8}\u{e9}", true),
+            ("Caf%", false, "Caf\u{e8}", true),
+            ("Cafe\u{300}", true, "Caf\u{e8}", true),
+            ("Cafe&AwA-", false, "Caf\u{e8}", true),
+            // No modified UTF-7: what it says on the wire.
+            ("Caf&A%", false, "Caf\u{e8}", true),
+            ("Caf&AOg-", true, "Caf\u{e8}", false),
+        ] {
+            assert_eq!(Pattern::read(pattern.as_bytes(), utf8).fits(name), fits, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn names_are_composed() {
+        for (name, kept) in
+            [("cafe\u{301}", "caf\u{e9}"), ("u\u{308}ber/o\u{308}l", "\u{fc}ber/\u{f6}l"), ("\u{212b}", "\u{c5}")]
+        {
+            assert_eq!(checked(name).as_deref(), Some(kept));
+            assert_eq!(checked(kept).as_deref(), Some(kept));
+        }
+        // U+0958 has two characters in its composed form.
+        let long = "\u{958}".repeat(MAILBOX_NAME_OCTETS_MAX / 3);
+        assert!(long.len() <= MAILBOX_NAME_OCTETS_MAX && checked(&long).is_none());
     }
 }

@@ -120,6 +120,23 @@ impl SequenceSet {
         Ok(Places::normal(places))
     }
 
+    /// As [`SequenceSet::by_number`] for SEARCH, where numbers are a key: one beyond the last fits no message.
+    pub fn by_number_found(&self, uids: &[Uid], saved: &UidSet) -> Places {
+        let SequenceSet::Ranges(ranges) = self else {
+            return places_of(saved, uids);
+        };
+        let count = uids.len();
+        let places = ranges.iter().map(|(low, high)| {
+            let number = |n: &Number| match n {
+                Number::Is(n) => *n as usize,
+                Number::Last => count,
+            };
+            let (low, high) = (number(low).min(number(high)), number(low).max(number(high)));
+            low.saturating_sub(1)..high.min(count)
+        });
+        Places::normal(places.collect())
+    }
+
     /// Places of the messages with these UIDs; UIDs that are not there are passed over. `*` is the last
     /// message, and `n:*` therefore always holds it (RFC 9051 §9, `seq-range`).
     pub fn by_uid(&self, messages: &Messages, saved: &UidSet) -> Places {

@@ -62,6 +62,9 @@ struct Entry {
     address: Option<Mailbox>,
     /// Whether the address stood in angle brackets.
     angled: bool,
+    /// Words that were there before the address was complete: those behind it may begin another one, where a comma was
+    /// forgotten.
+    named: usize,
 }
 
 struct Word {
@@ -77,6 +80,11 @@ impl Parser<'_> {
             let spaced = self.skip_white();
             let Some((&c, rest)) = self.rest.split_first() else { break };
             match c {
+                b'(' => {
+                    // A comment that never ends hides nothing.
+                    self.entry.words.push(Word { text: rest.to_vec(), is_dot: false, spaced });
+                    self.rest = &[];
+                }
                 b',' => {
                     self.rest = rest;
                     self.finish_entry();
@@ -115,7 +123,7 @@ impl Parser<'_> {
             match c {
                 b' ' | b'\t' | b'\r' | b'\n' => self.rest = rest,
                 b'(' => {
-                    let (comment, rest) = comment(rest);
+                    let Some((comment, rest)) = closed_comment(rest) else { break };
                     self.rest = rest;
                     self.entry.comment = Some(comment);
                 }
@@ -163,8 +171,19 @@ impl Parser<'_> {
         }
     }
 
+    /// Where the present element has its address already, that one ends here: a comma was forgotten. The words behind
+    /// the address are the next one's.
+    fn split_entry(&mut self) {
+        let words = self.entry.words.split_off(self.entry.named.min(self.entry.words.len()));
+        self.finish_entry();
+        self.entry.words = words;
+    }
+
     /// Behind `<`: `[route] addr-spec >`, the closing bracket or the domain possibly missing.
     fn angle(&mut self) {
+        if self.entry.angled {
+            self.split_entry();
+        }
         let mut mailbox = Mailbox::default();
         let mut local: Vec<Word> = Vec::new();
         loop {
@@ -200,7 +219,8 @@ impl Parser<'_> {
                         mailbox.domain.extend_from_slice(&domain);
                     }
                 }
-                Some((b':', rest)) => self.rest = rest,
+                // Behind a route; anywhere else it is a sign like others.
+                Some((b':', rest)) if local.is_empty() && mailbox.route.is_some() => self.rest = rest,
                 Some(_) => {
                     let (text, is_dot) = self.word();
                     local.push(Word { text, is_dot, spaced });
@@ -208,7 +228,7 @@ impl Parser<'_> {
             }
         }
         if mailbox.domain.is_empty() {
-            mailbox.local = concat(&local);
+            mailbox.local.extend(concat(&local));
             if mailbox.local.is_empty()
                 && let Some(route) = mailbox.route.take()
             {
@@ -219,6 +239,7 @@ impl Parser<'_> {
         self.take_bare_as_name();
         self.entry.address = Some(mailbox);
         self.entry.angled = true;
+        self.entry.named = self.entry.words.len();
     }
 
     /// `a@b <c@d>`: what looked like the address was the display name.
@@ -232,12 +253,13 @@ impl Parser<'_> {
     /// Behind an `@` outside angle brackets: the words in front of it, as far as dots join them, are the local
     /// part; those before them the display name.
     fn bare_domain(&mut self) {
+        if self.entry.address.is_some() && self.entry.words.len() > self.entry.named {
+            self.split_entry();
+        }
         let domain = self.domain();
         if let Some(mailbox) = &mut self.entry.address {
-            if !self.entry.angled && self.entry.words.is_empty() {
-                mailbox.domain.push(b'@');
-                mailbox.domain.extend_from_slice(&domain);
-            }
+            mailbox.domain.push(b'@');
+            mailbox.domain.extend_from_slice(&domain);
             return;
         }
         let words = &mut self.entry.words;
@@ -251,6 +273,7 @@ impl Parser<'_> {
             start -= 1;
         }
         let local = concat(&words.split_off(start));
+        self.entry.named = words.len();
         self.entry.address = Some(Mailbox { local, domain, ..Mailbox::default() });
     }
 
@@ -291,6 +314,9 @@ impl Parser<'_> {
 
     fn finish_entry(&mut self) {
         let entry = std::mem::take(&mut self.entry);
+        if self.items.len() >= HEADER_ADDRESSES_MAX {
+            return;
+        }
         let words = join(&entry.words);
         let mailbox = match entry.address {
             Some(mailbox) => {
@@ -322,8 +348,19 @@ fn concat(words: &[Word]) -> Vec<u8> {
     words.iter().flat_map(|word| word.text.iter().copied()).collect()
 }
 
-/// Behind `(`: the comment's text without outer parentheses, and what follows it.
+/// Behind `(`: the comment's text without outer parentheses, and what follows it. One that never ends ends with the
+/// value.
 pub(super) fn comment(octets: &[u8]) -> (Vec<u8>, &[u8]) {
+    let (text, rest, _) = read_comment(octets);
+    (text, rest)
+}
+
+fn closed_comment(octets: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let (text, rest, closed) = read_comment(octets);
+    closed.then_some((text, rest))
+}
+
+fn read_comment(octets: &[u8]) -> (Vec<u8>, &[u8], bool) {
     let mut text = Vec::new();
     let mut depth = 1_usize;
     let mut rest = octets;
@@ -347,7 +384,7 @@ pub(super) fn comment(octets: &[u8]) -> (Vec<u8>, &[u8]) {
         }
         text.push(c);
     }
-    (text.trim_ascii().to_vec(), rest)
+    (text.trim_ascii().to_vec(), rest, depth == 0)
 }
 
 /// Behind `"`: the string's content, and what follows it. A string that never ends ends with the value.
@@ -440,9 +477,23 @@ mod tests {
             ("Bob <local>", "Bob <local|>"),
             ("a@b@c", "<a|b@c>"),
             ("a@b <c@d>", "a@b <c|d>"),
-            ("<a@b> <c@d>", "<c|d>"),
+            // A forgotten comma.
+            ("<a@b> <c@d>", "<a|b> <c|d>"),
+            ("A <a@b> C <c@d>", "A <a|b> C <c|d>"),
+            ("A <a@b>C D <c@d>, e@f", "A <a|b> C D <c|d> <e|f>"),
+            ("a@b c@d", "<a|b> <c|d>"),
+            ("a@b c@d <e@f>", "<a|b> c@d <e|f>"),
+            ("A <a@b> c@d", "A <a|b> <c|d>"),
+            ("A <a@b> (x) c.d@e f", "A <a|b> f <c.d|e>"),
+            ("A <a@b> @c", "A <a|b@c>"),
+            ("<lost@>", "<lost|>"),
+            ("<lost@, c@d", "<lost|> <c|d>"),
+            ("<mailto:a@b>", "<mailto:a|b>"),
+            ("<a:b>", "<a:b|>"),
             ("\"open <a@b>", "<open <a@b>|>"),
-            ("(open <a@b>", ""),
+            ("(open <a@b>", "<open <a@b>|>"),
+            ("a@b (open, c@d", "open, c@d <a|b>"),
+            ("(nobody)", ""),
             ("@", "<|>"),
             ("@x.org", "<|x.org>"),
             ("<@x.org>", "<|x.org>"),

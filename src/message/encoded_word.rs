@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
+use super::charset::Charset;
 use super::header::unfold;
+use super::mime::Decoder;
+use super::table::Encoding;
 
 /// A field's value as a person reads it. Adjacent words are joined, characters split between two of them too;
 /// words that cannot be decoded stay as they are. Octets that are not UTF-8 are taken as Windows-1252.
@@ -20,7 +23,7 @@ pub fn decode(value: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest: &str = &text;
     // The words read last and not yet written, and white space behind them that counts only before plain text.
-    let mut run: Option<Word<'_>> = None;
+    let mut run: Option<Run> = None;
     let mut gap = "";
     while !rest.is_empty() {
         let at = rest.find("=?").unwrap_or(rest.len());
@@ -37,11 +40,14 @@ pub fn decode(value: &[u8]) -> String {
         match read {
             Some((word, behind)) => {
                 match &mut run {
-                    Some(before) if before.joins(&word) => before.text.to_mut().push_str(&word.text),
+                    Some(run) if run.label.eq_ignore_ascii_case(word.label) => {}
                     _ => {
                         flush(&mut run, &mut out);
-                        run = Some(word);
+                        run = Some(Run { label: word.label, charset: word.charset, octets: Vec::new() });
                     }
+                }
+                if let Some(run) = &mut run {
+                    word.decode(&mut run.octets);
                 }
                 rest = behind;
             }
@@ -56,35 +62,66 @@ pub fn decode(value: &[u8]) -> String {
     out
 }
 
+/// Adjacent words of one charset. Their octets are put together before they are read: a character may be split
+/// between two words (RFC 2047 §5 forbids it; it is sent).
+struct Run<'a> {
+    label: &'a str,
+    charset: Charset,
+    octets: Vec<u8>,
+}
+
 /// `=?charset?encoding?text?=`
 struct Word<'a> {
-    charset: &'a str,
-    encoding: char,
-    text: Cow<'a, str>,
+    label: &'a str,
+    charset: Charset,
+    base64: bool,
+    text: &'a str,
 }
 
 impl<'a> Word<'a> {
-    /// The word at the start of `text`, and what follows it.
+    /// The word at the start of `text`, and what follows it; `None` for one that cannot be read.
     fn read(text: &'a str) -> Option<(Word<'a>, &'a str)> {
         let (charset, rest) = text.strip_prefix("=?")?.split_once('?')?;
         let (encoding, rest) = rest.split_once('?')?;
         let near = rest.as_bytes().get(..WORD_OCTETS_MAX).unwrap_or(rest.as_bytes());
         let end = memmem::find(near, b"?=")?;
         let (text, rest) = (rest.get(..end)?, rest.get(end + 2..)?);
-        let charset = charset.split('*').next().unwrap_or_default();
-        let encoding = encoding.chars().next().filter(|_| encoding.len() == 1)?.to_ascii_lowercase();
-        let fits = !charset.is_empty()
-            && charset.len() <= CHARSET_OCTETS_MAX
-            && charset.bytes().all(|c| c.is_ascii_graphic())
-            && matches!(encoding, 'b' | 'q')
-            && !text.contains('?');
-        fits.then_some((Word { charset, encoding, text: Cow::Borrowed(text) }, rest))
+        let label = charset.split('*').next().unwrap_or_default();
+        let base64 = match encoding {
+            "b" | "B" => true,
+            "q" | "Q" => false,
+            _ => return None,
+        };
+        let fits = label.len() <= CHARSET_OCTETS_MAX && label.bytes().all(|c| c.is_ascii_graphic());
+        if !fits || text.contains('?') {
+            return None;
+        }
+        Some((Word { label, charset: Charset::of(label)?, base64, text }, rest))
     }
 
-    /// Whether `next` goes on where this ends: a character may be split between the two.
-    fn joins(&self, next: &Word<'_>) -> bool {
-        let whole = self.encoding == 'q' || (self.text.len().is_multiple_of(4) && !self.text.ends_with('='));
-        whole && self.encoding == next.encoding && self.charset.eq_ignore_ascii_case(next.charset)
+    /// Adds the word's octets. Lenient: base64 may lack its padding or have too much of it, and have blanks inside;
+    /// an escape that is none stays as it is.
+    fn decode(&self, out: &mut Vec<u8>) {
+        let mut rest = self.text.as_bytes();
+        if self.base64 {
+            Decoder::new(Encoding::Base64).push(rest, out);
+            return;
+        }
+        let digit = |c: u8| char::from(c).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        while let Some((&c, behind)) = rest.split_first() {
+            rest = behind;
+            match (c, behind) {
+                (b'_', _) => out.push(b' '),
+                (b'=', [high, low, behind @ ..]) => match (digit(*high), digit(*low)) {
+                    (Some(high), Some(low)) => {
+                        out.push(high << 4 | low);
+                        rest = behind;
+                    }
+                    _ => out.push(c),
+                },
+                _ => out.push(c),
+            }
+        }
     }
 }
 
@@ -94,15 +131,10 @@ const CHARSET_OCTETS_MAX: usize = 64;
 /// the search, a line of beginnings takes quadratic time.
 const WORD_OCTETS_MAX: usize = 1_000;
 
-/// Writes the gathered word, decoded. mailparse is given one word at a time: on a line of many its search for
-/// word boundaries takes quadratic time.
-fn flush(run: &mut Option<Word<'_>>, out: &mut String) {
-    let Some(word) = run.take() else { return };
-    let text = word.text.replace(' ', "_");
-    let field = format!("X: =?{}?{}?{text}?=", word.charset, word.encoding);
-    match mailparse::parse_header(field.as_bytes()) {
-        Ok((field, _)) => out.push_str(&field.get_value()),
-        Err(_) => out.push_str(&word.text),
+/// Writes the gathered words, decoded.
+fn flush(run: &mut Option<Run<'_>>, out: &mut String) {
+    if let Some(run) = run.take() {
+        out.push_str(&run.charset.decode(&run.octets));
     }
 }
 
@@ -162,6 +194,19 @@ mod tests {
             ("=?utf-8?b?w6TD?= =?utf-8?b?pA==?=", "ää"),
             ("=?iso-2022-jp?B?GyRCJDMbKEI=?=", "こ"),
             ("=?utf-8?q?a b?=", "a b"),
+            ("=?utf-8?q?a=3Db=3?= =?utf-8?q?=C3?= =?utf-8?b?pA==?=", "a=b=3ä"),
+            // Base64 without padding, with too much, with blanks, with all of them between words.
+            ("=?utf-8?B?Z3LDvG4?=", "grün"),
+            ("=?utf-8?B?Z3LDvG4==?=", "grün"),
+            ("=?utf-8?B?Z3LDvG4====?= tee", "grün tee"),
+            ("=?utf-8?B?Z3LD vG4=?=", "grün"),
+            ("=?utf-8?B?Z3LDvG4?= =?utf-8?B?Z3LDvG4=?=", "grüngrün"),
+            ("=?utf-8?B?Z3LD?=\r\n =?utf-8?B?vG4?=", "grün"),
+            ("=?utf-8?B??=x", "x"),
+            // Charsets that are not the web's.
+            ("=?cp932?B?k/qWew==?=", "日本"),
+            ("=?cp437?Q?gr=81n?=", "grün"),
+            ("=?utf-7?Q?gr+APw-n?=", "grün"),
             // Not words.
             ("=?utf-8?x?a?=", "=?utf-8?x?a?="),
             ("=?nonsense?q?a=41?=", "=?nonsense?q?a=41?="),

@@ -112,6 +112,11 @@ fn is_line_end(octets: &[u8]) -> bool {
     octets.starts_with(b"\r\n") || octets.starts_with(b"\n")
 }
 
+/// The name of the field that begins with this line, or with this beginning of one; empty where it is no field.
+pub fn name_of(line: &[u8]) -> &[u8] {
+    split(line).0
+}
+
 /// Name and body of a field; white space in front of the colon is obsolete syntax (RFC 5322 §4.5.3).
 fn split(raw: &[u8]) -> (&[u8], &[u8]) {
     let Some((name, body)) = memchr(b':', raw).and_then(|n| raw.split_at_checked(n)) else {

@@ -3,6 +3,7 @@
 //! Lenient: octets outside base64's alphabet are passed over, broken escapes stay as they are. Memory is a few octets,
 //! whatever the body's size.
 
+use super::charset::{Charset, CharsetDecoder};
 use super::table::Encoding;
 
 /// Undoes a transfer encoding.
@@ -43,7 +44,7 @@ impl Decoder {
             State::Identity => out.extend_from_slice(piece),
             State::Base64 { bits, count, ended } => {
                 for &c in piece {
-                    let Some(value) = BASE64.get(usize::from(c)).copied().filter(|v| *v < 64) else {
+                    let Some(value) = base64_value(c) else {
                         // Padding ends a group; another may follow (parts encoded apart and put together).
                         if c == b'=' {
                             *ended = true;
@@ -154,6 +155,11 @@ fn quoted_printable(held: &mut Vec<u8>, c: u8, out: &mut Vec<u8>) -> bool {
     }
 }
 
+/// The value of an octet in base64; `None` for those outside the alphabet.
+pub(super) fn base64_value(c: u8) -> Option<u8> {
+    BASE64.get(usize::from(c)).copied().filter(|value| *value < 64)
+}
+
 /// Value of each octet in base64; 64 and up for those outside the alphabet.
 const BASE64: [u8; 256] = base64_values();
 
@@ -172,7 +178,7 @@ const fn base64_values() -> [u8; 256] {
 /// Undoes a transfer encoding and a charset: text as UTF-8, for searching and previews.
 pub struct TextDecoder {
     transfer: Decoder,
-    charset: encoding_rs::Decoder,
+    charset: CharsetDecoder,
     octets: Vec<u8>,
 }
 
@@ -181,9 +187,8 @@ impl TextDecoder {
     /// what a part has whose sender did not say: what such text has beyond ASCII is UTF-8, as a rule.
     pub fn new(encoding: Encoding, charset: &str) -> TextDecoder {
         let is_ascii = charset.eq_ignore_ascii_case("us-ascii") || charset.eq_ignore_ascii_case("ascii");
-        let charset = encoding_rs::Encoding::for_label_no_replacement(charset.as_bytes()).filter(|_| !is_ascii);
-        let charset = charset.unwrap_or(encoding_rs::UTF_8).new_decoder_without_bom_handling();
-        TextDecoder { transfer: Decoder::new(encoding), charset, octets: Vec::new() }
+        let charset = Charset::of(charset).filter(|_| !is_ascii).unwrap_or(Charset::Web(encoding_rs::UTF_8));
+        TextDecoder { transfer: Decoder::new(encoding), charset: CharsetDecoder::new(charset), octets: Vec::new() }
     }
 
     /// Decodes a piece, adding to `out`.
@@ -199,9 +204,7 @@ impl TextDecoder {
     }
 
     fn convert(&mut self, out: &mut String, last: bool) {
-        let need = self.charset.max_utf8_buffer_length(self.octets.len()).unwrap_or(0);
-        out.reserve(need);
-        let _ = self.charset.decode_to_string(&self.octets, out, last);
+        self.charset.push(&self.octets, out, last);
         self.octets.clear();
     }
 }

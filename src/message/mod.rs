@@ -5,6 +5,7 @@
 //! which `table` makes the compact form that is stored beside the body.
 
 pub mod address_list;
+pub mod charset;
 pub mod compose;
 pub mod date;
 pub mod encoded_word;

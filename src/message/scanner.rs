@@ -1,14 +1,17 @@
 //! Takes a message apart while it passes by: pieces in, a [`Structure`] out.
 //!
-//! One look at each line, no matter how the pieces fall; what is kept is bounded by `HEADER_OCTETS_MAX`,
+//! One look at each line, no matter how the pieces fall; what is kept is bounded by `HEADER_OCTETS_MAX` and
+//! `HEADER_LISTS_OCTETS_MAX` (of the fields that something is made of, wherever in the header they stand),
 //! `MIME_PARTS_MAX`, `MIME_NESTING_MAX` and `MIME_FACTS_OCTETS_MAX`, whatever the message's size. Every octet string
 //! is a message: a multipart without boundary is plain text, one that never ends ends with what is around it,
 //! a boundary of an outer part ends all parts within, bare LF ends a line as CRLF does.
 
 use memchr::memchr;
 
-use super::structure::{Budget, Part, PartKind, Structure, read_header};
-use crate::base::limits::{HEADER_OCTETS_MAX, MIME_BOUNDARY_OCTETS_MAX, MIME_NESTING_MAX, MIME_PARTS_MAX};
+use super::structure::{Budget, Kept, Part, PartKind, Structure, kept, read_header};
+use crate::base::limits::{
+    HEADER_LISTS_OCTETS_MAX, HEADER_OCTETS_MAX, MIME_BOUNDARY_OCTETS_MAX, MIME_NESTING_MAX, MIME_PARTS_MAX,
+};
 
 /// Octets of a body line that are needed to tell a boundary: dashes, boundary, dashes, some padding.
 const LINE_HEAD_OCTETS_MAX: usize = MIME_BOUNDARY_OCTETS_MAX + 64;
@@ -26,7 +29,7 @@ pub struct Scanner {
     /// Parts begun and not ended, the message itself first.
     open: Vec<Open>,
     /// Of the innermost open part, while its header is read.
-    header: Option<Vec<u8>>,
+    header: Option<Header>,
     /// What the next header is read into.
     spare: Vec<u8>,
     /// How many of `open` have a boundary that still counts.
@@ -39,6 +42,42 @@ pub struct Scanner {
     last_end: u64,
     held: Held,
     budget: Budget,
+}
+
+/// A header being read: the fields that something is made of.
+struct Header {
+    text: Vec<u8>,
+    /// Octets of address lists in it.
+    lists: usize,
+    /// Octets of other fields in it.
+    others: usize,
+    /// How the present field is kept.
+    kept: Kept,
+}
+
+impl Header {
+    fn new(text: Vec<u8>) -> Header {
+        Header { text, lists: 0, others: 0, kept: Kept::No }
+    }
+
+    /// A line of which `head` is the beginning, or all. What goes over the limit is cut off, so that a long list of
+    /// recipients does not hide the fields behind it.
+    fn line(&mut self, head: &[u8]) {
+        if !matches!(head.first(), Some(b' ' | b'\t')) {
+            self.kept = kept(head);
+        }
+        let (used, most) = match self.kept {
+            Kept::No => return,
+            Kept::List => (&mut self.lists, HEADER_LISTS_OCTETS_MAX),
+            Kept::Yes => (&mut self.others, HEADER_OCTETS_MAX),
+        };
+        let n = most.saturating_sub(*used).min(head.len());
+        *used += n;
+        self.text.extend_from_slice(head.get(..n).unwrap_or_default());
+        if n < head.len() && n > 0 {
+            self.text.extend_from_slice(b"\r\n");
+        }
+    }
 }
 
 /// The beginning of a line whose end has not come yet.
@@ -119,7 +158,7 @@ impl Scanner {
     fn hold(&mut self, piece: &[u8]) {
         let Some(last) = piece.last() else { return };
         let room = match &self.header {
-            Some(header) => HEADER_OCTETS_MAX.saturating_sub(header.len()).max(LINE_HEAD_OCTETS_MAX),
+            Some(_) => HEADER_LISTS_OCTETS_MAX.max(HEADER_OCTETS_MAX),
             None => LINE_HEAD_OCTETS_MAX,
         };
         let n = room.saturating_sub(self.held.head.len()).min(piece.len());
@@ -156,8 +195,7 @@ impl Scanner {
         let is_empty = octets == end;
         if let Some(header) = &mut self.header {
             if !is_empty {
-                let room = HEADER_OCTETS_MAX.saturating_sub(header.len());
-                header.extend_from_slice(head.get(..room.min(head.len())).unwrap_or_default());
+                header.line(head);
             }
             self.pass(octets, end);
             if is_empty {
@@ -233,7 +271,7 @@ impl Scanner {
             envelope: is_message.then(Box::default),
             ..Part::default()
         });
-        self.header = Some(std::mem::take(&mut self.spare));
+        self.header = Some(Header::new(std::mem::take(&mut self.spare)));
     }
 
     /// Ends headers that something cut short before their empty line.
@@ -245,7 +283,7 @@ impl Scanner {
 
     /// The innermost part's header ends here; its body begins.
     fn finish_header(&mut self) {
-        let header = self.header.take().unwrap_or_default();
+        let header = self.header.take().map(|header| header.text).unwrap_or_default();
         let has_room = self.parts.len() < MIME_PARTS_MAX;
         let (Some(open), Some(part)) = (self.open.last_mut(), self.parts.last_mut()) else { return };
         let in_digest = std::mem::take(&mut open.is_digest);
@@ -411,12 +449,21 @@ mod tests {
     #[test]
     fn long_headers_and_lines() {
         let header = |n: usize| format!("X: {}\r\nSubject: s\r\n\r\nbody", "x".repeat(n));
-        let subject =
-            |message: &str| scan(message.as_bytes()).parts.first().and_then(|p| p.envelope.clone()).unwrap().subject;
-        let fits = HEADER_OCTETS_MAX - "X: \r\nSubject: s".len();
-        assert_eq!(subject(&header(fits)), Some(b"s".to_vec()));
-        assert_eq!(subject(&header(fits + 1)), Some(b"".to_vec()));
-        assert_eq!(subject(&header(fits + 99)), None);
+        let envelope = |message: &str| scan(message.as_bytes()).parts.first().and_then(|p| p.envelope.clone()).unwrap();
+        let subject = |message: &str| envelope(message).subject;
+        assert_eq!(subject(&header(4 * HEADER_OCTETS_MAX)), Some(b"s".to_vec()));
+        // Fields are found behind long lists, in one line or in many, and behind many others; lists are cut.
+        let people = "<a@b>,".repeat(HEADER_LISTS_OCTETS_MAX / 6);
+        for long in [format!("To: {people}"), format!("To: a@b{}", ",\r\n c@d".repeat(HEADER_LISTS_OCTETS_MAX / 5))] {
+            let found = envelope(&format!("{long}\r\nCc: x@y\r\nSubject: s\r\n\r\nbody"));
+            assert_eq!((found.subject.as_deref(), found.cc), (Some(&b"s"[..]), None));
+            assert!(found.to.is_some_and(|to| to.len() > HEADER_LISTS_OCTETS_MAX / 2));
+        }
+        let many = "X-One: of many\r\n".repeat(4 * HEADER_OCTETS_MAX / 16);
+        assert_eq!(subject(&format!("{many}Subject: s\r\n\r\nbody")), Some(b"s".to_vec()));
+        let fits = HEADER_OCTETS_MAX - "Subject: \r\n".len();
+        let long = |n: usize| subject(&format!("Subject: {}\r\n\r\n", "x".repeat(n))).map(|subject| subject.len());
+        assert_eq!((long(fits), long(fits + 9)), (Some(fits), Some(fits + 2)));
         let message = header(2 * HEADER_OCTETS_MAX);
         assert_eq!(parts(&message).len(), 1);
         assert_eq!(scan(message.as_bytes()).parts.first().map(|p| p.body.end - p.body.start), Some(4));

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::header::{Field, fields};
+use super::header::{Field, fields, name_of};
 use super::parameter::{self, Parameter, Parameterised};
 use crate::base::limits::{MIME_FACTS_OCTETS_MAX, MIME_PARAMETERS_MAX};
 
@@ -91,6 +91,10 @@ pub struct EnvelopeFields {
     pub in_reply_to: Option<Vec<u8>>,
     pub message_id: Option<Vec<u8>>,
     pub references: Option<Vec<u8>>,
+    /// Subject fields behind the first: SEARCH HEADER looks at every one.
+    pub further_subjects: Vec<Vec<u8>>,
+    /// Message-ID fields behind the first.
+    pub further_message_ids: Vec<Vec<u8>>,
 }
 
 impl Structure {
@@ -156,6 +160,31 @@ impl Budget {
                 None
             }
         }
+    }
+}
+
+/// How a field's octets are kept until the header is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Not at all: nothing is made of it.
+    No,
+    /// As one of those that may be long, addresses and message ids.
+    List,
+    /// As one of the others.
+    Yes,
+}
+
+/// How the field that begins with `line` is kept.
+pub(super) fn kept(line: &[u8]) -> Kept {
+    let name = name_of(line);
+    let any = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    match name.len() {
+        0 => Kept::No,
+        2 | 3 | 11 if any(&["to", "cc", "bcc", "in-reply-to"]) => Kept::List,
+        10 if any(&["references"]) => Kept::List,
+        4 | 6 | 7 | 8 | 10 if any(&["date", "from", "sender", "subject", "reply-to", "message-id"]) => Kept::Yes,
+        _ if name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) => Kept::Yes,
+        _ => Kept::No,
     }
 }
 
@@ -267,6 +296,8 @@ fn envelope_field(field: &Field<'_>, envelope: &mut EnvelopeFields, budget: &mut
                 before.extend_from_slice(&value);
             }
         }
+        Some(_) if field.is("subject") => envelope.further_subjects.extend(budget.take(field)),
+        Some(_) if field.is("message-id") => envelope.further_message_ids.extend(budget.take(field)),
         Some(_) => {}
     }
 }

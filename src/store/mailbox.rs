@@ -10,6 +10,7 @@ use super::transaction::WriteTx;
 use super::{MailboxInfo, Snapshot, Store, copy};
 use crate::base::limits::{MAILBOX_LEVELS_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
 use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, UidSet, UidValidity};
+use crate::imap::name::composed;
 
 impl Store {
     /// All mailboxes of an account, by name.
@@ -189,7 +190,8 @@ fn info(db: &Connection, account: AccountId, name: &str) -> Result<Option<Mailbo
 /// A name as it is kept: checked, INBOX in capitals, without a final separator (RFC 9051 §6.3.4).
 pub(super) fn normal_name(name: &str) -> Result<String> {
     let invalid = |text: &str| Err(Error::new(ErrorKind::Invalid, text));
-    let name = name.strip_suffix('/').unwrap_or(name);
+    let name = composed(name.strip_suffix('/').unwrap_or(name));
+    let name = name.as_ref();
     if name.is_empty() || name.split('/').any(str::is_empty) {
         return invalid("a mailbox name has an empty level");
     }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use super::transaction::WriteTx;
 use super::{BlobMeta, MetaColumns, Store};
-use crate::base::limits::{FETCH_BATCH_HEADER_OCTETS_MAX, FETCH_BATCH_MESSAGES_MAX, HEADER_OCTETS_MAX};
+use crate::base::limits::{FETCH_BATCH_HEADER_OCTETS_MAX, FETCH_BATCH_MESSAGES_MAX, HEADER_LISTS_OCTETS_MAX};
 use crate::base::{BlobId, Result, Timestamp};
 
 impl Store {
@@ -37,7 +37,7 @@ impl Store {
 pub fn described_together(sizes: impl IntoIterator<Item = u64>) -> usize {
     let mut octets = 0;
     let fits = |size: &u64| {
-        octets += (*size).min(HEADER_OCTETS_MAX as u64);
+        octets += (*size).min(HEADER_LISTS_OCTETS_MAX as u64);
         octets <= FETCH_BATCH_HEADER_OCTETS_MAX
     };
     sizes.into_iter().take(FETCH_BATCH_MESSAGES_MAX).take_while(fits).count().max(1)
@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn batches_are_bounded_by_count_and_by_octets() {
         let together = |sizes: &[u64]| described_together(sizes.iter().copied());
-        let long = 10 * HEADER_OCTETS_MAX as u64;
-        let most = (FETCH_BATCH_HEADER_OCTETS_MAX / HEADER_OCTETS_MAX as u64) as usize;
+        let long = 10 * HEADER_LISTS_OCTETS_MAX as u64;
+        let most = (FETCH_BATCH_HEADER_OCTETS_MAX / HEADER_LISTS_OCTETS_MAX as u64) as usize;
         assert_eq!(together(&[5_000; FETCH_BATCH_MESSAGES_MAX + 1]), FETCH_BATCH_MESSAGES_MAX);
         assert_eq!(together(&vec![long; most + 1]), most);
         assert_eq!((together(&[long]), together(&[])), (1, 1));

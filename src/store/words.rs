@@ -12,7 +12,8 @@ use super::meta::described_together;
 use super::{BlobMeta, Fact, MetaColumns, Store};
 use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, WORDS_MESSAGE_OCTETS, WORDS_OCTETS_MAX};
 use crate::base::{MailboxId, Result, Uid, UidSet};
-use crate::imap::encode::envelope::{date_and_subject, message_id};
+use crate::imap::encode::envelope::{date_and_subject, further, message_id};
+use crate::message::address_list::mailboxes;
 use crate::message::date;
 use crate::message::encoded_word::decode;
 
@@ -29,7 +30,8 @@ pub enum WordField {
 
 const FIELDS: usize = 5;
 
-/// The fields of some messages of one mailbox, in lower case. White space is a space, however the field was folded.
+/// The fields of some messages of one mailbox, in lower case. White space is a space, however the field was folded; an
+/// LF stands between Subject, or Message-ID, fields where there are several.
 #[derive(Debug, Clone, Default)]
 pub struct Words {
     /// Ascending.
@@ -82,12 +84,19 @@ impl Words {
 
     fn push(&mut self, uid: Uid, meta: &BlobMeta) {
         let (sent, subject) = date_and_subject(&meta.envelope);
-        let subject = subject.map_or(String::new(), |subject| decode(&subject));
+        let mut subject = subject.map_or(String::new(), |subject| decode(&subject));
         let message_id = message_id(&meta.envelope).unwrap_or_default();
-        let message_id = String::from_utf8_lossy(&message_id);
+        let mut message_id = String::from_utf8_lossy(&message_id);
+        let (subjects, message_ids) = further(&meta.envelope);
+        subjects.iter().for_each(|further| subject.extend(["\n", &decode(further)]));
+        message_ids.iter().for_each(|further| message_id.to_mut().extend(["\n", &String::from_utf8_lossy(further)]));
         let mut ends = [0; FIELDS];
-        for (end, field) in ends.iter_mut().zip([&meta.from, &meta.to, &meta.cc, &subject, message_id.as_ref()]) {
+        let fields = [&meta.from, &meta.to, &meta.cc, &subject, message_id.as_ref()];
+        for (index, (end, field)) in ends.iter_mut().zip(fields).enumerate() {
             push_folded(&mut self.text, field);
+            if index <= WordField::Cc as usize && is_unlike_told(field) {
+                push_addresses(&mut self.text, field);
+            }
             *end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
         }
         // The day as it was written, its zone disregarded; without a readable one, the day of arrival.
@@ -96,6 +105,26 @@ impl Words {
         self.days.push(i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX }));
         self.uids.push(uid);
         self.ends.push(ends);
+    }
+}
+
+/// Whether comments, escapes or blanks stand inside of the addresses of a list, so that they read otherwise than
+/// ENVELOPE tells them.
+fn is_unlike_told(list: &str) -> bool {
+    const APART: [&str; 7] = [" @", "@ ", "\t@", "@\t", " .", "\"@", "\".\""];
+    list.contains(['(', '\\']) || (list.contains('@') && APART.iter().any(|apart| memmem_in(list, apart)))
+}
+
+fn memmem_in(list: &str, text: &str) -> bool {
+    memchr::memmem::find(list.as_bytes(), text.as_bytes()).is_some()
+}
+
+/// Adds the names and addresses of a list as ENVELOPE tells them: what FROM, TO and CC look for.
+fn push_addresses(text: &mut String, list: &str) {
+    for mailbox in mailboxes(list.as_bytes()) {
+        let name = mailbox.name.unwrap_or_default();
+        let address = [mailbox.local, mailbox.domain].join(&b'@');
+        push_folded(text, &format!("\n{} <{}>", String::from_utf8_lossy(&name), String::from_utf8_lossy(&address)));
     }
 }
 
@@ -263,6 +292,33 @@ mod tests {
         assert_eq!(fields(9), ["", "", "", "", "<id@x>"]);
         assert_eq!(fields(10), ["\u{e4} x", "", "", "\u{e4}", "<id@x>"]);
         assert!(words.get(4).is_none() && words.get(3).is_some_and(|found| found.sent_day() == 0));
+    }
+
+    #[test]
+    fn addresses_are_found_without_their_comments() {
+        for (list, more) in [
+            ("bob <b@x.org>, \"smith, j. r\" <s@y>", ""),
+            ("b@x.org (bob)", "\nbob <b@x.org>"),
+            ("b(his)@x.org", "\nhis <b@x.org>"),
+            ("b @ x.org", "\n <b@x.org>"),
+            ("\"b\"@x.org", "\n <b@x.org>"),
+            ("\"a \\\"b\\\" c\" <b@x>", "\na \"b\" c <b@x>"),
+        ] {
+            let words = words(&[(1, list, "NIL NIL")]);
+            let found = words.get(1).expect("message").field(WordField::From).to_owned();
+            assert_eq!(found, format!("{list}{more}"));
+        }
+    }
+
+    #[test]
+    fn every_subject_is_found() {
+        let mut words = Words::default();
+        let envelope =
+            b"(NIL \"A\" NIL NIL NIL NIL NIL NIL NIL \"<1@x>\")S\"B\"M\"<2@x>\"S\"=?utf-8?q?=C3=84?=\"\n".to_vec();
+        words.push(1, &BlobMeta { envelope, ..BlobMeta::default() });
+        let found = words.get(1).expect("message");
+        assert_eq!(found.field(WordField::Subject), "a\nb\n\u{e4}");
+        assert_eq!(found.field(WordField::MessageId), "<1@x>\n<2@x>");
     }
 
     #[test]

@@ -39,6 +39,51 @@ pub fn envelope(out: &mut Vec<u8>, fields: &EnvelopeFields) {
     out.push(b')');
 }
 
+/// Writes what is kept of a message: the envelope, and behind it the Subject and Message-ID fields beyond the first,
+/// which SEARCH looks at and ENVELOPE does not tell. Where there are such, an LF is the last octet.
+pub fn kept(out: &mut Vec<u8>, fields: &EnvelopeFields) {
+    envelope(out, fields);
+    let subjects = fields.further_subjects.iter().map(|subject| (b'S', subject));
+    let message_ids = fields.further_message_ids.iter().map(|id| (b'M', id));
+    let before = out.len();
+    for (kind, value) in subjects.chain(message_ids) {
+        out.push(kind);
+        string(out, value);
+    }
+    if out.len() > before {
+        out.push(b'\n');
+    }
+}
+
+/// The ENVELOPE in what is kept of a message.
+pub fn told(kept: &[u8]) -> &[u8] {
+    if kept.last() != Some(&b'\n') {
+        return kept;
+    }
+    value_octets(kept).and_then(|octets| kept.get(..octets)).unwrap_or(kept)
+}
+
+/// The Subject fields, and the Message-ID fields, that are kept behind the envelope.
+pub fn further(kept: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let (mut subjects, mut message_ids) = (Vec::new(), Vec::new());
+    if kept.last() == Some(&b'\n') {
+        let mut cursor = Cursor::new(kept.get(told(kept).len()..).unwrap_or_default(), false);
+        loop {
+            let to = match cursor.peek() {
+                Some(b'S') => &mut subjects,
+                Some(b'M') => &mut message_ids,
+                _ => break,
+            };
+            if cursor.take(1).is_err() {
+                break;
+            }
+            let Ok(value) = cursor.string() else { break };
+            to.push(value);
+        }
+    }
+    (subjects, message_ids)
+}
+
 /// Date and Subject, as they were sent, out of an envelope of ours.
 pub fn date_and_subject(envelope: &[u8]) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let mut cursor = Cursor::new(envelope, false);
@@ -154,5 +199,25 @@ mod tests {
             "(NIL {3}\r\nh\u{e9} ((\"q\\\"x\" NIL \"a\" \"b\")) ((\"q\\\"x\" NIL \"a\" \"b\")) \
              ((\"q\\\"x\" NIL \"a\" \"b\")) NIL NIL NIL NIL NIL)"
         );
+    }
+
+    #[test]
+    fn further_fields_are_kept_and_not_told() {
+        let kept_of = |header: &str| {
+            let structure = crate::message::scan(header.as_bytes());
+            let mut out = Vec::new();
+            kept(&mut out, structure.root().and_then(|root| root.envelope.as_deref()).unwrap());
+            out
+        };
+        let one = kept_of("Subject: a\r\nMessage-ID: <1@x>\r\n\r\n");
+        assert_eq!((told(&one), further(&one)), (&one[..], (vec![], vec![])));
+        let more = kept_of(
+            "Subject: a\r\nMessage-ID: <1@x>\r\nSubject: \u{e4}\r\nMessage-ID: <2@x>\r\n\
+             SUBJECT: c\r\nMessage-Id: <3>\r\n\r\n",
+        );
+        assert_eq!(told(&more), one);
+        let octets = |list: &[&str]| list.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(further(&more), (octets(&["\u{e4}", "c"]), octets(&["<2@x>", "<3>"])));
+        assert_eq!(message_id(&more).as_deref(), Some(&b"<1@x>"[..]));
     }
 }

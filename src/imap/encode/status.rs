@@ -14,6 +14,7 @@ pub struct Counts {
     pub deleted: u32,
     pub octets: u64,
     pub mod_seq: u64,
+    pub append_limit: u64,
 }
 
 /// `* STATUS name (...)`
@@ -37,6 +38,7 @@ pub fn status(out: &mut Vec<u8>, name: &str, utf8: bool, items: StatusItems, cou
             StatusItem::Deleted => counts.deleted.into(),
             StatusItem::Size => counts.octets,
             StatusItem::HighestModSeq => counts.mod_seq,
+            StatusItem::AppendLimit => counts.append_limit,
         };
         number(out, value);
         before = b" ";
@@ -50,17 +52,26 @@ mod tests {
 
     #[test]
     fn items_in_their_order() {
-        let counts =
-            Counts { messages: 231, uid_next: 44_292, uid_validity: 7, unseen: 3, deleted: 2, octets: 99, mod_seq: 12 };
+        let counts = Counts {
+            messages: 231,
+            uid_next: 44_292,
+            uid_validity: 7,
+            unseen: 3,
+            deleted: 2,
+            octets: 99,
+            mod_seq: 12,
+            append_limit: 1_000,
+        };
         let mut items = StatusItems::default();
         items.add(StatusItem::UidNext);
         items.add(StatusItem::Messages);
         let mut out = Vec::new();
         status(&mut out, "blurdy bloop", false, items, &counts);
-        status(&mut out, "x", false, StatusItems(0xff), &counts);
+        status(&mut out, "x", false, StatusItems(0x1ff), &counts);
         let want = "* STATUS \"blurdy bloop\" (MESSAGES 231 UIDNEXT 44292)\r\n\
                     * STATUS x (MESSAGES 231 RECENT 0 UIDNEXT 44292 UIDVALIDITY 7 \
-                    UNSEEN 3 DELETED 2 SIZE 99 HIGHESTMODSEQ 12)\r\n";
+                    UNSEEN 3 DELETED 2 SIZE 99 HIGHESTMODSEQ 12 \
+                    APPENDLIMIT 1000)\r\n";
         assert_eq!(String::from_utf8_lossy(&out), want);
     }
 }

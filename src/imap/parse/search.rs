@@ -1,11 +1,11 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5032, RFC 7162 §3.1.5).
 
-use encoding_rs::Encoding;
-
 use crate::base::Flags;
-use crate::base::limits::{IMAP_NESTING_MAX, IMAP_SEARCH_KEYS_MAX};
+use crate::base::limits::IMAP_SEARCH_KEYS_MAX;
 use crate::imap::command::{Key, Request, Returns, Search};
 use crate::imap::grammar::{Bad, Cursor, Parse};
+use crate::imap::query::Term;
+use crate::message::charset::Charset;
 
 /// SEARCH
 pub fn by_number(cursor: &mut Cursor<'_>) -> Parse<Request> {
@@ -25,15 +25,29 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
         returns = Some(return_options(cursor)?);
         cursor.sp()?;
     }
-    let mut charset = encoding_rs::UTF_8;
+    let mut charset = Charset::Web(encoding_rs::UTF_8);
     if cursor.keyword("CHARSET") {
         cursor.sp()?;
-        charset = encoding(&cursor.astring()?)?;
+        charset = charset_of(&cursor.astring()?)?;
         cursor.sp()?;
     }
-    let mut reader = KeyReader { cursor, charset, keys: 0, depth: 0 };
-    let key = reader.all_of()?;
-    Ok(Request::Search(Search { by_uid, returns, key }))
+    let reader = KeyReader { cursor, charset, terms: Vec::new(), keys: 0 };
+    let keys = reader.read()?;
+    Ok(Request::Search(Search { by_uid, returns, keys }))
+}
+
+/// Whether a command, which may be wrong otherwise, is a SEARCH that asks for its result to be saved.
+pub fn asks_to_save(command: &[u8]) -> bool {
+    let mut cursor = Cursor::new(command, false);
+    if cursor.tag().is_err() || cursor.sp().is_err() {
+        return false;
+    }
+    if cursor.keyword("UID") && cursor.sp().is_err() {
+        return false;
+    }
+    let begins = cursor.keyword("SEARCH") && cursor.eat(b' ') && cursor.keyword("RETURN") && cursor.eat(b' ');
+    let options = if begins && cursor.eat(b'(') { cursor.take_while(|c| c != b')') } else { &[] };
+    options.split(|c| *c == b' ').any(|word| word.eq_ignore_ascii_case(b"SAVE"))
 }
 
 fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
@@ -61,77 +75,129 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
     Ok(returns)
 }
 
-/// The encoding of this name; `US-ASCII` is a part of UTF-8. Those with no use for mail are refused.
-fn encoding(name: &[u8]) -> Parse<&'static Encoding> {
+/// The charset of this name; `US-ASCII` is a part of UTF-8.
+fn charset_of(name: &[u8]) -> Parse<Charset> {
     if name.eq_ignore_ascii_case(b"US-ASCII") || name.eq_ignore_ascii_case(b"ASCII") {
-        return Ok(encoding_rs::UTF_8);
+        return Ok(Charset::Web(encoding_rs::UTF_8));
     }
-    Encoding::for_label_no_replacement(name).ok_or(Bad::Charset)
+    std::str::from_utf8(name).ok().and_then(Charset::of).ok_or(Bad::Charset)
 }
 
 struct KeyReader<'c, 'a> {
     cursor: &'c mut Cursor<'a>,
-    charset: &'static Encoding,
+    charset: Charset,
+    terms: Vec<Term<Key>>,
     keys: usize,
-    depth: usize,
+}
+
+/// What a key that is read belongs to. Kept in a list of our own: a command line has room for thousands of them.
+enum Inside {
+    /// `search-key *(SP search-key)`, all of which must hold; the skip in front of the present key.
+    List { parenthesised: bool, skip: Option<usize> },
+    /// NOT.
+    Not,
+    /// OR; the skip in front of its second key.
+    Or { skip: Option<usize> },
 }
 
 impl KeyReader<'_, '_> {
-    /// `search-key *(SP search-key)`: all must hold.
-    fn all_of(&mut self) -> Parse<Key> {
-        let mut keys = vec![self.key()?];
-        while self.cursor.rest().len() > 1 && self.cursor.peek() == Some(b' ') {
-            self.cursor.sp()?;
-            keys.push(self.key()?);
+    /// All keys of the command.
+    fn read(mut self) -> Parse<Vec<Term<Key>>> {
+        let mut open = vec![Inside::List { parenthesised: false, skip: None }];
+        while !open.is_empty() {
+            self.keys += 1;
+            if self.keys > IMAP_SEARCH_KEYS_MAX {
+                return Err(Bad::Limit("too many search keys", IMAP_SEARCH_KEYS_MAX));
+            }
+            if let Some(inside) = self.key()? {
+                open.push(inside);
+                continue;
+            }
+            self.key_ended(&mut open)?;
         }
-        Ok(if keys.len() == 1 { keys.pop().unwrap_or(Key::All) } else { Key::And(keys) })
+        Ok(self.terms)
     }
 
-    fn key(&mut self) -> Parse<Key> {
-        self.keys += 1;
-        if self.keys > IMAP_SEARCH_KEYS_MAX {
-            return Err(Bad::Limit("too many search keys", IMAP_SEARCH_KEYS_MAX));
-        }
+    /// Reads a key, or the beginning of one that has others inside.
+    fn key(&mut self) -> Parse<Option<Inside>> {
         match self.cursor.peek() {
-            Some(b'(') => self.nested(|reader| {
-                reader.cursor.expect(b'(', "search key expected")?;
-                let key = reader.all_of()?;
-                reader.cursor.expect(b')', "closing parenthesis expected")?;
-                Ok(key)
-            }),
-            Some(b'0'..=b'9' | b'*' | b'$') => self.cursor.sequence_set().map(Key::Numbers),
-            _ => {
-                let word = self.cursor.atom()?.to_ascii_uppercase();
-                match flag_key(&word) {
-                    Some(key) => Ok(key),
-                    None => self.with_argument(&word),
+            Some(b'(') => {
+                self.cursor.eat(b'(');
+                return Ok(Some(Inside::List { parenthesised: true, skip: None }));
+            }
+            Some(b'0'..=b'9' | b'*' | b'$') => {
+                let set = self.cursor.sequence_set()?;
+                self.terms.push(Term::Key(Key::Numbers(set)));
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let word = self.cursor.atom()?.to_ascii_uppercase();
+        let (key, negated) = match flag_key(&word) {
+            Some(key) => key,
+            None => {
+                self.cursor.sp().map_err(|_| Bad::Syntax("unknown search key"))?;
+                match word.as_str() {
+                    "NOT" => return Ok(Some(Inside::Not)),
+                    "OR" => return Ok(Some(Inside::Or { skip: None })),
+                    _ => self.with_argument(&word)?,
                 }
             }
+        };
+        self.terms.push(Term::Key(key));
+        self.terms.extend(negated.then_some(Term::Not));
+        Ok(None)
+    }
+
+    /// A key is complete: ends all that ends with it, and leads to the next one where there is one.
+    fn key_ended(&mut self, open: &mut Vec<Inside>) -> Parse<()> {
+        while let Some(inside) = open.last_mut() {
+            match inside {
+                Inside::Not => self.terms.push(Term::Not),
+                Inside::Or { skip: skip @ None } => {
+                    self.cursor.sp()?;
+                    *skip = Some(self.terms.len());
+                    self.terms.push(Term::SkipIfYes(0));
+                    return Ok(());
+                }
+                Inside::Or { skip: Some(skip) } => {
+                    self.terms.push(Term::Or);
+                    let (skip, end) = (*skip, self.terms.len());
+                    self.set(skip, Term::SkipIfYes(end));
+                }
+                Inside::List { parenthesised, skip } => {
+                    if let Some(skip) = skip.take() {
+                        self.terms.push(Term::And);
+                        let end = self.terms.len();
+                        self.set(skip, Term::SkipIfNo(end));
+                    }
+                    if self.cursor.rest().len() > 1 && self.cursor.eat(b' ') {
+                        *skip = Some(self.terms.len());
+                        self.terms.push(Term::SkipIfNo(0));
+                        return Ok(());
+                    }
+                    if *parenthesised {
+                        self.cursor.expect(b')', "closing parenthesis expected")?;
+                    }
+                }
+            }
+            open.pop();
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, at: usize, term: Term<Key>) {
+        if let Some(place) = self.terms.get_mut(at) {
+            *place = term;
         }
     }
 
-    fn nested(&mut self, inside: impl FnOnce(&mut Self) -> Parse<Key>) -> Parse<Key> {
-        self.depth += 1;
-        if self.depth > IMAP_NESTING_MAX {
-            return Err(Bad::Limit("search keys too deep", IMAP_NESTING_MAX));
-        }
-        let key = inside(self);
-        self.depth -= 1;
-        key
-    }
-
-    fn with_argument(&mut self, word: &str) -> Parse<Key> {
-        self.cursor.sp().map_err(|_| Bad::Syntax("unknown search key"))?;
-        match word {
-            "NOT" => self.nested(Self::key).map(|key| Key::Not(Box::new(key))),
-            "OR" => self.nested(|reader| {
-                let one = reader.key()?;
-                reader.cursor.sp()?;
-                Ok(Key::Or(Box::new(one), Box::new(reader.key()?)))
-            }),
+    /// A key with an argument, which comes next; and whether it must not hold.
+    fn with_argument(&mut self, word: &str) -> Parse<(Key, bool)> {
+        let key = match word {
             "UID" => self.cursor.sequence_set().map(Key::Uids),
             "KEYWORD" => Ok(Key::Keyword(self.cursor.atom()?.to_owned())),
-            "UNKEYWORD" => Ok(not(Key::Keyword(self.cursor.atom()?.to_owned()))),
+            "UNKEYWORD" => return Ok((Key::Keyword(self.cursor.atom()?.to_owned()), true)),
             "BEFORE" => self.cursor.date().map(Key::Before),
             "ON" => self.cursor.date().map(Key::On),
             "SINCE" => self.cursor.date().map(Key::Since),
@@ -139,7 +205,7 @@ impl KeyReader<'_, '_> {
             "SENTON" => self.cursor.date().map(Key::SentOn),
             "SENTSINCE" => self.cursor.date().map(Key::SentSince),
             "YOUNGER" => self.cursor.nz_number().map(Key::Younger),
-            "OLDER" => self.cursor.nz_number().map(|seconds| not(Key::Younger(seconds))),
+            "OLDER" => return Ok((Key::Younger(self.cursor.nz_number()?), true)),
             "LARGER" => self.cursor.number64().map(Key::Larger),
             "SMALLER" => self.cursor.number64().map(Key::Smaller),
             "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => {
@@ -154,13 +220,14 @@ impl KeyReader<'_, '_> {
             "TEXT" => self.text().map(Key::Text),
             "MODSEQ" => self.mod_seq(),
             _ => Err(Bad::Syntax("unknown search key")),
-        }
+        };
+        key.map(|key| (key, false))
     }
 
     /// A text in the command's charset, as UTF-8 in lower case.
     fn text(&mut self) -> Parse<String> {
         let octets = self.cursor.astring()?;
-        let text = self.charset.decode_without_bom_handling_and_without_replacement(&octets);
+        let text = self.charset.decode_strictly(&octets);
         Ok(text.ok_or(Bad::Syntax("text does not fit its charset"))?.to_lowercase())
     }
 
@@ -178,28 +245,28 @@ impl KeyReader<'_, '_> {
     }
 }
 
-fn not(key: Key) -> Key {
-    Key::Not(Box::new(key))
-}
-
-fn flag_key(word: &str) -> Option<Key> {
-    Some(match word {
-        "ALL" => Key::All,
-        "ANSWERED" => Key::Has(Flags::ANSWERED),
-        "DELETED" => Key::Has(Flags::DELETED),
-        "DRAFT" => Key::Has(Flags::DRAFT),
-        "FLAGGED" => Key::Has(Flags::FLAGGED),
-        "SEEN" => Key::Has(Flags::SEEN),
-        "UNANSWERED" => not(Key::Has(Flags::ANSWERED)),
-        "UNDELETED" => not(Key::Has(Flags::DELETED)),
-        "UNDRAFT" => not(Key::Has(Flags::DRAFT)),
-        "UNFLAGGED" => not(Key::Has(Flags::FLAGGED)),
-        "UNSEEN" => not(Key::Has(Flags::SEEN)),
-        // No message is ever \Recent here, so none is NEW and all are OLD.
-        "RECENT" | "NEW" => Key::Nothing,
-        "OLD" => Key::All,
-        _ => return None,
-    })
+/// A key without argument, and whether it must not hold.
+fn flag_key(word: &str) -> Option<(Key, bool)> {
+    let (name, negated) = match word.strip_prefix("UN") {
+        Some(name) => (name, true),
+        None => (word, false),
+    };
+    let flag = match name {
+        "ANSWERED" => Flags::ANSWERED,
+        "DELETED" => Flags::DELETED,
+        "DRAFT" => Flags::DRAFT,
+        "FLAGGED" => Flags::FLAGGED,
+        "SEEN" => Flags::SEEN,
+        _ => {
+            return match word {
+                // No message is ever \Recent here, so none is NEW and all are OLD.
+                "RECENT" | "NEW" => Some((Key::Nothing, false)),
+                "ALL" | "OLD" => Some((Key::All, false)),
+                _ => None,
+            };
+        }
+    };
+    Some((Key::Has(flag), negated))
 }
 
 #[cfg(test)]
@@ -219,34 +286,55 @@ mod tests {
         Key::Header { name: name.into(), text: text.into() }
     }
 
+    fn one(key: Key) -> Vec<Term<Key>> {
+        vec![Term::Key(key)]
+    }
+
+    fn not(key: Key) -> Vec<Term<Key>> {
+        vec![Term::Key(key), Term::Not]
+    }
+
     #[test]
     fn keys() {
         let seen = || Key::Has(Flags::SEEN);
-        for (text, key) in [
-            ("ALL", Key::All),
+        for (text, keys) in [
+            ("ALL", one(Key::All)),
             ("UNSEEN", not(seen())),
             ("NOT SEEN", not(seen())),
-            ("(SEEN)", seen()),
-            ("SEEN FROM \"Bob\"", Key::And(vec![seen(), header("from", "bob")])),
+            ("NOT UNSEEN", [not(seen()), vec![Term::Not]].concat()),
+            ("(SEEN)", one(seen())),
+            ("((SEEN))", one(seen())),
+            (
+                "SEEN FROM \"Bob\"",
+                vec![Term::Key(seen()), Term::SkipIfNo(4), Term::Key(header("from", "bob")), Term::And],
+            ),
             (
                 "OR SEEN (LARGER 7 SMALLER 9)",
-                Key::Or(Box::new(seen()), Box::new(Key::And(vec![Key::Larger(7), Key::Smaller(9)]))),
+                vec![
+                    Term::Key(seen()),
+                    Term::SkipIfYes(7),
+                    Term::Key(Key::Larger(7)),
+                    Term::SkipIfNo(6),
+                    Term::Key(Key::Smaller(9)),
+                    Term::And,
+                    Term::Or,
+                ],
             ),
-            ("HEADER X-Foo ÄÖ", header("x-foo", "äö")),
-            ("HEADER X-Foo \"\"", header("x-foo", "")),
-            ("SUBJECT {3}\r\na b", header("subject", "a b")),
-            ("SINCE 2-Jan-1970", Key::Since(1)),
-            ("SENTON \"1-jan-1970\"", Key::SentOn(0)),
+            ("HEADER X-Foo ÄÖ", one(header("x-foo", "äö"))),
+            ("HEADER X-Foo \"\"", one(header("x-foo", ""))),
+            ("SUBJECT {3}\r\na b", one(header("subject", "a b"))),
+            ("SINCE 2-Jan-1970", one(Key::Since(1))),
+            ("SENTON \"1-jan-1970\"", one(Key::SentOn(0))),
             ("OLDER 60", not(Key::Younger(60))),
-            ("MODSEQ 7", Key::ModSeq(7)),
-            ("MODSEQ \"/flags/\\\\draft\" all 620162338", Key::ModSeq(620_162_338)),
+            ("MODSEQ 7", one(Key::ModSeq(7))),
+            ("MODSEQ \"/flags/\\\\draft\" all 620162338", one(Key::ModSeq(620_162_338))),
             ("UNKEYWORD $Junk", not(Key::Keyword("$Junk".into()))),
-            ("RECENT", Key::Nothing),
+            ("RECENT", one(Key::Nothing)),
         ] {
             let text = text.replace("ÄÖ", "\"ÄÖ\"");
-            assert_eq!(search(&format!("SEARCH {text}")).key, key, "{text}");
+            assert_eq!(search(&format!("SEARCH {text}")).keys, keys, "{text}");
         }
-        assert!(matches!(search("UID SEARCH 1:*,7 UID 3").key, Key::And(keys) if keys.len() == 2));
+        assert_eq!(search("UID SEARCH 1:*,7 UID 3").keys.len(), 4);
         for wrong in [
             "SEARCH",
             "SEARCH FOO",
@@ -267,13 +355,13 @@ mod tests {
     #[test]
     fn charsets() {
         let key = |wire: &[u8]| match command(wire, false).map(|c| c.request) {
-            Ok(Request::Search(search)) => Ok(search.key),
+            Ok(Request::Search(search)) => Ok(search.keys),
             Ok(_) => unreachable!(),
             Err(refused) => Err(refused.why),
         };
-        assert_eq!(key(b"a SEARCH CHARSET ISO-8859-1 SUBJECT {1}\r\n\xc9"), Ok(header("subject", "é")));
-        assert_eq!(key(b"a SEARCH CHARSET \"utf-8\" SUBJECT {2}\r\n\xc3\x89"), Ok(header("subject", "é")));
-        assert_eq!(key(b"a SEARCH CHARSET KOI8-R TEXT {1}\r\n\xe1"), Ok(Key::Text("а".into())));
+        assert_eq!(key(b"a SEARCH CHARSET ISO-8859-1 SUBJECT {1}\r\n\xc9"), Ok(one(header("subject", "é"))));
+        assert_eq!(key(b"a SEARCH CHARSET \"utf-8\" SUBJECT {2}\r\n\xc3\x89"), Ok(one(header("subject", "é"))));
+        assert_eq!(key(b"a SEARCH CHARSET KOI8-R TEXT {1}\r\n\xe1"), Ok(one(Key::Text("а".into()))));
         assert_eq!(key(b"a SEARCH CHARSET klingon ALL"), Err(Bad::Charset));
         assert!(key(b"a SEARCH SUBJECT {1}\r\n\xc9").is_err());
     }
@@ -287,14 +375,38 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_number_at_the_limit() {
+    fn a_search_that_is_to_be_saved_is_known() {
+        for (text, saves) in [
+            ("a SEARCH RETURN (SAVE) FOO", true),
+            ("a uid search return (min save) 0", true),
+            ("a SEARCH RETURN (SAVE", true),
+            ("a SEARCH RETURN (MIN) SAVE", false),
+            ("a SEARCH SAVE", false),
+            ("a FETCH RETURN (SAVE)", false),
+            ("SEARCH", false),
+        ] {
+            assert_eq!(asks_to_save(text.as_bytes()), saves, "{text}");
+        }
+    }
+
+    #[test]
+    fn as_deep_as_a_line_is_long() {
         let deep = |n: usize| parse(&format!("SEARCH {}ALL{}", "(".repeat(n), ")".repeat(n)));
-        assert!(deep(IMAP_NESTING_MAX).is_ok());
-        assert_eq!(deep(IMAP_NESTING_MAX + 1), Err(Bad::Limit("search keys too deep", IMAP_NESTING_MAX)));
-        let nots = |n: usize| parse(&format!("SEARCH {}ALL", "NOT ".repeat(n)));
-        assert!(nots(IMAP_NESTING_MAX).is_ok() && nots(IMAP_NESTING_MAX + 1).is_err());
-        let many = |n: usize| parse(&format!("SEARCH {}", vec!["ALL"; n].join(" ")));
-        assert!(many(IMAP_SEARCH_KEYS_MAX).is_ok());
+        assert!(deep(IMAP_SEARCH_KEYS_MAX - 1).is_ok());
+        assert!(parse(&format!("SEARCH {}ALL", "NOT ".repeat(15_000))).is_ok());
+        let right = parse(&format!("SEARCH {}ALL", "OR SEEN ".repeat(7_000)));
+        let left = parse(&format!("SEARCH {}ALL{}", "OR ".repeat(7_000), " SEEN".repeat(7_000)));
+        for chain in [right, left] {
+            let Ok(Request::Search(search)) = chain else { panic!("no search") };
+            assert_eq!(search.keys.iter().filter(|term| **term == Term::Or).count(), 7_000);
+        }
+        let mixed = parse(&format!("SEARCH {}ALL{}", "NOT (OR 1 (2 ".repeat(4_000), "))".repeat(4_000)));
+        assert!(mixed.is_ok());
+        let many = |n: usize| parse(&format!("SEARCH {}", vec!["1"; n].join(" ")));
+        assert!(many(IMAP_SEARCH_KEYS_MAX - 1).is_ok());
         assert_eq!(many(IMAP_SEARCH_KEYS_MAX + 1), Err(Bad::Limit("too many search keys", IMAP_SEARCH_KEYS_MAX)));
+        for wrong in ["(ALL", "(ALL))", "OR (ALL) ", "NOT", "(OR ALL)"] {
+            assert!(parse(&format!("SEARCH {wrong}")).is_err(), "{wrong}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::imap::command::State;
 use crate::imap::framing::{Announced, Cut};
 use crate::imap::parse::append::{self, Append};
 use crate::imap::response::Answer;
+use crate::message::line_end::CrLfWriter;
 use crate::store::{Acceptance, Arrival, Filing};
 
 use super::Session;
@@ -73,6 +74,7 @@ impl Session {
         let disk = self.shared.world.disk.clone();
         let mut spool = Spool::new(disk, store.scratch_folder(), self.shared.settings.message_octets_max);
         let mut trouble = None;
+        let mut lines = CrLfWriter::default();
         let mut left = literal.octets;
         while left > 0 {
             let piece = self.wire.input.peek();
@@ -81,8 +83,16 @@ impl Session {
                 self.more().await?;
                 continue;
             }
-            if trouble.is_none() {
-                trouble = spool.push(piece.get(..n as usize).unwrap_or_default()).err();
+            let piece = piece.get(..n as usize).unwrap_or_default();
+            if literal.binary && trouble.is_none() {
+                trouble = spool.push(piece).err();
+            } else {
+                // A bare LF, which clients that append files leave in, becomes CRLF: readers know no other line end.
+                lines.push(piece, |piece| {
+                    if trouble.is_none() {
+                        trouble = spool.push(piece).err();
+                    }
+                });
             }
             self.wire.input.consume(n as usize);
             left -= n;

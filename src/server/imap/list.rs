@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imap::command::List;
 use crate::imap::encode::list::{Entry, entry, root};
-use crate::imap::name::{self, SEPARATOR};
+use crate::imap::name::{Pattern, SEPARATOR};
 use crate::imap::response::Answer;
 use crate::store::MailboxInfo;
 
@@ -41,9 +41,9 @@ impl Session {
                 names.entry(name).or_default().subscribed = true;
             }
         }
-        let patterns: Vec<Vec<u8>> = list.patterns.iter().map(|p| pattern(&list.reference, p)).collect();
         let utf8 = self.enabled.utf8_names();
-        for (name, known, child_info) in selected(list, &names, &patterns, utf8) {
+        let patterns: Vec<Pattern> = list.patterns.iter().map(|p| pattern(&list.reference, p, utf8)).collect();
+        for (name, known, child_info) in selected(list, &names, &patterns) {
             let subscribed = known.subscribed && (list.return_subscribed || list.select_subscribed);
             let has_children = below(&names, name).any(|(_, known)| known.mailbox.is_some());
             let attributes = attributes(known.mailbox.as_ref(), subscribed, has_children);
@@ -64,16 +64,17 @@ impl Session {
             return Ok(Answer::ok("Lsub completed"));
         }
         let account = self.account()?;
-        let patterns = [pattern(reference, asked)];
-        let subscribed: BTreeSet<String> = self.shared.store.subscriptions(account.id).await?.into_iter().collect();
         let utf8 = self.enabled.utf8_names();
+        let patterns = [pattern(reference, asked, utf8)];
+        let has_percent = patterns.iter().any(Pattern::has_percent);
+        let subscribed: BTreeSet<String> = self.shared.store.subscriptions(account.id).await?.into_iter().collect();
         // With `%`, a level above a subscribed name stands for it (RFC 3501 §6.3.9).
         let mut lines: BTreeMap<&str, bool> = BTreeMap::new();
         for name in &subscribed {
-            if fits(name, &patterns, utf8) {
+            if fits(name, &patterns) {
                 lines.insert(name, true);
-            } else if asked.contains(&b'%') {
-                for above in above(name).filter(|above| !subscribed.contains(*above) && fits(above, &patterns, utf8)) {
+            } else if has_percent {
+                for above in above(name).filter(|above| !subscribed.contains(*above) && fits(above, &patterns)) {
                     lines.entry(above).or_insert(false);
                 }
             }
@@ -88,25 +89,23 @@ impl Session {
     }
 }
 
-/// Whether a name fits one of the patterns, in the form both have on the wire.
-fn fits(name: &str, patterns: &[Vec<u8>], utf8: bool) -> bool {
-    let wire = if utf8 { name.to_owned() } else { name::to_wire(name) };
-    patterns.iter().any(|pattern| name::matches(pattern, wire.as_bytes()))
+/// Whether a name fits one of the patterns.
+fn fits(name: &str, patterns: &[Pattern]) -> bool {
+    patterns.iter().any(|pattern| pattern.fits(name))
 }
 
 /// The names LIST tells, each with what CHILDINFO says of it.
 fn selected<'a>(
     list: &List,
     names: &'a BTreeMap<String, Known>,
-    patterns: &[Vec<u8>],
-    utf8: bool,
+    patterns: &[Pattern],
 ) -> Vec<(&'a String, &'a Known, Vec<&'static str>)> {
     let mut told = Vec::new();
-    for (name, known) in names.iter().filter(|(name, _)| fits(name, patterns, utf8)) {
+    for (name, known) in names.iter().filter(|(name, _)| fits(name, patterns)) {
         let inside = || below(names, name).filter(|(_, known)| selects(list, known));
         let child_info = if list.recursive_match && inside().next().is_some() { criteria(list) } else { Vec::new() };
-        // A name that is there for a name below only is left out where that one is told itself (RFC 5258 §3.5).
-        let is_there = !child_info.is_empty() && !inside().any(|(name, _)| fits(name, patterns, utf8));
+        // A name that is there for names below only is left out where all of them are told themselves (RFC 5258 §3.5).
+        let is_there = !child_info.is_empty() && inside().any(|(name, _)| !fits(name, patterns));
         if selects(list, known) || is_there {
             told.push((name, known, child_info));
         }
@@ -115,8 +114,8 @@ fn selected<'a>(
 }
 
 /// Reference and pattern together.
-fn pattern(reference: &[u8], pattern: &[u8]) -> Vec<u8> {
-    name::canonical_pattern(&[reference, pattern].concat())
+fn pattern(reference: &[u8], pattern: &[u8], utf8: bool) -> Pattern {
+    Pattern::read(&[reference, pattern].concat(), utf8)
 }
 
 /// Whether a name is what LIST's selection options ask for.

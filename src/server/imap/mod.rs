@@ -181,6 +181,9 @@ impl Session {
         let command = match parse::command(octets, self.enabled.utf8_names()) {
             Ok(command) => command,
             Err(parse::Refused { tag, why }) => {
+                if parse::search::asks_to_save(octets) {
+                    self.forget_saved();
+                }
                 self.finish(tag.as_deref().unwrap_or("*"), refusal::of_bad(why));
                 return Ok(());
             }

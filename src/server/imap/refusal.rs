@@ -73,6 +73,7 @@ pub(super) fn of_bad(bad: Bad) -> Answer {
         Bad::Syntax(text) => Answer::bad(text),
         Bad::Charset => Answer::no("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "Unknown charset"),
         Bad::Name => Answer::no("CANNOT", "No mailbox can have this name"),
+        Bad::SpecialUse => Answer::no("USEATTR", "No mailbox can have this special use"),
         Bad::Limit(text, most) => Answer::no("LIMIT", format!("{text}, at most {most}")),
     }
 }

@@ -32,6 +32,7 @@ impl Session {
             deleted: mailbox.deleted,
             octets: mailbox.octets,
             mod_seq: mailbox.mod_seq,
+            append_limit: self.shared.settings.message_octets_max,
         };
         status(&mut self.wire.out, &mailbox.name, self.enabled.utf8_names(), items, &counts);
     }

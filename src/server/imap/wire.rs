@@ -37,6 +37,13 @@ pub(super) enum Woke {
     Late,
 }
 
+/// A place in the output.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    writes: u64,
+    octets: usize,
+}
+
 pub(super) struct Wire {
     shared: Arc<Shared>,
     stream: Option<BoxStream>,
@@ -44,6 +51,8 @@ pub(super) struct Wire {
     pub input: Input,
     /// To be written.
     pub out: Vec<u8>,
+    /// Writes begun.
+    writes: u64,
     piece: Vec<u8>,
     full_reads: bool,
 }
@@ -59,7 +68,21 @@ async fn changed(watch: Option<&mut Watch>) {
 impl Wire {
     pub fn new(shared: Arc<Shared>, stream: BoxStream) -> Self {
         let (out, piece) = (Vec::new(), Vec::new());
-        Self { shared, stream: Some(stream), input: Input::new(), out, piece, full_reads: false }
+        Self { shared, stream: Some(stream), input: Input::new(), out, writes: 0, piece, full_reads: false }
+    }
+
+    /// Where a response begins that may have to be taken back.
+    pub fn mark(&self) -> Mark {
+        Mark { writes: self.writes, octets: self.out.len() }
+    }
+
+    /// Takes back what was gathered since; false where some of it was written already.
+    pub fn take_back(&mut self, mark: Mark) -> bool {
+        let all_here = self.writes == mark.writes;
+        if all_here {
+            self.out.truncate(mark.octets);
+        }
+        all_here
     }
 
     /// Writes all there is.
@@ -83,6 +106,7 @@ impl Wire {
     /// Writes octets that stand elsewhere; what was gathered must be flushed before. The deadline is for each piece
     /// the peer takes, so that a slow one that goes on reading is not cut off.
     pub async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.writes += 1;
         let clock = &*self.shared.world.clock;
         let wait = self.shared.settings.waits.write;
         let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;

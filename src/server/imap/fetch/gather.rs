@@ -155,30 +155,38 @@ impl Gatherer {
         Ok(messages)
     }
 
-    /// Headers only, so much of each as is looked at.
+    /// Headers only; one over `HEADER_OCTETS_MAX` stays where it is kept, to be read in pieces.
     async fn add_headers(&mut self, messages: &mut Vec<Gathered>) -> Result<()> {
         let header = |message: &Gathered| message.meta.as_ref().map_or(0, |meta| meta.header_octets as usize);
-        let mut at = 0;
-        while at < messages.len() {
+        let short: Vec<usize> = (0..messages.len())
+            .filter(|at| messages.get(*at).is_some_and(|message| header(message) <= HEADER_OCTETS_MAX))
+            .collect();
+        let mut gone = vec![false; messages.len()];
+        let mut rest = short.as_slice();
+        while !rest.is_empty() {
             let mut octets = 0;
             let mut wanted = Vec::new();
-            for message in messages.iter().skip(at) {
-                let header = header(message).min(HEADER_OCTETS_MAX);
-                octets += header;
+            for message in rest.iter().filter_map(|at| messages.get(*at)) {
+                octets += header(message);
                 if octets as u64 > FETCH_BATCH_OCTETS_MAX && !wanted.is_empty() {
                     break;
                 }
-                wanted.push((message.fact.blob, 0, header));
+                wanted.push((message.fact.blob, 0, header(message)));
             }
-            let pieces = self.store.pieces(wanted).await?;
-            for (message, piece) in messages.iter_mut().skip(at).zip(pieces) {
-                at += 1;
-                // A freed body: the message went between two questions.
-                message.octets = piece.map_or(Octets::Kept, Octets::From0);
+            let (these, behind) = rest.split_at_checked(wanted.len()).unwrap_or((rest, &[]));
+            rest = behind;
+            for (at, piece) in these.iter().zip(self.store.pieces(wanted).await?) {
+                match (piece, messages.get_mut(*at), gone.get_mut(*at)) {
+                    (Some(piece), Some(message), _) => message.octets = Octets::From0(piece),
+                    // A freed body: the message went between two questions.
+                    (None, _, Some(gone)) => *gone = true,
+                    _ => {}
+                }
             }
         }
+        let mut gone = gone.into_iter();
         let before = messages.len();
-        messages.retain(|message| message.octets != Octets::Kept);
+        messages.retain(|_| !gone.next().unwrap_or(false));
         self.missing += before - messages.len();
         Ok(())
     }

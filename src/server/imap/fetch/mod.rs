@@ -3,6 +3,7 @@
 //! What the view knows (UID, FLAGS, MODSEQ) is written without asking the store. For the rest messages are
 //! gathered in batches, the next one read while the last one is written; large bodies pass in pieces.
 
+mod fields;
 pub(super) mod gather;
 mod section;
 
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 use crate::base::snapshot::{Message, Messages};
 use crate::base::{Flags, ModSeq, Snapshot};
 use crate::imap::command::{Fetch, FetchItem, SectionText};
+use crate::imap::encode::envelope::told;
 use crate::imap::encode::fetch::Response;
 use crate::imap::encode::structure::without_extensions;
 use crate::imap::response::{Answer, number};
@@ -108,8 +110,21 @@ impl Session {
         Ok(known)
     }
 
-    /// Writes one message's answer. False where a part has a transfer encoding that is not known.
+    /// Writes one message's answer. False where a part has a transfer encoding that is not known. An answer that
+    /// cannot be completed is taken back, or, where some of it is on its way, ends the connection: a tagged NO in the
+    /// middle of a literal would be taken for its octets.
     async fn fetch_one(&mut self, plan: &Plan<'_>, message: &Gathered) -> Result<bool, Stop> {
+        let mark = self.wire.mark();
+        match self.fetch_items(plan, message).await {
+            Err(Stop::Answer(_)) if !self.wire.take_back(mark) => {
+                self.wire.out.clear();
+                Err(Stop::Wire(std::io::ErrorKind::UnexpectedEof.into()))
+            }
+            known => known,
+        }
+    }
+
+    async fn fetch_items(&mut self, plan: &Plan<'_>, message: &Gathered) -> Result<bool, Stop> {
         let mut known = true;
         Response::begin(&mut self.wire.out, message.place);
         let mut first = true;
@@ -165,7 +180,7 @@ impl Plan<'_> {
         match item {
             FetchItem::InternalDate => response.internal_date(message.fact.internal_date),
             FetchItem::Size => response.size(message.fact.size),
-            FetchItem::Envelope => text("ENVELOPE", meta.map_or(&[], |meta| &meta.envelope)),
+            FetchItem::Envelope => text("ENVELOPE", meta.map_or(&[], |meta| told(&meta.envelope))),
             FetchItem::BodyStructure => text("BODYSTRUCTURE", meta.map_or(&[], |meta| &meta.structure)),
             FetchItem::Body => text("BODY", &meta.map_or(Vec::new(), |meta| without_extensions(&meta.structure))),
             _ => self.item_of_view(item, &self.known(message.place), response),

@@ -1,22 +1,21 @@
 //! BODY[...], BINARY[...] and BINARY.SIZE[...]: which octets they mean, and writing them (RFC 9051 §6.4.5.1).
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use smol::future::zip;
 
 use crate::base::BlobId;
-use crate::base::limits::{FETCH_PIECE_OCTETS, HEADER_OCTETS_MAX};
+use crate::base::limits::FETCH_PIECE_OCTETS;
 use crate::imap::command::{Section, SectionText};
 use crate::imap::encode::fetch::Response;
 use crate::imap::response::number;
 use crate::message::mime::Decoder;
 use crate::message::table::{Encoding, PartTable, Section as PartSection};
-use crate::message::{Field, fields};
 
 use super::super::Session;
 use super::super::refusal::Stop;
 use super::announce;
+use super::fields::Chooser;
 use super::gather::{Gathered, Octets};
 
 /// Octets of a message that a section means.
@@ -40,16 +39,12 @@ impl Session {
         }
         let plain = located.encoding == Encoding::Identity;
         if let SectionText::Fields { names, not } = &section.text {
-            let header = self.header(&located.range, message).await?;
-            let chosen = chosen_fields(&header, names, *not);
-            let part = within(&chosen, section.partial);
-            announce(&mut self.wire.out, part.len() as u64, false);
-            self.wire.out.extend_from_slice(part);
+            self.made(|| Chooser::new(names, *not), &located.range, section.partial, message).await?;
         } else if plain {
             let range = partial_of(&located.range, section.partial);
             self.plain(range, message, section.decoded).await?;
         } else {
-            self.decoded(&located, section.partial, message).await?;
+            self.made(|| Decoder::new(located.encoding), &located.range, section.partial, message).await?;
         }
         Ok(true)
     }
@@ -85,7 +80,11 @@ impl Session {
         if let Some(octets) = in_memory(message, &range) {
             let binary = binary && memchr::memchr(0, octets).is_some();
             announce(&mut self.wire.out, octets.len() as u64, binary);
+            let from = self.wire.out.len();
             self.wire.out.extend_from_slice(octets);
+            if !binary {
+                without_nul(self.wire.out.get_mut(from..).unwrap_or_default());
+            }
             return Ok(());
         }
         // BINARY of what may hold NUL: a literal8 is right for any octets.
@@ -95,54 +94,53 @@ impl Session {
         let mut pieces = Pieces { blob: message.fact.blob, range };
         let mut piece = pieces.next(&store).await?;
         while !piece.is_empty() {
+            if !binary {
+                without_nul(&mut piece);
+            }
             let (written, next) = zip(self.wire.write(&piece), pieces.next(&store)).await;
             written?;
             piece = next?;
         }
         // The client was promised more than there is: nothing that could be said would be understood.
-        if pieces.range.is_empty() { Ok(()) } else { Err(Stop::Wire(std::io::ErrorKind::UnexpectedEof.into())) }
+        if pieces.range.is_empty() { Ok(()) } else { Err(broken()) }
     }
 
-    /// Octets with the transfer encoding taken off. What is not in memory is decoded twice: first to say how much
-    /// it is.
-    async fn decoded(
+    /// Octets that `make` makes of a range. What is not in memory is gone through twice: first to say how much it is.
+    async fn made<M: Make>(
         &mut self,
-        located: &Located,
+        make: impl Fn() -> M,
+        range: &Range<u64>,
         partial: Option<(u64, u64)>,
         message: &Gathered,
     ) -> Result<(), Stop> {
-        if in_memory(message, &located.range).is_some() {
-            let mut all = Vec::new();
-            self.decode(located, message, &mut |piece| all.extend_from_slice(piece)).await?;
+        if let Some(octets) = in_memory(message, range) {
+            let (mut maker, mut all) = (make(), Vec::new());
+            maker.push(octets, &mut all);
+            maker.finish(&mut all);
             let part = within(&all, partial);
-            announce(&mut self.wire.out, part.len() as u64, memchr::memchr(0, part).is_some());
+            announce(&mut self.wire.out, part.len() as u64, M::BINARY && memchr::memchr(0, part).is_some());
             self.wire.out.extend_from_slice(part);
             return Ok(());
         }
-        let (octets, _) = self.decode(located, message, &mut |_| {}).await?;
-        let wanted = partial_of(&(0..octets), partial);
-        announce(&mut self.wire.out, wanted.end - wanted.start, true);
         let store = self.shared.store.clone();
-        let mut decoder = Decoder::new(located.encoding);
-        let mut pieces = Pieces { blob: message.fact.blob, range: located.range.clone() };
+        let mut octets = 0;
+        let mut run = Run::new(make(), message.fact.blob, range);
+        while let Some(out) = run.next(&store).await? {
+            octets += out.len() as u64;
+        }
+        let wanted = partial_of(&(0..octets), partial);
+        announce(&mut self.wire.out, wanted.end - wanted.start, M::BINARY);
+        let mut run = Run::new(make(), message.fact.blob, range);
         let mut at = 0;
-        loop {
-            let piece = pieces.next(&store).await?;
-            let mut out = Vec::new();
-            decoder.push(&piece, &mut out);
-            if piece.is_empty() {
-                decoder.finish(&mut out);
-            }
+        while let Some(out) = run.next(&store).await? {
             let here = at..at + out.len() as u64;
             let (from, to) = (wanted.start.clamp(here.start, here.end), wanted.end.clamp(here.start, here.end));
             let part = out.get((from - here.start) as usize..(to - here.start) as usize).unwrap_or_default();
             self.wire.out.extend_from_slice(part);
             at = here.end;
-            if piece.is_empty() {
-                return Ok(());
-            }
             self.wire.relieve().await?;
         }
+        if at == octets { Ok(()) } else { Err(broken()) }
     }
 
     /// Decodes all of it into `sink`; gives how many octets came of it, and whether something was wrong with it.
@@ -174,17 +172,79 @@ impl Session {
         sink(&out);
         Ok((octets + out.len() as u64, decoder.is_broken()))
     }
+}
 
-    /// A header, in memory: so much of it as is looked at.
-    async fn header<'m>(&mut self, range: &Range<u64>, message: &'m Gathered) -> Result<Cow<'m, [u8]>, Stop> {
-        let range = range.start..range.end.min(range.start + HEADER_OCTETS_MAX as u64);
-        match in_memory(message, &range) {
-            Some(octets) => Ok(octets.into()),
-            None => {
-                let octets = (range.end - range.start) as usize;
-                Ok(self.shared.store.body(message.fact.blob, range.start, octets).await?.into())
-            }
+/// A literal cannot be completed: only the end of the connection tells the client.
+fn broken() -> Stop {
+    Stop::Wire(std::io::ErrorKind::UnexpectedEof.into())
+}
+
+/// NUL, which only a literal8 may hold (RFC 9051 §4.3), becomes 0x80: lengths stay, and so do all offsets.
+fn without_nul(octets: &mut [u8]) {
+    let mut from = 0;
+    while let Some(at) = memchr::memchr(0, octets.get(from..).unwrap_or_default()) {
+        if let Some(octet) = octets.get_mut(from + at) {
+            *octet = 0x80;
         }
+        from += at + 1;
+    }
+}
+
+/// Makes octets of others, piece by piece.
+trait Make {
+    /// Whether NUL may come of it.
+    const BINARY: bool;
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>);
+    fn finish(&mut self, out: &mut Vec<u8>);
+}
+
+impl Make for Decoder {
+    const BINARY: bool = true;
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        Decoder::push(self, piece, out);
+    }
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        Decoder::finish(self, out);
+    }
+}
+
+impl Make for Chooser<'_> {
+    const BINARY: bool = false;
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let from = out.len();
+        Chooser::push(self, piece, out);
+        without_nul(out.get_mut(from..).unwrap_or_default());
+    }
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        Chooser::finish(self, out);
+    }
+}
+
+/// One run through a range of a message that stays where it is kept.
+struct Run<M> {
+    maker: M,
+    pieces: Pieces,
+    ended: bool,
+}
+
+impl<M: Make> Run<M> {
+    fn new(maker: M, blob: BlobId, range: &Range<u64>) -> Run<M> {
+        Run { maker, pieces: Pieces { blob, range: range.clone() }, ended: false }
+    }
+
+    /// What comes of the next piece; `None` behind the last.
+    async fn next(&mut self, store: &crate::store::Store) -> Result<Option<Vec<u8>>, Stop> {
+        if self.ended {
+            return Ok(None);
+        }
+        let piece = self.pieces.next(store).await?;
+        let mut out = Vec::new();
+        self.maker.push(&piece, &mut out);
+        if piece.is_empty() {
+            self.maker.finish(&mut out);
+            self.ended = true;
+        }
+        Ok(Some(out))
     }
 }
 
@@ -249,17 +309,6 @@ fn within(octets: &[u8], partial: Option<(u64, u64)>) -> &[u8] {
     octets.get(range.start as usize..range.end as usize).unwrap_or_default()
 }
 
-/// HEADER.FIELDS and HEADER.FIELDS.NOT: the fields, and the empty line.
-fn chosen_fields(header: &[u8], names: &[Vec<u8>], not: bool) -> Vec<u8> {
-    let mut chosen = Vec::new();
-    let named = |field: &Field<'_>| names.iter().any(|name| name.eq_ignore_ascii_case(field.name));
-    for field in fields(header).filter(|field| named(field) != not) {
-        chosen.extend_from_slice(field.raw);
-    }
-    chosen.extend_from_slice(b"\r\n");
-    chosen
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,10 +330,12 @@ mod tests {
     }
 
     #[test]
-    fn header_fields_keep_their_folding() {
-        let header = b"From: a\r\nSubject: x\r\n y\r\nFROM: b\r\nbroken\r\n\r\n";
-        let names = [b"from".to_vec(), b"missing".to_vec()];
-        assert_eq!(chosen_fields(header, &names, false), b"From: a\r\nFROM: b\r\n\r\n");
-        assert_eq!(chosen_fields(header, &names, true), b"Subject: x\r\n y\r\nbroken\r\n\r\n");
+    fn nul_is_replaced() {
+        for (octets, want) in [(&b""[..], &b""[..]), (b"\0", b"\x80"), (b"a\0\0b\0", b"a\x80\x80b\x80"), (b"ab", b"ab")]
+        {
+            let mut octets = octets.to_vec();
+            without_nul(&mut octets);
+            assert_eq!(octets, want);
+        }
     }
 }

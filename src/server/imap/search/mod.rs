@@ -26,7 +26,23 @@ use text::Hits;
 
 impl Session {
     pub(super) async fn search(&mut self, tag: &str, asked: &Search) -> Done {
-        let question = Arc::new(Question::new(&asked.key, self.open()?, self.shared.world.clock.wall())?);
+        let done = self.search_and_tell(tag, asked).await;
+        if done.is_err() && asked.returns.is_some_and(|returns| returns.save) {
+            self.forget_saved();
+        }
+        done
+    }
+
+    /// A search that should have been saved failed: `$` is empty, so that what follows in a pipeline does not fall on
+    /// the messages of an older search (RFC 9051 §6.4.4.1 for NO; BAD is treated alike).
+    pub(super) fn forget_saved(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.saved = UidSet::new();
+        }
+    }
+
+    async fn search_and_tell(&mut self, tag: &str, asked: &Search) -> Done {
+        let question = Arc::new(Question::new(&asked.keys, self.open()?, self.shared.world.clock.wall()));
         if question.mod_seq {
             self.know_condstore();
         }
@@ -175,9 +191,14 @@ impl Session {
         messages: Vec<Gathered>,
         words: Option<Arc<Words>>,
     ) -> Result<Vec<(usize, Option<bool>)>, Stop> {
-        if let [message @ Gathered { octets: Octets::Kept, .. }] = messages.as_slice() {
+        let (kept, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| m.octets == Octets::Kept);
+        let mut verdicts = Vec::with_capacity(kept.len() + messages.len());
+        for message in &kept {
             let hits = text::scan_kept(&self.shared.store, question, message).await?;
-            return Ok(vec![verdict(question, message, words.as_deref(), &hits)]);
+            verdicts.push(verdict(question, message, words.as_deref(), &hits));
+        }
+        if messages.is_empty() {
+            return Ok(verdicts);
         }
         let question = question.clone();
         let job = move || {
@@ -185,10 +206,11 @@ impl Session {
                 let hits = text::scan(&question, message);
                 verdict(&question, message, words.as_deref(), &hits)
             };
-            messages.iter().map(one).collect()
+            messages.iter().map(one).collect::<Vec<_>>()
         };
-        let verdicts = super::aside(&self.shared, job).await;
-        verdicts.ok_or_else(|| Answer::no("UNAVAILABLE", "Server shutting down").into())
+        let more = super::aside(&self.shared, job).await;
+        verdicts.extend(more.ok_or_else(|| Answer::no("UNAVAILABLE", "Server shutting down"))?);
+        Ok(verdicts)
     }
 }
 

@@ -5,11 +5,11 @@ use memchr::memmem::Finder;
 use crate::base::snapshot::Message;
 use crate::base::{Flags, Snapshot, Timestamp};
 use crate::imap::command::Key;
+use crate::imap::query::{Term, decide, must_hold};
 use crate::imap::sequence::Places;
 use crate::store::{Fact, MessageWords, WordField};
 
 use super::super::open::Open;
-use super::super::refusal::Stop;
 use super::text::Hits;
 
 /// How much must be known of a message, in the order of what it costs.
@@ -43,7 +43,7 @@ pub(super) struct Question {
     pub mod_seq: bool,
     /// Texts looked for in the octets.
     pub needles: Vec<Needle>,
-    test: Test,
+    test: Vec<Term<Test>>,
     now: Timestamp,
     levels: Vec<Level>,
 }
@@ -67,9 +67,6 @@ pub(super) enum NeedlePlace {
 
 enum Test {
     Known(bool),
-    And(Vec<Test>),
-    Or(Box<Test>, Box<Test>),
-    Not(Box<Test>),
     Places(Places),
     Flags(Flags),
     ModSeq(u64),
@@ -86,17 +83,17 @@ enum Test {
 struct Days(i64, i64);
 
 impl Question {
-    pub fn new(key: &Key, open: &Open, now: Timestamp) -> Result<Question, Stop> {
+    pub fn new(keys: &[Term<Key>], open: &Open, now: Timestamp) -> Question {
         let mut question = Question {
             view: open.view.clone(),
             mod_seq: false,
             needles: Vec::new(),
-            test: Test::Known(true),
+            test: Vec::new(),
             now,
             levels: Vec::new(),
         };
-        question.test = question.test(key, open)?;
-        Ok(question)
+        question.test = keys.iter().map(|term| term.map(|key| question.test(key, open))).collect();
+        question
     }
 
     /// Whether some key needs this level.
@@ -112,23 +109,20 @@ impl Question {
     /// The places that can fit, ascending: all, or those of a set that must hold, so that a search for a few messages
     /// of a large mailbox costs what these few cost.
     pub fn candidates(&self) -> Places {
-        let set = |test: &Test| if let Test::Places(places) = test { Some(places.clone()) } else { None };
-        let must = match &self.test {
-            Test::And(tests) => tests.iter().filter_map(set).min_by_key(Places::count),
-            test => set(test),
-        };
+        let sets = must_hold(&self.test).into_iter().filter_map(|test| match test {
+            Test::Places(places) => Some(places),
+            _ => None,
+        });
+        let must = sets.min_by_key(|places| places.count()).cloned();
         must.unwrap_or_else(|| Places::first(self.view.count()))
     }
 
-    fn test(&mut self, key: &Key, open: &Open) -> Result<Test, Stop> {
-        Ok(match key {
+    fn test(&mut self, key: &Key, open: &Open) -> Test {
+        match key {
             Key::All => Test::Known(true),
             Key::Nothing => Test::Known(false),
-            Key::And(keys) => Test::And(keys.iter().map(|key| self.test(key, open)).collect::<Result<_, _>>()?),
-            Key::Or(one, other) => Test::Or(Box::new(self.test(one, open)?), Box::new(self.test(other, open)?)),
-            Key::Not(key) => Test::Not(Box::new(self.test(key, open)?)),
-            Key::Numbers(set) => Test::Places(open.places(set, false)?),
-            Key::Uids(set) => Test::Places(open.places(set, true)?),
+            Key::Numbers(set) => Test::Places(set.by_number_found(&open.view.uids, &open.saved)),
+            Key::Uids(set) => Test::Places(set.by_uid(&open.view.uids, &open.saved)),
             Key::Has(flags) => Test::Flags(*flags),
             Key::Keyword(name) => {
                 match self.view.keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name)) {
@@ -152,7 +146,7 @@ impl Question {
             Key::Header { name, text } => self.header(name, text),
             Key::Body(text) => self.needle(NeedlePlace::Body, text),
             Key::Text(text) => self.needle(NeedlePlace::Text, text),
-        })
+        }
     }
 
     fn level(&mut self, level: Level, test: Test) -> Test {
@@ -193,29 +187,12 @@ impl Question {
 
     /// Whether the message fits; `None` while too little is known.
     pub fn decide(&self, seen: &Seen<'_>) -> Option<bool> {
-        self.decide_one(&self.test, seen)
+        decide(&self.test, |test| self.decide_one(test, seen))
     }
 
     fn decide_one(&self, test: &Test, seen: &Seen<'_>) -> Option<bool> {
         match test {
             Test::Known(answer) => Some(*answer),
-            Test::And(tests) => {
-                let mut answer = Some(true);
-                for test in tests {
-                    match self.decide_one(test, seen) {
-                        Some(false) => return Some(false),
-                        Some(true) => {}
-                        None => answer = None,
-                    }
-                }
-                answer
-            }
-            Test::Or(one, other) => match (self.decide_one(one, seen), self.decide_one(other, seen)) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            },
-            Test::Not(test) => self.decide_one(test, seen).map(|answer| !answer),
             Test::Places(places) => Some(places.contains(seen.place)),
             Test::Flags(flags) => Some(seen.message.flags.contains(*flags)),
             Test::ModSeq(least) => Some(seen.message.mod_seq >= *least),

@@ -1,8 +1,12 @@
 //! Looking for texts in a message: fields with their encoded words decoded, text parts with transfer encoding and
 //! charset taken off, all in lower case. Memory is a piece and a needle's length, whatever the message's size.
 
+use std::ops::Range;
+
+use crate::base::BlobId;
 use crate::base::limits::{FETCH_PIECE_OCTETS, HEADER_OCTETS_MAX};
 use crate::message::encoded_word::decode;
+use crate::message::header::name_of;
 use crate::message::mime::TextDecoder;
 use crate::message::table::{Encoding, PartTable, TableEntry};
 use crate::message::{Field, PartKind, fields};
@@ -49,10 +53,7 @@ pub(super) async fn scan_kept(store: &Store, question: &Question, message: &Gath
     let mut scan = Scan::new(question);
     let blob = message.fact.blob;
     for (index, entry) in entries(message).iter().enumerate() {
-        let octets = (entry.header.end - entry.header.start).min(HEADER_OCTETS_MAX as u64) as usize;
-        if octets > 0 {
-            scan.header(&store.body(blob, entry.header.start, octets).await?, index == 0);
-        }
+        scan_header(&mut scan, store, blob, &entry.header, index == 0).await?;
         if !scan.wants_body() || !is_searched(entry) {
             continue;
         }
@@ -73,6 +74,36 @@ pub(super) async fn scan_kept(store: &Store, question: &Question, message: &Gath
         scan.end_of_text();
     }
     Ok(scan.hits)
+}
+
+/// A header piece by piece, field by field; of a field over `HEADER_OCTETS_MAX` each piece is looked at by itself.
+async fn scan_header(
+    scan: &mut Scan<'_>,
+    store: &Store,
+    blob: BlobId,
+    range: &Range<u64>,
+    own: bool,
+) -> Result<(), Stop> {
+    let mut held = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        let octets = (range.end - at).min(FETCH_PIECE_OCTETS as u64) as usize;
+        let piece = store.body(blob, at, octets).await?;
+        if piece.is_empty() {
+            break;
+        }
+        at += piece.len() as u64;
+        held.extend_from_slice(&piece);
+        let complete = if at < range.end { fields(&held).last().map_or(0, |field| field.at) } else { held.len() };
+        if complete > 0 {
+            scan.header(held.get(..complete).unwrap_or_default(), own);
+            held.drain(..complete);
+        } else if held.len() > HEADER_OCTETS_MAX {
+            scan.header(&held, own);
+            held = [name_of(&held), b": "].concat();
+        }
+    }
+    Ok(())
 }
 
 /// The message's parts; without a part table, its header and the rest as text.

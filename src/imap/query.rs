@@ -1,0 +1,159 @@
+//! Search keys combined by NOT, OR and AND, as a program for a stack in place of a tree: however deep a client nests
+//! them (SEARCH knows only a binary OR, so a search for 500 senders is 499 deep), nothing here calls itself.
+//!
+//! Operands come before what combines them. In front of the second operand of AND and OR a skip says where to go on
+//! when the first one has decided already.
+
+/// One step of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Term<T> {
+    /// Puts on the stack whether this key holds.
+    Key(T),
+    /// Turns the top of the stack round.
+    Not,
+    /// Takes two from the stack, puts on it whether both hold.
+    And,
+    /// Takes two from the stack, puts on it whether one of them holds.
+    Or,
+    /// Goes on at this term where the top of the stack is no.
+    SkipIfNo(usize),
+    /// Goes on at this term where the top of the stack is yes.
+    SkipIfYes(usize),
+}
+
+impl<T> Term<T> {
+    /// The same step with its key made into another.
+    pub fn map<U>(&self, make: impl FnOnce(&T) -> U) -> Term<U> {
+        match self {
+            Term::Key(key) => Term::Key(make(key)),
+            Term::Not => Term::Not,
+            Term::And => Term::And,
+            Term::Or => Term::Or,
+            Term::SkipIfNo(to) => Term::SkipIfNo(*to),
+            Term::SkipIfYes(to) => Term::SkipIfYes(*to),
+        }
+    }
+}
+
+/// What a program comes to, given what its keys come to; `None` while too little is known. An empty program holds.
+pub fn decide<T>(program: &[Term<T>], holds: impl Fn(&T) -> Option<bool>) -> Option<bool> {
+    if let [Term::Key(key)] = program {
+        return holds(key);
+    }
+    let mut stack: Vec<Option<bool>> = Vec::new();
+    let mut at = 0;
+    while let Some(term) = program.get(at) {
+        at += 1;
+        match term {
+            Term::Key(key) => stack.push(holds(key)),
+            Term::Not => {
+                let top = stack.pop().flatten();
+                stack.push(top.map(|holds| !holds));
+            }
+            Term::And => {
+                let (two, one) = (stack.pop().flatten(), stack.pop().flatten());
+                stack.push(both(one, two));
+            }
+            Term::Or => {
+                let (two, one) = (stack.pop().flatten(), stack.pop().flatten());
+                stack.push(both(one.map(|holds| !holds), two.map(|holds| !holds)).map(|neither| !neither));
+            }
+            Term::SkipIfNo(to) if stack.last() == Some(&Some(false)) => at = at.max(*to),
+            Term::SkipIfYes(to) if stack.last() == Some(&Some(true)) => at = at.max(*to),
+            Term::SkipIfNo(_) | Term::SkipIfYes(_) => {}
+        }
+    }
+    stack.pop().unwrap_or(Some(true))
+}
+
+fn both(one: Option<bool>, two: Option<bool>) -> Option<bool> {
+    match (one, two) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+/// The keys that must all hold for the program to hold: those only AND stands above.
+pub fn must_hold<T>(program: &[Term<T>]) -> Vec<&T> {
+    let mut stack: Vec<Vec<&T>> = Vec::new();
+    for term in program {
+        match term {
+            Term::Key(key) => stack.push(vec![key]),
+            Term::Not => {
+                stack.pop();
+                stack.push(Vec::new());
+            }
+            Term::And => {
+                let two = stack.pop().unwrap_or_default();
+                if let Some(one) = stack.last_mut() {
+                    one.extend(two);
+                }
+            }
+            Term::Or => {
+                stack.pop();
+                stack.pop();
+                stack.push(Vec::new());
+            }
+            Term::SkipIfNo(_) | Term::SkipIfYes(_) => {}
+        }
+    }
+    stack.pop().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Term::{And, Key, Not, Or, SkipIfNo, SkipIfYes};
+
+    /// Keys are named by what they come to: `y`, `n`, `?`.
+    fn holds(key: &char) -> Option<bool> {
+        match key {
+            'y' => Some(true),
+            'n' => Some(false),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn three_answers() {
+        for (one, two, and, or) in [
+            ('y', 'y', Some(true), Some(true)),
+            ('y', 'n', Some(false), Some(true)),
+            ('n', 'y', Some(false), Some(true)),
+            ('n', 'n', Some(false), Some(false)),
+            ('y', '?', None, Some(true)),
+            ('?', 'y', None, Some(true)),
+            ('n', '?', Some(false), None),
+            ('?', 'n', Some(false), None),
+            ('?', '?', None, None),
+        ] {
+            let with_and = [Key(one), SkipIfNo(4), Key(two), And];
+            let with_or = [Key(one), SkipIfYes(4), Key(two), Or];
+            assert_eq!((decide(&with_and, holds), decide(&with_or, holds)), (and, or), "{one} {two}");
+            let not = |answer: Option<bool>| answer.map(|holds| !holds);
+            assert_eq!(decide(&[with_and.to_vec(), vec![Not]].concat(), holds), not(and));
+        }
+        assert_eq!(decide(&[], holds), Some(true));
+        assert_eq!(decide(&[Key('?')], holds), None);
+    }
+
+    #[test]
+    fn what_is_decided_is_not_asked_further() {
+        let asked = std::cell::Cell::new(0);
+        let count = |key: &char| {
+            asked.set(asked.get() + 1);
+            holds(key)
+        };
+        assert_eq!(decide(&[Key('n'), SkipIfNo(4), Key('y'), And, SkipIfNo(7), Key('y'), And], count), Some(false));
+        assert_eq!(asked.get(), 1);
+    }
+
+    #[test]
+    fn keys_that_must_hold() {
+        let program = [Key('a'), SkipIfNo(4), Key('b'), And, SkipIfNo(10), Key('c'), SkipIfYes(9), Key('d'), Or, And];
+        assert_eq!(must_hold(&program), [&'a', &'b']);
+        assert_eq!(must_hold(&[Key('a'), Not]), Vec::<&char>::new());
+        assert_eq!(must_hold(&[Key('a')]), [&'a']);
+    }
+}
