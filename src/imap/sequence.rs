@@ -121,11 +121,11 @@ impl SequenceSet {
     }
 
     /// As [`SequenceSet::by_number`] for SEARCH, where numbers are a key: one beyond the last fits no message.
-    pub fn by_number_found(&self, uids: &[Uid], saved: &UidSet) -> Places {
+    pub fn by_number_found(&self, messages: &Messages, saved: &UidSet) -> Places {
         let SequenceSet::Ranges(ranges) = self else {
-            return places_of(saved, uids);
+            return places_of(saved, messages);
         };
-        let count = uids.len();
+        let count = messages.len();
         let places = ranges.iter().map(|(low, high)| {
             let number = |n: &Number| match n {
                 Number::Is(n) => *n as usize,

@@ -121,8 +121,8 @@ impl Question {
         match key {
             Key::All => Test::Known(true),
             Key::Nothing => Test::Known(false),
-            Key::Numbers(set) => Test::Places(set.by_number_found(&open.view.uids, &open.saved)),
-            Key::Uids(set) => Test::Places(set.by_uid(&open.view.uids, &open.saved)),
+            Key::Numbers(set) => Test::Places(set.by_number_found(&open.view.messages, &open.saved)),
+            Key::Uids(set) => Test::Places(set.by_uid(&open.view.messages, &open.saved)),
             Key::Has(flags) => Test::Flags(*flags),
             Key::Keyword(name) => {
                 match self.view.keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name)) {
