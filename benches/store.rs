@@ -1,7 +1,7 @@
 //! What the store does in a second, on this machine's disk: `cargo bench --bench store [FOLDER]`.
 //!
 //! Figures to compare by hand, never a test: durable puts of 4 KiB by 1, 10 and 64 producers, STORE of 100 000
-//! messages, opening such a mailbox cold, and one STORE or APPEND at a time.
+//! messages, opening such a mailbox cold, one STORE or APPEND at a time, and what others feel of a mailbox of 400 000.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "measures in real time and prints")]
 
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use mailcore::base::event::Silence;
 use mailcore::base::world::*;
 use mailcore::base::{Address, Content, Flags, MailboxId, Result, Timestamp, UidSet};
+use mailcore::imap::view::update;
 use mailcore::os::{RealClock, RealDisk, RealEntropy, ThreadOptions, Threads};
 use mailcore::store::{
     Acceptance, Arrival, BlobMeta, Expunge, Filing, FlagChange, FlagHow, Snapshot, Store, StoreOptions,
@@ -92,7 +93,7 @@ async fn measure(world: &World, folder: PathBuf) {
     fill(&store, large, 100_000).await;
     println!("\n100 000 messages in one mailbox:");
     store.close().await.expect("close");
-    let store = Store::open(world, options).await.expect("open");
+    let store = Store::open(world, options.clone()).await.expect("open");
     timed("snapshot, cold", 1, || store.snapshot(large)).await;
     let all = UidSet::all();
     timed("facts of all, cold", 1, || store.facts(large, &all)).await;
@@ -120,6 +121,74 @@ async fn measure(world: &World, folder: PathBuf) {
     timed("MOVE of 10 000", 1, || store.move_messages(large, first(&held), boxes[2])).await;
     timed("EXPUNGE of 10 000", 1, || store.expunge(boxes[2], Expunge::Among(UidSet::all()))).await;
     store.close().await.expect("close");
+    let store = Store::open(world, options.clone()).await.expect("open");
+    let account = store.directory().account("u3@example.net").expect("account").id;
+    let huge = store.mailbox_create(account, "Huge", None).await.expect("mailbox").id;
+    sizes(&store, huge, boxes[4]).await;
+    store.close().await.expect("close");
+    let store = Store::open(world, options).await.expect("open");
+    beside(world, &store, huge, boxes[5]).await;
+    aliases(&store).await;
+    store.close().await.expect("close");
+}
+
+/// A mail into a mailbox of 400 000 and into one of 10, somebody having each open.
+async fn sizes(store: &Store, huge: MailboxId, small: MailboxId) {
+    fill(store, huge, 400_000).await;
+    fill(store, small, 500).await;
+    store.expunge(small, Expunge::Among(UidSet::from_ranges(vec![(1, 490)]))).await.expect("expunge");
+    println!("\na mailbox of 400 000 and one of 10, both open:");
+    for (name, mailbox) in [("APPEND, 400 000", huge), ("APPEND, 10", small), ("APPEND, 400 000", huge)] {
+        let mut held = store.snapshot(mailbox).await.expect("snapshot");
+        timed(name, 500, || async {
+            let accepted = store.accept(mail(mailbox)).await?;
+            let now = store.snapshot(mailbox).await?;
+            Ok((accepted, now.count()))
+        })
+        .await;
+        let now = store.snapshot(mailbox).await.expect("snapshot");
+        update(&mut held, now, true);
+    }
+}
+
+/// A mailbox of 400 000 is opened cold, and deleted, while others commit: how long the longest of their commits takes.
+async fn beside(world: &World, store: &Store, huge: MailboxId, busy: MailboxId) {
+    let (stop, stopped) = smol::channel::bounded::<()>(1);
+    let (other, mut longest) = (store.clone(), Duration::ZERO);
+    let (tell, told) = smol::channel::bounded(1);
+    let work = async move {
+        while !stopped.is_closed() {
+            let at = Instant::now();
+            other.accept(mail(busy)).await.expect("put");
+            longest = longest.max(at.elapsed());
+        }
+        tell.send(longest).await.expect("listener");
+    };
+    let task = world.run.task("busy", Box::pin(work));
+    let at = Instant::now();
+    store.snapshot(huge).await.expect("snapshot");
+    let opened = at.elapsed();
+    let account = store.directory().account("u3@example.net").expect("account").id;
+    let at = Instant::now();
+    store.mailbox_delete(account, "Huge").await.expect("delete");
+    let deleted = at.elapsed();
+    drop(stop);
+    task.await;
+    let longest = told.recv().await.expect("longest");
+    println!("cold SELECT of 400 000: {opened:.1?}; DELETE: {deleted:.1?}; longest commit of others: {longest:.1?}");
+}
+
+/// A change of the directory, with few aliases and with many.
+async fn aliases(store: &Store) {
+    let target = Address::parse("u1@example.net").expect("address");
+    let mut n = 0;
+    for many in [10, 15_000] {
+        while n < many {
+            n += 1;
+            store.alias_put(&format!("a{n}@example.net"), &target).await.expect("alias");
+        }
+        timed(&format!("a change with {many} aliases"), 200, || store.alias_put("a5@example.net", &target)).await;
+    }
 }
 
 fn first(held: &Snapshot) -> UidSet {

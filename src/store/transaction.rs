@@ -51,13 +51,21 @@ struct Changed {
 /// What the job under way changes.
 #[derive(Default)]
 struct Mine {
-    /// With the row before; none for a new mailbox.
-    deltas: Vec<(Option<Row>, Delta)>,
+    deltas: Vec<Applied>,
     /// The rows as of now; none where a mailbox is deleted.
     rows: BTreeMap<MailboxId, Option<Row>>,
     octets: BTreeMap<AccountId, u64>,
     directory: Option<Arc<Directory>>,
     said: Said,
+}
+
+/// A change that is a part of the job.
+struct Applied {
+    /// The row before; none for a new mailbox.
+    before: Option<Row>,
+    delta: Delta,
+    /// Rows of `dead` that its bodies came into.
+    dead: Vec<i64>,
 }
 
 /// What is told after the commit.
@@ -206,7 +214,7 @@ impl<'a> WriteTx<'a> {
         if before.is_none() && delta.deleted {
             return Err(Error::new(ErrorKind::Bug, "a mailbox that is not there is deleted"));
         }
-        write::at_once(self, before.as_ref(), &delta)?;
+        let dead = write::at_once(self, before.as_ref(), &delta)?;
         let (had, has) =
             (before.as_ref().map_or(0, |row| row.octets), if delta.deleted { 0 } else { delta.row.octets });
         if had != has {
@@ -216,7 +224,7 @@ impl<'a> WriteTx<'a> {
         said.names |= delta.deleted || before.as_ref().is_none_or(|before| !before.is_named_as(&delta.row));
         said.woken.insert(mailbox);
         self.mine.rows.insert(mailbox, (!delta.deleted).then(|| delta.row.clone()));
-        self.mine.deltas.push((before, delta));
+        self.mine.deltas.push(Applied { before, delta, dead });
         Ok(())
     }
 
@@ -281,11 +289,6 @@ impl<'a> WriteTx<'a> {
         self.mine.said.events.push(event);
     }
 
-    /// Keeps what an expunge took for those who were not told of it, after the commit.
-    pub fn haunt(&mut self, mailbox: MailboxId, ghost: Ghost) {
-        self.mine.said.ghosts.push((mailbox, ghost));
-    }
-
     /// Subscriptions changed.
     pub fn names_changed(&mut self) {
         self.mine.said.names = true;
@@ -306,7 +309,7 @@ impl<'a> WriteTx<'a> {
     /// After a job that succeeded: what it changed joins the rest.
     pub fn keep_job(&mut self) {
         let mine = std::mem::take(&mut self.mine);
-        for (before, delta) in mine.deltas {
+        for Applied { before, delta, dead } in mine.deltas {
             let mailbox = delta.mailbox;
             if delta.deleted {
                 self.done.views.remove(&mailbox);
@@ -323,6 +326,11 @@ impl<'a> WriteTx<'a> {
                 .entry(mailbox)
                 .or_insert_with(|| Changed { row: None, touched: Touched::default() });
             changed.touched.note(&delta);
+            if let Some(gone) = delta.gone {
+                // Kept for those who were not told of it.
+                let ghost = Ghost { expunges: delta.row.expunges, facts: gone.facts, dead };
+                self.done.said.ghosts.push((mailbox, ghost));
+            }
             changed.row = (!delta.deleted).then_some(delta.row);
         }
         self.done.octets.extend(mine.octets);

@@ -10,7 +10,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::block::{encode, row_id};
 use super::delta::{Delta, Gone, NewMessage};
-use super::ghost::Ghost;
 use super::row::{self, Row};
 use super::transaction::WriteTx;
 use super::varint::uids_to_octets;
@@ -22,11 +21,12 @@ use crate::base::{Error, ErrorKind, Flags, MailboxId, ModSeq, Result, UidSet};
 /// Expunges between which the record of expunges is not pruned.
 const PRUNE_EVERY: u64 = 256;
 
-/// Writes what of a change SQL looks up. `before` is the row as it was, none for a new mailbox.
-pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta) -> Result<()> {
+/// Writes what of a change SQL looks up. `before` is the row as it was, none for a new mailbox. Gives the rows of `dead`
+/// that its bodies came into.
+pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta) -> Result<Vec<i64>> {
     let (db, mailbox) = (tx.db, delta.mailbox);
     if delta.deleted {
-        return remains::of_mailbox(tx, mailbox);
+        return remains::of_mailbox(tx, mailbox).map(|()| Vec::new());
     }
     let none = Vec::new();
     let known = match before {
@@ -53,8 +53,8 @@ pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta)
     }
     delta.added.iter().try_for_each(|message| insert_fact(db, mailbox, message))?;
     match &delta.gone {
-        Some(gone) => remove(tx, mailbox, gone, &delta.row),
-        None => Ok(()),
+        Some(gone) => remove(tx, mailbox, gone, delta.row.mod_seq),
+        None => Ok(Vec::new()),
     }
 }
 
@@ -74,8 +74,7 @@ fn insert_fact(db: &Connection, mailbox: MailboxId, message: &NewMessage) -> Res
     Ok(())
 }
 
-fn remove(tx: &mut WriteTx<'_>, mailbox: MailboxId, gone: &Gone, row: &Row) -> Result<()> {
-    let (mod_seq, expunges) = (row.mod_seq, row.expunges);
+fn remove(tx: &mut WriteTx<'_>, mailbox: MailboxId, gone: &Gone, mod_seq: ModSeq) -> Result<Vec<i64>> {
     let mut delete = tx.db.prepare_cached("DELETE FROM fact WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3")?;
     let mut deleted = 0;
     for (low, high) in &gone.runs {
@@ -89,12 +88,10 @@ fn remove(tx: &mut WriteTx<'_>, mailbox: MailboxId, gone: &Gone, row: &Row) -> R
         mod_seq as i64,
         uids_to_octets(&gone.uids)
     ])?;
-    let dead = match gone.releases {
-        true => free::release(tx, gone.facts.iter().map(|fact| fact.blob.0).collect())?,
-        false => Vec::new(),
-    };
-    tx.haunt(mailbox, Ghost { expunges, facts: gone.facts.clone(), dead });
-    Ok(())
+    match gone.releases {
+        true => free::release(tx, gone.facts.iter().map(|fact| fact.blob.0).collect()),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// The modification sequence up to which the record of expunges is to be forgotten with the next expunge; `None` where
