@@ -316,26 +316,26 @@ impl Messages {
         }
     }
 
-    /// Puts new flags in place: `change` gives those of a message, or `None` where it stays as it is. Changed messages
-    /// get `mod_seq`. Blocks without a message in `set` are shared with what was.
-    pub fn restate(&mut self, set: &UidSet, mod_seq: ModSeq, change: impl Fn(Message) -> Option<Flags>) {
-        let numbers: Vec<u32> = blocks_of(set, &self.blocks);
-        let blocks = Arc::make_mut(&mut self.blocks);
-        for number in numbers {
-            let Ok(index) = blocks.binary_search_by_key(&number, |entry| entry.block.number()) else { continue };
-            let Some(entry) = blocks.get_mut(index) else { continue };
-            let mut block = Block {
-                uids: entry.block.uids.clone(),
-                flags: Vec::with_capacity(entry.block.len()),
-                mod_seqs: Vec::with_capacity(entry.block.len()),
-            };
-            let mut inside = Inside::new(set);
-            for message in entry.block.iter() {
-                let new = if inside.has(message.uid) { change(message) } else { None };
-                block.flags.push(new.unwrap_or(message.flags));
-                block.mod_seqs.push(if new.is_some() { mod_seq } else { message.mod_seq });
+    /// Changes the flags of the messages in `set`, which get `mod_seq`. Blocks without one are shared with what was.
+    pub fn restate(&mut self, set: &UidSet, mod_seq: ModSeq, change: impl Fn(Flags) -> Flags) {
+        let mut restated: Vec<Block> = Vec::new();
+        for (block, range) in self.matching(set) {
+            if restated.last().is_none_or(|last| last.number() != block.number()) {
+                restated.push(Block::clone(block));
             }
-            entry.block = Arc::new(block);
+            let Some(new) = restated.last_mut() else { continue };
+            new.flags.get_mut(range.clone()).into_iter().flatten().for_each(|flags| *flags = change(*flags));
+            if let Some(mod_seqs) = new.mod_seqs.get_mut(range) {
+                mod_seqs.fill(mod_seq);
+            }
+        }
+        let blocks = Arc::make_mut(&mut self.blocks);
+        for block in restated {
+            if let Ok(index) = blocks.binary_search_by_key(&block.number(), |entry| entry.block.number())
+                && let Some(entry) = blocks.get_mut(index)
+            {
+                entry.block = Arc::new(block);
+            }
         }
     }
 
@@ -490,13 +490,13 @@ mod tests {
     #[test]
     fn a_change_copies_the_blocks_it_touches() {
         let before = messages(1..3_000);
-        let set = UidSet::from_ranges(vec![(600, 600), (1_025, 1_030)]);
+        let set = UidSet::from_ranges(vec![(600, 600), (1_025, 1_026), (1_028, 1_030)]);
         let mut after = before.clone();
-        after.restate(&set, 9_999, |m| (m.uid != 1_026).then_some(m.flags | Flags::SEEN));
+        after.restate(&set, 9_999, |flags| flags | Flags::SEEN);
         let shared: Vec<bool> = before.blocks().zip(after.blocks()).map(|((_, a), (_, b))| Arc::ptr_eq(a, b)).collect();
         assert_eq!(shared, [true, false, false, true, true, true]);
         for (old, new) in before.iter().zip(after.iter()) {
-            let changed = set.contains(new.uid) && new.uid != 1_026;
+            let changed = set.contains(new.uid);
             assert_eq!(new.flags, if changed { Flags::SEEN } else { old.flags });
             assert_eq!(new.mod_seq, if changed { 9_999 } else { old.mod_seq });
         }

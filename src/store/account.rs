@@ -147,10 +147,10 @@ fn create(tx: &mut WriteTx<'_>, address: Address, credential: Option<Credential>
         .execute([address.key(), address.to_string()])?;
     let id = AccountId(tx.db.last_insert_rowid());
     let (inbox, _) = mailbox::insert(tx, id, "INBOX", None)?;
-    mailbox::subscribe(tx, id, "INBOX", true)?;
+    tx.subscribe(id, "INBOX", true)?;
     for (name, special_use) in SpecialUse::DEFAULT_MAILBOXES {
         mailbox::insert(tx, id, name, Some(special_use))?;
-        mailbox::subscribe(tx, id, name, true)?;
+        tx.subscribe(id, name, true)?;
     }
     tx.db.prepare_cached("UPDATE account SET inbox = ?2 WHERE id = ?1")?.execute([id.0, inbox.0])?;
     let account = Account { id, address, credential, inbox, quota_octets: None };

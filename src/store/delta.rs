@@ -127,21 +127,6 @@ impl Delta {
         Ok(())
     }
 
-    /// Changes flags of messages among `uids`, all of whose `changed` ones are in `view`.
-    fn restate(&mut self, view: &Messages, restated: Restated) {
-        let (mut unseen, mut deleted) = (0i32, 0i32);
-        for message in view.among(&restated.uids) {
-            let now = restated.how.apply(message.flags, restated.flags);
-            let count = |flag: Flags| i32::from(now.contains(flag)) - i32::from(message.flags.contains(flag));
-            unseen -= count(Flags::SEEN);
-            deleted += count(Flags::DELETED);
-        }
-        self.row.mod_seq += 1;
-        self.row.unseen = self.row.unseen.saturating_add_signed(unseen);
-        self.row.deleted = self.row.deleted.saturating_add_signed(deleted);
-        self.restated = Some(restated);
-    }
-
     /// The bits of these keywords; new ones are added to the row. Where it is full they take the place of ones that no
     /// message has, if `view` is given to know. `Limit` where one cannot be kept.
     pub fn keywords(&mut self, names: &[String], view: Option<&Messages>) -> Result<Flags> {
@@ -181,7 +166,7 @@ impl Delta {
     pub fn show_in(&self, view: &mut Messages) {
         view.extend(self.added.iter().map(NewMessage::shown));
         if let Some(Restated { uids, how, flags }) = &self.restated {
-            view.restate(uids, self.row.mod_seq, |message| Some(how.apply(message.flags, *flags)));
+            view.restate(uids, self.row.mod_seq, |old| how.apply(old, *flags));
         }
         if let Some(gone) = &self.gone {
             view.remove(&gone.uids);
@@ -216,19 +201,30 @@ pub(super) fn change_flags(
     };
     let flags = change.flags & Flags::SYSTEM | keywords;
     let mut found = Flagged { flags, ..Flagged::default() };
-    let mut set = UidSet::new();
-    for message in view.among(uids) {
-        if unchanged_since.is_some_and(|since| message.mod_seq > since) {
-            found.modified.push(message.uid);
-        } else if change.how.apply(message.flags, flags) != message.flags {
-            found.changed.push(message.uid);
-            set.push(message.uid);
+    let newest = unchanged_since.unwrap_or(ModSeq::MAX);
+    let (mut set, mut unseen, mut deleted) = (UidSet::new(), 0i32, 0i32);
+    for (block, range) in view.matching(uids) {
+        let columns = block.uids().iter().zip(block.flags()).zip(block.mod_seqs());
+        for ((uid, old), mod_seq) in columns.skip(range.start).take(range.len()) {
+            let now = change.how.apply(*old, flags);
+            if *mod_seq > newest {
+                found.modified.push(*uid);
+            } else if now != *old {
+                found.changed.push(*uid);
+                set.push(*uid);
+                let count = |flag: Flags| i32::from(now.contains(flag)) - i32::from(old.contains(flag));
+                unseen -= count(Flags::SEEN);
+                deleted += count(Flags::DELETED);
+            }
         }
     }
     if found.changed.is_empty() {
         return Ok((found, None));
     }
-    delta.restate(view, Restated { uids: set, how: change.how, flags });
+    delta.row.mod_seq += 1;
+    delta.row.unseen = delta.row.unseen.saturating_add_signed(unseen);
+    delta.row.deleted = delta.row.deleted.saturating_add_signed(deleted);
+    delta.restated = Some(Restated { uids: set, how: change.how, flags });
     Ok((found, Some(delta)))
 }
 

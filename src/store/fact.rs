@@ -117,8 +117,14 @@ fn pick_all(wanted: &[Wanted], columns: &[Column]) -> Vec<Fact> {
 fn pick(facts: &[Fact], wanted: &[Uid], picked: &mut Vec<Fact>) {
     let first = wanted.first().map_or(0, |uid| facts.partition_point(|fact| fact.uid < *uid));
     let mut rest = facts.get(first..).unwrap_or_default();
+    // Mostly all of them, one behind the other.
+    if let Some(run) = rest.get(..wanted.len())
+        && run.iter().map(|fact| &fact.uid).eq(wanted)
+    {
+        picked.extend_from_slice(run);
+        return;
+    }
     for uid in wanted {
-        // Mostly the very next one.
         while let Some((fact, behind)) = rest.split_first() {
             if fact.uid > *uid {
                 break;

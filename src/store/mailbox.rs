@@ -2,14 +2,12 @@
 //!
 //! Levels are separated by `/`; INBOX is written in capitals whatever the case it came in, as the first level too.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::delta::Delta;
 use super::row::{Row, no_mailbox};
 use super::transaction::WriteTx;
-use super::{MailboxInfo, Snapshot, Store, copy};
+use super::{MailboxInfo, Snapshot, Store, copy, names};
 use crate::base::limits::{MAILBOX_LEVELS_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
-use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, UidSet, UidValidity};
+use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, UidSet};
 use crate::imap::name::composed;
 
 impl Store {
@@ -18,12 +16,7 @@ impl Store {
         if self.directory().account_by_id(account).is_none() {
             return Ok(Vec::new());
         }
-        self.read(move |db| {
-            let mut list = db.prepare_cached(&format!("{INFO} WHERE m.account = ?1 ORDER BY m.name"))?;
-            let rows = list.query_map([account.0], read_info)?;
-            Ok(rows.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
+        self.read(move |db| names::list(db, account)).await
     }
 
     /// One mailbox by name (INBOX in any case).
@@ -37,7 +30,7 @@ impl Store {
             Ok(info) => return Ok(Some(info)),
             Err(generation) => generation,
         };
-        let found = self.read(move |db| info(db, account, &name)).await?;
+        let found = self.read(move |db| names::info(db, account, &name)).await?;
         if let Some(info) = &found {
             self.shared().counts.keep(generation, info);
         }
@@ -50,17 +43,7 @@ impl Store {
         accounts: Vec<AccountId>,
         special_use: SpecialUse,
     ) -> Result<Vec<Option<MailboxId>>> {
-        self.read(move |db| {
-            let mut find = db.prepare_cached(
-                "SELECT id FROM mailbox WHERE account = ?1 AND special_use = ?2 AND selectable = 1 ORDER BY id LIMIT 1",
-            )?;
-            let one = |account: &AccountId| {
-                let id = find.query_row(params![account.0, special_use.attribute()], |row| row.get(0).map(MailboxId));
-                Ok(id.optional()?)
-            };
-            accounts.iter().map(one).collect()
-        })
-        .await
+        self.read(move |db| accounts.iter().map(|account| names::first_for(db, *account, special_use)).collect()).await
     }
 
     /// Makes a mailbox and the levels above it. `Exists`, `Invalid`, `Limit`.
@@ -84,8 +67,7 @@ impl Store {
                     insert(tx, account, &name, special_use)?
                 }
             };
-            let mut subscribed = tx.db.prepare_cached("SELECT 1 FROM subscription WHERE account = ?1 AND name = ?2")?;
-            Ok(row.info(id, subscribed.exists(params![account.0, name])?))
+            Ok(row.info(id, names::is_subscribed(tx.db, account, &name)?))
         })
         .await
     }
@@ -98,7 +80,7 @@ impl Store {
         }
         self.write(0, move |tx| {
             let (id, row) = find(tx, account, &name)?.ok_or_else(no_mailbox)?;
-            let has_children = has_children(tx.db, account, &name)?;
+            let has_children = names::has_children(tx.db, account, &name)?;
             if !row.selectable && has_children {
                 return Err(Error::new(ErrorKind::State, "the name has mailboxes below it"));
             }
@@ -132,14 +114,10 @@ impl Store {
         let name = normal_name(name)?;
         self.write(0, move |tx| {
             check_account(tx, account)?;
-            let count: i64 = tx
-                .db
-                .prepare_cached("SELECT count(*) FROM subscription WHERE account = ?1")?
-                .query_row([account.0], |row| row.get(0))?;
-            if on && count >= MAILBOXES_MAX as i64 {
+            if on && names::subscriptions(tx.db, account)? >= MAILBOXES_MAX {
                 return Err(Error::new(ErrorKind::Limit, format!("too many subscriptions, at most {MAILBOXES_MAX}")));
             }
-            subscribe(tx, account, &name, on)
+            tx.subscribe(account, &name, on)
         })
         .await
     }
@@ -149,43 +127,11 @@ impl Store {
         if self.directory().account_by_id(account).is_none() {
             return Ok(Vec::new());
         }
-        self.read(move |db| {
-            let mut list = db.prepare_cached("SELECT name FROM subscription WHERE account = ?1 ORDER BY name")?;
-            let names = list.query_map([account.0], |row| row.get(0))?;
-            Ok(names.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
+        self.read(move |db| names::subscribed(db, account)).await
     }
 }
 
 const INBOX: &str = "INBOX";
-
-const INFO: &str = "SELECT m.id, m.account, m.name, m.uidvalidity, m.uidnext, m.modseq, m.special_use,
-  s.name IS NOT NULL, m.selectable, m.total, m.unseen, m.deleted, m.octets
-  FROM mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
-
-fn read_info(row: &rusqlite::Row<'_>) -> rusqlite::Result<MailboxInfo> {
-    Ok(MailboxInfo {
-        id: MailboxId(row.get(0)?),
-        account: AccountId(row.get(1)?),
-        name: row.get(2)?,
-        uid_validity: row.get(3)?,
-        uid_next: row.get(4)?,
-        mod_seq: row.get::<_, i64>(5)? as u64,
-        special_use: SpecialUse::parse(row.get_ref(6)?.as_str()?),
-        subscribed: row.get(7)?,
-        selectable: row.get(8)?,
-        total: row.get(9)?,
-        unseen: row.get(10)?,
-        deleted: row.get(11)?,
-        octets: row.get::<_, i64>(12)? as u64,
-    })
-}
-
-fn info(db: &Connection, account: AccountId, name: &str) -> Result<Option<MailboxInfo>> {
-    let mut one = db.prepare_cached(&format!("{INFO} WHERE m.account = ?1 AND m.name = ?2"))?;
-    Ok(one.query_row(params![account.0, name], read_info).optional()?)
-}
 
 /// A name as it is kept: checked, INBOX in capitals, without a final separator (RFC 9051 §6.3.4).
 pub(super) fn normal_name(name: &str) -> Result<String> {
@@ -215,30 +161,10 @@ fn is_below(name: &str, above: &str) -> bool {
 
 /// A mailbox by name, also one that is only a name.
 fn find(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Option<(MailboxId, Row)>> {
-    let id = id_of(tx.db, account, name)?;
+    let id = names::id_of(tx.db, account, name)?;
     let Some(id) = id else { return Ok(None) };
     let missing = || Error::new(ErrorKind::Bug, "a mailbox that was found by name has no row");
     Ok(Some((id, tx.any_row(id)?.ok_or_else(missing)?)))
-}
-
-fn id_of(db: &Connection, account: AccountId, name: &str) -> Result<Option<MailboxId>> {
-    let mut find = db.prepare_cached("SELECT id FROM mailbox WHERE account = ?1 AND name = ?2")?;
-    Ok(find.query_row(params![account.0, name], |row| row.get(0).map(MailboxId)).optional()?)
-}
-
-// `0` is the character behind `/`.
-const BELOW: &str = "FROM mailbox WHERE account = ?1 AND name >= ?2 || '/' AND name < ?2 || '0'";
-
-/// Mailboxes below a name, by name.
-fn children(db: &Connection, account: AccountId, name: &str) -> Result<Vec<MailboxId>> {
-    let mut list = db.prepare_cached(&format!("SELECT id {BELOW} ORDER BY name"))?;
-    let rows = list.query_map(params![account.0, name], |row| row.get(0).map(MailboxId))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-fn has_children(db: &Connection, account: AccountId, name: &str) -> Result<bool> {
-    let mut any = db.prepare_cached(&format!("SELECT 1 {BELOW} LIMIT 1"))?;
-    Ok(any.exists(params![account.0, name])?)
 }
 
 fn check_account(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
@@ -250,15 +176,11 @@ fn check_account(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
 
 /// `Limit` where the account has no room for a new mailbox, where there is one, and the levels above `name`.
 fn check_room(tx: &WriteTx<'_>, account: AccountId, new: Option<&str>, name: &str) -> Result<()> {
-    let count: i64 = tx
-        .db
-        .prepare_cached("SELECT count(*) FROM mailbox WHERE account = ?1")?
-        .query_row([account.0], |row| row.get(0))?;
     let mut more = usize::from(new.is_some());
     for above in levels_above(name) {
-        more += usize::from(id_of(tx.db, account, above)?.is_none());
+        more += usize::from(names::id_of(tx.db, account, above)?.is_none());
     }
-    if more > 0 && count as usize + more > MAILBOXES_MAX {
+    if more > 0 && names::count(tx.db, account)? + more > MAILBOXES_MAX {
         return Err(Error::new(ErrorKind::Limit, format!("too many mailboxes, at most {MAILBOXES_MAX}")));
     }
     Ok(())
@@ -270,7 +192,7 @@ fn levels_above(name: &str) -> impl Iterator<Item = &str> {
 
 fn insert_levels_above(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<()> {
     for above in levels_above(name) {
-        if id_of(tx.db, account, above)?.is_none() {
+        if names::id_of(tx.db, account, above)?.is_none() {
             insert(tx, account, above, None)?;
         }
     }
@@ -278,7 +200,7 @@ fn insert_levels_above(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> 
 }
 
 fn new_row(tx: &WriteTx<'_>, account: AccountId, name: &str, special_use: Option<SpecialUse>) -> Result<Row> {
-    Ok(Row::new(account, name, next_uid_validity(tx)?, special_use))
+    Ok(Row::new(account, name, tx.next_uid_validity()?, special_use))
 }
 
 /// A new, empty mailbox.
@@ -295,36 +217,14 @@ pub(super) fn insert(
 
 /// Makes a bare name a mailbox again.
 fn revive(tx: &mut WriteTx<'_>, id: MailboxId, bare: Row, special_use: Option<SpecialUse>) -> Result<Row> {
-    let row = Row { selectable: true, uid_validity: next_uid_validity(tx)?, special_use, ..bare };
+    let row = Row { selectable: true, uid_validity: tx.next_uid_validity()?, special_use, ..bare };
     tx.apply(Delta::of(id, row.clone()))?;
     Ok(row)
 }
 
-/// A UIDVALIDITY higher than any given out: by the clock, and by the store's own count where the clock is behind.
-fn next_uid_validity(tx: &WriteTx<'_>) -> Result<UidValidity> {
-    let last: i64 = tx
-        .db
-        .prepare_cached("SELECT value FROM store_meta WHERE name = 'uidvalidity'")?
-        .query_row([], |row| row.get(0))?;
-    let next = tx.shared.world.clock.wall().seconds().clamp(1, i64::from(i32::MAX)).max(last + 1);
-    tx.db.prepare_cached("UPDATE store_meta SET value = ?1 WHERE name = 'uidvalidity'")?.execute([next])?;
-    UidValidity::try_from(next).map_err(|_| Error::new(ErrorKind::Limit, "the store has no UIDVALIDITY left"))
-}
-
-/// Subscribes or unsubscribes.
-pub(super) fn subscribe(tx: &mut WriteTx<'_>, account: AccountId, name: &str, on: bool) -> Result<()> {
-    let sql = match on {
-        true => "INSERT OR IGNORE INTO subscription(account, name) VALUES (?1, ?2)",
-        false => "DELETE FROM subscription WHERE account = ?1 AND name = ?2",
-    };
-    tx.db.prepare_cached(sql)?.execute(params![account.0, name])?;
-    tx.names_changed();
-    Ok(())
-}
-
 /// RENAME of INBOX: its messages move to a new mailbox.
 fn give_away(tx: &mut WriteTx<'_>, inbox: &Snapshot, account: AccountId, to: &str) -> Result<()> {
-    if id_of(tx.db, account, to)?.is_some() {
+    if names::id_of(tx.db, account, to)?.is_some() {
         return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
     }
     check_room(tx, account, Some(to), to)?;
@@ -336,16 +236,16 @@ fn give_away(tx: &mut WriteTx<'_>, inbox: &Snapshot, account: AccountId, to: &st
 
 fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Result<()> {
     let (id, row) = find(tx, account, from)?.ok_or_else(no_mailbox)?;
-    if id_of(tx.db, account, to)?.is_some() {
+    if names::id_of(tx.db, account, to)?.is_some() {
         return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
     }
     let mut renamed = vec![(id, Row { name: to.into(), ..row })];
-    for child in children(tx.db, account, from)? {
+    for child in names::children(tx.db, account, from)? {
         let row = tx.any_row(child)?.ok_or_else(|| Error::new(ErrorKind::Bug, "a mailbox below has no row"))?;
         let rest = row.name.strip_prefix(from);
         let rest = rest.ok_or_else(|| Error::new(ErrorKind::Bug, "a mailbox below has another name"))?;
         let new = normal_name(&format!("{to}{rest}"))?;
-        if id_of(tx.db, account, &new)?.is_some() {
+        if names::id_of(tx.db, account, &new)?.is_some() {
             return Err(Error::new(ErrorKind::Exists, "a new name of a mailbox below exists already"));
         }
         renamed.push((child, Row { name: new.into(), ..row }));

@@ -31,6 +31,7 @@ mod mailbox;
 mod message;
 mod meta;
 mod migrate;
+mod names;
 mod open;
 mod queue;
 mod queue_row;

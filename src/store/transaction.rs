@@ -16,11 +16,11 @@ use super::ghost::Ghost;
 use super::row::{self, Row, no_mailbox};
 use super::shared::Shared;
 use super::write::{self, Touched};
-use super::{Snapshot, view};
+use super::{Snapshot, names, view};
 use crate::base::event::Event;
 use crate::base::limits::WRITER_ROWS_MAX;
 use crate::base::snapshot::Messages;
-use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result};
+use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, UidValidity};
 
 /// What the writer keeps from one transaction to the next: a cache of what was committed.
 #[derive(Debug, Default)]
@@ -195,16 +195,18 @@ impl<'a> WriteTx<'a> {
 
     /// The id of the next new mailbox.
     pub fn next_mailbox(&self) -> Result<MailboxId> {
-        let last: Option<i64> = self
-            .db
-            .prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'mailbox'")?
-            .query_row([], |row| row.get(0))
-            .optional()?;
-        let id = last.unwrap_or(0) + 1;
-        match id > i64::from(i32::MAX) {
-            true => Err(Error::new(ErrorKind::Limit, "the store has no mailbox ids left")),
-            false => Ok(MailboxId(id)),
-        }
+        names::next_mailbox(self.db)
+    }
+
+    /// A UIDVALIDITY higher than any given out.
+    pub fn next_uid_validity(&self) -> Result<UidValidity> {
+        names::next_uid_validity(self.db, self.shared.world.clock.wall())
+    }
+
+    /// Subscribes or unsubscribes a name.
+    pub fn subscribe(&mut self, account: AccountId, name: &str, on: bool) -> Result<()> {
+        self.mine.said.names = true;
+        names::subscribe(self.db, account, name, on)
     }
 
     /// Makes a change part of the job: what SQL looks up is written now, the rest before the commit.
@@ -287,11 +289,6 @@ impl<'a> WriteTx<'a> {
     /// Says `event` after the commit.
     pub fn say(&mut self, event: Event) {
         self.mine.said.events.push(event);
-    }
-
-    /// Subscriptions changed.
-    pub fn names_changed(&mut self) {
-        self.mine.said.names = true;
     }
 
     /// Wakes those who watch the queue after the commit.
