@@ -21,8 +21,8 @@ use crate::base::{Error, ErrorKind, Flags, MailboxId, ModSeq, Result, UidSet};
 /// Expunges between which the record of expunges is not pruned.
 const PRUNE_EVERY: u64 = 256;
 
-/// Writes what of a change SQL looks up. `before` is the row as it was, none for a new mailbox. Gives the rows of `dead`
-/// that its bodies came into.
+/// Writes what of a change SQL looks up. `before` is the row as it was, none for a new mailbox. Gives the rows of
+/// `dead` that its bodies came into.
 pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta) -> Result<Vec<i64>> {
     let (db, mailbox) = (tx.db, delta.mailbox);
     if delta.deleted {
