@@ -187,7 +187,13 @@ async fn aliases(store: &Store) {
             n += 1;
             store.alias_put(&format!("a{n}@example.net"), &target).await.expect("alias");
         }
-        timed(&format!("a change with {many} aliases"), 200, || store.alias_put("a5@example.net", &target)).await;
+        let mut new = 0;
+        timed(&format!("a new alias beside {many}"), 200, || {
+            new += 1;
+            let (store, pattern, target) = (store.clone(), format!("b{many}-{new}@example.net"), target.clone());
+            async move { store.alias_put(&pattern, &target).await }
+        })
+        .await;
     }
 }
 
