@@ -112,3 +112,56 @@ fn facts_are_read_and_kept_by_block() {
         assert_eq!(store.facts(inbox, &UidSet::all()).await.unwrap().len(), 1_003);
     });
 }
+
+/// Real threads: each sees its own change at once, whatever the others do, and all agree in the end.
+#[test]
+fn sessions_on_several_threads_agree() {
+    run(|place| async move {
+        let threads = crate::os::ThreadOptions { runners: 3, computers: 1, on_panic: Arc::new(|_, _| {}) };
+        let threads = crate::os::Threads::start(threads).unwrap();
+        let clock = Arc::new(crate::os::RealClock::new());
+        let world = World { run: threads.spawner(), clock, ..place.world.clone() };
+        let store = Store::open(&world, place.options()).await.unwrap();
+        let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
+        let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+        fill(&store, inbox, 1_200).await;
+        let (tell, told) = smol::channel::unbounded();
+        for seed in 1..=4u64 {
+            let (store, tell) = (store.clone(), tell.clone());
+            let session = async move {
+                let mut dice = Dice(seed);
+                for _ in 0..60 {
+                    if dice.below(4) == 0 {
+                        store.shared().views.clear();
+                    }
+                    let filed = store.accept(arrival("x", vec![filing(inbox)])).await.unwrap().filed[0];
+                    let seen = store.snapshot(inbox).await.unwrap();
+                    // Unless another session took it away in between.
+                    let there = seen.messages.find(filed.uid).is_some();
+                    assert!(seen.mod_seq >= filed.mod_seq && (there || seen.mod_seq > filed.mod_seq));
+                    change(&store, inbox, &mut dice).await;
+                    let mine = uids(&[(filed.uid, filed.uid)]);
+                    let gone = store.expunge(inbox, Expunge::Among(mine)).await.unwrap();
+                    let seen = store.snapshot(inbox).await.unwrap();
+                    assert!(seen.mod_seq >= gone.mod_seq && seen.messages.find(filed.uid).is_none());
+                }
+                tell.send(()).await.unwrap();
+            };
+            world.run.task("session", Box::pin(session)).detach();
+        }
+        drop(tell);
+        for _ in 0..4 {
+            told.recv().await.expect("a session ended early");
+        }
+        let last = store.snapshot(inbox).await.unwrap();
+        assert_eq!(last, cold(&store, inbox).await);
+        let facts = store.facts(inbox, &UidSet::all()).await.unwrap();
+        assert!(facts.iter().map(|fact| fact.uid).eq(last.messages.uids()));
+        store.close().await.unwrap();
+        threads.stop(Duration::from_secs(20)).unwrap();
+        let store = place.open().await;
+        assert_eq!(store.snapshot(inbox).await.unwrap(), last);
+        assert_eq!(store.mailbox(bob, "INBOX").await.unwrap().unwrap().total as usize, last.count());
+        store.close().await.unwrap();
+    });
+}
