@@ -361,3 +361,18 @@ fn silence_and_draining_end_a_session() {
         assert_eq!(stage.uids().await, [1]);
     });
 }
+
+#[test]
+fn what_goes_meanwhile_stays_readable_and_a_deleted_account_ends_the_session() {
+    play(vec![message(0, 50), message(1, 50)], 110, |stage| async move {
+        let mut talk = stage.log_in().await;
+        let store = &stage.shared.store;
+        store.expunge(stage.inbox, Expunge::Among([1].into_iter().collect())).await.expect("expunge");
+        assert!(talk.ask("RETR 1").await.starts_with("+OK"));
+        assert_eq!(talk.body().await, message(0, 50));
+        let account = store.directory().accounts()[0].address.key();
+        store.account_delete(&account).await.expect("deleted");
+        assert_eq!(talk.ask("RETR 2").await, "-ERR [SYS/PERM] the account was deleted");
+        assert_eq!(talk.line().await, "");
+    });
+}

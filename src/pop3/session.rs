@@ -94,6 +94,8 @@ pub enum Answer {
     ScramKeys(ScramKeys, bool),
     /// To `Body`: at least one octet; `None` where it cannot be read.
     Body(Option<Vec<u8>>),
+    /// To `Body`: the account was deleted meanwhile, and the session ends.
+    Gone,
     /// To `Leave`: whether the deletion is committed.
     Left(bool),
     /// To `Refused`.
@@ -357,6 +359,14 @@ impl Session {
                 Answer::ScramKeys(keys, known) => self.scram_keys(&keys, known, output),
                 Answer::Told => None,
                 Answer::Body(piece) => self.none(|s, o| s.body(piece, o), output),
+                Answer::Gone => {
+                    // Where half a message is out, only the end of the connection says that there is no more.
+                    if matches!(&self.work, Work::Message(sending) if sending.offset == 0) {
+                        err(output, "[SYS/PERM] the account was deleted");
+                    }
+                    self.phase = Phase::Over;
+                    Some(Step::Close)
+                }
                 Answer::Left(committed) => {
                     if committed {
                         ok(output, "goodbye");

@@ -61,7 +61,7 @@ struct Host {
 /// The maildrop of a session.
 struct Open {
     /// Whose.
-    address: String,
+    account: Arc<Account>,
     inbox: MailboxId,
     messages: Arc<Vec<Listing>>,
     ahead: ReadAhead,
@@ -88,6 +88,7 @@ impl Answerer<Session> for Host {
                 let account = self.scram.take().filter(|_| right);
                 Answer::Login(self.open(account).await)
             }
+            Ask::Body { .. } if self.is_gone() => Answer::Gone,
             Ask::Body { number, blob, offset } => Answer::Body(match &mut self.open {
                 Some(open) => open.ahead.read(&self.shared.store, &open.messages, number, blob, offset).await.ok(),
                 None => None,
@@ -109,7 +110,7 @@ impl Host {
     /// Tells the host program what the peer was refused.
     fn tell(&self, refusal: Refusal) {
         let Refusal { stage, code, reason, closed } = refusal;
-        let user = self.open.as_ref().map(|open| open.address.clone()).unwrap_or_default();
+        let user = self.open.as_ref().map(|open| open.account.address.to_string()).unwrap_or_default();
         let refused = Refused {
             service: self.service,
             peer: self.peer.to_string(),
@@ -127,15 +128,21 @@ impl Host {
         self.shared.events.say(Event::Refused(Box::new(refused)));
     }
 
+    /// Whether the account of the open maildrop was deleted.
+    fn is_gone(&self) -> bool {
+        let directory = self.shared.store.directory();
+        self.open.as_ref().is_some_and(|open| directory.account_by_id(open.account.id).is_none())
+    }
+
     async fn open(&mut self, account: Option<Arc<Account>>) -> std::result::Result<OpenedMaildrop, LoginTrouble> {
         let account = account.ok_or(LoginTrouble::Refused)?;
         let lock = self.shared.maildrops.open(account.id).ok_or(LoginTrouble::InUse)?;
         let hold = self.shared.store.hold(account.inbox);
         let opened = list(&self.shared.store, account.inbox).await.map_err(|_| LoginTrouble::Unavailable)?;
         let messages = Arc::clone(&opened.messages);
-        let (address, inbox) = (account.address.to_string(), account.inbox);
+        let inbox = account.inbox;
         let ahead = ReadAhead::default();
-        self.open = Some(Open { address, inbox, messages, ahead, _lock: lock, _hold: hold });
+        self.open = Some(Open { account, inbox, messages, ahead, _lock: lock, _hold: hold });
         Ok(opened)
     }
 
