@@ -148,6 +148,8 @@ pub const MAILBOXES_MAX: usize = 10_000;
 
 // -- MIME --------------------------------------------------------------------------------------------
 
+/// Octets of a line that we send, without its CRLF (RFC 5322 §2.1.1, RFC 5321 §4.5.3.1.6).
+pub const LINE_OCTETS_MAX: usize = 998;
 /// Octets of one header that are looked at; the rest is kept, not understood.
 pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 /// Depth of multiparts and messages within messages; deeper ones are opaque.
@@ -162,6 +164,8 @@ pub const MIME_FACTS_OCTETS_MAX: usize = 1024 * 1024;
 pub const MIME_PARAMETERS_MAX: usize = 100;
 /// Addresses of one field that are read.
 pub const HEADER_ADDRESSES_MAX: usize = 10_000;
+/// Addresses of one field that a decision rests on (From, Sender); a field with more names nobody for certain.
+pub const STRICT_ADDRESSES_MAX: usize = 100;
 
 // -- delivery ----------------------------------------------------------------------------------------
 
@@ -341,6 +345,11 @@ pub const CHECK_QUESTION_SECONDS: u64 = 4;
 /// Questions the checks of one message may ask. SPF asks 20 times 11 at the very most, DKIM once for each signature,
 /// DMARC 8 times for each domain, ARC once for each instance; honest mail needs fewer than 40.
 pub const CHECK_QUESTIONS_MAX: u32 = 300;
+/// Questions that are kept for DMARC alone: for each domain of From a walk and its existence, for what was proved
+/// walks of its own.
+pub const CHECK_POLICY_QUESTIONS_MAX: u32 = 150;
+/// Seconds that are kept for DMARC alone once the other checks have used up theirs.
+pub const CHECK_POLICY_SECONDS: u64 = 5;
 /// Octets of a message that are hashed on the session's own task; larger ones go to a computing thread.
 pub const CHECK_INLINE_OCTETS_MAX: u64 = 32 * 1024;
 
