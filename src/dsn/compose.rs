@@ -11,6 +11,7 @@ use base64::Engine as _;
 
 use super::report::{Action, RecipientReport, Report, Typed};
 use crate::base::envelope::{BodyKind, Returns};
+use crate::base::limits::LINE_OCTETS_MAX;
 use crate::base::{Address, Timestamp};
 
 /// What a report is made of beside its [`Report`].
@@ -52,8 +53,6 @@ pub struct Written {
     pub smtputf8: bool,
 }
 
-/// Line length that is never passed (RFC 5322 §2.1.1), without CRLF.
-const LINE_OCTETS_MAX: usize = 998;
 /// Line length at which status fields are folded.
 const FOLD_OCTETS: usize = 78;
 /// Characters of the original's subject that are quoted.

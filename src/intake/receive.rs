@@ -17,7 +17,8 @@ use super::{Intake, front, reply_of};
 use crate::base::limits::RECEIVED_FIELDS_MAX;
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
 use crate::delivery::directory::resolve;
-use crate::message::header::{fields, header_len};
+use crate::message::fit::is_whole;
+use crate::message::header::fields;
 use crate::smtp::server::Client;
 use crate::store::Accepted;
 
@@ -47,7 +48,8 @@ impl Intake {
         };
         let received = self.received(client, &admitted.envelope, &id, now);
         let prefix = [admitted.prefix.as_slice(), &received, &admitted.content.prefix].concat();
-        let admitted = Admitted { prefix, ..admitted };
+        let content = Content { prefix, body: admitted.content.body };
+        let admitted = Admitted { content, prefix: Vec::new(), ..admitted };
         if lmtp {
             let replies = self.receive_each(admitted, &id, now).await;
             // Of several recipients that were redirected to one, its reply is everybody's.
@@ -58,7 +60,7 @@ impl Intake {
             Ok(plan) => plan.filed(admitted.junk).sealed(admitted.seal),
             Err(_) => return vec![directory_changed()],
         };
-        let done = self.carry_out(plan, &admitted.envelope, admitted.content, admitted.prefix, None, now).await;
+        let done = self.carry_out(plan, &admitted.envelope, admitted.content, None, now).await;
         vec![done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))]
     }
 
@@ -74,7 +76,7 @@ impl Intake {
         let is_header_whole = {
             let front = front(&content.body).map_err(|e| reply_of(&unreadable(e)))?;
             judge(&front)?;
-            front.len() as u64 == content.body.len() || header_len(&front).is_some()
+            is_whole(&front, content.body.len())
         };
         let examined = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))?;
         if examined.is_some() && !is_header_whole {
@@ -90,10 +92,7 @@ impl Intake {
             self.observe(&examined.origin, &examined.verdicts, applied, reasons, now);
         }
         let taken = decided?;
-        let (prefix, content) = match &examined {
-            Some(examined) => self.with_results(examined, content).map_err(|e| reply_of(&unreadable(e)))?,
-            None => (Vec::new(), content),
-        };
+        let (prefix, content) = self.fit(examined.as_ref(), content).map_err(|e| reply_of(&unreadable(e)))?;
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
         Ok(Admitted { envelope: taken.envelope, junk: taken.junk, seal, prefix, content })
     }
@@ -104,7 +103,7 @@ impl Intake {
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
     async fn receive_each(&self, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { envelope, junk, seal, prefix, content } = admitted;
+        let Admitted { envelope, junk, seal, content, .. } = admitted;
         let envelope = &*envelope;
         let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
@@ -119,7 +118,7 @@ impl Intake {
         let together: Result<Accepted> = match self.plan(&known) {
             Ok(plan) if !plan.is_empty() => {
                 let plan = plan.filed(junk).sealed(seal.clone());
-                self.carry_out(plan, envelope, content.clone(), prefix.clone(), None, now).await
+                self.carry_out(plan, envelope, content.clone(), None, now).await
             }
             Ok(_) => return replies,
             Err(_) => Err(Error::new(ErrorKind::Store, "the directory changed")),
@@ -138,7 +137,7 @@ impl Intake {
                     let mut plan = plan.filed(junk).sealed(seal.clone());
                     plan.accounts.retain(|account| !served.contains(&account.id));
                     let ids: Vec<_> = plan.accounts.iter().map(|account| account.id).collect();
-                    let done = self.carry_out(plan, &alone, content.clone(), prefix.clone(), None, now).await;
+                    let done = self.carry_out(plan, &alone, content.clone(), None, now).await;
                     if done.is_ok() {
                         served.extend(ids);
                     }

@@ -17,14 +17,13 @@ impl Intake {
         &self,
         plan: &Plan,
         envelope: &Envelope,
-        prefix: &[u8],
         content: &Content,
         now: Timestamp,
     ) -> Result<Option<Acceptance>> {
         let (Some(sender), false) = (&envelope.reverse_path, plan.reported.is_empty()) else { return Ok(None) };
         let front = front(&content.body).map_err(unreadable)?;
         let header = header_len(&front).and_then(|len| front.get(..len)).unwrap_or(&front);
-        let octets = [prefix, header].concat();
+        let octets = [content.prefix.as_slice(), header].concat();
         let report = Report {
             reporting_mta: self.settings.hostname.clone(),
             envelope_id: envelope.envelope_id.clone(),

@@ -1,8 +1,8 @@
 //! Mail of our own users and of the host program: completed, split into what stays here and what goes out, and
 //! kept in one transaction.
 //!
-//! Only what RFC 6409 §8 allows is added (Date, Message-ID, From), in front of what was given; nothing given is
-//! changed or removed.
+//! What is submitted is made fit for the wire once (`message::fit`, RFC 6409 §8), judged as it will be seen, and signed
+//! last.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,14 +11,15 @@ use super::examine::unreadable;
 use super::hook::Policy;
 use super::policy;
 use super::receive::{directory_changed, judge, taken};
-use super::sign::{Seal, not_own};
+use super::sign::Seal;
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
 use crate::base::{
     Account, AccountId, Address, Content, Envelope, Error, ErrorKind, QueueId, Recipient, Reply, Result, Timestamp,
 };
 use crate::delivery::directory::{Nowhere, is_local, may_send_as, resolve};
-use crate::message::header::fields;
+use crate::message::fit::{self, Filling, is_whole};
+use crate::message::header::header_len;
 use crate::smtp::server::Client;
 use crate::store::{Acceptance, Accepted, Filed, NewItem, Notes};
 
@@ -109,13 +110,14 @@ impl Intake {
             }
         };
         let id = self.passage_id();
-        let accepted = match self.complete(None, account, envelope, &content, &id)? {
-            Ok((now, prefix)) => {
-                let prefix = self.signed(prefix, &content, now).await?;
-                self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await?
+        let now = self.world.clock.wall();
+        let accepted = match self.complete(None, account, envelope, content, &id, now)? {
+            Ok(content) => {
+                let content = self.signed(content, now).await?;
+                self.carry_out(plan, envelope, content, account.map(|a| a.id), now).await?
             }
             Err(reply) => {
-                let kind = if reply == not_own() { ErrorKind::Policy } else { ErrorKind::Limit };
+                let kind = kind_of(&reply);
                 let text = reply.text.clone();
                 return refused(kind, reply, text);
             }
@@ -136,9 +138,10 @@ impl Intake {
         };
         let id = self.passage_id();
         let account = client.account.as_deref();
-        let done = match self.complete(Some(client), account, envelope, &content, &id) {
-            Ok(Ok((now, prefix))) => match self.signed(prefix, &content, now).await {
-                Ok(prefix) => self.carry_out(plan, envelope, content, prefix, account.map(|a| a.id), now).await,
+        let now = self.world.clock.wall();
+        let done = match self.complete(Some(client), account, envelope, content, &id, now) {
+            Ok(Ok(content)) => match self.signed(content, now).await {
+                Ok(content) => self.carry_out(plan, envelope, content, account.map(|a| a.id), now).await,
                 Err(e) => Err(e),
             },
             Ok(Err(reply)) => return reply,
@@ -147,33 +150,48 @@ impl Intake {
         done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))
     }
 
-    /// What is put in front: Received and the fields that are missing. The inner error is a refusal.
+    /// The content as it is kept and sent: Received in front, the header fit for the wire and its author judged. The
+    /// inner error is a refusal.
     fn complete(
         &self,
         client: Option<&Client>,
         account: Option<&Account>,
         envelope: &Envelope,
-        content: &Content,
+        content: Content,
         id: &str,
-    ) -> Result<std::result::Result<(Timestamp, Vec<u8>), Reply>> {
-        let now = self.world.clock.wall();
+        now: Timestamp,
+    ) -> Result<std::result::Result<Content, Reply>> {
         let front = front(&content.body).map_err(unreadable)?;
+        if !is_whole(&front, content.body.len()) {
+            return Ok(Err(Reply::new(552, 3, 4, "Header too large")));
+        }
         if let Err(reply) = judge(&front) {
             return Ok(Err(reply));
         }
-        if let Some(account) = account.filter(|_| self.settings.checking.from_is_own)
-            && !self.is_own_author(account, [&content.prefix, &front])
-        {
-            return Ok(Err(not_own()));
-        }
         let host = &self.settings.hostname;
-        let mut prefix = trace::received(&Passage { client, host, id, at: now }, envelope);
-        let author = account.map(|account| &account.address).or(envelope.reverse_path.as_ref());
+        let daemon = Address::parse(&format!("MAILER-DAEMON@{host}")).ok();
+        let author = account.map(|account| &account.address).or(envelope.reverse_path.as_ref()).or(daemon.as_ref());
         let domain = author.map_or_else(|| host.clone(), |author| author.domain().key());
         let message_id = format!("{id}{:016x}@{domain}", self.world.entropy.u64());
-        prefix.extend_from_slice(&content.prefix);
-        prefix.extend_from_slice(&missing_fields([&content.prefix, &front], author, &message_id, now));
-        Ok(Ok((now, prefix)))
+        let filling = Filling { author, domain: &domain, message_id: &message_id, now };
+        // What the engine puts in front of its own mail belongs to its header.
+        let given = [content.prefix.as_slice(), &front].concat();
+        let header = match fit::submitted(&given, &filling, |field| self.is_foreign(field)) {
+            Ok(header) => header,
+            Err(unfit) => return Ok(Err(Reply::new(554, 6, 0, unfit.to_string()))),
+        };
+        let kept = content.prefix.get(header.replaced..).unwrap_or_default();
+        let replaced = header.replaced.saturating_sub(content.prefix.len());
+        let ends = header_len(&header.octets).is_some();
+        let rest = if ends { &[] } else { front.get(replaced..).unwrap_or_default() };
+        if let Err(reply) = self.judge_author(account, &[&header.octets, if ends { &[] } else { kept }, rest]) {
+            return Ok(Err(reply));
+        }
+        let mut prefix = trace::received(&Passage { client, host, id, at: now }, envelope);
+        prefix.extend_from_slice(&header.octets);
+        prefix.extend_from_slice(kept);
+        let body = content.body.behind(replaced);
+        Ok(Ok(Content { prefix, body }))
     }
 
     /// Where each recipient's copy goes; the first address that leads nowhere otherwise.
@@ -205,27 +223,25 @@ impl Intake {
         Ok(plan)
     }
 
-    /// Files and queues, in one transaction. `prefix` is what both copies have in front.
+    /// Files and queues, in one transaction.
     pub(super) async fn carry_out(
         &self,
         plan: Plan,
         envelope: &Envelope,
         content: Content,
-        prefix: Vec<u8>,
         submitter: Option<AccountId>,
         now: Timestamp,
     ) -> Result<Accepted> {
         let mut acceptance = Acceptance::default();
-        let report = self.success_report(&plan, envelope, &prefix, &content, now).await?;
+        let report = self.success_report(&plan, envelope, &content, now).await?;
         if !plan.remote.is_empty() {
             let envelope = Envelope { recipients: plan.remote, ..envelope.clone() };
-            let content = Content { prefix: prefix.clone(), body: content.body.clone() };
-            let content = self.sealed(plan.seal.as_ref(), content, now).await;
+            let content = self.sealed(plan.seal.as_ref(), content.clone(), now).await;
             acceptance.items.push(self.new_item(envelope, content, submitter, now));
         }
         if !plan.accounts.is_empty() {
             let mut own = trace::return_path(envelope.reverse_path.as_ref());
-            own.extend_from_slice(&prefix);
+            own.extend_from_slice(&content.prefix);
             let content = Content { prefix: own, body: content.body };
             let filings = self.filings(&plan.accounts, plan.junk, now).await?;
             acceptance.arrivals.push(self.arrival(content, filings, now).await?);
@@ -279,53 +295,18 @@ fn count_filings(acceptance: &Acceptance) -> usize {
     acceptance.arrivals.iter().map(|arrival| arrival.filings.len()).sum()
 }
 
-/// The fields RFC 5322 §3.6 asks for and `given`, prefix and front of the body, has not, and an empty line where it
-/// has no header at all.
-fn missing_fields(given: [&[u8]; 2], author: Option<&Address>, message_id: &str, now: Timestamp) -> Vec<u8> {
-    let (mut date, mut from, mut id, mut any) = (false, false, false, false);
-    for field in given.into_iter().flat_map(fields) {
-        date |= field.is("Date");
-        from |= field.is("From");
-        id |= field.is("Message-ID");
-        any |= !field.name.is_empty();
+/// What a refusal is for the host's call.
+fn kind_of(reply: &Reply) -> ErrorKind {
+    match reply.enhanced.map(|status| (status.subject, status.detail)) {
+        Some((7, _)) => ErrorKind::Policy,
+        Some((6, _)) => ErrorKind::Invalid,
+        _ => ErrorKind::Limit,
     }
-    let mut added = String::new();
-    if let (false, Some(author)) = (from, author) {
-        added.push_str(&format!("From: <{author}>\r\n"));
-    }
-    if !date {
-        added.push_str(&format!("Date: {}\r\n", now.rfc5322()));
-    }
-    if !id {
-        added.push_str(&format!("Message-ID: <{message_id}>\r\n"));
-    }
-    let [_, body] = given;
-    let begins_with_its_end = body.starts_with(b"\r\n") || body.starts_with(b"\n");
-    if !any && !begins_with_its_end {
-        added.push_str("\r\n");
-    }
-    added.into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_is_missing_is_added() {
-        let author = Address::parse("bob@x.org").unwrap();
-        let added = |given: &str| {
-            String::from_utf8(missing_fields([b"", given.as_bytes()], Some(&author), "i@x", Timestamp(0))).unwrap()
-        };
-        let (from, date, id) =
-            ("From: <bob@x.org>\r\n", "Date: Thu, 1 Jan 1970 00:00:00 +0000\r\n", "Message-ID: <i@x>\r\n");
-        assert_eq!(added("From: a\r\nDate: b\r\nMessage-ID: c\r\n\r\nbody"), "");
-        assert_eq!(added("from: a\r\nmessage-id: c\r\n\r\nDate: in the body"), date);
-        assert_eq!(added("Subject: x\r\n\r\n"), [from, date, id].concat());
-        assert_eq!(added("\r\njust a body"), [from, date, id].concat());
-        assert_eq!(added("just a body\r\n"), [from, date, id, "\r\n"].concat());
-        assert_eq!(added(""), [from, date, id, "\r\n"].concat());
-    }
 
     #[test]
     fn each_address_elsewhere_counts_once() {

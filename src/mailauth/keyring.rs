@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::arc::Sealer;
 use super::dkim::Signer;
-use super::examine::from_domains;
 use super::results::{ArcResult, AuthenticationResults};
 use crate::base::limits::HEADER_OCTETS_MAX;
 use crate::base::world::Spawner;
 use crate::base::{Content, Error, ErrorKind, Result, Timestamp};
+use crate::message::author::{author, domains};
 use crate::message::header::header_len;
 
 /// Keys that sign. Empty at first.
@@ -56,7 +56,9 @@ impl Keyring {
             return Ok(Vec::new());
         }
         let Some(header) = header(content).map_err(unreadable)? else { return Ok(Vec::new()) };
-        let Some(signers) = from_domains(&header).iter().find_map(|domain| self.signers(domain)) else {
+        // What is not certainly of a domain's is not signed in its name.
+        let Ok(authors) = author(&[&header]) else { return Ok(Vec::new()) };
+        let Some(signers) = domains(&authors).iter().find_map(|domain| self.signers(domain)) else {
             return Ok(Vec::new());
         };
         let content = content.clone();
