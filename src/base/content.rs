@@ -167,6 +167,25 @@ impl Content {
         self.body.for_each_from(0, sink)
     }
 
+    /// The same with other octets in place of its first `replaced`.
+    pub fn with_front(&self, octets: Vec<u8>, replaced: usize) -> Content {
+        let kept = self.prefix.get(replaced..).unwrap_or_default();
+        let body = self.body.behind(replaced.saturating_sub(self.prefix.len()));
+        Content { prefix: [octets.as_slice(), kept].concat(), body }
+    }
+
+    /// Reads at `offset`; fewer octets than asked also where the prefix ends, none only at the end.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        match offset.checked_sub(self.prefix.len() as u64) {
+            Some(behind) => self.body.read_at(behind, out),
+            None => {
+                let rest = usize::try_from(offset).ok().and_then(|at| self.prefix.get(at..)).unwrap_or_default();
+                out.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                Ok(rest.len().min(out.len()))
+            }
+        }
+    }
+
     /// All octets in one piece; only for messages known to be small, and for tests.
     pub fn to_vec(&self) -> io::Result<Vec<u8>> {
         let mut all = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0));

@@ -353,6 +353,16 @@ pub const CHECK_POLICY_SECONDS: u64 = 5;
 /// Octets of a message that are hashed on the session's own task; larger ones go to a computing thread.
 pub const CHECK_INLINE_OCTETS_MAX: u64 = 32 * 1024;
 
+/// Octets of a message that is taken apart for filing on the task that files it; a larger one goes to a computing
+/// thread.
+pub const FILE_INLINE_OCTETS_MAX: u64 = 64 * 1024;
+
+/// Times a message may grow in another transfer encoding: quoted-printable makes three octets of one, and soft line
+/// ends.
+pub const RECODED_TIMES_MAX: u64 = 4;
+/// Octets it may grow beside: fields of its parts.
+pub const RECODED_OCTETS_MORE: u64 = 1024 * 1024;
+
 // -- store -------------------------------------------------------------------------------------------
 
 /// Jobs that share one commit.

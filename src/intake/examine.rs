@@ -2,8 +2,7 @@
 //!
 //! A check that cannot be made is a verdict (`temperror`), not a failure of ours: a dead DNS server keeps no mail out.
 
-use std::future::ready;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Intake;
@@ -11,13 +10,13 @@ use crate::base::limits::{
     CHECK_INLINE_OCTETS_MAX, CHECK_POLICY_QUESTIONS_MAX, CHECK_POLICY_SECONDS, CHECK_QUESTION_SECONDS,
     CHECK_QUESTIONS_MAX, HEADER_OCTETS_MAX,
 };
-use crate::base::world::BoxFuture;
 use crate::base::{Body, Content, Envelope, Error, ErrorKind, Result, Service, Timestamp};
 use crate::dns::patient::PatientResolver;
 use crate::mailauth::results::{AuthenticationResults, is_foreign};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
 use crate::message::fit::{self, Header};
 use crate::message::header::{Field, header_len};
+use crate::os::aside::aside;
 use crate::smtp::server::Client;
 
 /// What is known of a message that was checked.
@@ -85,10 +84,7 @@ impl Intake {
         let front = super::front(&content.body)?;
         let mended = fit::received(&front, |field| examined.is_some() && self.is_foreign(field));
         let content = match mended {
-            Some(Header { octets, replaced }) => {
-                let body = content.body.behind(replaced);
-                Content { prefix: [content.prefix, octets].concat(), body }
-            }
+            Some(Header { octets, replaced }) => content.with_front(octets, replaced),
             None => content,
         };
         Ok((field.unwrap_or_default(), content))
@@ -118,30 +114,7 @@ impl Intake {
             })?;
             Ok(examination)
         };
-        self.compute(inline, read).await?.map_err(unreadable)
-    }
-
-    /// Does a piece of computing: here where it is small, else off the tasks.
-    pub(super) fn compute<T: Send + 'static>(
-        &self,
-        inline: bool,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> BoxFuture<'static, Result<T>> {
-        if inline {
-            return Box::pin(ready(Ok(job())));
-        }
-        let done = Arc::new(Mutex::new(None));
-        let place = done.clone();
-        let job = move || {
-            let result = job();
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        };
-        let computed = self.world.run.compute(Box::new(job));
-        Box::pin(async move {
-            computed.await;
-            let result = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-            result.ok_or_else(|| Error::new(ErrorKind::Bug, "a piece of computing did not end"))
-        })
+        aside(&*self.world.run, inline, read).await?.map_err(unreadable)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod dmarc;
 mod examine;
 pub mod hook;
 mod observe;
+mod plan;
 pub mod policy;
 pub mod receive;
 mod report;
@@ -21,12 +22,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::base::limits::HEADER_OCTETS_MAX;
-use crate::base::{
-    Account, Body, Content, Error, ErrorKind, Flags, MailboxId, Reply, Result, Settings, SpecialUse, Timestamp, World,
-};
-use crate::delivery::local;
+use crate::base::{Body, Error, ErrorKind, Reply, Settings, World};
 use crate::mailauth::Keyring;
-use crate::store::{Arrival, Filing, Store};
+use crate::store::Store;
 
 use self::hook::Host;
 
@@ -46,30 +44,6 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// The arrival of a message in these mailboxes.
-    async fn arrival(&self, content: Content, filings: Vec<Filing>, now: Timestamp) -> Result<Arrival> {
-        // A large one is read through off the tasks.
-        let inline = matches!(content.body, Body::Memory(_));
-        self.compute(inline, move || local::arrival(content, filings, now)).await?.map_err(examine::unreadable)
-    }
-
-    /// A place for a message in each account: its INBOX, or for junk the mailbox that is for it, where there is one.
-    async fn filings(&self, accounts: &[Arc<Account>], junk: bool, now: Timestamp) -> Result<Vec<Filing>> {
-        let mut special = Vec::new();
-        if junk {
-            let ids = accounts.iter().map(|account| account.id).collect();
-            special = self.store.mailboxes_for(ids, SpecialUse::Junk).await?;
-        }
-        let special = special.into_iter().chain(std::iter::repeat(None));
-        let filing = |(account, special): (&Arc<Account>, Option<MailboxId>)| Filing {
-            mailbox: special.unwrap_or(account.inbox),
-            flags: Flags::NONE,
-            keywords: Vec::new(),
-            internal_date: now,
-        };
-        Ok(accounts.iter().zip(special).map(filing).collect())
-    }
-
     /// A random name for one passage of one message: what Received says and the host finds in its log.
     fn passage_id(&self) -> String {
         format!("{:016x}", self.world.entropy.u64())

@@ -11,12 +11,12 @@ use super::disposition::Disposition;
 use super::examine::unreadable;
 use super::policy::{nowhere, unknown_user};
 use super::sign::Seal;
-use super::submit::Plan;
 use super::trace::{self, Passage};
 use super::{Intake, front, reply_of};
 use crate::base::limits::RECEIVED_FIELDS_MAX;
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
 use crate::delivery::directory::resolve;
+use crate::mailauth::spf::SpfResult;
 use crate::message::fit::is_whole;
 use crate::message::header::fields;
 use crate::smtp::server::Client;
@@ -94,7 +94,12 @@ impl Intake {
         let taken = decided?;
         let (prefix, content) = self.fit(examined.as_ref(), content).map_err(|e| reply_of(&unreadable(e)))?;
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
-        Ok(Admitted { envelope: taken.envelope, junk: taken.junk, seal, prefix, content })
+        let mut envelope = taken.envelope;
+        if verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result)) {
+            // Whose name stands in MAIL need not be who asked for it.
+            envelope.to_mut().recipients.iter_mut().for_each(|to| to.notify.success = false);
+        }
+        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -135,8 +140,8 @@ impl Intake {
             *reply = match self.plan(&alone) {
                 Ok(plan) => {
                     let mut plan = plan.filed(junk).sealed(seal.clone());
-                    plan.accounts.retain(|account| !served.contains(&account.id));
-                    let ids: Vec<_> = plan.accounts.iter().map(|account| account.id).collect();
+                    plan.actions.retain(|action| !served.contains(&action.account.id));
+                    let ids: Vec<_> = plan.actions.iter().map(|action| action.account.id).collect();
                     let done = self.carry_out(plan, &alone, content.clone(), None, now).await;
                     if done.is_ok() {
                         served.extend(ids);
@@ -156,6 +161,12 @@ pub(super) fn judge(front: &[u8]) -> std::result::Result<(), Reply> {
     if passages > RECEIVED_FIELDS_MAX { Err(Reply::new(554, 4, 6, "Too many hops, mail loop")) } else { Ok(()) }
 }
 
+/// Whether a stranger's reverse-path gets reports of success: where its domain allows the host that sent the mail, or
+/// says nothing about hosts.
+fn may_be_told(spf: SpfResult) -> bool {
+    matches!(spf, SpfResult::Pass | SpfResult::None)
+}
+
 /// A recipient that was good at RCPT leads nowhere now: asked again, RCPT will say which.
 pub(super) fn directory_changed() -> Reply {
     Reply::new(451, 3, 0, "Recipients changed meanwhile, try again")
@@ -166,27 +177,6 @@ pub(super) fn taken(accepted: &Accepted, id: &str) -> Reply {
     match accepted.queued.first() {
         Some(queued) => Reply::new(250, 0, 0, format!("Ok: queued as {}", queued.0)),
         None => Reply::new(250, 0, 0, format!("Ok: filed as {id}")),
-    }
-}
-
-impl Plan {
-    /// The same, for the places where junk is kept or for INBOXes. Junk is not read for reports: anybody can write one
-    /// in anybody's name (RFC 9990 wants their mail to pass DMARC).
-    pub(super) fn filed(mut self, junk: bool) -> Plan {
-        self.junk = junk;
-        self.notes.unread_report &= !junk;
-        self
-    }
-
-    /// The same, sealed where it is sent on.
-    fn sealed(mut self, seal: Option<Seal>) -> Plan {
-        self.seal = seal;
-        self
-    }
-
-    /// Whether nobody gets anything.
-    fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.remote.is_empty()
     }
 }
 

@@ -186,8 +186,8 @@ fn is_message_id(value: &[u8]) -> bool {
     let Some(id) = value.strip_prefix(b"<").and_then(|v| v.strip_suffix(b">")) else { return false };
     let mut sides = id.split(|c| *c == b'@');
     let is_side = |side: &[u8]| !side.is_empty() && side.iter().all(|c| *c > b' ' && *c != 0x7F && !b"<>".contains(c));
-    matches!((sides.next(), sides.next(), sides.next()), (Some(left), Some(right), None) if is_side(left) && is_side(right))
-        && value.len() < LINE_OCTETS_MAX
+    let (left, right) = (sides.next().is_some_and(is_side), sides.next().is_some_and(is_side));
+    left && right && sides.next().is_none() && value.len() < LINE_OCTETS_MAX
 }
 
 /// The field with `@domain` behind each address that has none. What is malformed in another way stays as it is: who

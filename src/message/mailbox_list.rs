@@ -7,6 +7,7 @@
 //! [`Doubt`]. Every octet string is read in one pass, in time linear in its length.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::base::limits::STRICT_ADDRESSES_MAX;
 use crate::base::{Address, Domain};
@@ -90,6 +91,26 @@ pub fn mailbox_list(value: &[u8]) -> Result<Vec<Address>, Doubt> {
 pub(super) fn unqualified(value: &[u8]) -> Result<Vec<usize>, Doubt> {
     let nameless = |entry: &Entry| matches!(entry.named, Named::Nobody);
     entries(value)?.into_iter().filter(nameless).map(|entry| entry.word_end.ok_or(Doubt::NoAddress)).collect()
+}
+
+/// Where domains stand that are not ASCII, and what they are in A-labels; `Err` where the list is not read with
+/// certainty or another part of an address is beyond ASCII.
+pub(super) fn domains_beyond_ascii(value: &[u8]) -> Result<Vec<(Range<usize>, String)>, Doubt> {
+    let mut found = Vec::new();
+    let tokens = tokens(value)?;
+    mailbox_list(value)?;
+    for (place, _) in tokens.iter().enumerate().filter(|(_, token)| token.is(b'@')) {
+        let domain = tokens.get(place + 1..).unwrap_or_default();
+        let is_part = |t: &&Token| matches!(t.kind, Kind::Atom(_)) || t.is(b'.');
+        let domain: Vec<&Token> = domain.iter().take_while(is_part).collect();
+        let (Some(first), Some(last)) = (domain.first(), domain.last()) else { continue };
+        let range = first.end - first.len()..last.end;
+        let text = std::str::from_utf8(value.get(range.clone()).unwrap_or_default()).map_err(|_| Doubt::Domain)?;
+        if !text.is_ascii() {
+            found.push((range, Domain::parse(text).map_err(|_| Doubt::Domain)?.key()));
+        }
+    }
+    Ok(found)
 }
 
 struct Entry {
@@ -257,6 +278,14 @@ enum Kind {
 impl Token {
     fn is(&self, special: u8) -> bool {
         matches!(self.kind, Kind::Special(c) if c == special)
+    }
+
+    /// Octets of an atom or special.
+    fn len(&self) -> usize {
+        match &self.kind {
+            Kind::Atom(text) => text.len(),
+            _ => 1,
+        }
     }
 }
 

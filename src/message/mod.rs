@@ -16,9 +16,11 @@ pub mod mailbox_list;
 pub mod message_id;
 pub mod mime;
 pub mod parameter;
+pub mod recode;
 pub mod scanner;
 pub mod structure;
 pub mod subject;
+pub mod survey;
 pub mod table;
 
 pub use address_list::{ListItem, Mailbox, addresses};

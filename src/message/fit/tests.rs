@@ -1,3 +1,5 @@
+//! Headers made fit: every field that is taken out, put in, mended or refused.
+
 use super::*;
 
 fn filled(front: &str) -> Result<(String, usize), Unfit> {
