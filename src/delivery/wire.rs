@@ -114,8 +114,8 @@ pub async fn without_own_signatures(world: &World, content: Content) -> Result<(
     aside(&*world.run, false, job).await?.map_err(unreadable)
 }
 
-/// Prefix and body up to what is looked at of any header.
-pub(super) fn front(content: &Content) -> io::Result<Vec<u8>> {
+/// Prefix and body up to what is looked at of any header. May block: not for tasks.
+pub fn front(content: &Content) -> io::Result<Vec<u8>> {
     let mut front = content.prefix.clone();
     let ours = front.len();
     front.resize(ours + content.body.len().min(HEADER_OCTETS_MAX as u64) as usize, 0);

@@ -43,7 +43,7 @@ impl Intake {
         if !service || client.account.is_some() || checking.trusts(peer) {
             return Ok(None);
         }
-        let front = super::front(&content.body).map_err(unreadable)?;
+        let front = self.front(&content.body).await?;
         let header = header_len(&front).unwrap_or(front.len()).min(HEADER_OCTETS_MAX);
         let checks = Checks {
             spf: checking.spf,
@@ -78,10 +78,10 @@ impl Intake {
 
     /// Authentication-Results to put in front of an examined message, and the content fit to be kept: without what
     /// strangers wrote in our name (RFC 8601 §5). What its header begins with is its prefix then.
-    pub(super) fn fit(&self, examined: Option<&Examined>, content: Content) -> std::io::Result<(Vec<u8>, Content)> {
+    pub(super) async fn fit(&self, examined: Option<&Examined>, content: Content) -> Result<(Vec<u8>, Content)> {
         let examined = examined.filter(|_| self.settings.checking.results);
         let field = examined.map(|examined| self.results(examined).field());
-        let front = super::front(&content.body)?;
+        let front = self.front(&content.body).await?;
         let mended = fit::received(&front, |field| examined.is_some() && self.is_foreign(field));
         let content = match mended {
             Some(Header { octets, replaced }) => content.with_front(octets, replaced),

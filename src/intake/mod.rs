@@ -18,12 +18,12 @@ pub mod submit;
 pub mod trace;
 
 use std::borrow::Cow;
-use std::io;
 use std::sync::Arc;
 
 use crate::base::limits::HEADER_OCTETS_MAX;
-use crate::base::{Body, Error, ErrorKind, Reply, Settings, World};
+use crate::base::{Body, Error, ErrorKind, Reply, Result, Settings, World};
 use crate::mailauth::Keyring;
+use crate::os::aside::aside;
 use crate::store::Store;
 
 use self::hook::Host;
@@ -44,22 +44,25 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// A random name for one passage of one message: what Received says and the host finds in its log.
-    fn passage_id(&self) -> String {
-        format!("{:016x}", self.world.entropy.u64())
-    }
-}
-
-/// The front of a message's octets as received: its header, up to what is looked at of any header.
-fn front(body: &Body) -> io::Result<Cow<'_, [u8]>> {
-    match body {
-        Body::Memory(octets) => Ok(Cow::Borrowed(octets.get(..HEADER_OCTETS_MAX).unwrap_or(octets))),
-        Body::File(..) => {
+    /// The front of a message's octets as received: its header, up to what is looked at of any header. Read on a
+    /// computing thread where it lies in a scratch file.
+    async fn front<'a>(&self, body: &'a Body) -> Result<Cow<'a, [u8]>> {
+        if let Body::Memory(octets) = body {
+            return Ok(Cow::Borrowed(octets.get(..HEADER_OCTETS_MAX).unwrap_or(octets)));
+        }
+        let body = body.clone();
+        let read = move || {
             let mut front = vec![0; HEADER_OCTETS_MAX];
             let read = body.read_at(0, &mut front)?;
             front.truncate(read);
-            Ok(Cow::Owned(front))
-        }
+            Ok::<_, std::io::Error>(Cow::Owned(front))
+        };
+        aside(&*self.world.run, false, read).await?.map_err(examine::unreadable)
+    }
+
+    /// A random name for one passage of one message: what Received says and the host finds in its log.
+    fn passage_id(&self) -> String {
+        format!("{:016x}", self.world.entropy.u64())
     }
 }
 

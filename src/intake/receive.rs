@@ -8,11 +8,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::disposition::Disposition;
-use super::examine::unreadable;
 use super::policy::{nowhere, unknown_user};
 use super::sign::Seal;
 use super::trace::{self, Passage};
-use super::{Intake, front, reply_of};
+use super::{Intake, reply_of};
 use crate::base::limits::RECEIVED_FIELDS_MAX;
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
 use crate::delivery::directory::resolve;
@@ -74,7 +73,7 @@ impl Intake {
         now: Timestamp,
     ) -> std::result::Result<Admitted<'a>, Reply> {
         let is_header_whole = {
-            let front = front(&content.body).map_err(|e| reply_of(&unreadable(e)))?;
+            let front = self.front(&content.body).await.map_err(|e| reply_of(&e))?;
             judge(&front)?;
             is_whole(&front, content.body.len())
         };
@@ -92,7 +91,7 @@ impl Intake {
             self.observe(&examined.origin, &examined.verdicts, applied, reasons, now);
         }
         let taken = decided?;
-        let (prefix, content) = self.fit(examined.as_ref(), content).map_err(|e| reply_of(&unreadable(e)))?;
+        let (prefix, content) = self.fit(examined.as_ref(), content).await.map_err(|e| reply_of(&e))?;
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
         let mut envelope = taken.envelope;
         if verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result)) {

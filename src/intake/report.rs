@@ -1,9 +1,8 @@
 //! NOTIFY=SUCCESS for recipients that come to rest here: the report is kept in the same transaction as the
 //! message it speaks of (RFC 3461 §6.2).
 
-use super::examine::unreadable;
 use super::plan::Plan;
-use super::{Intake, front};
+use super::Intake;
 use crate::base::envelope::Returns;
 use crate::base::{Content, Enhanced, Envelope, Recipient, Result, Timestamp};
 use crate::dsn::{Action, RecipientReport, Typed};
@@ -22,7 +21,7 @@ impl Intake {
         if plan.reported.is_empty() || envelope.reverse_path.is_none() {
             return Ok(None);
         }
-        let front = front(&content.body).map_err(unreadable)?;
+        let front = self.front(&content.body).await?;
         let header = header_len(&front).and_then(|len| front.get(..len)).unwrap_or(&front);
         let beginning = [content.prefix.as_slice(), header].concat();
         let recipients = plan.reported.iter().map(|recipient| delivered(recipient, now)).collect();

@@ -4,12 +4,11 @@
 //! What is submitted is made fit for the wire once (`message::fit`, RFC 6409 §8), judged as it will be seen, and signed
 //! last.
 
-use super::examine::unreadable;
 use super::hook::Policy;
 use super::policy;
 use super::receive::{directory_changed, judge, taken};
 use super::trace::{self, Passage};
-use super::{Intake, front, reply_of};
+use super::{Intake, reply_of};
 use crate::base::envelope::BodyKind;
 use crate::base::{Account, Address, Content, Envelope, Error, ErrorKind, QueueId, Reply, Result, Timestamp};
 use crate::delivery::directory::{Nowhere, may_send_as};
@@ -139,7 +138,7 @@ impl Intake {
         id: &str,
         now: Timestamp,
     ) -> Result<std::result::Result<(Content, BodyKind), Reply>> {
-        let content = match self.complete(client, account, envelope, content, id, now)? {
+        let content = match self.complete(client, account, envelope, content, id, now).await? {
             Ok(content) => content,
             Err(reply) => return Ok(Err(reply)),
         };
@@ -151,7 +150,7 @@ impl Intake {
 
     /// The content with Received in front, its header fit for the wire and its author judged. The inner error is a
     /// refusal.
-    fn complete(
+    async fn complete(
         &self,
         client: Option<&Client>,
         account: Option<&Account>,
@@ -160,7 +159,7 @@ impl Intake {
         id: &str,
         now: Timestamp,
     ) -> Result<std::result::Result<Content, Reply>> {
-        let front = front(&content.body).map_err(unreadable)?;
+        let front = self.front(&content.body).await?;
         if !is_whole(&front, content.body.len()) {
             return Ok(Err(Reply::new(552, 3, 4, "Header too large")));
         }
