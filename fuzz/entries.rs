@@ -7,7 +7,7 @@ use std::time::Duration;
 use mailcore::base::Timestamp;
 use mailcore::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
 use mailcore::mailauth::dmarc::DmarcRecord;
-use mailcore::mailauth::results::{AuthenticationResults, foreign};
+use mailcore::mailauth::results::{AuthenticationResults, is_foreign};
 use mailcore::mailauth::{Checks, Verifier, spf};
 use mailcore::message::header;
 use mailcore::{dsn, feedback, imap, message, pop3, smtp};
@@ -94,7 +94,10 @@ pub fn arc_header(octets: &[u8]) {
 
 pub fn authentication_results(octets: &[u8]) {
     let _ = AuthenticationResults::parse(octets);
-    let _ = foreign(&[b"Authentication-Results:", octets, b"\r\n"].concat(), "mx.example");
+    let field = [b"Authentication-Results:", octets, b"\r\n"].concat();
+    for field in header::fields(&field) {
+        let _ = is_foreign(&field, "mx.example");
+    }
 }
 
 pub fn aggregate_report(octets: &[u8]) {

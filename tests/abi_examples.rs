@@ -113,7 +113,7 @@ fn serves(server: Server, send: Option<Command>, folder: &Path) {
         ("RCPT TO:<nobody@example.org>", "550"),
         ("RCPT TO:<sales@example.org>", "250"),
         ("DATA", "354"),
-        ("Subject: hello\r\n\r\nHello Bob.\r\n.", "250"),
+        ("From: carol@example.net\r\nSubject: hello\r\n\r\nHello Bob.\r\n.", "250"),
         ("QUIT", "221"),
     ] {
         let reply = say(&mut smtp, line);

@@ -318,7 +318,9 @@ fn policies_of_strangers_are_obeyed() {
         ("a@bad.reject.example", "a@junk.example", "Junk"),
         ("a@bad.reject.example", "a@watch.example", "INBOX"),
         ("a@far.example", "a@far.example", "INBOX"),
-        ("a@good.reject.example", "a@reject.example, b@junk.example", "Junk"),
+        ("a@good.reject.example", "a@reject.example>, B <b@junk.example", "Junk"),
+        ("a@good.reject.example", "a@reject.example, b@junk.example", "550 5.7.1"),
+        ("a@good.reject.example", "a@reject.example> <b@junk.example", "550 5.7.1"),
     ] {
         let reply = post.bring(reverse_path, &MAIL.replace("alice@example.org", from));
         if wanted.starts_with("550") {

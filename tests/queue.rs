@@ -27,7 +27,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mailcore::base::envelope::Notify;
+use mailcore::base::envelope::{BodyKind, Notify};
 use mailcore::base::event::{Event, EventSink, Outcome};
 use mailcore::base::world::{Record, Task};
 use mailcore::base::{Address, Content, Envelope, ErrorKind, QueueId, Recipient, Settings, Timestamp, World};
@@ -127,6 +127,20 @@ impl Stage {
     fn pass(&self, seconds: u64) {
         let world = self.host.world();
         self.run(async move { world.clock.sleep_until(world.clock.now() + Duration::from_secs(seconds)).await });
+    }
+
+    /// Queues this message.
+    fn queue_as(&self, envelope: Envelope, message: &str, to: &[&str]) -> QueueId {
+        let now = self.host.world().clock.wall();
+        let recipients = to.iter().map(|to| Recipient::new(Address::parse(to).unwrap())).collect();
+        let content = Content::from_octets(message);
+        let expires = schedule::expires(&self.context.settings.outbound, now);
+        let envelope = Envelope { recipients, ..envelope };
+        let item = NewItem { envelope, content, submitter: None, created: now, due: now, expires };
+        let store = self.store.clone();
+        let accepted =
+            self.run(async move { store.accept(Acceptance { items: vec![item], ..Acceptance::default() }).await });
+        accepted.unwrap().queued[0]
     }
 
     /// Queues a mail; recipients may be followed by ` NEVER`, ` SUCCESS`.
@@ -421,6 +435,71 @@ fn reports_as_the_sender_wished() {
     assert_eq!(said, ["delivered alice@example.org", "relayed bob@example.net"]);
     let envelopes = disk::lock(&stage.seen.envelopes).clone();
     assert!(envelopes.iter().any(|line| line.starts_with("RCPT TO:<bob@example.com> NOTIFY=SUCCESS,FAILURE,DELAY")));
+    stage.end();
+}
+
+/// A message of Alice's as submission leaves it, signed by a key of its own.
+const EIGHT: &str = "DKIM-Signature: v=1; d=example.org; s=old; b=ours\r\nReceived: by mail.example.org id 1\r\n\
+    From: alice@example.org\r\nTo: bob@b\u{fc}cher.example\r\nSubject: greetings\r\nMIME-Version: 1.0\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngr\u{fc}\u{df}e an alle, die dies lesen\r\n";
+
+#[test]
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn eight_bits_reach_hosts_that_take_seven_and_are_signed_last() {
+    use mailcore::mailauth::dkim::{Algorithm, Signer, SigningKey, generate};
+    let stage = Stage::new();
+    let key = SigningKey::parse(&generate(Algorithm::Ed25519Sha256).unwrap()).unwrap();
+    stage.context.keyring.replace(vec![Signer::new("example.org", "new", key)]);
+    let envelope = Envelope { body: BodyKind::EightBit, smtputf8: true, ..Envelope::default() };
+    stage.queue_as(envelope.clone(), EIGHT, &["bob@example.net"]);
+    // What is UTF-8 elsewhere than in a domain needs SMTPUTF8.
+    stage.queue_as(envelope, &EIGHT.replace("greetings", "gr\u{fc}\u{df}e"), &["carol@example.net"]);
+    stage.pass(MINUTE);
+    let diary = stage.diary();
+    assert!(diary.iter().any(|line| line.contains("bob@example.net Delivered")), "{diary:#?}");
+    assert!(diary.iter().any(|line| line.contains("carol@example.net Failed 0 5.6.7")), "{diary:#?}");
+    let messages: Vec<_> = disk::lock(&stage.seen.messages).iter().filter(|m| !m.is_empty()).cloned().collect();
+    let [message] = messages.as_slice() else { panic!("{messages:#?}") };
+    assert!(message.is_ascii(), "{message}");
+    assert!(message.contains("\nTo: bob@xn--bcher-kva.example\n"), "{message}");
+    let end = "Content-Transfer-Encoding: quoted-printable\n\ngr=C3=BC=C3=9Fe an alle, die dies lesen\n";
+    assert!(message.ends_with(end), "{message}");
+    assert!(message.starts_with("DKIM-Signature:") && message.contains("s=new") && !message.contains("s=old"));
+    stage.end();
+}
+
+#[test]
+fn nobody_is_told_of_mail_from_nobody() {
+    let stage = Stage::new();
+    let (store, away) = (stage.store.clone(), Address::parse("nobody@example.net").unwrap());
+    stage.run(async move { store.alias_put("team@example.org", &away).await.unwrap() });
+    stage.queue("", &["team@example.org SUCCESS", "nobody@example.com SUCCESS", "bob@example.net SUCCESS"]);
+    stage.queue("", &["bob@down.example"]);
+    stage.pass(6 * 24 * HOUR);
+    let diary = stage.diary();
+    assert_eq!(diary.iter().filter(|line| line.contains(" Failed ")).count(), 2, "{diary:#?}");
+    assert_eq!(diary.iter().filter(|line| line.contains(" Expired ")).count(), 1, "{diary:#?}");
+    assert!(!diary.iter().any(|line| line.contains("bounced")), "{diary:#?}");
+    assert!(stage.inbox("alice@example.org").is_empty());
+    assert_eq!(stage.queued(), 0);
+    // What was taken is the message itself, never a report.
+    let messages: Vec<_> = disk::lock(&stage.seen.messages).iter().filter(|m| !m.is_empty()).cloned().collect();
+    assert_eq!(messages, [TEXT.replace("\r\n", "\n")]);
+    stage.end();
+}
+
+#[test]
+fn reports_reach_where_the_senders_alias_leads() {
+    let stage = Stage::new();
+    let (store, away) = (stage.store.clone(), Address::parse("carol@example.net").unwrap());
+    stage.run(async move { store.alias_put("desk@example.org", &away).await.unwrap() });
+    stage.queue("desk@example.org", &["alice@example.org SUCCESS", "nobody@example.com"]);
+    stage.pass(MINUTE);
+    let messages: Vec<_> = disk::lock(&stage.seen.messages).iter().filter(|m| !m.is_empty()).cloned().collect();
+    let mut said: Vec<_> = messages.iter().flat_map(|mail| actions(&mail.replace('\n', "\r\n"))).collect();
+    said.sort_by(|a, b| a.1.cmp(&b.1));
+    let said: Vec<_> = said.iter().map(|(action, to, _)| format!("{action} {to}")).collect();
+    assert_eq!(said, ["delivered alice@example.org", "failed nobody@example.com"]);
     stage.end();
 }
 

@@ -121,7 +121,7 @@ fn mail(n: usize) -> Vec<u8> {
         }
         3 => {
             mail.extend_from_slice(b"\r\n");
-            lines(&mut mail, &mut random, 5, 9_000, b'!'..=b'~');
+            lines(&mut mail, &mut random, 50, 998, b'!'..=b'~');
         }
         4 | 5 => multipart(&mut mail, &mut random, n % 4 + 1),
         6 => {

@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mailcore::base::checking::UncertainFrom;
 use mailcore::base::event::{Event, EventSink};
 use mailcore::base::settings::{Ends, PasswordCost};
 use mailcore::base::world::{Answer, BoxFuture, BoxStream, NoRecords, RecordKind, Resolver, TlsInfo, TlsPeer};
-use mailcore::base::{AccountId, Address, Envelope, MailboxId, QueueId, Recipient, Secret, Service, Settings, UidSet};
+use mailcore::base::{
+    AccountId, Address, Checking, Envelope, MailboxId, QueueId, Recipient, Secret, Service, Settings, UidSet,
+};
 use mailcore::base::{ErrorKind, World};
 use mailcore::net::identity;
 use mailcore::net::listen::{ListenLimits, accept_loop};
@@ -79,7 +82,10 @@ impl House {
         let heard = Arc::new(Heard::default());
         let options = StoreOptions { folder: folder.clone(), events: heard.clone(), readers: 2 };
         let store = smol::block_on(Store::open(&world, options)).unwrap();
+        // Most messages here are too short for a From.
+        let checking = Checking { uncertain_from: UncertainFrom::Take, ..Checking::default() };
         let settings = Settings {
+            checking,
             hostname: "mx.example.net".to_owned(),
             message_octets_max: 6_000_000,
             password_cost: COST,

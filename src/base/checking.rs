@@ -24,8 +24,11 @@ pub struct Checking {
     pub dmarc: bool,
     /// Whether its policies are obeyed: `reject` refuses, `quarantine` files as junk.
     pub dmarc_enforced: bool,
-    /// Whether mail is put off (451) while DNS does not say what DMARC wants.
+    /// Whether mail is put off (451) while DNS does not say what DMARC wants. Where a policy other than `none` is
+    /// known and only SPF or DKIM stays undecided, mail is put off in any case.
     pub dmarc_defers: bool,
+    /// What becomes of mail whose From does not name its authors for certain, where DMARC is obeyed.
+    pub uncertain_from: UncertainFrom,
     /// Whether ARC chains are checked (RFC 8617).
     pub arc: bool,
     /// Sealers whose chain outweighs a failure of DMARC.
@@ -52,6 +55,28 @@ pub struct Checking {
     pub signs: bool,
 }
 
+/// What is done with mail whose From cannot be read with certainty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UncertainFrom {
+    /// It is refused (550).
+    Refuse,
+    /// It is filed as junk.
+    Junk,
+    /// It is taken like any other.
+    Take,
+}
+
+impl UncertainFrom {
+    /// All of them with their words.
+    pub const NAMES: [(UncertainFrom, &'static str); 3] =
+        [(UncertainFrom::Refuse, "refuse"), (UncertainFrom::Junk, "junk"), (UncertainFrom::Take, "take")];
+
+    /// `refuse`, `junk` or `take`
+    pub fn word(self) -> &'static str {
+        Self::NAMES.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
+    }
+}
+
 impl Default for Checking {
     fn default() -> Self {
         Self {
@@ -61,6 +86,7 @@ impl Default for Checking {
             dmarc: true,
             dmarc_enforced: true,
             dmarc_defers: false,
+            uncertain_from: UncertainFrom::Refuse,
             arc: true,
             arc_trusted: Vec::new(),
             arc_seals: true,

@@ -7,7 +7,6 @@
 
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -106,27 +105,17 @@ impl Body {
         }
     }
 
-    /// Takes pieces out of its front: what is left before the end of the last one, and the body behind that. The
-    /// pieces are ascending and do not meet; of a scratch file only the front is read, and nothing is written.
-    pub fn without(&self, pieces: &[Range<usize>]) -> io::Result<(Vec<u8>, Body)> {
-        let Some(last) = pieces.last() else { return Ok((Vec::new(), self.clone())) };
-        let mut front = vec![0; last.end];
-        let read = self.read_at(0, &mut front)?;
-        front.truncate(read);
-        let mut kept = Vec::with_capacity(front.len());
-        let mut at = 0;
-        for piece in pieces {
-            kept.extend_from_slice(front.get(at..piece.start).unwrap_or_default());
-            at = piece.end;
-        }
-        let behind = match self {
-            Body::Memory(octets) => Body::Memory(Arc::new(octets.get(read..).unwrap_or_default().to_vec())),
+    /// What stands behind its first `skipped` octets. Nothing is read from a scratch file, and nothing written.
+    pub fn behind(&self, skipped: usize) -> Body {
+        match self {
+            _ if skipped == 0 => self.clone(),
+            Body::Memory(octets) => Body::Memory(Arc::new(octets.get(skipped..).unwrap_or_default().to_vec())),
             Body::File(file, len) => {
-                let behind = Behind { file: Arc::clone(file), skipped: read as u64 };
-                Body::File(Arc::new(behind), len.saturating_sub(read as u64))
+                let skipped = (skipped as u64).min(*len);
+                let behind = Behind { file: Arc::clone(file), skipped };
+                Body::File(Arc::new(behind), len - skipped)
             }
-        };
-        Ok((kept, behind))
+        }
     }
 }
 
@@ -176,6 +165,25 @@ impl Content {
             sink(&self.prefix)?;
         }
         self.body.for_each_from(0, sink)
+    }
+
+    /// The same with other octets in place of its first `replaced`.
+    pub fn with_front(&self, octets: Vec<u8>, replaced: usize) -> Content {
+        let kept = self.prefix.get(replaced..).unwrap_or_default();
+        let body = self.body.behind(replaced.saturating_sub(self.prefix.len()));
+        Content { prefix: [octets.as_slice(), kept].concat(), body }
+    }
+
+    /// Reads at `offset`; fewer octets than asked also where the prefix ends, none only at the end.
+    pub fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        match offset.checked_sub(self.prefix.len() as u64) {
+            Some(behind) => self.body.read_at(behind, out),
+            None => {
+                let rest = usize::try_from(offset).ok().and_then(|at| self.prefix.get(at..)).unwrap_or_default();
+                out.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                Ok(rest.len().min(out.len()))
+            }
+        }
     }
 
     /// All octets in one piece; only for messages known to be small, and for tests.
@@ -279,26 +287,17 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::single_range_in_vec_init, reason = "one piece is what is meant")]
-    fn pieces_are_taken_out_of_memory_and_files_alike() {
+    fn what_stands_behind_a_place_in_memory_and_files_alike() {
         let octets = b"0123456789";
         let bodies = [
             Body::Memory(Arc::new(octets.to_vec())),
             Body::File(Arc::new(Fixed(octets.to_vec())), octets.len() as u64),
         ];
-        let cases: [(&[Range<usize>], &str, &str); 5] = [
-            (&[], "", "0123456789"),
-            (&[0..3], "", "3456789"),
-            (&[2..4, 6..7], "0145", "789"),
-            (&[8..10], "01234567", ""),
-            (&[9..20], "012345678", ""),
-        ];
         for body in &bodies {
-            for (pieces, kept, behind) in cases {
-                let (prefix, body) = body.without(pieces).unwrap();
-                assert_eq!(prefix, kept.as_bytes(), "{pieces:?}");
-                let rest = Content { prefix: Vec::new(), body: body.clone() };
-                assert_eq!((rest.to_vec().unwrap(), body.len()), (behind.as_bytes().to_vec(), behind.len() as u64));
+            for (skipped, behind) in [(0, "0123456789"), (3, "3456789"), (10, ""), (20, "")] {
+                let rest = Content { prefix: b"x".to_vec(), body: body.behind(skipped) };
+                assert_eq!(rest.to_vec().unwrap(), [b"x", behind.as_bytes()].concat());
+                assert_eq!(rest.body.len(), behind.len() as u64);
             }
         }
     }

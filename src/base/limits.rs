@@ -147,6 +147,8 @@ pub const MAILBOXES_MAX: usize = 10_000;
 
 // -- MIME --------------------------------------------------------------------------------------------
 
+/// Octets of a line that we send, without its CRLF (RFC 5322 §2.1.1, RFC 5321 §4.5.3.1.6).
+pub const LINE_OCTETS_MAX: usize = 998;
 /// Octets of one header that are looked at; the rest is kept, not understood. Where a message is described, those of
 /// the fields that something is made of, address lists not counted.
 pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
@@ -164,6 +166,8 @@ pub const MIME_FACTS_OCTETS_MAX: usize = 1024 * 1024;
 pub const MIME_PARAMETERS_MAX: usize = 100;
 /// Addresses of one field that are read.
 pub const HEADER_ADDRESSES_MAX: usize = 10_000;
+/// Addresses of one field that a decision rests on (From, Sender); a field with more names nobody for certain.
+pub const STRICT_ADDRESSES_MAX: usize = 100;
 
 // -- delivery ----------------------------------------------------------------------------------------
 
@@ -343,8 +347,23 @@ pub const CHECK_QUESTION_SECONDS: u64 = 4;
 /// Questions the checks of one message may ask. SPF asks 20 times 11 at the very most, DKIM once for each signature,
 /// DMARC 8 times for each domain, ARC once for each instance; honest mail needs fewer than 40.
 pub const CHECK_QUESTIONS_MAX: u32 = 300;
+/// Questions that are kept for DMARC alone: for each domain of From a walk and its existence, for what was proved
+/// walks of its own.
+pub const CHECK_POLICY_QUESTIONS_MAX: u32 = 150;
+/// Seconds that are kept for DMARC alone once the other checks have used up theirs.
+pub const CHECK_POLICY_SECONDS: u64 = 5;
 /// Octets of a message that are hashed on the session's own task; larger ones go to a computing thread.
 pub const CHECK_INLINE_OCTETS_MAX: u64 = 32 * 1024;
+
+/// Octets of a message that is taken apart for filing on the task that files it; a larger one goes to a computing
+/// thread.
+pub const FILE_INLINE_OCTETS_MAX: u64 = 64 * 1024;
+
+/// Times a message may grow in another transfer encoding: quoted-printable makes three octets of one, and soft line
+/// ends.
+pub const RECODED_TIMES_MAX: u64 = 4;
+/// Octets it may grow beside: fields of its parts.
+pub const RECODED_OCTETS_MORE: u64 = 1024 * 1024;
 
 // -- store -------------------------------------------------------------------------------------------
 

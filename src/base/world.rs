@@ -168,6 +168,10 @@ pub struct TlsInfo {
 pub trait Resolver: Send + Sync {
     /// Asks for the records of one kind. Never fails otherwise than in [`Answer::records`].
     fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer>;
+    /// The answer, where it is at hand and costs no question to a server.
+    fn known(&self, _name: &str, _kind: RecordKind) -> Option<Answer> {
+        None
+    }
 }
 
 /// Kinds of record a mail system asks for.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::limits::ALIAS_EXPANSIONS_MAX;
-use crate::base::{Account, Address, Domain, Settings};
+use crate::base::{Account, Address, Domain, Recipient, Settings};
+use crate::dsn::Typed;
 use crate::store::Directory;
 
 /// Where mail for one address goes.
@@ -56,8 +57,8 @@ impl Accounts for Directory {
     }
 }
 
-/// Whether an address belongs to this host: a local domain, or the postmaster of the host's own name, whom
-/// every host has (RFC 5321 §4.5.1).
+/// Whether an address belongs to this host: a local domain, or the postmaster of the host's own name, whom every host
+/// has (RFC 5321 §4.5.1), also by the name our reports come from, so that they can be answered.
 pub fn is_local(accounts: &impl Accounts, settings: &Settings, address: &Address) -> bool {
     let domain = address.domain().key();
     accounts.is_local_domain(&domain)
@@ -65,7 +66,7 @@ pub fn is_local(accounts: &impl Accounts, settings: &Settings, address: &Address
 }
 
 fn is_postmaster(address: &Address) -> bool {
-    address.local().eq_ignore_ascii_case("postmaster")
+    ["postmaster", "mailer-daemon"].iter().any(|name| address.local().eq_ignore_ascii_case(name))
 }
 
 /// Follows a local address to where its mail goes. In order: an alias of exactly this name, the account, both
@@ -100,6 +101,13 @@ pub fn resolve(accounts: &impl Accounts, settings: &Settings, address: &Address)
         }
     }
     if found.accounts.is_empty() && found.remote.is_empty() { Err(Nowhere::Unknown) } else { Ok(found) }
+}
+
+/// The recipient that an alias leads to. What the sender asked for goes on with it, and whom it first was for (RFC 3461
+/// §5.2.7).
+pub fn onward(alias: &Recipient, address: Address) -> Recipient {
+    let original = alias.original.clone().unwrap_or_else(|| Typed::address(&alias.address).original());
+    Recipient { address, notify: alias.notify, original: Some(original) }
 }
 
 enum Found<'a> {
@@ -251,9 +259,25 @@ mod tests {
             ("postmaster@example.net", "bob@example.net"),
             ("Postmaster@mx.example.org", "bob@example.net"),
             ("postmaster@example.com", "bob@example.net"),
+            ("MAILER-DAEMON@mx.example.org", "bob@example.net"),
             ("bob@far.example", "-> bob@far.example"),
         ] {
             assert_eq!(where_to(address), destinations, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_alias_stays_known_by_the_right_type() {
+        let far = || Address::parse("carl@far.example").unwrap();
+        for (alias, original, wanted) in [
+            ("staff@example.net", None, "rfc822;staff@example.net"),
+            ("j\u{fc}rgen@example.net", None, "utf-8;j\u{fc}rgen@example.net"),
+            ("staff@m\u{fc}nchen.example", None, "rfc822;staff@xn--mnchen-3ya.example"),
+            ("staff@example.net", Some("rfc822;first@x"), "rfc822;first@x"),
+        ] {
+            let mut alias = Recipient::new(Address::parse(alias).unwrap());
+            alias.original = original.map(str::to_owned);
+            assert_eq!(onward(&alias, far()).original.as_deref(), Some(wanted));
         }
     }
 

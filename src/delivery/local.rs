@@ -6,7 +6,7 @@
 use std::io;
 
 use crate::base::event::Origin;
-use crate::base::{Content, Flags, MailboxId, Timestamp};
+use crate::base::{Content, Timestamp};
 use crate::imap::encode;
 use crate::message::encoded_word::decode;
 use crate::message::message_id::{message_id, message_ids};
@@ -20,17 +20,6 @@ pub fn arrival(content: Content, filings: Vec<Filing>, now: Timestamp) -> io::Re
     let filed = filings.first().map_or(now, |filing| filing.internal_date);
     let meta = describe(&content, filed)?;
     Ok(Arrival { content, meta, filings, origin: Origin::default() })
-}
-
-/// One filing for each inbox, unread.
-pub fn filings(inboxes: &[MailboxId], now: Timestamp) -> Vec<Filing> {
-    let filing = |mailbox: &MailboxId| Filing {
-        mailbox: *mailbox,
-        flags: Flags::NONE,
-        keywords: Vec::new(),
-        internal_date: now,
-    };
-    inboxes.iter().map(filing).collect()
 }
 
 /// What the store keeps beside a message's octets; `filed` stands in for a missing Date.

@@ -4,18 +4,33 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::base::envelope::BodyKind;
 use crate::base::limits::{CONNECT_WAIT_SECONDS, MESSAGES_PER_CONNECTION_MAX};
 use crate::base::settings::{OutboundTls, Waits};
 use crate::base::world::{BoxFuture, TlsInfo, TlsPeer, World};
-use crate::base::{Secret, Settings};
+use crate::base::{Address, Envelope, Secret, Settings};
 use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump, within};
-use crate::smtp::client::{BodyAnswer, BodyAsk, Client, Delivery, Fate, Options, Stage, Transaction};
+use crate::smtp::client::{BodyAnswer, BodyAsk, Client, Delivery, Fate, Options, Stage, Transaction, Unfit};
 
 /// Where the octets of a message come from.
 pub trait BodySource: Send + Sync {
     /// Up to `octets_max` octets from `offset`, at least one unless it lies at the end; `None` where they cannot
     /// be read.
     fn piece(&self, offset: u64, octets_max: usize) -> BoxFuture<'_, Option<Vec<u8>>>;
+
+    /// The same message for a host that lacks 8BITMIME, BINARYMIME or SMTPUTF8: lines of ASCII, header and body. `None`
+    /// where it has no such form.
+    fn seven_bit(&self) -> BoxFuture<'_, Option<SevenBit>> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// A message in lines of ASCII.
+pub struct SevenBit {
+    /// Its octets.
+    pub size: u64,
+    /// Where they come from.
+    pub body: Box<dyn BodySource>,
 }
 
 /// What a session needs to know of the host it is for.
@@ -38,6 +53,17 @@ pub(super) struct Session {
     role: TlsRole,
     peer: Peer,
     messages: u32,
+}
+
+/// Recipients whom the host would be given the message for, were it of ASCII.
+fn unfit(envelope: &Envelope, delivery: &Delivery) -> Vec<usize> {
+    if envelope.reverse_path.as_ref().is_some_and(Address::needs_smtputf8) {
+        return Vec::new();
+    }
+    let is_unfit = |fate: &Fate| matches!(fate, Fate::Unfit(Unfit::NoEightBit | Unfit::NoBinary | Unfit::NoUtf8));
+    let pairs = envelope.recipients.iter().zip(&delivery.fates).enumerate();
+    let unfit = pairs.filter(|(_, (to, fate))| is_unfit(fate) && !to.address.needs_smtputf8());
+    unfit.map(|(at, _)| at).collect()
 }
 
 /// Why there is no session.
@@ -74,8 +100,33 @@ impl Session {
         Ok(Session { client: Client::new(options, info), connection, role, peer, messages: 0 })
     }
 
-    /// Hands over one message.
+    /// Hands over one message, in its other form where the host cannot take the one it has.
     pub(super) async fn deliver(
+        &mut self,
+        world: &World,
+        waits: Waits,
+        transaction: Transaction,
+        body: &dyn BodySource,
+    ) -> Delivery {
+        let envelope = transaction.envelope.clone();
+        let mut delivery = self.hand_over(world, waits, transaction, body).await;
+        let unfit = unfit(&envelope, &delivery);
+        if unfit.is_empty() || !self.is_open() {
+            return delivery;
+        }
+        let Some(SevenBit { size, body }) = body.seven_bit().await else { return delivery };
+        let recipients = unfit.iter().filter_map(|at| envelope.recipients.get(*at)).cloned().collect();
+        let envelope = Envelope { recipients, body: BodyKind::SevenBit, smtputf8: false, ..envelope };
+        let again = self.hand_over(world, waits, Transaction { envelope, size }, &*body).await;
+        for (at, fate) in unfit.into_iter().zip(again.fates) {
+            if let Some(place) = delivery.fates.get_mut(at) {
+                *place = fate;
+            }
+        }
+        delivery
+    }
+
+    async fn hand_over(
         &mut self,
         world: &World,
         waits: Waits,

@@ -40,6 +40,10 @@ struct Known {
     era: u64,
 }
 
+fn key(name: &str, kind: RecordKind) -> Key {
+    (name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(), kind)
+}
+
 /// A question under way.
 #[derive(Clone)]
 struct Question {
@@ -70,7 +74,7 @@ impl CachedResolver {
 impl Resolver for CachedResolver {
     fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
         let shared = self.0.clone();
-        let key = (name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase(), kind);
+        let key = key(name, kind);
         Box::pin(async move {
             loop {
                 match shared.look(&key) {
@@ -89,6 +93,13 @@ impl Resolver for CachedResolver {
                 }
             }
         })
+    }
+
+    fn known(&self, name: &str, kind: RecordKind) -> Option<Answer> {
+        let now = self.0.clock.now();
+        let known = self.0.known();
+        let (answer, until) = known.answers.get(&key(name, kind)).filter(|(_, until)| now < *until)?;
+        Some(Answer { ttl: *until - now, ..answer.clone() })
     }
 }
 

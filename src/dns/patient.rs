@@ -1,8 +1,8 @@
 //! A resolver with an end to its patience: what checks of one message ask is bounded in number and in time, whatever
 //! the servers do.
 //!
-//! Beyond the bounds every question is answered with `Timeout`, at once, so that whoever asks comes to a verdict
-//! (`temperror`) by itself.
+//! Beyond the bounds a question is answered with `Timeout`, at once, so that whoever asks comes to a verdict
+//! (`temperror`) by itself. What is known already is no question: it is answered whatever the bounds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,6 +40,9 @@ impl PatientResolver {
 
 impl Resolver for PatientResolver {
     fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        if let Some(answer) = self.beyond.known(name, kind) {
+            return Box::pin(std::future::ready(answer));
+        }
         let now = self.clock.now();
         let one_less = |left: u32| left.checked_sub(1);
         let may = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok();
@@ -64,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::base::time::Timestamp;
+    use crate::dns::cache::CachedResolver;
     use crate::dns::zone::{SharedZone, Zone};
 
     /// Time that goes on when somebody sleeps.
@@ -101,6 +105,35 @@ mod tests {
             let answer = block_on(patient.ask("a.test", RecordKind::A));
             assert_eq!(answer.records, Err(NoRecords::Timeout));
             assert_eq!(clock.now().0, seconds * 1_000_000_000);
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_told_beyond_the_bounds() {
+        let mut zone = Zone::new();
+        zone.add("a.test", "A", "192.0.2.1", 60).unwrap();
+        let clock = Arc::new(JumpingClock::default());
+        let counted = Counted(SharedZone::new(zone), AtomicU32::new(0));
+        let cached = Arc::new(CachedResolver::new(Arc::new(counted), clock.clone()));
+        let second = Duration::from_secs(1);
+        assert!(block_on(cached.ask("A.test.", RecordKind::A)).records.is_ok());
+        let patient = PatientResolver::new(cached, clock.clone(), second, second, 0);
+        let ask = |name: &str| block_on(patient.ask(name, RecordKind::A)).records;
+        assert!(ask("a.TEST").is_ok());
+        assert_eq!(ask("b.test"), Err(NoRecords::Timeout));
+        block_on(clock.sleep_until(Mono(2_000_000_000)));
+        assert!(ask("a.test.").is_ok());
+        block_on(clock.sleep_until(Mono(61_000_000_000)));
+        assert_eq!(ask("a.test"), Err(NoRecords::Timeout));
+    }
+
+    /// A zone that counts.
+    struct Counted(SharedZone, AtomicU32);
+
+    impl Resolver for Counted {
+        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+            assert_eq!(self.1.fetch_add(1, Ordering::Relaxed), 0, "asked again");
+            self.0.ask(name, kind)
         }
     }
 

@@ -8,12 +8,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trust_dns_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use trust_dns_resolver::config::{
+    ConnectionConfig, NameServerConfig, ProtocolConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use trust_dns_resolver::lookup::Lookup;
 use trust_dns_resolver::net::{DnsError, NetError};
 use trust_dns_resolver::proto::dnssec::{Proof, TrustAnchors};
 use trust_dns_resolver::proto::op::ResponseCode;
 use trust_dns_resolver::proto::rr::{self, Name, RData, RecordType};
+use trust_dns_resolver::system_conf::read_system_conf;
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver, Spawner};
@@ -42,20 +45,53 @@ impl Default for ResolverOptions {
 
 /// Looks names up.
 pub struct RealResolver {
-    hickory: Hickory,
+    lookups: Lookups,
     /// The same without EDNS, for servers that cannot read it (RFC 6891 §7). Proofs need EDNS.
-    plain: Option<Hickory>,
+    plain: Option<Lookups>,
     validate: bool,
 }
 
 type Hickory = trust_dns_resolver::Resolver<SmolRuntime>;
 
+/// How one question is asked: by a datagram, and again over a stream where its answer did not fit. Hickory would keep
+/// the stream and prefer it for questions that fit.
+#[derive(Clone)]
+struct Lookups {
+    first: Hickory,
+    streams: Option<Hickory>,
+}
+
+/// What questions travel by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Datagrams,
+    Streams,
+    /// As hickory chooses: a proof asks several questions of its own.
+    Either,
+}
+
 impl RealResolver {
     /// A resolver whose background work runs on `run`.
     pub fn new(run: Arc<dyn Spawner>, options: &ResolverOptions) -> Result<Self> {
-        let hickory = |edns| hickory(&run, options, edns, None);
-        let plain = if options.validate { None } else { Some(hickory(false)?) };
-        Ok(Self { hickory: hickory(true)?, plain, validate: options.validate })
+        let hickory = |edns, transport| hickory(&run, options, edns, transport, None);
+        let lookups = |edns| {
+            if options.validate {
+                return Ok(Lookups { first: hickory(edns, Transport::Either)?, streams: None });
+            }
+            let streams = Some(hickory(edns, Transport::Streams)?);
+            Ok::<_, Error>(Lookups { first: hickory(edns, Transport::Datagrams)?, streams })
+        };
+        let plain = if options.validate { None } else { Some(lookups(false)?) };
+        Ok(Self { lookups: lookups(true)?, plain, validate: options.validate })
+    }
+}
+
+impl Lookups {
+    async fn ask(&self, name: &Name, kind: RecordKind) -> std::result::Result<Lookup, NetError> {
+        match (self.first.lookup(name.clone(), type_of(kind)).await, &self.streams) {
+            (Err(NetError::Truncated), Some(streams)) => streams.lookup(name.clone(), type_of(kind)).await,
+            (answer, _) => answer,
+        }
     }
 }
 
@@ -64,20 +100,28 @@ fn hickory(
     run: &Arc<dyn Spawner>,
     options: &ResolverOptions,
     edns: bool,
+    transport: Transport,
     trusted: Option<Arc<TrustAnchors>>,
 ) -> Result<Hickory> {
     let unusable = |e: NetError| Error::new(ErrorKind::Dns, format!("resolver cannot be set up: {e}"));
     let runtime = SmolRuntime::new(run.clone());
-    let mut builder = match options.server {
-        Some(server) => {
-            let config = ResolverConfig::from_parts(None, Vec::new(), vec![at(server)]);
-            let mut builder = Hickory::builder_with_config(config, runtime);
-            // One server is the whole world: a file of this machine has no say.
-            builder.options_mut().use_hosts_file = ResolveHosts::Never;
-            builder
-        }
-        None => Hickory::builder(runtime).map_err(unusable)?,
+    let (mut config, system) = match options.server {
+        Some(server) => (ResolverConfig::from_parts(None, Vec::new(), vec![at(server)]), None),
+        None => read_system_conf().map(|(config, system)| (config, Some(system))).map_err(unusable)?,
     };
+    for server in &mut config.name_servers {
+        server.connections.retain(|connection| match transport {
+            Transport::Datagrams => connection.protocol == ProtocolConfig::Udp,
+            Transport::Streams => connection.protocol == ProtocolConfig::Tcp,
+            Transport::Either => true,
+        });
+    }
+    let mut builder = Hickory::builder_with_config(config, runtime);
+    match system {
+        Some(system) => *builder.options_mut() = system,
+        // One server is the whole world: a file of this machine has no say.
+        None => builder.options_mut().use_hosts_file = ResolveHosts::Never,
+    }
     set(builder.options_mut(), options);
     builder.options_mut().edns0 = edns;
     if let Some(trusted) = trusted {
@@ -103,13 +147,13 @@ fn set(hickory: &mut ResolverOpts, options: &ResolverOptions) {
 impl Resolver for RealResolver {
     fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
         let Some(name) = absolute(name) else { return Box::pin(std::future::ready(no_records(NoRecords::BadName))) };
-        let (hickory, plain, validate) = (self.hickory.clone(), self.plain.clone(), self.validate);
+        let (lookups, plain, validate) = (self.lookups.clone(), self.plain.clone(), self.validate);
         Box::pin(async move {
-            let mut answer = hickory.lookup(name.clone(), type_of(kind)).await;
+            let mut answer = lookups.ask(&name, kind).await;
             if let (Err(e), Some(plain)) = (&answer, plain)
                 && cannot_read_edns(e)
             {
-                answer = plain.lookup(name.clone(), type_of(kind)).await;
+                answer = plain.ask(&name, kind).await;
             }
             match answer {
                 Ok(lookup) => found(&lookup, &name, kind, validate),

@@ -60,8 +60,13 @@ impl RuntimeProvider for SmolRuntime {
         })
     }
 
-    fn bind_udp(&self, from: SocketAddr, _server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
-        Box::pin(std::future::ready(Async::<UdpSocket>::bind(from).map(Udp)))
+    /// Connected, so that the kernel tells of a server that is not there (ICMP) and drops what others send.
+    fn bind_udp(&self, from: SocketAddr, server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
+        let connected = Async::<UdpSocket>::bind(from).and_then(|socket| {
+            socket.get_ref().connect(server)?;
+            Ok(Udp(socket))
+        });
+        Box::pin(std::future::ready(connected))
     }
 }
 
@@ -108,9 +113,9 @@ impl DnsUdpSocket for Udp {
         Poll::Ready(Ok((octets, peer)))
     }
 
-    fn poll_send_to(&self, cx: &mut Context<'_>, octets: &[u8], to: SocketAddr) -> Poll<io::Result<usize>> {
+    fn poll_send_to(&self, cx: &mut Context<'_>, octets: &[u8], _server: SocketAddr) -> Poll<io::Result<usize>> {
         loop {
-            match self.0.get_ref().send_to(octets, to) {
+            match self.0.get_ref().send(octets) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_writable(cx))?,
                 sent => return Poll::Ready(sent),
             }

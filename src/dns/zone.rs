@@ -300,6 +300,17 @@ impl Resolver for Overlay {
             }
         }
     }
+
+    fn known(&self, name: &str, kind: RecordKind) -> Option<Answer> {
+        let followed = self.zone.read().follow(name, kind);
+        match followed {
+            Followed::Answer(answer) => Some(answer),
+            Followed::Outside { name, ttl } => {
+                let answer = self.beyond.known(&name, kind)?;
+                Some(Answer { ttl: answer.ttl.min(ttl), ..answer })
+            }
+        }
+    }
 }
 
 #[cfg(test)]

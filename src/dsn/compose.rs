@@ -7,11 +7,12 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-
 use super::report::{Action, RecipientReport, Report, Typed};
 use crate::base::envelope::{BodyKind, Returns};
+use crate::base::limits::LINE_OCTETS_MAX;
 use crate::base::{Address, Timestamp};
+use crate::message::mime::base64_encode;
+use crate::message::{encoded_word, header};
 
 /// What a report is made of beside its [`Report`].
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +53,6 @@ pub struct Written {
     pub smtputf8: bool,
 }
 
-/// Line length that is never passed (RFC 5322 §2.1.1), without CRLF.
-const LINE_OCTETS_MAX: usize = 998;
 /// Line length at which status fields are folded.
 const FOLD_OCTETS: usize = 78;
 /// Characters of the original's subject that are quoted.
@@ -143,7 +142,12 @@ fn human_part(letter: &Letter<'_>) -> Part {
         let body = text.into_bytes();
         return Part { content_type: "text/plain; charset=us-ascii", description, encoding: "7bit", body };
     }
-    Part { content_type: "text/plain; charset=utf-8", description, encoding: "base64", body: base64(text.as_bytes()) }
+    Part {
+        content_type: "text/plain; charset=utf-8",
+        description,
+        encoding: "base64",
+        body: base64_encode(text.as_bytes()),
+    }
 }
 
 fn human_text(letter: &Letter<'_>) -> String {
@@ -167,17 +171,31 @@ fn human_text(letter: &Letter<'_>) -> String {
         let _ = write!(text, "Accepted: {}\r\n", arrival.rfc5322());
     }
     for recipient in &report.recipients {
-        let _ = write!(text, "\r\n<{}>\r\n", one_line(&recipient.recipient.value));
+        let address = &recipient.recipient.value;
+        push_wrapped(&mut text, "\r\n", &format!("<{}>", one_line(address)));
+        let alias = recipient.original.as_ref().filter(|alias| !alias.value.eq_ignore_ascii_case(address));
+        if let Some(alias) = alias {
+            push_wrapped(&mut text, "    ", &format!("(sent to <{}>)", one_line(&alias.value)));
+        }
         push_wrapped(&mut text, "    ", &sentence(recipient));
-        if let Some(Typed { value, .. }) = &recipient.diagnostic {
-            let who = recipient.remote_mta.as_ref().map_or("the mail system", |mta| mta.value.as_str());
-            push_wrapped(&mut text, "    ", &format!("{} said: {}", one_line(who), one_line(value)));
+        if let Some(diagnostic) = &recipient.diagnostic {
+            push_wrapped(&mut text, "    ", &in_words(recipient, diagnostic));
         }
         if let Some(until) = recipient.will_retry_until {
             let _ = write!(text, "    It will be tried until {}.\r\n", until.rfc5322());
         }
     }
     text
+}
+
+/// What a host said in its own words, and what we found as ours.
+fn in_words(recipient: &RecipientReport, diagnostic: &Typed) -> String {
+    let text = one_line(&diagnostic.value);
+    if diagnostic.kind == Typed::OURS {
+        return text;
+    }
+    let who = recipient.remote_mta.as_ref().map_or("The recipient's mail system", |mta| mta.value.as_str());
+    format!("{} said: {text}", one_line(who))
 }
 
 /// What a status code means to a person (RFC 3463).
@@ -242,7 +260,7 @@ fn push_wrapped(out: &mut String, first: &str, text: &str) {
 
 fn status_part(letter: &Letter<'_>) -> Part {
     let description = "Delivery report";
-    // Anything that ASCII cannot say without loss takes the type of RFC 6533 §4.1.
+    // An address that ASCII cannot say takes the type of RFC 6533 §4.1.
     let text = status_text(letter.report);
     if text.is_ascii() {
         let body = text.into_bytes();
@@ -261,14 +279,21 @@ fn status_text(report: &Report) -> String {
     if let Some(arrival) = report.arrival {
         push_field(&mut text, "Arrival-Date", &arrival.rfc5322());
     }
+    let is_ascii = |typed: &Typed| typed.value.is_ascii();
+    let names_ascii = report
+        .recipients
+        .iter()
+        .all(|recipient| is_ascii(&recipient.recipient) && recipient.original.as_ref().is_none_or(is_ascii));
     for recipient in &report.recipients {
         text.push_str("\r\n");
-        push_recipient(&mut text, recipient);
+        push_recipient(&mut text, recipient, names_ascii);
     }
     text
 }
 
-fn push_recipient(text: &mut String, recipient: &RecipientReport) {
+/// The fields of one recipient; in ASCII where no address keeps the report from it.
+fn push_recipient(text: &mut String, recipient: &RecipientReport, in_ascii: bool) {
+    let said = |typed: &Typed| if in_ascii { escaped(&typed.to_string()) } else { typed.to_string() };
     if let Some(original) = &recipient.original {
         push_field(text, "Original-Recipient", &original.to_string());
     }
@@ -276,10 +301,10 @@ fn push_recipient(text: &mut String, recipient: &RecipientReport) {
     push_field(text, "Action", &recipient.action.to_string());
     push_field(text, "Status", &recipient.status.to_string());
     if let Some(mta) = &recipient.remote_mta {
-        push_field(text, "Remote-MTA", &mta.to_string());
+        push_field(text, "Remote-MTA", &said(mta));
     }
     if let Some(diagnostic) = &recipient.diagnostic {
-        push_field(text, "Diagnostic-Code", &diagnostic.to_string());
+        push_field(text, "Diagnostic-Code", &said(diagnostic));
     }
     if let Some(at) = recipient.last_attempt {
         push_field(text, "Last-Attempt-Date", &at.rfc5322());
@@ -287,6 +312,19 @@ fn push_recipient(text: &mut String, recipient: &RecipientReport) {
     if let Some(until) = recipient.will_retry_until {
         push_field(text, "Will-Retry-Until", &until.rfc5322());
     }
+}
+
+/// Words of hosts in ASCII, the rest as RFC 6533 §3 writes it in addresses: one letter of a reply does not make a
+/// report unreadable for those who know RFC 3464 only.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let _ = write!(out, "\\x{{{:02X}}}", u32::from(c));
+        }
+        out
+    })
 }
 
 /// Adds a field, folded in front of spaces: unfolding gives back the very value.
@@ -349,7 +387,7 @@ fn returned_part(letter: &Letter<'_>) -> Part {
 
 /// RFC 6533 §4.5: UTF-8 headers go back as they are only where the way back must take SMTPUTF8 anyway.
 fn eight_bit_or_base64(letter: &Letter<'_>, octets: Vec<u8>) -> (&'static str, Vec<u8>) {
-    if letter.to.needs_smtputf8() { ("8bit", octets) } else { ("base64", base64(&octets)) }
+    if letter.to.needs_smtputf8() { ("8bit", octets) } else { ("base64", base64_encode(&octets)) }
 }
 
 /// Whether it can stand in a 7bit or 8bit part: CRLF line ends only, no NUL, no line over 998 octets.
@@ -399,38 +437,21 @@ fn as_lines(header: &[u8]) -> Vec<u8> {
 
 /// The header with the CRLF of its last field, without the empty line.
 fn header_of(message: &[u8]) -> &[u8] {
-    if message.starts_with(b"\r\n") {
-        return &[];
-    }
-    let end = memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 2);
-    message.get(..end).unwrap_or(message)
+    let Some(len) = header::header_len(message) else { return message };
+    let header = message.get(..len).unwrap_or(message);
+    let header = header.strip_suffix(b"\n").unwrap_or(header);
+    header.strip_suffix(b"\r").unwrap_or(header)
 }
 
-/// The unfolded value of the first field of this (lower-case) name, where it is text.
+/// The value of the first field of this name, where it is text.
 fn field(message: &[u8], name: &str) -> Option<String> {
-    let mut value: Option<Vec<u8>> = None;
-    for line in header_of(message).split(|b| *b == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match &mut value {
-            Some(value) if line.first().is_some_and(|b| matches!(b, b' ' | b'\t')) => value.extend_from_slice(line),
-            Some(_) => break,
-            None => {
-                let (before, after) = line.split_at(memchr::memchr(b':', line).unwrap_or(line.len()));
-                if before.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()) {
-                    value = Some(after.strip_prefix(b":").unwrap_or_default().to_vec());
-                }
-            }
-        }
-    }
-    Some(String::from_utf8(value?).ok()?.trim().to_owned())
+    String::from_utf8(header::find(message, name)?.value().into_owned()).ok()
 }
 
 /// The subject as a person reads it, encoded words decoded.
 fn subject(message: &[u8]) -> Option<String> {
-    let raw = field(message, "subject")?;
-    let raw = format!("Subject: {}", raw.chars().take(4 * SUBJECT_CHARS_MAX).collect::<String>());
-    let (header, _) = mailparse::parse_header(raw.as_bytes()).ok()?;
-    let subject: String = one_line(&header.get_value()).chars().take(SUBJECT_CHARS_MAX).collect();
+    let subject = encoded_word::decode(header::find(message, "subject")?.body);
+    let subject: String = one_line(&subject).chars().take(SUBJECT_CHARS_MAX).collect();
     (!subject.is_empty()).then_some(subject)
 }
 
@@ -473,14 +494,4 @@ fn hex(octets: &[u8]) -> String {
         let _ = write!(hex, "{octet:02x}");
         hex
     })
-}
-
-/// base64 in lines of 76 (RFC 2045 §6.8).
-fn base64(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len() / 57 * 78 + 80);
-    for line in octets.chunks(57) {
-        out.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(line).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    out
 }

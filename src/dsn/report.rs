@@ -61,6 +61,9 @@ pub enum Action {
 }
 
 impl Typed {
+    /// Type of diagnostics that no host said: our own findings.
+    pub const OURS: &'static str = "x-mailcore";
+
     /// A value of this type.
     pub fn new(kind: &str, value: impl Into<String>) -> Self {
         Self { kind: kind.to_owned(), value: value.into() }
@@ -72,6 +75,11 @@ impl Typed {
             Some(ascii) => Self::new("rfc822", ascii),
             None => Self::new("utf-8", address.to_string()),
         }
+    }
+
+    /// As ORCPT has it (RFC 3461 §4.2), not encoded.
+    pub fn original(&self) -> String {
+        format!("{};{}", self.kind, self.value)
     }
 
     /// Splits `type;value`.

@@ -34,4 +34,8 @@ impl Resolver for LateResolver {
             })),
         }
     }
+
+    fn known(&self, name: &str, kind: RecordKind) -> Option<Answer> {
+        self.chosen.get()?.known(name, kind)
+    }
 }

@@ -1,12 +1,14 @@
 //! What follows from the verdicts on a message: it is taken, filed as junk, or refused with a reply that says why.
 
 use super::{Intake, hook};
+use crate::base::checking::UncertainFrom;
 use crate::base::{Checking, Reply};
 use crate::feedback::{Reason, ReasonKind};
 use crate::mailauth::Verdicts;
 use crate::mailauth::dmarc::{DmarcResult, Policy};
 use crate::mailauth::results::{AuthenticationResults, DkimResult};
 use crate::mailauth::spf::SpfResult;
+use crate::message::Doubt;
 
 /// What becomes of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +37,8 @@ impl Disposition {
         }
     }
 
-    /// What the domain's report says of a message whose last word was `decided`, and why. Nothing while the host puts
-    /// the message off: it comes again, and is counted then.
+    /// What the domain's report says of a message whose last word was `decided`, and why. Nothing while the message is
+    /// put off: it comes again, and is counted then.
     pub(super) fn outcome(
         &self,
         decided: &std::result::Result<hook::Taken<'_>, Reply>,
@@ -45,7 +47,7 @@ impl Disposition {
         let applied = match decided {
             Ok(taken) if taken.junk => Policy::Quarantine,
             Ok(_) => Policy::None,
-            Err(reply) if reply.is_transient() && *self != Disposition::Refuse(reply.clone()) => return None,
+            Err(reply) if reply.is_transient() => return None,
             Err(_) => Policy::Reject,
         };
         let reasons = match applied == own {
@@ -94,9 +96,18 @@ fn dispose(checking: &Checking, verdicts: &Verdicts, draw: u8) -> Disposition {
         return Disposition::Refuse(Reply::new(550, 7, 23, text));
     }
     let dmarc = &verdicts.dmarc;
-    if checking.dmarc_defers && dmarc.result == DmarcResult::TempError {
+    let is_undecided = dmarc.result == DmarcResult::TempError;
+    // Whoever makes DNS slow must not get past a policy.
+    let waits = checking.dmarc_enforced && checking.spf && checking.dkim && dmarc.published != Policy::None;
+    if is_undecided && (checking.dmarc_defers || waits) {
         let text = format!("DMARC of {} cannot be evaluated now, try again", plain(&verdicts.from_domain));
         return Disposition::Refuse(Reply::new(451, 7, 24, text));
+    }
+    if checking.dmarc_enforced
+        && verdicts.checks.dmarc
+        && let Some(doubt) = verdicts.from_doubt
+    {
+        return uncertain(checking, doubt);
     }
     // What one of the two alone came to is no failure of DMARC.
     if !checking.dmarc_enforced || !checking.spf || !checking.dkim {
@@ -112,6 +123,18 @@ fn dispose(checking: &Checking, verdicts: &Verdicts, draw: u8) -> Disposition {
         Policy::None => Disposition::TAKEN,
         Policy::Quarantine => Disposition::Junk,
         Policy::Reject => Disposition::Refuse(refusal(verdicts)),
+    }
+}
+
+/// What the settings make of a From that may name anybody (RFC 7489 §6.6.1).
+fn uncertain(checking: &Checking, doubt: Doubt) -> Disposition {
+    match checking.uncertain_from {
+        UncertainFrom::Take => Disposition::TAKEN,
+        UncertainFrom::Junk => Disposition::Junk,
+        UncertainFrom::Refuse => {
+            let text = format!("From does not name the author for certain: {doubt}");
+            Disposition::Refuse(Reply::new(550, 7, 1, text))
+        }
     }
 }
 
@@ -220,9 +243,29 @@ mod tests {
             (&strict, verdicts(S::Fail, None, D::None, Nothing), 0, spf),
             (&strict, verdicts(S::SoftFail, None, D::None, Nothing), 0, "accept"),
             (&strict, verdicts(S::TempError, None, D::TempError, Nothing), 0, later),
+            (&usual, verdicts(S::TempError, None, D::TempError, Quarantine), 99, later),
+            (&usual, verdicts(S::TempError, None, D::TempError, Reject), 99, later),
+            (&lax, verdicts(S::TempError, None, D::TempError, Reject), 0, "accept"),
         ] {
             assert_eq!(show(dispose(settings, &found, draw)), wanted);
         }
+    }
+
+    #[test]
+    fn a_from_that_names_anybody_is_refused_unless_the_host_wants_it() {
+        let usual = Checking::default();
+        let set = |uncertain_from| Checking { uncertain_from, ..Checking::default() };
+        let lax = Checking { dmarc_enforced: false, ..Checking::default() };
+        let mut found = verdicts(SpfResult::Pass, None, DmarcResult::PermError, Policy::None);
+        found.from_doubt = Some(Doubt::Repeated);
+        let no = "550 5.7.1 From does not name the author for certain: the field stands more than once";
+        for (settings, wanted) in
+            [(&usual, no), (&set(UncertainFrom::Junk), "junk"), (&set(UncertainFrom::Take), "accept"), (&lax, "accept")]
+        {
+            assert_eq!(show(dispose(settings, &found, 0)), wanted);
+        }
+        found.checks.dmarc = false;
+        assert_eq!(show(dispose(&usual, &found, 0)), "accept");
     }
 
     #[test]
@@ -268,7 +311,8 @@ mod tests {
             (&Disposition::TAKEN, refused(451), None),
             (&Disposition::Junk, taken(true), Some((Policy::Quarantine, Vec::new()))),
             (&Disposition::Junk, taken(false), local(Policy::None)),
-            (&own, refused(451), Some((Policy::Reject, Vec::new()))),
+            (&own, refused(451), None),
+            (&own, refused(550), Some((Policy::Reject, Vec::new()))),
             (&own, refused(450), None),
             (&own, taken(false), local(Policy::None)),
         ] {

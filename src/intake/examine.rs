@@ -2,17 +2,21 @@
 //!
 //! A check that cannot be made is a verdict (`temperror`), not a failure of ours: a dead DNS server keeps no mail out.
 
-use std::future::ready;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::Intake;
-use crate::base::limits::{CHECK_INLINE_OCTETS_MAX, CHECK_QUESTION_SECONDS, CHECK_QUESTIONS_MAX, HEADER_OCTETS_MAX};
-use crate::base::world::BoxFuture;
+use crate::base::limits::{
+    CHECK_INLINE_OCTETS_MAX, CHECK_POLICY_QUESTIONS_MAX, CHECK_POLICY_SECONDS, CHECK_QUESTION_SECONDS,
+    CHECK_QUESTIONS_MAX, HEADER_OCTETS_MAX,
+};
 use crate::base::{Body, Content, Envelope, Error, ErrorKind, Result, Service, Timestamp};
 use crate::dns::patient::PatientResolver;
-use crate::mailauth::results::{AuthenticationResults, foreign};
+use crate::mailauth::results::{AuthenticationResults, is_foreign};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
-use crate::message::header::header_len;
+use crate::message::fit::{self, Header};
+use crate::message::header::{Field, header_len};
+use crate::os::aside::aside;
 use crate::smtp::server::Client;
 
 /// What is known of a message that was checked.
@@ -39,7 +43,7 @@ impl Intake {
         if !service || client.account.is_some() || checking.trusts(peer) {
             return Ok(None);
         }
-        let front = super::front(&content.body).map_err(unreadable)?;
+        let front = self.front(&content.body).await?;
         let header = header_len(&front).unwrap_or(front.len()).min(HEADER_OCTETS_MAX);
         let checks = Checks {
             spf: checking.spf,
@@ -61,36 +65,43 @@ impl Intake {
             reverse_path: envelope.reverse_path.clone(),
             receiver: self.settings.hostname.clone(),
         };
-        let resolver = PatientResolver::new(
-            Arc::clone(&self.world.resolver),
-            Arc::clone(&self.world.clock),
-            checking.dns,
-            std::time::Duration::from_secs(CHECK_QUESTION_SECONDS),
-            CHECK_QUESTIONS_MAX,
-        );
-        let verdicts = examination.finish(&resolver, &origin, now).await;
+        let patient = |total: Duration, questions: u32| {
+            let (resolver, clock) = (Arc::clone(&self.world.resolver), Arc::clone(&self.world.clock));
+            PatientResolver::new(resolver, clock, total, Duration::from_secs(CHECK_QUESTION_SECONDS), questions)
+        };
+        // The sender chooses what SPF and DKIM ask, and whom: DMARC's policy has a reserve of its own.
+        let policies = patient(checking.dns + Duration::from_secs(CHECK_POLICY_SECONDS), CHECK_POLICY_QUESTIONS_MAX);
+        let resolver = patient(checking.dns, CHECK_QUESTIONS_MAX);
+        let verdicts = examination.finish_with(&resolver, &policies, &origin, now).await;
         Ok(Some(Examined { origin, verdicts }))
     }
 
-    /// Authentication-Results to put in front, and the content without what strangers wrote in our name (RFC 8601 §5):
-    /// what was left of its header up to there is its prefix then.
-    pub(super) fn with_results(&self, examined: &Examined, content: Content) -> std::io::Result<(Vec<u8>, Content)> {
-        if !self.settings.checking.results {
-            return Ok((Vec::new(), content));
-        }
-        let found = self.results(examined);
-        let pieces = foreign(&super::front(&content.body)?, &found.authserv_id);
-        if pieces.is_empty() {
-            return Ok((found.field(), content));
-        }
-        let (kept, body) = content.body.without(&pieces)?;
-        Ok((found.field(), Content { prefix: [content.prefix, kept].concat(), body }))
+    /// Authentication-Results to put in front of an examined message, and the content fit to be kept: without what
+    /// strangers wrote in our name (RFC 8601 §5). What its header begins with is its prefix then.
+    pub(super) async fn fit(&self, examined: Option<&Examined>, content: Content) -> Result<(Vec<u8>, Content)> {
+        let examined = examined.filter(|_| self.settings.checking.results);
+        let field = examined.map(|examined| self.results(examined).field());
+        let front = self.front(&content.body).await?;
+        let mended = fit::received(&front, |field| examined.is_some() && self.is_foreign(field));
+        let content = match mended {
+            Some(Header { octets, replaced }) => content.with_front(octets, replaced),
+            None => content,
+        };
+        Ok((field.unwrap_or_default(), content))
+    }
+
+    /// Whether a field is one that only we may write.
+    pub(super) fn is_foreign(&self, field: &Field<'_>) -> bool {
+        is_foreign(field, self.serv_id())
+    }
+
+    fn serv_id(&self) -> &str {
+        self.settings.checking.serv_id.as_ref().unwrap_or(&self.settings.hostname)
     }
 
     /// What was found, under our name.
     pub(super) fn results(&self, examined: &Examined) -> AuthenticationResults {
-        let serv_id = self.settings.checking.serv_id.as_ref().unwrap_or(&self.settings.hostname);
-        examined.verdicts.authentication_results(serv_id, &examined.origin)
+        examined.verdicts.authentication_results(self.serv_id(), &examined.origin)
     }
 
     /// Gives it all behind the header.
@@ -103,30 +114,7 @@ impl Intake {
             })?;
             Ok(examination)
         };
-        self.compute(inline, read).await?.map_err(unreadable)
-    }
-
-    /// Does a piece of computing: here where it is small, else off the tasks.
-    pub(super) fn compute<T: Send + 'static>(
-        &self,
-        inline: bool,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> BoxFuture<'static, Result<T>> {
-        if inline {
-            return Box::pin(ready(Ok(job())));
-        }
-        let done = Arc::new(Mutex::new(None));
-        let place = done.clone();
-        let job = move || {
-            let result = job();
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        };
-        let computed = self.world.run.compute(Box::new(job));
-        Box::pin(async move {
-            computed.await;
-            let result = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-            result.ok_or_else(|| Error::new(ErrorKind::Bug, "a piece of computing did not end"))
-        })
+        aside(&*self.world.run, inline, read).await?.map_err(unreadable)
     }
 }
 

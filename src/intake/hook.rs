@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 
+use crate::delivery::wire::front;
 use crate::base::limits::{HOOK_REPLY_LINE_OCTETS_MAX, HOOK_REPLY_LINES_MAX};
 use crate::base::world::BoxFuture;
 use crate::base::{Address, Content, Enhanced, Envelope, Error, ErrorKind, Recipient, Reply, Result};
@@ -15,7 +16,7 @@ use crate::mailauth::Verdicts;
 use crate::message::header::header_len;
 use crate::smtp::server::Client;
 
-use super::{Intake, front};
+use super::Intake;
 
 /// Who is asked: the host program, behind the engine.
 pub trait Host: Send + Sync {
@@ -104,7 +105,7 @@ impl Question {
     /// The message's header with its empty line, up to what is looked at of any header.
     pub fn header(&self) -> io::Result<Vec<u8>> {
         let Some(content) = &self.content else { return Ok(Vec::new()) };
-        let front = front(&content.body)?;
+        let front = front(content)?;
         Ok(header_len(&front).and_then(|len| front.get(..len)).unwrap_or(&front).to_vec())
     }
 

@@ -9,6 +9,7 @@ pub mod dmarc;
 mod examine;
 pub mod hook;
 mod observe;
+mod plan;
 pub mod policy;
 pub mod receive;
 mod report;
@@ -17,16 +18,13 @@ pub mod submit;
 pub mod trace;
 
 use std::borrow::Cow;
-use std::io;
 use std::sync::Arc;
 
 use crate::base::limits::HEADER_OCTETS_MAX;
-use crate::base::{
-    Account, Body, Content, Error, ErrorKind, Flags, MailboxId, Reply, Result, Settings, SpecialUse, Timestamp, World,
-};
-use crate::delivery::local;
+use crate::base::{Body, Error, ErrorKind, Reply, Result, Settings, World};
 use crate::mailauth::Keyring;
-use crate::store::{Arrival, Filing, Store};
+use crate::os::aside::aside;
+use crate::store::Store;
 
 use self::hook::Host;
 
@@ -46,46 +44,25 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// The arrival of a message in these mailboxes.
-    async fn arrival(&self, content: Content, filings: Vec<Filing>, now: Timestamp) -> Result<Arrival> {
-        // A large one is read through off the tasks.
-        let inline = matches!(content.body, Body::Memory(_));
-        self.compute(inline, move || local::arrival(content, filings, now)).await?.map_err(examine::unreadable)
-    }
-
-    /// A place for a message in each account: its INBOX, or for junk the mailbox that is for it, where there is one.
-    async fn filings(&self, accounts: &[Arc<Account>], junk: bool, now: Timestamp) -> Result<Vec<Filing>> {
-        let mut special = Vec::new();
-        if junk {
-            let ids = accounts.iter().map(|account| account.id).collect();
-            special = self.store.mailboxes_for(ids, SpecialUse::Junk).await?;
+    /// The front of a message's octets as received: its header, up to what is looked at of any header. Read on a
+    /// computing thread where it lies in a scratch file.
+    async fn front<'a>(&self, body: &'a Body) -> Result<Cow<'a, [u8]>> {
+        if let Body::Memory(octets) = body {
+            return Ok(Cow::Borrowed(octets.get(..HEADER_OCTETS_MAX).unwrap_or(octets)));
         }
-        let special = special.into_iter().chain(std::iter::repeat(None));
-        let filing = |(account, special): (&Arc<Account>, Option<MailboxId>)| Filing {
-            mailbox: special.unwrap_or(account.inbox),
-            flags: Flags::NONE,
-            keywords: Vec::new(),
-            internal_date: now,
+        let body = body.clone();
+        let read = move || {
+            let mut front = vec![0; HEADER_OCTETS_MAX];
+            let read = body.read_at(0, &mut front)?;
+            front.truncate(read);
+            Ok::<_, std::io::Error>(Cow::Owned(front))
         };
-        Ok(accounts.iter().zip(special).map(filing).collect())
+        aside(&*self.world.run, false, read).await?.map_err(examine::unreadable)
     }
 
     /// A random name for one passage of one message: what Received says and the host finds in its log.
     fn passage_id(&self) -> String {
         format!("{:016x}", self.world.entropy.u64())
-    }
-}
-
-/// The front of a message's octets as received: its header, up to what is looked at of any header.
-fn front(body: &Body) -> io::Result<Cow<'_, [u8]>> {
-    match body {
-        Body::Memory(octets) => Ok(Cow::Borrowed(octets.get(..HEADER_OCTETS_MAX).unwrap_or(octets))),
-        Body::File(..) => {
-            let mut front = vec![0; HEADER_OCTETS_MAX];
-            let read = body.read_at(0, &mut front)?;
-            front.truncate(read);
-            Ok(Cow::Owned(front))
-        }
     }
 }
 

@@ -8,16 +8,16 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::disposition::Disposition;
-use super::examine::unreadable;
 use super::policy::{nowhere, unknown_user};
 use super::sign::Seal;
-use super::submit::Plan;
 use super::trace::{self, Passage};
-use super::{Intake, front, reply_of};
+use super::{Intake, reply_of};
 use crate::base::limits::{HEADER_OCTETS_MAX, RECEIVED_FIELDS_MAX};
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
 use crate::delivery::directory::resolve;
-use crate::message::header::{fields, header_len};
+use crate::mailauth::spf::SpfResult;
+use crate::message::fit::is_whole;
+use crate::message::header::fields;
 use crate::smtp::server::Client;
 use crate::store::Accepted;
 
@@ -49,7 +49,8 @@ impl Intake {
         };
         let received = self.received(client, &admitted.envelope, &id, now);
         let prefix = [admitted.prefix.as_slice(), &received, &admitted.content.prefix].concat();
-        let admitted = Admitted { prefix, ..admitted };
+        let content = Content { prefix, body: admitted.content.body };
+        let admitted = Admitted { content, prefix: Vec::new(), ..admitted };
         if lmtp {
             let replies = self.receive_each(client, admitted, &id, now).await;
             // Of several recipients that were redirected to one, its reply is everybody's.
@@ -60,7 +61,7 @@ impl Intake {
             Ok(plan) => plan.filed(admitted.junk).sealed(admitted.seal).of(Some(client), &admitted.verdicts, &id),
             Err(_) => return vec![directory_changed()],
         };
-        let done = self.carry_out(plan, &admitted.envelope, admitted.content, admitted.prefix, None, now).await;
+        let done = self.carry_out(plan, &admitted.envelope, admitted.content, None, now).await;
         vec![done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))]
     }
 
@@ -74,9 +75,9 @@ impl Intake {
         now: Timestamp,
     ) -> std::result::Result<Admitted<'a>, Reply> {
         let is_header_whole = {
-            let front = front(&content.body).map_err(|e| reply_of(&unreadable(e)))?;
+            let front = self.front(&content.body).await.map_err(|e| reply_of(&e))?;
             judge(&front)?;
-            front.len() as u64 == content.body.len() || header_len(&front).is_some()
+            is_whole(&front, content.body.len())
         };
         let examined = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))?;
         if examined.is_some() && !is_header_whole {
@@ -97,13 +98,15 @@ impl Intake {
             self.observe(&examined.origin, &examined.verdicts, applied, reasons, now);
         }
         let taken = decided?;
-        let (prefix, content) = match &examined {
-            Some(examined) => self.with_results(examined, content).map_err(|e| reply_of(&unreadable(e)))?,
-            None => (Vec::new(), content),
-        };
+        let (prefix, content) = self.fit(examined.as_ref(), content).await.map_err(|e| reply_of(&e))?;
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
+        let mut envelope = taken.envelope;
+        if verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result)) {
+            // Whose name stands in MAIL need not be who asked for it.
+            envelope.to_mut().recipients.iter_mut().for_each(|to| to.notify.success = false);
+        }
         let verdicts = examined.as_ref().map(|examined| self.results(examined).summary()).unwrap_or_default();
-        Ok(Admitted { envelope: taken.envelope, junk: taken.junk, seal, prefix, content, verdicts })
+        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -112,7 +115,7 @@ impl Intake {
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
     async fn receive_each(&self, client: &Client, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { envelope, junk, seal, prefix, content, verdicts } = admitted;
+        let Admitted { envelope, junk, seal, content, verdicts, .. } = admitted;
         let envelope = &*envelope;
         let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
@@ -127,7 +130,7 @@ impl Intake {
         let together: Result<Accepted> = match self.plan(&known) {
             Ok(plan) if !plan.is_empty() => {
                 let plan = plan.filed(junk).sealed(seal.clone()).of(Some(client), &verdicts, id);
-                self.carry_out(plan, envelope, content.clone(), prefix.clone(), None, now).await
+                self.carry_out(plan, envelope, content.clone(), None, now).await
             }
             Ok(_) => return replies,
             Err(_) => Err(Error::new(ErrorKind::Store, "the directory changed")),
@@ -144,9 +147,9 @@ impl Intake {
             *reply = match self.plan(&alone) {
                 Ok(plan) => {
                     let mut plan = plan.filed(junk).sealed(seal.clone()).of(Some(client), &verdicts, id);
-                    plan.accounts.retain(|account| !served.contains(&account.id));
-                    let ids: Vec<_> = plan.accounts.iter().map(|account| account.id).collect();
-                    let done = self.carry_out(plan, &alone, content.clone(), prefix.clone(), None, now).await;
+                    plan.actions.retain(|action| !served.contains(&action.account.id));
+                    let ids: Vec<_> = plan.actions.iter().map(|action| action.account.id).collect();
+                    let done = self.carry_out(plan, &alone, content.clone(), None, now).await;
                     if done.is_ok() {
                         served.extend(ids);
                     }
@@ -169,6 +172,12 @@ pub(super) fn judge(front: &[u8]) -> std::result::Result<(), Reply> {
     }
 }
 
+/// Whether a stranger's reverse-path gets reports of success: where its domain allows the host that sent the mail, or
+/// says nothing about hosts.
+fn may_be_told(spf: SpfResult) -> bool {
+    matches!(spf, SpfResult::Pass | SpfResult::None)
+}
+
 /// A recipient that was good at RCPT leads nowhere now: asked again, RCPT will say which.
 pub(super) fn directory_changed() -> Reply {
     Reply::new(451, 3, 0, "Recipients changed meanwhile, try again")
@@ -179,27 +188,6 @@ pub(super) fn taken(accepted: &Accepted, id: &str) -> Reply {
     match accepted.queued.first() {
         Some(queued) => Reply::new(250, 0, 0, format!("Ok: queued as {}", queued.0)),
         None => Reply::new(250, 0, 0, format!("Ok: filed as {id}")),
-    }
-}
-
-impl Plan {
-    /// The same, for the places where junk is kept or for INBOXes. Junk is not read for reports: anybody can write one
-    /// in anybody's name (RFC 9990 wants their mail to pass DMARC).
-    pub(super) fn filed(mut self, junk: bool) -> Plan {
-        self.junk = junk;
-        self.notes.unread_report &= !junk;
-        self
-    }
-
-    /// The same, sealed where it is sent on.
-    fn sealed(mut self, seal: Option<Seal>) -> Plan {
-        self.seal = seal;
-        self
-    }
-
-    /// Whether nobody gets anything.
-    fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.remote.is_empty()
     }
 }
 

@@ -7,8 +7,9 @@ use super::examine::Examined;
 use crate::base::{Account, Address, Content, Envelope, Reply, Result, Timestamp};
 use crate::delivery::directory::may_send_as;
 use crate::mailauth::results::{ArcResult, AuthenticationResults};
-use crate::message::address_list::mailboxes;
 use crate::message::header::fields;
+use crate::message::mailbox_list::mailbox_list;
+use crate::message::{Doubt, author};
 
 /// What a seal says, and in whose name.
 #[derive(Debug, Clone)]
@@ -43,12 +44,11 @@ impl Intake {
         }
     }
 
-    /// The prefix with the signatures in front of it: they cover what it adds to the header.
-    pub(super) async fn signed(&self, prefix: Vec<u8>, content: &Content, now: Timestamp) -> Result<Vec<u8>> {
-        let whole = Content { prefix, body: content.body.clone() };
-        let mut signed = self.signatures(&whole, now).await?;
-        signed.extend_from_slice(&whole.prefix);
-        Ok(signed)
+    /// The content with the signatures in front of it: they cover what its prefix adds to the header.
+    pub(super) async fn signed(&self, content: Content, now: Timestamp) -> Result<Content> {
+        let mut prefix = self.signatures(&content, now).await?;
+        prefix.extend_from_slice(&content.prefix);
+        Ok(Content { prefix, body: content.body })
     }
 
     /// Signature fields for a message that is complete.
@@ -59,23 +59,32 @@ impl Intake {
         self.keyring.sign(&*self.world.run, content, now).await
     }
 
-    /// Whether every address in From is one the account may send as. What is no address is nobody's; it is not signed
-    /// either. A message without From is given the account's own.
-    pub(super) fn is_own_author(&self, account: &Account, header: [&[u8]; 2]) -> bool {
-        let directory = self.store.directory();
-        let from = header.into_iter().flat_map(fields).filter(|field| field.is("From"));
-        from.flat_map(|field| mailboxes(field.body)).all(|mailbox| {
-            let (local, domain) = (String::from_utf8_lossy(&mailbox.local), String::from_utf8_lossy(&mailbox.domain));
-            // What stood in quotes is compared without them.
-            match Address::parse(&format!("postmaster@{domain}")) {
-                Ok(address) => may_send_as(&*directory, &self.settings, account, &address.with_local(&local)),
-                Err(_) => true,
+    /// Whether the header, given in pieces, names its author for certain, and where an account submits it nobody but
+    /// that account: in From, in Sender and in Resent-From.
+    pub(super) fn judge_author(&self, account: Option<&Account>, header: &[&[u8]]) -> std::result::Result<(), Reply> {
+        let authors = author(header).map_err(|doubt| uncertain("From", doubt))?;
+        let Some(account) = account.filter(|_| self.settings.checking.from_is_own) else { return Ok(()) };
+        self.are_own(account, "From", &authors)?;
+        for name in ["Sender", "Resent-From", "Resent-Sender"] {
+            // A message may be resent more than once.
+            for field in header.iter().flat_map(|piece| fields(piece)).filter(|field| field.is(name)) {
+                let named = mailbox_list(field.body).map_err(|doubt| uncertain(name, doubt))?;
+                self.are_own(account, name, &named)?;
             }
-        })
+        }
+        Ok(())
+    }
+
+    fn are_own(&self, account: &Account, field: &str, named: &[Address]) -> std::result::Result<(), Reply> {
+        let directory = self.store.directory();
+        let is_own = |address: &Address| may_send_as(&*directory, &self.settings, account, address);
+        match named.iter().all(is_own) {
+            true => Ok(()),
+            false => Err(Reply::new(550, 7, 1, format!("{field} names an address that is not yours"))),
+        }
     }
 }
 
-/// The refusal.
-pub(super) fn not_own() -> Reply {
-    Reply::new(550, 7, 1, "From names an address that is not yours")
+fn uncertain(field: &str, doubt: Doubt) -> Reply {
+    Reply::new(550, 7, 1, format!("{field} does not name the author for certain: {doubt}"))
 }

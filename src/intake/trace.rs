@@ -1,6 +1,6 @@
-//! Trace fields (RFC 5321 §4.4): Received on everything, Return-Path on what comes to rest here.
+//! The trace field of a passage (RFC 5321 §4.4): Received. Return-Path is `delivery::filing`'s.
 
-use crate::base::{Address, Domain, Envelope, Service, Timestamp};
+use crate::base::{Domain, Envelope, Service, Timestamp};
 use crate::smtp::server::Client;
 
 /// What Received says of one passage.
@@ -34,12 +34,6 @@ pub fn received(passage: &Passage<'_>, envelope: &Envelope) -> Vec<u8> {
     }
     field.push_str(&format!(";\r\n\t{}\r\n", passage.at.rfc5322()));
     field.into_bytes()
-}
-
-/// The Return-Path field.
-pub fn return_path(reverse_path: Option<&Address>) -> Vec<u8> {
-    let path = reverse_path.map_or(String::new(), Address::to_string);
-    format!("Return-Path: <{path}>\r\n").into_bytes()
 }
 
 /// `Extended-Domain`: what the client calls itself beside what we see of it. A name that is no domain becomes
@@ -79,7 +73,7 @@ mod tests {
     use super::*;
     use crate::base::settings::Ends;
     use crate::base::world::TlsInfo;
-    use crate::base::{Account, AccountId, MailboxId, Recipient};
+    use crate::base::{Account, AccountId, Address, MailboxId, Recipient};
     use std::sync::Arc;
 
     fn client(hello: &str, peer: &str) -> Client {
@@ -149,12 +143,5 @@ mod tests {
         ] {
             assert_eq!(protocol(client, envelope), name);
         }
-    }
-
-    #[test]
-    fn return_paths() {
-        assert_eq!(return_path(None), b"Return-Path: <>\r\n");
-        let path = Address::parse("\"a b\"@x.org").unwrap();
-        assert_eq!(return_path(Some(&path)), b"Return-Path: <\"a b\"@x.org>\r\n");
     }
 }

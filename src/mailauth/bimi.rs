@@ -8,10 +8,10 @@ use std::fmt;
 
 use super::dmarc::{self, DmarcRecord, DmarcResult, DmarcVerdict, Policy};
 use super::tags::{Tags, a_labels};
+use crate::base::Address;
 use crate::base::limits::BIMI_RECORD_OCTETS_MAX;
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
-use crate::message::address_list::mailboxes;
-use crate::message::header;
+use crate::message::{Doubt, header};
 
 /// What the search came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,12 +80,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn read(front: &[u8]) -> Asked {
-        let mut from = header::fields(front).filter(|field| field.is("From"));
-        let has_one_author = match (from.next(), from.next()) {
-            (Some(field), None) => mailboxes(field.body).take(2).count() == 1,
-            _ => false,
-        };
+    pub(super) fn read(front: &[u8], authors: &Result<Vec<Address>, Doubt>) -> Asked {
+        let has_one_author = authors.as_ref().is_ok_and(|authors| authors.len() == 1);
         let mut selectors = header::fields(front).filter(|field| field.is("BIMI-Selector"));
         let selector = match (selectors.next(), selectors.next()) {
             (None, _) => Some("default".to_owned()),
@@ -280,7 +276,8 @@ mod tests {
             ("", "down.org", "TempError: record at default._bimi.down.org: the name server failed"),
             ("", "empty.org", "None: no record at default._bimi.empty.org"),
         ] {
-            let asked = Asked::read(format!("From: a@{from}\r\n{header}\r\n").as_bytes());
+            let header = format!("From: a@{from}\r\n{header}\r\n");
+            let asked = Asked::read(header.as_bytes(), &crate::message::author(&[header.as_bytes()]));
             let dmarc = DmarcVerdict { result: DmarcResult::Pass, ..DmarcVerdict::default() };
             let v = smol::block_on(asked.discover(&zone, from, &dmarc));
             let told = match v.result {
@@ -292,7 +289,7 @@ mod tests {
             assert_eq!(told, wanted, "{from} {header:?}");
         }
         let failed = DmarcVerdict { result: DmarcResult::Fail, ..DmarcVerdict::default() };
-        let asked = Asked::read(b"From: a@a.org\r\n");
+        let asked = Asked::read(b"From: a@a.org\r\n", &crate::message::author(&[b"From: a@a.org\r\n"]));
         assert_eq!(smol::block_on(asked.discover(&zone, "a.org", &failed)).why, "dmarc fail");
     }
 }

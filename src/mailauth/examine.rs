@@ -5,17 +5,18 @@
 
 use std::net::IpAddr;
 
+use smol::future::zip;
+
 use super::Verifier;
 use super::bimi::{self, BimiVerdict};
-use super::dmarc::{self, DmarcResult, DmarcVerdict, Evidence};
+use super::dmarc::{self, Discovered, DmarcResult, DmarcVerdict, Evidence, Policy};
 use super::iprev::{self, IprevVerdict};
 use super::results::{ArcVerdict, DkimVerdict};
 use super::spf::{self, Query, SpfResult, SpfVerdict};
-use crate::base::limits::DMARC_FROM_DOMAINS_MAX;
 use crate::base::world::Resolver;
-use crate::base::{Address, Domain, Timestamp};
-use crate::message::address_list::mailboxes;
-use crate::message::header;
+use crate::base::{Address, Timestamp};
+use crate::message::Doubt;
+use crate::message::author::{author, domains};
 
 /// Which checks are wanted. DMARC judges by what SPF and DKIM found, so it can only pass where one of them is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +71,11 @@ pub struct Verdicts {
     pub spf: SpfVerdict,
     /// One for each signature, in the order of the fields; none for a message that is not signed.
     pub dkim: Vec<DkimVerdict>,
-    /// Domain of the author (A-labels, lower case), of several the one DMARC's verdict is for; empty where From
-    /// has none.
+    /// Domain of the author (A-labels, lower case), of several the one DMARC's verdict is for; empty where From does
+    /// not name an author for certain.
     pub from_domain: String,
+    /// Why From does not name an author for certain; `None` where it does.
+    pub from_doubt: Option<Doubt>,
     /// DMARC, by SPF of the reverse-path and DKIM.
     pub dmarc: DmarcVerdict,
     /// ARC. DMARC's verdict does not look at it: whether a chain excuses a failure is for a policy to say that
@@ -87,7 +90,7 @@ pub struct Verdicts {
 /// A check under way.
 pub struct Examination {
     checks: Checks,
-    from_domains: Vec<String>,
+    authors: Result<Vec<Address>, Doubt>,
     bimi: bimi::Asked,
     signed: Verifier,
 }
@@ -98,10 +101,11 @@ impl Examination {
         // Without OpenSSL no signature is looked at: that is not checked, which is not the same as not signed.
         #[cfg(any(windows, target_vendor = "apple"))]
         let checks = Checks { dkim: false, arc: false, ..checks };
+        let authors = author(&[header]);
         Examination {
             checks,
-            from_domains: from_domains(header),
-            bimi: bimi::Asked::read(header),
+            bimi: bimi::Asked::read(header, &authors),
+            authors,
             signed: Verifier::new(header, checks),
         }
     }
@@ -116,22 +120,45 @@ impl Examination {
         self.signed.push(piece);
     }
 
-    /// Asks DNS and judges. The client's name, both policies of SPF and the keys of DKIM and ARC are asked for side by
-    /// side, DMARC after them.
+    /// Asks DNS and judges, one resolver for everything.
     pub async fn finish(self, resolver: &dyn Resolver, origin: &Origin, now: Timestamp) -> Verdicts {
+        self.finish_with(resolver, resolver, origin, now).await
+    }
+
+    /// Asks DNS and judges. The client's name, both policies of SPF, the keys of DKIM and ARC and the policies of
+    /// DMARC are asked for side by side. `policies` answers for DMARC alone: a sender whose own DNS is slow uses up
+    /// nothing of it.
+    pub async fn finish_with(
+        self,
+        resolver: &dyn Resolver,
+        policies: &dyn Resolver,
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Verdicts {
         let checks = self.checks;
         let signed = self.signed.finish(resolver, now);
         let spf = sender_policy(resolver, origin, now, checks);
         let name = async { if checks.iprev { Some(iprev::check(resolver, origin.ip).await) } else { None } };
-        let (((spf, spf_helo), iprev), (dkim, arc)) = smol::future::zip(smol::future::zip(spf, name), signed).await;
-        let (from_domain, dmarc) = if checks.dmarc {
-            judge(resolver, &self.from_domains, &spf, &dkim).await
-        } else {
-            let from = self.from_domains.first().cloned().unwrap_or_default();
-            (from, DmarcVerdict::without_policy(DmarcResult::None, NOT_WANTED))
+        let from = match &self.authors {
+            Ok(authors) if checks.dmarc => domains(authors),
+            _ => Vec::new(),
+        };
+        let asked = discover_all(policies, &from);
+        let (((spf, spf_helo), iprev), ((dkim, arc), asked)) = zip(zip(spf, name), zip(signed, asked)).await;
+        let (from_domain, dmarc) = match &self.authors {
+            Ok(_) if checks.dmarc => judge(policies, &asked, &spf, &dkim).await,
+            Err(doubt) if checks.dmarc => {
+                let why = format!("From cannot be read with certainty: {doubt}");
+                (String::new(), DmarcVerdict::without_policy(DmarcResult::PermError, &why))
+            }
+            authors => {
+                let from = authors.as_ref().ok().and_then(|authors| domains(authors).into_iter().next());
+                (from.unwrap_or_default(), DmarcVerdict::without_policy(DmarcResult::None, NOT_WANTED))
+            }
         };
         let bimi = if checks.bimi { Some(self.bimi.discover(resolver, &from_domain, &dmarc).await) } else { None };
-        Verdicts { checks, spf_helo, spf, dkim, from_domain, dmarc, arc, iprev, bimi }
+        let from_doubt = self.authors.err();
+        Verdicts { checks, spf_helo, spf, dkim, from_domain, from_doubt, dmarc, arc, iprev, bimi }
     }
 }
 
@@ -160,7 +187,7 @@ async fn sender_policy(
         return (helo.clone(), helo);
     };
     let of_path = query(origin, Some(address), now);
-    smol::future::zip(spf::check(resolver, &of_path), helo).await
+    zip(spf::check(resolver, &of_path), helo).await
 }
 
 fn query(origin: &Origin, sender: Option<&Address>, now: Timestamp) -> Query {
@@ -174,43 +201,43 @@ fn query(origin: &Origin, sender: Option<&Address>, now: Timestamp) -> Query {
     }
 }
 
-/// DMARC of each domain in From; the worst verdict counts (RFC 7489 §6.6.1).
+/// What the domains of From publish, in order.
+async fn discover_all(policies: &dyn Resolver, from: &[String]) -> Vec<Discovered> {
+    let mut found = Vec::with_capacity(from.len());
+    for domain in from {
+        found.push(dmarc::discover(policies, domain).await);
+    }
+    found
+}
+
+/// DMARC of each domain in From; the worst verdict counts (RFC 7489 §6.6.1): that of the strictest policy, and of
+/// equal ones the one that is no pass.
 async fn judge(
-    resolver: &dyn Resolver,
-    from: &[String],
+    policies: &dyn Resolver,
+    asked: &[Discovered],
     spf: &SpfVerdict,
     dkim: &[DkimVerdict],
 ) -> (String, DmarcVerdict) {
-    if from.is_empty() || from.len() > DMARC_FROM_DOMAINS_MAX {
-        let why = if from.is_empty() { "From names no domain" } else { "From names too many domains" };
-        return (String::new(), DmarcVerdict::without_policy(DmarcResult::PermError, why));
-    }
     let mut worst: Option<(String, DmarcVerdict)> = None;
-    for domain in from {
+    for discovered in asked {
         let evidence = Evidence {
-            from_domain: domain.clone(),
+            from_domain: discovered.domain().to_owned(),
             spf: (spf.result, spf.domain.clone()),
             dkim: dkim.iter().map(|verdict| (verdict.result, verdict.domain.clone())).collect(),
         };
-        let verdict = dmarc::evaluate(resolver, &evidence).await;
-        let weight = |v: &DmarcVerdict| (v.policy, v.result != DmarcResult::Pass);
+        let verdict = discovered.weigh(policies, &evidence).await;
+        let weight = |v: &DmarcVerdict| match v.result {
+            DmarcResult::Pass => (Policy::None, 0),
+            DmarcResult::None => (Policy::None, 1),
+            // What is undecided waits where nothing else refuses.
+            DmarcResult::TempError => (v.published, 2),
+            DmarcResult::Fail | DmarcResult::PermError => (v.policy, 3),
+        };
         if worst.as_ref().is_none_or(|(_, known)| weight(&verdict) > weight(known)) {
-            worst = Some((domain.clone(), verdict));
+            worst = Some((evidence.from_domain, verdict));
         }
     }
     worst.unwrap_or_else(|| (String::new(), DmarcVerdict::without_policy(DmarcResult::None, "")))
-}
-
-/// Domains of the authors, each once. All From fields count, though there should be one: a reader may show any.
-pub(super) fn from_domains(front: &[u8]) -> Vec<String> {
-    let mut domains: Vec<String> = Vec::new();
-    for mailbox in header::fields(front).filter(|field| field.is("From")).flat_map(|field| mailboxes(field.body)) {
-        let Ok(domain) = Domain::parse(&String::from_utf8_lossy(&mailbox.domain)) else { continue };
-        if !domains.contains(&domain.key()) && domains.len() <= DMARC_FROM_DOMAINS_MAX {
-            domains.push(domain.key());
-        }
-    }
-    domains
 }
 
 #[cfg(test)]
@@ -218,22 +245,6 @@ mod tests {
     use super::*;
     #[cfg(not(any(windows, target_vendor = "apple")))]
     use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind};
-
-    #[test]
-    fn domains_of_the_authors() {
-        for (header, wanted) in [
-            ("From: a@Example.ORG\r\n", "example.org"),
-            ("From: A <a@example.org>, b@example.org,\r\n c@example.net\r\n", "example.org example.net"),
-            ("From: a@example.org\r\nFROM: b@evil.example\r\n", "example.org evil.example"),
-            ("From: =?utf-8?q?x?= <a@b\u{fc}cher.example>\r\n", "xn--bcher-kva.example"),
-            ("From: nobody\r\nSender: a@example.org\r\n", ""),
-            ("To: a@example.org\r\n", ""),
-            ("From: \"a@example.com\" <b@example.org>\r\n", "example.org"),
-            ("From: a@1.x, a@2.x, a@3.x, a@4.x, a@5.x, a@6.x\r\n", "1.x 2.x 3.x 4.x 5.x"),
-        ] {
-            assert_eq!(from_domains(header.as_bytes()).join(" "), wanted, "{header:?}");
-        }
-    }
 
     /// Answers TXT of two names, and counts what it is asked.
     #[cfg(not(any(windows, target_vendor = "apple")))]

@@ -5,16 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::arc::Sealer;
 use super::dkim::Signer;
-use super::examine::from_domains;
 use super::results::{ArcResult, AuthenticationResults};
 use crate::base::limits::HEADER_OCTETS_MAX;
 use crate::base::world::Spawner;
 use crate::base::{Content, Error, ErrorKind, Result, Timestamp};
+use crate::message::author::{author, domains};
 use crate::message::header::header_len;
+use crate::os::aside::aside;
 
 /// Keys that sign. Empty at first.
 #[derive(Default)]
@@ -56,11 +57,13 @@ impl Keyring {
             return Ok(Vec::new());
         }
         let Some(header) = header(content).map_err(unreadable)? else { return Ok(Vec::new()) };
-        let Some(signers) = from_domains(&header).iter().find_map(|domain| self.signers(domain)) else {
+        // What is not certainly of a domain's is not signed in its name.
+        let Ok(authors) = author(&[&header]) else { return Ok(Vec::new()) };
+        let Some(signers) = domains(&authors).iter().find_map(|domain| self.signers(domain)) else {
             return Ok(Vec::new());
         };
         let content = content.clone();
-        compute(run, move || {
+        aside(run, false, move || {
             let mut under_way: Vec<_> = signers.iter().map(Signer::begin).collect();
             body(&content, header.len(), |piece| under_way.iter_mut().for_each(|signing| signing.push(piece)))?;
             let mut fields = Vec::new();
@@ -69,7 +72,7 @@ impl Keyring {
             }
             Ok(fields)
         })
-        .await
+        .await?
     }
 
     /// The fields of an ARC set to put in front of a message that is sent on, sealed in the name of the first of
@@ -91,13 +94,13 @@ impl Keyring {
             return Ok(Vec::new());
         };
         let (content, results) = (content.clone(), results.clone());
-        compute(run, move || {
+        aside(run, false, move || {
             let sealer = Sealer::new(signer.domain, signer.selector, signer.key);
             let mut sealing = sealer.begin();
             body(&content, header.len(), |piece| sealing.push(piece))?;
             Ok(sealing.finish(&header, chain, &results, now).map_err(silent)?.unwrap_or_default())
         })
-        .await
+        .await?
     }
 
     /// Whether nothing is signed.
@@ -145,16 +148,4 @@ fn body(content: &Content, header: usize, mut sink: impl FnMut(&[u8])) -> Result
         Ok::<(), io::Error>(())
     });
     read.map_err(unreadable)
-}
-
-async fn compute<T: Send + 'static>(run: &dyn Spawner, job: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = Arc::new(Mutex::new(None));
-    let place = done.clone();
-    run.compute(Box::new(move || {
-        let result = job();
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-    }))
-    .await;
-    let result = done.lock().unwrap_or_else(PoisonError::into_inner).take();
-    result.unwrap_or_else(|| Err(Error::new(ErrorKind::State, "the message could not be signed")))
 }

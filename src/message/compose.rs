@@ -4,12 +4,11 @@
 
 use super::encoded_word::encode;
 use super::mime::quoted_printable_encode;
+use crate::base::limits::LINE_OCTETS_MAX;
 use crate::base::{Address, Timestamp};
 
 /// Lines are folded to stay at or below this (RFC 5322 §2.1.1), where white space allows.
-const LINE_OCTETS: usize = 78;
-/// A line of a body must not be longer (RFC 5321 §4.5.3.1.6, without CRLF).
-const BODY_LINE_OCTETS_MAX: usize = 998;
+const FOLD_COLUMN: usize = 78;
 
 /// A header under construction.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +28,7 @@ impl HeaderWriter {
         self.octets.push(b':');
         let mut column = name.len() + 1;
         for word in value.split([' ', '\t', '\r', '\n']).filter(|word| !word.is_empty()) {
-            if column + 1 + word.len() > LINE_OCTETS && column > name.len() + 1 {
+            if column + 1 + word.len() > FOLD_COLUMN && column > name.len() + 1 {
                 self.octets.extend_from_slice(b"\r\n");
                 column = 0;
             }
@@ -134,7 +133,7 @@ impl Draft {
         }
         header.text("Subject", &self.subject);
         let text = with_crlf(&self.text);
-        let fits = text.is_ascii() && text.split("\r\n").all(|line| line.len() <= BODY_LINE_OCTETS_MAX);
+        let fits = text.is_ascii() && text.split("\r\n").all(|line| line.len() <= LINE_OCTETS_MAX);
         let charset = if text.is_ascii() { "us-ascii" } else { "utf-8" };
         header.field("MIME-Version", "1.0");
         header.field("Content-Type", &format!("text/plain; charset={charset}"));
@@ -223,7 +222,7 @@ mod tests {
         header.addresses("To", &list);
         header.text("Subject", &"wörd ".repeat(50));
         let written = header.finish();
-        assert!(written.split(|c| *c == b'\n').all(|line| line.len() <= LINE_OCTETS + 1));
+        assert!(written.split(|c| *c == b'\n').all(|line| line.len() <= FOLD_COLUMN + 1));
         assert_eq!(addresses(&fields(&written).next().unwrap().value()).len(), 50);
     }
 }

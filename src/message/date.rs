@@ -34,6 +34,34 @@ pub fn date(value: &[u8]) -> Option<Date> {
     read.finish()
 }
 
+/// Whether a date is written as RFC 5322 §3.3 wants it (zones by name as in §4.3 included), so that every reader
+/// reads the same; comments may follow.
+pub fn is_rfc5322(value: &[u8]) -> bool {
+    let text = without_comments(value);
+    let mut words = text.split_ascii_whitespace().peekable();
+    let digits = |word: &str, few: usize, many: usize| {
+        (few..=many).contains(&word.len()) && word.bytes().all(|c| c.is_ascii_digit())
+    };
+    if let Some(name) = words.peek().and_then(|word| word.strip_suffix(',')) {
+        if name.len() != 3 || !is_weekday(name) {
+            return false;
+        }
+        words.next();
+    }
+    let fits = words.next().is_some_and(|day| digits(day, 1, 2))
+        && words.next().is_some_and(|word| word.len() == 3 && month(word).is_some())
+        && words.next().is_some_and(|year| digits(year, 4, 4))
+        && words
+            .next()
+            .is_some_and(|time| matches!(time.split(':').count(), 2 | 3) && time.split(':').all(|n| digits(n, 1, 2)))
+        && words.next().is_some_and(|zone| {
+            let is_name = zone.len() <= 3 && zone.bytes().all(|c| c.is_ascii_alphabetic());
+            is_name || (zone.starts_with(['+', '-']) && zone.get(1..).is_some_and(|n| digits(n, 4, 4)))
+        })
+        && words.next().is_none();
+    fits && date(value).is_some()
+}
+
 #[derive(Default)]
 struct Read {
     day: Option<u32>,
@@ -226,6 +254,26 @@ mod tests {
             let got = date(value.as_bytes());
             assert_eq!(got.map_or(String::new(), |d| d.at.rfc5322()), want, "{value}");
             assert_eq!(got.map_or(0, |d| d.offset_minutes), offset, "{value}");
+        }
+    }
+
+    #[test]
+    fn dates_that_everybody_reads() {
+        for (value, is) in [
+            ("Sun, 22 Nov 2026 01:42:04 +0000", true),
+            (" 2 Nov 2026 01:42 GMT (a comment)\r\n", true),
+            ("Fri, 21 Nov 1997 09:55:06 -0600", true),
+            ("Sun,\r\n 22 Nov 2026 01:42:04 +0000", true),
+            ("Sun Nov 22 01:42:04 2026", false),
+            ("22 Nov 26 01:42:04 +0000", false),
+            ("22 November 2026 01:42:04 +0000", false),
+            ("2026-11-28 10:00", false),
+            ("Sun, 22 Nov 2026 01:42:04", false),
+            ("Sun, 22 Nov 2026 25:42:04 +0000", false),
+            ("Xxx, 22 Nov 2026 01:42:04 +0000", false),
+            ("", false),
+        ] {
+            assert_eq!(is_rfc5322(value.as_bytes()), is, "{value}");
         }
     }
 

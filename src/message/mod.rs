@@ -5,23 +5,30 @@
 //! which `table` makes the compact form that is stored beside the body.
 
 pub mod address_list;
+pub mod author;
 pub mod charset;
 pub mod compose;
 pub mod date;
 pub mod encoded_word;
+pub mod fit;
 pub mod header;
 pub mod line_end;
+pub mod mailbox_list;
 pub mod message_id;
 pub mod mime;
 pub mod parameter;
+pub mod recode;
 pub mod scanner;
 pub mod structure;
 pub mod subject;
+pub mod survey;
 pub mod table;
 
 pub use address_list::{ListItem, Mailbox, addresses};
+pub use author::author;
 pub use date::{Date, date};
 pub use header::{Field, fields};
+pub use mailbox_list::Doubt;
 pub use scanner::{Scanner, scan};
 pub use structure::{EnvelopeFields, Facts, Part, PartKind, Structure};
 pub use table::{PartTable, TableEntry};

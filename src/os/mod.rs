@@ -1,5 +1,6 @@
 //! Floor 3: the real clock, entropy, threads and files of `base::world`. Uses base only.
 
+pub mod aside;
 pub mod clock;
 pub mod disk;
 pub mod entropy;

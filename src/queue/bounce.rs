@@ -1,20 +1,25 @@
-//! Reports to senders: who gets them, and how they go there.
+//! Reports to senders: the one place that writes them, and the one rule of who gets them.
 //!
-//! A report goes to the reverse-path of the message it is about, with a null reverse-path of its own, so that nothing
-//! it meets on its way causes another. A sender here finds it in the inbox, filed in the transaction that settles the
-//! attempt; one elsewhere gets it by the queue.
+//! A report goes to the reverse-path of the message it is about, and nowhere where that is null; its own reverse-path
+//! is null and it asks for no report, so that nothing it meets on its way causes another. A sender here finds it filed,
+//! in the transaction of what it tells; targets elsewhere, those of the sender's aliases too, get it by the queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Context, schedule};
-use crate::base::envelope::Notify;
+use crate::base::envelope::{Notify, Returns};
 use crate::base::event::Outcome;
-use crate::base::limits::{BOUNCE_RETURNS_OCTETS_MAX, CHUNK_OCTETS_MAX};
-use crate::base::{Address, BlobId, Content, Enhanced, Envelope, ErrorKind, QueueId, Recipient, Result, Timestamp};
+use crate::base::limits::{BOUNCE_RETURNS_OCTETS_MAX, CHUNK_OCTETS_MAX, FILE_INLINE_OCTETS_MAX};
+use crate::base::{
+    Address, BlobId, Content, Enhanced, Envelope, ErrorKind, QueueId, Recipient, Result, Settings, Timestamp, World,
+};
 use crate::delivery::directory::resolve;
-use crate::delivery::local::{arrival, filings};
+use crate::delivery::filing::{Action as Filed, Place, file};
 use crate::dsn::{Action, Letter, Original, RecipientReport, Report, Typed, compose};
-use crate::store::{Acceptance, Arrival, AttemptResult, Item, ItemRecipient, NewItem, RecipientState};
+use crate::mailauth::Keyring;
+use crate::os::aside::aside;
+use crate::store::{Acceptance, Arrival, AttemptResult, Item, ItemRecipient, NewItem, RecipientState, Store};
 
 /// What is said of one recipient.
 pub(super) fn about(
@@ -31,42 +36,47 @@ pub(super) fn about(
         (Action::Failed, status) => status.unwrap_or(Enhanced::new(5, 0, 0)),
     };
     // Time ran out over what was said at the last attempt.
-    let said = if result.outcome == Outcome::Expired { to.last.as_ref() } else { Some(result) };
-    let said = said.filter(|said| status.class != 2 && !said.text.is_empty());
-    let diagnostic = said.map(|said| match said.code {
-        0 => Typed::new("x-unknown", said.text.as_str()),
-        code => {
-            // Where the host gave no status code, ours of the class alone is not among its words.
-            let given = said.enhanced.filter(|enhanced| (enhanced.subject, enhanced.detail) != (0, 0));
-            let enhanced = given.map_or(String::new(), |enhanced| format!("{enhanced} "));
-            Typed::new("smtp", format!("{code} {enhanced}{}", said.text))
-        }
-    });
+    let last = to.last.as_ref().filter(|_| result.outcome == Outcome::Expired);
+    let said = last.unwrap_or(result);
     RecipientReport {
         original: to.recipient.original.as_deref().and_then(Typed::parse),
         recipient: Typed::address(&to.recipient.address),
         action,
         status,
         remote_mta: (!result.host.is_empty()).then(|| Typed::new("dns", result.host.as_str())),
-        diagnostic,
-        last_attempt: Some(said.map_or(result.at, |said| said.at)),
+        diagnostic: (status.class != 2).then(|| diagnostic(said)),
+        last_attempt: Some(said.at),
         will_retry_until: until,
     }
 }
 
+/// The reply of a host in its own words, or what we found ourselves.
+fn diagnostic(said: &AttemptResult) -> Typed {
+    let text = said.text.trim();
+    if said.code == 0 {
+        let text = if text.is_empty() { "no reason was noted" } else { text };
+        return Typed::new(Typed::OURS, text);
+    }
+    // Where the host gave no status code, ours of the class alone is not among its words.
+    let given = said.enhanced.filter(|enhanced| (enhanced.subject, enhanced.detail) != (0, 0));
+    let given = given.map(|enhanced| enhanced.to_string());
+    let words = [Some(said.code.to_string()), given, Some(text.to_owned()).filter(|text| !text.is_empty())];
+    Typed::new("smtp", words.into_iter().flatten().collect::<Vec<_>>().join(" "))
+}
+
 /// A report on its way, and whom it goes to.
-pub(super) struct Bounce {
+pub struct Bounce {
     /// The reverse-path.
-    pub(super) to: Address,
+    pub to: Address,
     /// Filed here.
-    pub(super) arrival: Option<Arrival>,
+    pub arrival: Option<Arrival>,
     /// Queued.
-    pub(super) item: Option<NewItem>,
+    pub item: Option<NewItem>,
 }
 
 impl Bounce {
     /// Adds it to a transaction; the place of its item among the items there.
-    pub(super) fn join(self, acceptance: &mut Acceptance) -> Option<usize> {
+    pub fn join(self, acceptance: &mut Acceptance) -> Option<usize> {
         acceptance.arrivals.extend(self.arrival);
         let place = self.item.as_ref().map(|_| acceptance.items.len());
         acceptance.items.extend(self.item);
@@ -74,61 +84,111 @@ impl Bounce {
     }
 }
 
-/// Writes a report on `recipients` of `item`; `None` where nobody is to be told. With `by_queue`, it is queued even
-/// for a sender here: an inbox that is full today may have room tomorrow.
+/// The message that a report is about.
+pub struct Subject<'a> {
+    /// Its envelope.
+    pub envelope: &'a Envelope,
+    /// When it came here.
+    pub arrival: Timestamp,
+    /// Its octets from the beginning, as many as may be returned.
+    pub beginning: Vec<u8>,
+    /// Whether they are all of it.
+    pub complete: bool,
+    /// What may be brought back of it.
+    pub returns: Option<Returns>,
+}
+
+/// What reports are written with.
+#[derive(Clone, Copy)]
+pub struct Reporter<'a> {
+    /// The world outside.
+    pub world: &'a World,
+    /// Where they are filed.
+    pub store: &'a Store,
+    /// What the host set.
+    pub settings: &'a Arc<Settings>,
+    /// Keys they are signed with.
+    pub keyring: &'a Keyring,
+}
+
+impl Reporter<'_> {
+    /// Writes a report on `recipients`; `None` where nobody is to be told. With `by_queue`, it is queued even for a
+    /// sender here: an inbox that is full today may have room tomorrow.
+    pub async fn write(
+        &self,
+        subject: Subject<'_>,
+        recipients: Vec<RecipientReport>,
+        by_queue: bool,
+    ) -> Result<Option<Bounce>> {
+        let reverse_path = subject.envelope.reverse_path.clone();
+        let Some(to) = reverse_path.filter(|_| !recipients.is_empty()) else { return Ok(None) };
+        let (actions, away) = match resolve(&*self.store.directory(), self.settings, &to) {
+            Ok(_) if by_queue => (Vec::new(), vec![to.clone()]),
+            Ok(found) => (found.accounts, found.remote),
+            // The sender's account is gone, or its aliases lead nowhere: there is nobody to tell.
+            Err(_) => return Ok(None),
+        };
+        let actions: Vec<_> = actions.into_iter().map(|account| Filed::to(Place::Inbox, account)).collect();
+        let now = self.world.clock.wall();
+        let (content, envelope) = self.letter(subject, recipients, &to, now).await?;
+        let arrival = file(self.world, self.store, &actions, None, content.clone(), now).await?;
+        let item = (!away.is_empty()).then(|| {
+            let recipient = |address| Recipient { notify: Notify::NEVER, ..Recipient::new(address) };
+            let envelope = Envelope { recipients: away.into_iter().map(recipient).collect(), ..envelope };
+            let expires = schedule::expires(&self.settings.outbound, now);
+            NewItem { envelope, content, submitter: None, created: now, due: now, expires }
+        });
+        Ok(Some(Bounce { to, arrival, item }))
+    }
+
+    /// The mail, signed where there is a key, and what its envelope must say.
+    async fn letter(
+        &self,
+        subject: Subject<'_>,
+        recipients: Vec<RecipientReport>,
+        to: &Address,
+        now: Timestamp,
+    ) -> Result<(Content, Envelope)> {
+        let (mut boundary, mut message_id) = ([0; 16], [0; 16]);
+        self.world.entropy.fill(&mut boundary);
+        self.world.entropy.fill(&mut message_id);
+        let report = Report {
+            reporting_mta: self.settings.hostname.clone(),
+            envelope_id: subject.envelope.envelope_id.clone(),
+            arrival: Some(subject.arrival),
+            recipients,
+        };
+        let (to, inline) = (to.clone(), subject.beginning.len() as u64 <= FILE_INLINE_OCTETS_MAX);
+        let (beginning, complete, returns) = (subject.beginning, subject.complete, subject.returns);
+        let written = aside(&*self.world.run, inline, move || {
+            let original = Original { octets: &beginning, complete, returns };
+            compose(&Letter { report: &report, to: &to, date: now, boundary, message_id, original })
+        });
+        let written = written.await?;
+        let mut content = Content::from_octets(written.octets);
+        if self.settings.checking.signs {
+            // A report that cannot be signed is still a report.
+            content.prefix = self.keyring.sign(&*self.world.run, &content, now).await.unwrap_or_default();
+        }
+        Ok((content, Envelope { body: written.body, smtputf8: written.smtputf8, ..Envelope::default() }))
+    }
+}
+
+/// Writes a report on `recipients` of `item`; see [`Reporter::write`].
 pub(super) async fn report(
     context: &Context,
     item: &Item,
     recipients: Vec<RecipientReport>,
     by_queue: bool,
 ) -> Result<Option<Bounce>> {
-    let Some(to) = item.envelope.reverse_path.clone().filter(|_| !recipients.is_empty()) else { return Ok(None) };
-    let (world, settings) = (&context.world, &context.settings);
-    let directory = context.store.directory();
-    let (inboxes, away) = match resolve(&*directory, settings, &to) {
-        Ok(_) if by_queue => (Vec::new(), vec![to.clone()]),
-        Ok(found) => (found.accounts.iter().map(|account| account.inbox).collect::<Vec<_>>(), found.remote),
-        // The sender's account is gone, or its aliases lead nowhere: there is nobody to tell.
-        Err(_) => return Ok(None),
-    };
-    let now = world.clock.wall();
+    if recipients.is_empty() || item.envelope.reverse_path.is_none() {
+        return Ok(None);
+    }
     let beginning = surely_beginning(context, item).await;
-    let (mut boundary, mut message_id) = ([0; 16], [0; 16]);
-    world.entropy.fill(&mut boundary);
-    world.entropy.fill(&mut message_id);
-    let report = Report {
-        reporting_mta: settings.hostname.clone(),
-        envelope_id: item.envelope.envelope_id.clone(),
-        arrival: Some(item.created),
-        recipients,
-    };
     let complete = beginning.len() as u64 == item.size;
-    let original = Original { octets: &beginning, complete, returns: item.envelope.returns };
-    let written = compose(&Letter { report: &report, to: &to, date: now, boundary, message_id, original });
-    let mut content = Content::from_octets(written.octets);
-    if settings.checking.signs {
-        // A report that cannot be signed is still a report.
-        content.prefix = context.keyring.sign(&*world.run, &content, now).await.unwrap_or_default();
-    }
-    let mut bounce = Bounce { to, arrival: None, item: None };
-    if !inboxes.is_empty() {
-        let prefix = [b"Return-Path: <>\r\n", content.prefix.as_slice()].concat();
-        let filed = Content { prefix, ..content.clone() };
-        bounce.arrival = Some(arrival(filed, filings(&inboxes, now), now)?);
-    }
-    if !away.is_empty() {
-        let recipient = |address| Recipient { notify: Notify::NEVER, ..Recipient::new(address) };
-        let envelope = Envelope {
-            reverse_path: None,
-            recipients: away.into_iter().map(recipient).collect(),
-            body: written.body,
-            smtputf8: written.smtputf8,
-            ..Envelope::default()
-        };
-        let expires = schedule::expires(&settings.outbound, now);
-        bounce.item = Some(NewItem { envelope, content, submitter: None, created: now, due: now, expires });
-    }
-    Ok(Some(bounce))
+    let (envelope, returns) = (&item.envelope, item.envelope.returns);
+    let subject = Subject { envelope, arrival: item.created, beginning, complete, returns };
+    context.reporter().write(subject, recipients, by_queue).await
 }
 
 /// As much of the message as a report may bring back; nothing where it cannot be read: the sender learns of the
@@ -200,18 +260,50 @@ mod tests {
             due: Timestamp(0),
             last: None,
         };
-        for (enhanced, status, quoted) in [
-            (Some(Enhanced::new(5, 1, 1)), "5.1.1", "550 5.1.1 no"),
+        for (code, enhanced, text, status, quoted) in [
+            (550, Some(Enhanced::new(5, 1, 1)), "no", "5.1.1", Typed::new("smtp", "550 5.1.1 no")),
             // What `delivery::trouble` gives a reply without one.
-            (Some(Enhanced::new(5, 0, 0)), "5.0.0", "550 no"),
-            (None, "5.0.0", "550 no"),
+            (550, Some(Enhanced::new(5, 0, 0)), "no", "5.0.0", Typed::new("smtp", "550 no")),
+            (550, None, "no", "5.0.0", Typed::new("smtp", "550 no")),
+            (550, None, "", "5.0.0", Typed::new("smtp", "550")),
+            (0, Some(Enhanced::new(5, 6, 3)), "no 8BITMIME", "5.6.3", Typed::new(Typed::OURS, "no 8BITMIME")),
         ] {
-            let (host, text, tls) = ("mx.y".to_owned(), "no".to_owned(), String::new());
+            let (host, text, tls) = ("mx.y".to_owned(), text.to_owned(), String::new());
             let (at, outcome, took) = (Timestamp(0), Outcome::Failed, Duration::ZERO);
-            let result = AttemptResult { at, outcome, host, code: 550, enhanced, text, took, tls };
+            let result = AttemptResult { at, outcome, host, code, enhanced, text, took, tls };
             let report = about(&to, Action::Failed, &result, None);
             assert_eq!(report.status.to_string(), status);
-            assert_eq!(report.diagnostic, Some(Typed::new("smtp", quoted)));
+            assert_eq!(report.diagnostic, Some(quoted));
         }
+    }
+
+    #[test]
+    fn who_gave_up_tells_what_was_said_last() {
+        let (host, tls, took) = (String::new(), String::new(), Duration::ZERO);
+        let result = |code, text: &str, outcome| AttemptResult {
+            at: Timestamp(i64::from(code)),
+            outcome,
+            host: host.clone(),
+            code,
+            enhanced: None,
+            text: text.to_owned(),
+            took,
+            tls: tls.clone(),
+        };
+        let to = ItemRecipient {
+            index: 0,
+            recipient: Recipient::new(Address::parse("b@y").unwrap()),
+            state: RecipientState::Waiting,
+            attempts: 1,
+            due: Timestamp(0),
+            last: Some(result(450, "later", Outcome::Deferred)),
+        };
+        let expired = result(450, "given up after 1 attempts; the last one: later", Outcome::Expired);
+        let report = about(&to, Action::Failed, &expired, None);
+        assert_eq!(report.diagnostic, Some(Typed::new("smtp", "450 later")));
+        let never = ItemRecipient { last: None, ..to };
+        let given_up = result(0, "given up before an attempt was made", Outcome::Expired);
+        let report = about(&never, Action::Failed, &given_up, None);
+        assert_eq!(report.diagnostic, Some(Typed::new(Typed::OURS, "given up before an attempt was made")));
     }
 }

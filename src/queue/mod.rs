@@ -3,8 +3,9 @@
 //! The queue's rows are the store's, an attempt is `delivery`'s; here it is decided when the next one is made, and
 //! each accepted recipient ends delivered, bounced or expired and bounced.
 
-mod bounce;
+pub mod bounce;
 pub mod control;
+mod kept;
 mod parcel;
 pub mod runner;
 pub mod schedule;
@@ -32,4 +33,11 @@ pub struct Context {
     pub events: Arc<dyn EventSink>,
     /// Closed when the engine stops: no further attempts are begun then.
     pub stop: smol::channel::Receiver<()>,
+}
+
+impl Context {
+    /// What reports are written with.
+    fn reporter(&self) -> bounce::Reporter<'_> {
+        bounce::Reporter { world: &self.world, store: &self.store, settings: &self.settings, keyring: &self.keyring }
+    }
 }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
+use super::kept::{self, Kept};
 use super::settle::{self, Decided};
 use super::{Context, bounce, schedule};
-use crate::base::content::Spool;
 use crate::base::event::Outcome as Kind;
-use crate::base::limits::CHUNK_OCTETS_MAX;
-use crate::base::world::BoxFuture;
-use crate::base::{BlobId, Content, Enhanced, Error, ErrorKind, MailboxId, QueueId, Recipient, Result, Timestamp};
-use crate::delivery::directory::{Destinations, Nowhere, is_local, resolve};
-use crate::delivery::local::{arrival, filings};
-use crate::delivery::{BodySource, Destination, Outcome, Outlet, Verdict, Work, attempt};
-use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient, Store};
+use crate::base::{Account, Enhanced, ErrorKind, QueueId, Recipient, Result, Timestamp};
+use crate::delivery::directory::{self, Destinations, Nowhere, is_local, resolve};
+use crate::delivery::filing::{Action, Place, file};
+use crate::delivery::{Destination, Outcome, Outlet, Verdict, Work, attempt};
+use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient};
 
 /// Which way recipients go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +134,7 @@ impl Parcel {
         }
         let begun = context.world.clock.now();
         let recipients: Vec<Recipient> = self.recipients.iter().map(|to| to.recipient.clone()).collect();
-        let body = Kept { store: &context.store, blob: self.item.blob };
+        let body = Kept { context, item: &self.item };
         let (envelope, size) = (&self.item.envelope, self.item.size);
         let outcomes =
             attempt(outlet, &Work { destination, envelope, recipients: &recipients, size, body: &body }).await;
@@ -176,7 +174,7 @@ impl Parcel {
             return Ok(false);
         }
         let directory = context.store.directory();
-        let mut inboxes: Vec<MailboxId> = Vec::new();
+        let mut actions: Vec<Action> = Vec::new();
         let mut onward: Vec<Recipient> = Vec::new();
         let mut outcomes = Vec::new();
         for to in &self.recipients {
@@ -187,19 +185,15 @@ impl Parcel {
                 Ok(Destinations { accounts, remote: away }) => {
                     // Whoever takes it further reports further.
                     let dsn = accounts.is_empty();
-                    inboxes.extend(accounts.iter().map(|account| account.inbox));
-                    // The sender's wish for reports goes along; the address it was sent to stays known.
-                    let original = to.recipient.original.clone();
-                    let original = original.or(Some(format!("rfc822;{}", to.recipient.address)));
-                    let onto = |address| Recipient { address, original: original.clone(), ..to.recipient.clone() };
-                    onward.extend(away.into_iter().map(onto));
+                    let is_new = |account: &Arc<Account>| actions.iter().all(|known| known.account.id != account.id);
+                    let new: Vec<_> = accounts.into_iter().filter(is_new).collect();
+                    actions.extend(new.into_iter().map(|account| Action::to(Place::Inbox, account)));
+                    onward.extend(away.into_iter().map(|address| directory::onward(&to.recipient, address)));
                     Outcome { dsn, ..Outcome::unreached(Verdict::Delivered, Enhanced::new(2, 1, 5), "filed here") }
                 }
             });
         }
-        inboxes.sort();
-        inboxes.dedup();
-        let acceptance = self.acceptance(context, &inboxes, onward).await?;
+        let acceptance = self.acceptance(context, &actions, onward).await?;
         let took = std::time::Duration::ZERO;
         let decided = self.decided(context, outcomes.iter(), took);
         match settle::settle(context, &self.item, decided, Some(acceptance)).await {
@@ -216,19 +210,17 @@ impl Parcel {
         }
     }
 
-    async fn acceptance(&self, context: &Context, inboxes: &[MailboxId], onward: Vec<Recipient>) -> Result<Acceptance> {
+    async fn acceptance(&self, context: &Context, actions: &[Action], onward: Vec<Recipient>) -> Result<Acceptance> {
         let mut acceptance = Acceptance::default();
-        if inboxes.is_empty() && onward.is_empty() {
+        if actions.is_empty() && onward.is_empty() {
             return Ok(acceptance);
         }
         let now = context.world.clock.wall();
-        let content = self.content(context).await?;
-        if !inboxes.is_empty() {
-            let from = self.item.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
-            let prefix = format!("Return-Path: <{from}>\r\n").into_bytes();
-            let filed = Content { prefix, body: content.body.clone() };
-            acceptance.arrivals.push(arrival(filed, filings(inboxes, now), now)?);
-        }
+        let (content, reverse_path) =
+            (kept::content(context, &self.item).await?, self.item.envelope.reverse_path.as_ref());
+        acceptance
+            .arrivals
+            .extend(file(&context.world, &context.store, actions, reverse_path, content.clone(), now).await?);
         if !onward.is_empty() {
             let envelope = crate::base::Envelope { recipients: onward, ..self.item.envelope.clone() };
             let (submitter, expires) = (self.item.submitter, self.item.expires);
@@ -236,30 +228,6 @@ impl Parcel {
             acceptance.items.push(item);
         }
         Ok(acceptance)
-    }
-
-    /// The message, in memory or a scratch file.
-    async fn content(&self, context: &Context) -> Result<Content> {
-        let mut spool = Spool::new(context.world.disk.clone(), context.store.scratch_folder(), self.item.size);
-        while spool.octets() < self.item.size {
-            let piece = context.store.body(self.item.blob, spool.octets(), CHUNK_OCTETS_MAX).await?;
-            if piece.is_empty() || spool.push(&piece).is_err() {
-                return Err(Error::new(ErrorKind::Store, "a queued message could not be read"));
-            }
-        }
-        Ok(spool.finish())
-    }
-}
-
-/// A body in the store.
-struct Kept<'a> {
-    store: &'a Store,
-    blob: BlobId,
-}
-
-impl BodySource for Kept<'_> {
-    fn piece(&self, offset: u64, octets_max: usize) -> BoxFuture<'_, Option<Vec<u8>>> {
-        Box::pin(async move { self.store.body(self.blob, offset, octets_max).await.ok() })
     }
 }
 

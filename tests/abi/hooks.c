@@ -70,7 +70,7 @@ static void hand_in(int fd, const char *subject)
     expect(fd, "250");
     say(fd, "DATA\r\n");
     expect(fd, "354");
-    say(fd, "Subject: ");
+    say(fd, "From: alice@far.example\r\nSubject: ");
     say(fd, subject);
     say(fd, "\r\n\r\nbody\r\n.\r\n");
 }

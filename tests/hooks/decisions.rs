@@ -106,7 +106,7 @@ fn recipients_are_asked_about_one_by_one() {
     assert_eq!(house.next_failure(), "a recipient can be accepted or refused, nothing else");
     wire.say("RCPT TO:<bob@example.net>", "250");
     wire.say("DATA", "354");
-    wire.send(b"\r\n.\r\n");
+    wire.send(b"From: a@far.example\r\n\r\n.\r\n");
     wire.expect("250");
     assert_eq!(house.kept("bob@example.net"), (1, 0));
 }
@@ -153,7 +153,7 @@ fn submissions_are_asked_about_with_their_account() {
     wire.say("MAIL FROM:<bob@example.net>", "250");
     wire.say("RCPT TO:<dan@far.example>", "250");
     wire.say("DATA", "354");
-    wire.send(b"Subject: virus\r\n\r\n.\r\n");
+    wire.send(b"From: a@far.example\r\nSubject: virus\r\n\r\n.\r\n");
     wire.expect("550 5.7.1 virus");
     // What the host submits itself it is not asked about.
     smol::block_on(house.engine.send("", &["carol@example.net"], "Subject: x\r\n\r\n")).unwrap();

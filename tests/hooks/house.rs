@@ -111,7 +111,8 @@ pub fn hand_in(to: SocketAddr, hello: &str, options: &str, recipients: &[&str], 
         wire.say(&format!("RCPT TO:<{recipient}>"), "250");
     }
     wire.say("DATA", "354");
-    wire.send(format!("Subject: {subject}\r\n\r\nbody\r\n.\r\n").as_bytes());
+    let from = if subject.contains("From:") { "" } else { "From: a@far.example\r\n" };
+    wire.send(format!("{from}Subject: {subject}\r\n\r\nbody\r\n.\r\n").as_bytes());
     wire
 }
 

@@ -212,7 +212,8 @@ fn answers_race_with_the_clock_and_the_end() {
 /// Hands messages in until the engine stops; gives how many were taken. Every reply is one of those that can be.
 fn talk_on(mut wire: Wire, heard: &AtomicUsize) -> u32 {
     let mut taken = 0;
-    let commands = ["EHLO x", "MAIL FROM:<>", "RCPT TO:<bob@example.net>", "DATA", "Subject: x\r\n\r\n.", "RSET"];
+    let commands =
+        ["EHLO x", "MAIL FROM:<>", "RCPT TO:<bob@example.net>", "DATA", "From: a@b\r\nSubject: x\r\n\r\n.", "RSET"];
     let mut next = commands.into_iter().cycle();
     let mut said = "";
     while let Some(line) = wire.line() {

@@ -270,3 +270,35 @@ fn refuse(question: &Message, response: &mut Message, code: ResponseCode) {
         response.add_answer(exchanger("a.test", "mx.test"));
     }
 }
+
+#[test]
+fn a_server_that_is_not_there_is_known_at_once() {
+    let executor = Arc::new(smol::Executor::new());
+    let run: Arc<dyn Spawner> = Arc::new(Runs(executor.clone()));
+    // A port that was free a moment ago.
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = ResolverOptions { server: Some(free), ..ResolverOptions::default() };
+    let resolver = RealResolver::new(run, &options).unwrap();
+    let begun = std::time::Instant::now();
+    let answer = smol::block_on(executor.run(resolver.ask("a.test", RecordKind::A)));
+    assert_eq!(answer.records, Err(NoRecords::ServFail));
+    assert!(begun.elapsed() < options.timeout, "waited {:?}", begun.elapsed());
+}
+
+#[test]
+fn an_answer_that_does_not_fit_moves_its_own_question_to_tcp_and_no_other() {
+    let long = "x".repeat(250);
+    let zone: String = (0..20).map(|n| format!("long.test TXT \"{n}{long}\"\n")).collect();
+    let bench = bench(&format!("{zone}short.test A 192.0.2.1"));
+    assert_eq!(bench.ask("long.test", RecordKind::Txt).records.unwrap().len(), 20);
+    // Without streams, what fits is still answered, and what does not is not.
+    let datagrams = bench.resolver.lookups.first.clone();
+    let name = |text: &str| absolute(text).unwrap();
+    for _ in 0..3 {
+        assert_eq!(bench.ask("short.test", RecordKind::A).records.unwrap().len(), 1);
+    }
+    let asked = smol::block_on(bench.executor.run(datagrams.lookup(name("long.test"), RecordType::TXT)));
+    assert!(matches!(asked, Err(NetError::Truncated)), "{asked:?}");
+    let asked = smol::block_on(bench.executor.run(datagrams.lookup(name("short.test"), RecordType::A)));
+    assert_eq!(asked.unwrap().answers().len(), 1);
+}

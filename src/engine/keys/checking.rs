@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::{Key, Kind, Value, as_number, as_text};
+use crate::base::checking::UncertainFrom;
 use crate::base::{Address, Domain};
 
 /// Settings of mail authentication.
@@ -46,9 +47,21 @@ pub(super) static KEYS: &[Key] = &[
     switch!("dmarc.enforce", "Obey DMARC: reject refuses, quarantine files as junk.", settings.checking.dmarc_enforced),
     switch!(
         "dmarc.defer_on_temperror",
-        "Put mail off while DNS does not say what DMARC wants, instead of taking it.",
+        "Put mail off while DNS does not say whether DMARC has a policy, instead of taking it.",
         settings.checking.dmarc_defers
     ),
+    Key {
+        name: "dmarc.uncertain_from",
+        kind: Kind::Text,
+        doc: "What becomes of mail whose From does not name its authors for certain: refuse, junk or take.",
+        read: |c| Value::Text(c.settings.checking.uncertain_from.word().to_owned()),
+        write: |c, v| {
+            let word = as_text(v)?;
+            let found = UncertainFrom::NAMES.iter().find(|(_, name)| *name == word)?;
+            c.settings.checking.uncertain_from = found.0;
+            Some(())
+        },
+    },
     Key {
         name: "dmarc.report_from",
         kind: Kind::Text,

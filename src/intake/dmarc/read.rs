@@ -8,6 +8,7 @@ use crate::base::limits::{CHUNK_OCTETS_MAX, DMARC_LETTER_OCTETS_MAX, DMARC_READ_
 use crate::base::{BlobId, ErrorKind, Result};
 use crate::feedback::{self, AggregateReport, NoReport};
 use crate::intake::Intake;
+use crate::os::aside::aside;
 
 impl Intake {
     /// Reads all mail that waits to be read. One that cannot be read, whatever is in it, costs only itself.
@@ -51,7 +52,8 @@ impl Intake {
     async fn report_in(&self, letter: Vec<u8>) -> Result<Option<AggregateReport>> {
         // Unwind-safe: nothing but the letter is looked at. One that would bring its reader down is read once, not
         // again and again in front of all others.
-        let read = self.compute(false, move || catch_unwind(AssertUnwindSafe(|| feedback::read(&letter)))).await?;
+        let read =
+            aside(&*self.world.run, false, move || catch_unwind(AssertUnwindSafe(|| feedback::read(&letter)))).await?;
         match read {
             Ok(Ok(report)) => return Ok(Some(report)),
             // A person writes to that address, too.

@@ -16,6 +16,7 @@ use crate::dns::patient::PatientResolver;
 use crate::feedback::{AggregateReport, Disposition, Letter, Period, PublishedPolicy};
 use crate::intake::Intake;
 use crate::mailauth::dmarc::{DmarcRecord, Policy, ReportAddress, destinations};
+use crate::os::aside::aside;
 use crate::store::{Notes, Observed};
 
 impl Intake {
@@ -117,7 +118,7 @@ impl Intake {
             let (report, from, receiver) = (&report, &from, receiver.as_str());
             fitting(wanted, |to| Letter { report, from, to, receiver, date, boundary }.compose())
         };
-        self.compute(false, compose).await
+        aside(&*self.world.run, false, compose).await
     }
 }
 

@@ -25,50 +25,80 @@ pub(super) struct Trouble(pub(super) String);
 
 /// Evaluates DMARC.
 pub async fn evaluate(resolver: &dyn Resolver, evidence: &Evidence) -> DmarcVerdict {
-    let from = evidence.from_domain.trim_end_matches('.').to_ascii_lowercase();
-    match judge(resolver, &from, evidence).await {
-        Ok(verdict) => verdict,
-        Err(Trouble(why)) => DmarcVerdict::without_policy(DmarcResult::TempError, &why),
-    }
+    discover(resolver, &evidence.from_domain).await.weigh(resolver, evidence).await
 }
 
-async fn judge(resolver: &dyn Resolver, from: &str, evidence: &Evidence) -> Result<DmarcVerdict, Trouble> {
-    let found = walk(resolver, from).await?;
-    let none = |why: String| Ok(DmarcVerdict::without_policy(DmarcResult::None, &why));
-    let Some((record_domain, record)) = found.policy(from) else {
-        return none(format!("{from} has no policy"));
-    };
-    if !record.applies {
-        return none(format!("the record of {record_domain} has no policy that is one"));
+/// What DNS says of a domain in From, before anything is known of SPF and DKIM.
+pub struct Discovered {
+    from: String,
+    found: Walk,
+    /// Whether the domain exists, where its policy depends on that.
+    exists: Option<Result<bool, Trouble>>,
+}
+
+/// Asks what a domain publishes, at most `DMARC_WALK_LABELS_MAX` + 3 questions.
+pub async fn discover(resolver: &dyn Resolver, from: &str) -> Discovered {
+    let from = from.trim_end_matches('.').to_ascii_lowercase();
+    let found = walk(resolver, &from).await;
+    let depends = found
+        .policy(&from)
+        .is_some_and(|(domain, record)| domain != from && record.for_subdomains() != record.for_nonexistent());
+    let exists = if depends { Some(exists(resolver, &from).await) } else { None };
+    Discovered { from, found, exists }
+}
+
+impl Discovered {
+    /// The domain in From.
+    pub fn domain(&self) -> &str {
+        &self.from
     }
-    let organization = found.organization(from);
-    let mut scales = Scales { resolver, from, organization: &organization, trouble: None, reasons: Vec::new() };
-    let dkim_passed = scales.dkim(evidence, record.strict_dkim).await;
-    let spf_passed = scales.spf(&evidence.spf, record.strict_spf).await;
-    let Scales { trouble, reasons, .. } = scales;
-    let verdict = DmarcVerdict {
-        record_domain: record_domain.to_owned(),
-        record: Some(Arc::clone(record)),
-        percent: record.percent,
-        dkim_aligned: dkim_passed.is_some(),
-        spf_aligned: spf_passed.is_some(),
-        ..DmarcVerdict::without_policy(DmarcResult::Pass, "")
-    };
-    if let Some(why) = dkim_passed.or(spf_passed) {
-        return Ok(DmarcVerdict { why, ..verdict });
+
+    /// The verdict. Whether a proved domain belongs to the one in From may have to be asked for: eight questions for
+    /// each that ends as this one does.
+    pub async fn weigh(&self, resolver: &dyn Resolver, evidence: &Evidence) -> DmarcVerdict {
+        let (from, found) = (self.from.as_str(), &self.found);
+        let none = |result, why: &str| DmarcVerdict::without_policy(result, why);
+        let Some((record_domain, record)) = found.policy(from) else {
+            return match &found.trouble {
+                Some(why) => none(DmarcResult::TempError, why),
+                None => none(DmarcResult::None, &format!("{from} has no policy")),
+            };
+        };
+        if !record.applies {
+            return none(DmarcResult::None, &format!("the record of {record_domain} has no policy that is one"));
+        }
+        let organization = found.organization(from);
+        let (trouble, reasons) = (found.trouble.clone(), Vec::new());
+        let mut scales = Scales { resolver, from, organization: &organization, trouble, reasons };
+        let dkim_passed = scales.dkim(evidence, record.strict_dkim).await;
+        let spf_passed = scales.spf(&evidence.spf, record.strict_spf).await;
+        let Scales { mut trouble, reasons, .. } = scales;
+        let verdict = DmarcVerdict {
+            record_domain: record_domain.to_owned(),
+            record: Some(Arc::clone(record)),
+            percent: record.percent,
+            dkim_aligned: dkim_passed.is_some(),
+            spf_aligned: spf_passed.is_some(),
+            ..none(DmarcResult::Pass, "")
+        };
+        if let Some(why) = dkim_passed.or(spf_passed) {
+            return DmarcVerdict { why, ..verdict };
+        }
+        let published = match &self.exists {
+            _ if record_domain == from => record.policy,
+            Some(Ok(false)) => record.for_nonexistent(),
+            Some(Err(Trouble(why))) => {
+                trouble.get_or_insert_with(|| why.clone());
+                record.for_subdomains().max(record.for_nonexistent())
+            }
+            _ => record.for_subdomains(),
+        };
+        if let Some(why) = trouble {
+            return DmarcVerdict { result: DmarcResult::TempError, published, why, ..verdict };
+        }
+        let policy = if record.is_testing { published.milder() } else { published };
+        DmarcVerdict { result: DmarcResult::Fail, policy, published, why: reasons.join("; "), ..verdict }
     }
-    if let Some(why) = trouble {
-        return Ok(DmarcVerdict { result: DmarcResult::TempError, why, ..verdict });
-    }
-    let published = if record_domain == from {
-        record.policy
-    } else if exists(resolver, from).await? {
-        record.for_subdomains()
-    } else {
-        record.for_nonexistent()
-    };
-    let policy = if record.is_testing { published.milder() } else { published };
-    Ok(DmarcVerdict { result: DmarcResult::Fail, policy, published, why: reasons.join("; "), ..verdict })
 }
 
 /// Weighs what was proved against the domain in From.
@@ -129,53 +159,70 @@ pub(crate) async fn published(
     resolver: &dyn Resolver,
     domain: &str,
 ) -> Result<(String, Vec<Arc<DmarcRecord>>), String> {
-    let found = walk(resolver, domain).await.map_err(|Trouble(why)| why)?;
+    let found = walk(resolver, domain).await.sure().map_err(|Trouble(why)| why)?;
     let organization = found.organization(domain);
-    let of_both = found.0.into_iter().filter(|(name, _)| name == domain || *name == organization);
+    let of_both = found.records.into_iter().filter(|(name, _)| name == domain || *name == organization);
     Ok((organization.clone(), of_both.map(|(_, record)| record).collect()))
 }
 
 /// Records found on the way up from a domain, lowest first.
-struct Walk(Vec<(String, Arc<DmarcRecord>)>);
+struct Walk {
+    records: Vec<(String, Arc<DmarcRecord>)>,
+    /// What could not be asked on the way: a record may be missing.
+    trouble: Option<String>,
+}
 
 impl Walk {
+    /// All of it, or the trouble.
+    fn sure(self) -> Result<Walk, Trouble> {
+        match self.trouble {
+            Some(why) => Err(Trouble(why)),
+            None => Ok(self),
+        }
+    }
+
     /// The record that says what to do: the domain's own, else its organization's, else its public suffix's.
     fn policy(&self, from: &str) -> Option<(&str, &Arc<DmarcRecord>)> {
         let organization = self.organization(from);
-        let at = |name: &str| self.0.iter().find(|(n, _)| n == name);
-        let found = at(from).or_else(|| at(&organization)).or_else(|| self.0.iter().find(|(_, r)| r.psd == Some(true)));
+        let at = |name: &str| self.records.iter().find(|(n, _)| n == name);
+        let found =
+            at(from).or_else(|| at(&organization)).or_else(|| self.records.iter().find(|(_, r)| r.psd == Some(true)));
         found.map(|(name, record)| (name.as_str(), record))
     }
 
     /// The organizational domain (RFC 9989 §4.10.2).
     fn organization(&self, from: &str) -> String {
-        let above = || self.0.iter().filter(|(name, _)| name != from);
+        let above = || self.records.iter().filter(|(name, _)| name != from);
         if let Some((name, _)) = above().find(|(_, record)| record.psd == Some(false)) {
             return name.clone();
         }
         if let Some((suffix, _)) = above().find(|(_, record)| record.psd == Some(true)) {
             return one_below(from, suffix).to_owned();
         }
-        self.0.last().map_or_else(|| from.to_owned(), |(name, _)| name.clone())
+        self.records.last().map_or_else(|| from.to_owned(), |(name, _)| name.clone())
     }
 }
 
 /// The organizational domain of `domain`.
 pub(super) async fn organization(resolver: &dyn Resolver, domain: &str) -> Result<String, Trouble> {
-    Ok(walk(resolver, domain).await?.organization(domain))
+    Ok(walk(resolver, domain).await.sure()?.organization(domain))
 }
 
 /// Asks for records at `domain` and above, as far as the standard lets one walk.
-async fn walk(resolver: &dyn Resolver, domain: &str) -> Result<Walk, Trouble> {
-    let mut found = Vec::new();
+async fn walk(resolver: &dyn Resolver, domain: &str) -> Walk {
+    let (mut found, mut trouble) = (Vec::new(), None);
     let mut name = domain;
     loop {
-        if let Some(record) = ask(resolver, name).await? {
-            let ends = record.psd.is_some();
-            found.push((name.to_owned(), Arc::new(record)));
-            if ends {
-                break;
+        match ask(resolver, name).await {
+            Ok(Some(record)) => {
+                let ends = record.psd.is_some();
+                found.push((name.to_owned(), Arc::new(record)));
+                if ends {
+                    break;
+                }
             }
+            Ok(None) => {}
+            Err(Trouble(why)) => trouble = trouble.or(Some(why)),
         }
         // A long name is walked from its last labels only, so that it costs no more questions than a short one.
         let labels = name.split('.').count();
@@ -189,7 +236,7 @@ async fn walk(resolver: &dyn Resolver, domain: &str) -> Result<Walk, Trouble> {
             _ => break,
         }
     }
-    Ok(Walk(found))
+    Walk { records: found, trouble }
 }
 
 /// The one DMARC record of a name; several count as none (RFC 7489 §6.6.3).
@@ -226,7 +273,7 @@ async fn aligned(
     if is_strict || !is_at_or_below(&proved, organization) {
         return Ok(false);
     }
-    Ok(walk(resolver, &proved).await?.organization(&proved) == organization)
+    Ok(walk(resolver, &proved).await.sure()?.organization(&proved) == organization)
 }
 
 /// Whether a name exists at all: it has addresses or exchangers, or at least is no NXDOMAIN.

@@ -8,7 +8,7 @@ mod record;
 
 pub use destinations::destinations;
 pub(crate) use evaluate::published;
-pub use evaluate::{Evidence, evaluate};
+pub use evaluate::{Discovered, Evidence, discover, evaluate};
 pub use observe::observation;
 pub use record::{DmarcRecord, FailureOn, ReportAddress};
 

@@ -1,8 +1,6 @@
 //! Fields that strangers wrote in our name. Who reads mail behind us believes what bears our name, so reception takes
 //! them out before anything of ours is put in front (RFC 8601 §5).
 
-use std::ops::Range;
-
 use super::AuthenticationResults;
 use super::tokens::Tokens;
 use crate::base::limits::DOMAIN_OCTETS_MAX;
@@ -11,14 +9,11 @@ use crate::message::header::{self, Field};
 /// Fields that only the receiving side may write, whatever they say (BIMI draft, "Header Removal").
 const RECEIVERS_OWN: [&str; 3] = ["BIMI-Location", "BIMI-Indicator", "BIMI-Logo-Preference"];
 
-/// Where in a header stands what a stranger must not have written: Authentication-Results in our name, and fields of
-/// BIMI that only a receiver writes. Ranges in order, each a whole field with its line end.
-pub fn foreign(header: &[u8], authserv_id: &str) -> Vec<Range<usize>> {
-    let is_foreign = |field: &Field<'_>| {
-        RECEIVERS_OWN.iter().any(|name| field.is(name))
-            || (field.is("Authentication-Results") && bears(field.body, authserv_id))
-    };
-    header::fields(header).filter(is_foreign).map(|field| field.range()).collect()
+/// Whether a stranger must not have written this field: Authentication-Results in our name, and fields of BIMI that
+/// only a receiver writes.
+pub fn is_foreign(field: &Field<'_>, authserv_id: &str) -> bool {
+    RECEIVERS_OWN.iter().any(|name| field.is(name))
+        || (field.is("Authentication-Results") && bears(field.body, authserv_id))
 }
 
 impl AuthenticationResults {

@@ -11,7 +11,7 @@ mod tests;
 pub(crate) mod tokens;
 
 pub use field::{AuthenticationResults, MethodResult, Property};
-pub use foreign::foreign;
+pub use foreign::is_foreign;
 
 use std::fmt;
 

@@ -6,6 +6,7 @@ use crate::mailauth::dmarc::{DmarcResult, DmarcVerdict, Policy};
 use crate::mailauth::iprev::{IprevResult, IprevVerdict};
 use crate::mailauth::spf::{SpfResult, SpfVerdict};
 use crate::mailauth::{Checks, Origin, Verdicts};
+use crate::message::fields;
 
 fn origin() -> Origin {
     Origin {
@@ -46,6 +47,7 @@ fn verdicts() -> Verdicts {
         spf: spf(SpfResult::Pass, "ip6:2001:db8::/32 of example.org matched"),
         dkim: vec![dkim(DkimResult::Pass, ""), dkim(DkimResult::Fail, "body hash is another")],
         from_domain: "example.org".to_owned(),
+        from_doubt: None,
         dmarc,
         arc: ArcVerdict {
             result: ArcResult::Pass,
@@ -172,7 +174,8 @@ fn read_leniently() {
 
 #[test]
 fn strangers_in_our_name() {
-    for (field, is_foreign) in [
+    let is_one = |field: &str, name: &str| fields(field.as_bytes()).filter(|f| is_foreign(f, name)).count();
+    for (field, wanted) in [
         ("Authentication-Results: mx.example.org; spf=pass\r\n", true),
         ("AUTHENTICATION-results : MX.Example.Org; none\r\n", true),
         ("Authentication-Results: mx.example.org 1; none\r\n", true),
@@ -195,13 +198,9 @@ fn strangers_in_our_name() {
         ("ARC-Authentication-Results: i=1; mx.example.org; none\r\n", false),
         ("BIMI-Selector: v=BIMI1; s=default\r\n", false),
     ] {
-        let header = format!("From: a@example.org\r\n{field}To: b@example.net\r\n\r\n");
-        let at = header.find(field).unwrap();
-        let wanted: Vec<_> = is_foreign.then(|| at..at + field.len()).into_iter().collect();
-        assert_eq!(foreign(header.as_bytes(), "mx.example.org"), wanted, "{field:?}");
+        assert_eq!(is_one(field, "mx.example.org"), usize::from(wanted), "{field:?}");
     }
-    let header = "Authentication-Results: m\u{fc}.example; none\r\n".as_bytes();
-    assert_eq!(foreign(header, "xn--m-eha.example").len(), 1);
+    assert_eq!(is_one("Authentication-Results: m\u{fc}.example; none\r\n", "xn--m-eha.example"), 1);
     let own = "Authentication-Results: a.b; spf=pass\r\nX: y\r\nauthentication-results: A.B; dkim=fail; arc=none\r\n";
     let gathered = AuthenticationResults::gathered(own.as_bytes(), "a.b");
     assert_eq!(gathered.payload(), "a.b;\r\n\tspf=pass;\r\n\tdkim=fail;\r\n\tarc=none");

@@ -252,14 +252,18 @@ class Engine:
     ) -> int:
         """Takes a message: recipients here have it, the others are queued. When this returns, it is on disk.
 
-        Sender and recipients are read from the header (From; To, Cc, Bcc) where they are not given and `message`
-        is not bytes; "" is the null sender. Gives the queue id, 0 where every recipient is here.
+        Sender and recipients are read from the header (Sender or From; To, Cc, Bcc) where they are not given and
+        `message` is not bytes; of a message that was resent, from its Resent- fields (RFC 5322 3.6.6), as smtplib
+        does: `ValueError` where it was resent more than once. "" is the null sender. Bcc does not leave. Gives the
+        queue id, 0 where every recipient is here.
         """
         if isinstance(message, email.message.Message):
+            prefix = _resent(message) if sender is None or recipients is None else ""
             if sender is None:
-                sender = _addresses(message, "sender", "from")[:1][0] if _addresses(message, "sender", "from") else ""
+                authors = _addresses(message, prefix + "sender") or _addresses(message, prefix + "from")
+                sender = authors[0] if authors else ""
             if recipients is None:
-                recipients = _addresses(message, "to", "cc", "bcc")
+                recipients = _addresses(message, prefix + "to", prefix + "cc", prefix + "bcc")
         elif sender is None or recipients is None:
             raise TypeError("a message given as bytes has no sender and recipients of its own: give them")
         to = [recipients] if isinstance(recipients, str) else list(recipients)
@@ -423,6 +427,14 @@ def _written(name: str, value: Setting) -> str:
 
 def _pem(value: "str | bytes") -> "bytes | None":
     return text(value.decode("ascii") if isinstance(value, bytes) else value)
+
+
+def _resent(message: email.message.Message) -> str:
+    """What the fields that count begin with: those of the resending, where there was one."""
+    blocks = max(len(message.get_all("resent-" + name, [])) for name in ("date", "from", "to"))
+    if blocks > 1:
+        raise ValueError("the message was resent more than once: give sender and recipients")
+    return "resent-" if blocks else ""
 
 
 def _addresses(message: email.message.Message, *names: str) -> List[str]:

@@ -85,8 +85,9 @@ fn what_is_proved_is_secure_and_what_is_not_is_bogus() {
     let executor = Arc::new(smol::Executor::new());
     let run: Arc<dyn Spawner> = Arc::new(Runs(executor.clone()));
     let options = ResolverOptions { server: Some(server), validate: true, ..ResolverOptions::default() };
-    let hickory = hickory(&run, &options, true, Some(trusted)).unwrap();
-    let resolver = RealResolver { hickory, plain: None, validate: true };
+    let hickory = hickory(&run, &options, true, Transport::Either, Some(trusted)).unwrap();
+    let lookups = Lookups { first: hickory, streams: None };
+    let resolver = RealResolver { lookups, plain: None, validate: true };
     let bench = Bench { executor, resolver, _server: None };
     for name in ["signed.test", "alias.test"] {
         let answer = bench.ask(name, RecordKind::Mx);

@@ -1,0 +1,180 @@
+//! What becomes of a message, account by account and address by address: worked out before anything is written, so that
+//! one transaction can carry it out. Rules of accounts have their place here, between [`Intake::plan`] and
+//! [`Intake::carry_out`]: they change actions and recipients, nothing else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Intake;
+use super::sign::Seal;
+use crate::base::event::Origin;
+use crate::base::{
+    Account, AccountId, Address, Content, Envelope, ErrorKind, Recipient, Result, SpecialUse, Timestamp,
+};
+use crate::delivery::directory::{Nowhere, is_local, onward, resolve};
+use crate::delivery::filing::{Action, Place, file};
+use crate::delivery::wire::as_lines;
+use crate::smtp::server::Client;
+use crate::store::{Acceptance, Accepted, NewItem, Notes};
+
+/// Where a message goes, once for each account and each address.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Plan {
+    /// For accounts here, each once.
+    pub(super) actions: Vec<Action>,
+    /// What is put on the copies for hosts elsewhere, for mail of others.
+    pub(super) seal: Option<Seal>,
+    /// For hosts elsewhere.
+    pub(super) remote: Vec<Recipient>,
+    /// Keys of `remote`.
+    elsewhere: BTreeSet<String>,
+    /// Recipients that come to rest here and whose sender wants to hear of it.
+    pub(super) reported: Vec<Recipient>,
+    /// What is noted in its transaction.
+    pub(super) notes: Notes,
+    /// Where it came from, for the event; its sender is the envelope's.
+    pub(super) origin: Origin,
+}
+
+impl Plan {
+    /// With what the caller wants noted, beside what the recipients ask for.
+    pub(super) fn noting(mut self, notes: Notes) -> Plan {
+        self.notes = Notes { unread_report: self.notes.unread_report || notes.unread_report, ..notes };
+        self
+    }
+
+    /// The same, for the places where junk is kept or as it was. Junk is not read for reports: anybody can write one
+    /// in anybody's name (RFC 9990 wants their mail to pass DMARC).
+    pub(super) fn filed(mut self, junk: bool) -> Plan {
+        if junk {
+            let copies = self.actions.iter_mut().flat_map(|action| &mut action.copies);
+            copies.for_each(|copy| copy.place = Place::Special(SpecialUse::Junk));
+        }
+        self.notes.unread_report &= !junk;
+        self
+    }
+
+    /// The same, sealed where it is sent on.
+    pub(super) fn sealed(mut self, seal: Option<Seal>) -> Plan {
+        self.seal = seal;
+        self
+    }
+
+    /// With where it came from: the client, where there is one, what its checks came to, and its passage.
+    pub(super) fn of(mut self, client: Option<&Client>, verdicts: &str, passage: &str) -> Plan {
+        let peer = client.map(|client| client.ends.peer.to_string()).unwrap_or_default();
+        let (verdicts, trace) = (verdicts.to_owned(), passage.to_owned());
+        self.origin = Origin { from: String::new(), peer, verdicts, trace };
+        self
+    }
+
+    /// Whether nobody gets anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.actions.is_empty() && self.remote.is_empty()
+    }
+
+    fn add(&mut self, account: Arc<Account>) {
+        if !self.actions.iter().any(|action| action.account.id == account.id) {
+            self.actions.push(Action::to(Place::Inbox, account));
+        }
+    }
+
+    fn send(&mut self, recipient: Recipient) {
+        if self.elsewhere.insert(recipient.address.key()) {
+            self.remote.push(recipient);
+        }
+    }
+}
+
+impl Intake {
+    /// Where each recipient's copy goes; the first address that leads nowhere otherwise.
+    pub(super) fn plan(&self, envelope: &Envelope) -> std::result::Result<Plan, (Address, Nowhere)> {
+        let directory = self.store.directory();
+        let mut plan = Plan::default();
+        for recipient in &envelope.recipients {
+            if !is_local(&*directory, &self.settings, &recipient.address) {
+                plan.send(recipient.clone());
+                continue;
+            }
+            let found = resolve(&*directory, &self.settings, &recipient.address)
+                .map_err(|why| (recipient.address.clone(), why))?;
+            plan.notes.unread_report |= self.reads_reports_of(&recipient.address);
+            if recipient.notify.success && found.remote.is_empty() {
+                plan.reported.push(recipient.clone());
+            }
+            found.accounts.into_iter().for_each(|account| plan.add(account));
+            for address in found.remote {
+                plan.send(onward(recipient, address));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Files and queues, in one transaction.
+    pub(super) async fn carry_out(
+        &self,
+        plan: Plan,
+        envelope: &Envelope,
+        content: Content,
+        submitter: Option<AccountId>,
+        now: Timestamp,
+    ) -> Result<Accepted> {
+        let mut acceptance = Acceptance::default();
+        let report = self.success_report(&plan, envelope, &content, now).await?;
+        if !plan.remote.is_empty() {
+            let mut envelope = Envelope { recipients: plan.remote, ..envelope.clone() };
+            let mut away = content.clone();
+            // Mail of ours is fit already. That of others goes on as it came where no encoding helps.
+            if let Ok((fit, body)) = as_lines(&self.world, &self.store, away.clone(), envelope.body).await? {
+                (away, envelope.body) = (fit, body);
+            }
+            let content = self.sealed(plan.seal.as_ref(), away, now).await;
+            acceptance.items.push(self.new_item(envelope, content, submitter, now));
+        }
+        let (world, reverse_path) = (&self.world, envelope.reverse_path.as_ref());
+        if let Some(mut arrival) = file(world, &self.store, &plan.actions, reverse_path, content, now).await? {
+            let from = reverse_path.map(ToString::to_string).unwrap_or_default();
+            arrival.origin = Origin { from, ..plan.origin };
+            acceptance.arrivals.push(arrival);
+        }
+        let notes = plan.notes;
+        let Some(report) = report else { return self.store.accept_noting(acceptance, notes).await };
+        let mut both = acceptance.clone();
+        report.join(&mut both);
+        let (filed, queued) = (count_filings(&acceptance), acceptance.items.len());
+        match self.store.accept_noting(both, notes.clone()).await {
+            // A report that has no room does not keep the message out.
+            Err(e) if e.kind() == ErrorKind::Quota => self.store.accept_noting(acceptance, notes).await,
+            Err(e) => Err(e),
+            Ok(mut accepted) => {
+                accepted.filed.truncate(filed);
+                accepted.queued.truncate(queued);
+                Ok(accepted)
+            }
+        }
+    }
+
+    /// An item of the queue, due at once.
+    fn new_item(&self, envelope: Envelope, content: Content, submitter: Option<AccountId>, now: Timestamp) -> NewItem {
+        let expires = now.after(self.settings.outbound.lifetime);
+        NewItem { envelope, content, submitter, created: now, due: now, expires }
+    }
+}
+
+fn count_filings(acceptance: &Acceptance) -> usize {
+    acceptance.arrivals.iter().map(|arrival| arrival.filings.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_elsewhere_counts_once() {
+        let mut plan = Plan::default();
+        for text in ["a@x.org", "A@X.ORG", "b@x.org"] {
+            plan.send(Recipient::new(Address::parse(text).unwrap()));
+        }
+        assert_eq!(plan.remote.len(), 2);
+    }
+}
