@@ -115,7 +115,7 @@ pub unsafe extern "C" fn mailcore_listen(
             return Err(Failure::invalid(format!("flags: {:#x} has a bit that is not known", options.flags)));
         }
         let ip: IpAddr =
-            address.parse().map_err(|_| Failure::invalid(format!("address {address:?} is no IP address")))?;
+            address.parse().map_err(|_| Failure::invalid(format!("address {address:?}: not an IP address, like 127.0.0.1 or ::")))?;
         let port = u16::try_from(options.port).map_err(|_| Failure::invalid(format!("port {}", options.port)))?;
         let (id, address) = seat.run(seat.engine.listen(service, SocketAddr::new(ip, port)))?;
         let listening = ListenerSeat { engine: seat, id, address };

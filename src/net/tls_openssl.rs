@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use openssl::error::ErrorStack;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     NameType, SniError, Ssl, SslAcceptor, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef,
     SslSessionCacheMode, SslVerifyMode, SslVersion,
@@ -17,8 +17,10 @@ use openssl::ssl::{
 use openssl::x509::verify::X509CheckFlags;
 use openssl::x509::{X509, X509VerifyResult};
 
+use super::certificate;
 use super::tls_stream::{Side, TlsStream};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::time::Timestamp;
 use crate::base::world::{BoxFuture, BoxStream, Tls, TlsInfo, TlsPeer};
 
 /// TLS by OpenSSL.
@@ -103,8 +105,11 @@ impl Tls for OpensslTls {
     }
 
     fn set_identity(&self, server_name: Option<&str>, certificate_pem: &[u8], key_pem: &[u8]) -> Result<()> {
-        let context = server_context(certificate_pem, key_pem, Arc::downgrade(&self.identities))
-            .map_err(|e| Error::new(ErrorKind::Tls, format!("certificate or key cannot be used: {e}")))?;
+        let chain = certificate::chain(certificate_pem)?;
+        let leaf = chain.first().ok_or_else(|| Error::new(ErrorKind::Bug, "a chain without a certificate"))?;
+        let key = certificate::key(key_pem, leaf)?;
+        let context = server_context(chain, &key, Arc::downgrade(&self.identities))
+            .map_err(|e| Error::new(ErrorKind::Tls, format!("certificate or key: not fit for TLS: {e}")))?;
         let mut identities = self.identities.write().unwrap_or_else(PoisonError::into_inner);
         match server_name {
             Some(name) => {
@@ -116,15 +121,19 @@ impl Tls for OpensslTls {
     }
 
     fn trust(&self, authorities_pem: &[u8]) -> Result<()> {
-        let added = X509::stack_from_pem(authorities_pem)
-            .map_err(|e| Error::new(ErrorKind::Tls, format!("authorities cannot be read: {e}")))?;
-        if added.is_empty() {
-            return Err(Error::new(ErrorKind::Tls, "no certificate among the authorities"));
-        }
+        let added = certificate::chain(authorities_pem)?;
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         client.authorities.extend(added);
         client.context = None;
         Ok(())
+    }
+
+    fn concerns(&self, hostname: &str, now: Timestamp) -> Vec<String> {
+        let identities = read(&self.identities);
+        let default = identities.default.iter().map(|context| (hostname, context));
+        let named = identities.named.iter().map(|(name, context)| (name.as_str(), context));
+        let served = default.chain(named).filter_map(|(name, context)| Some((name, context.certificate()?)));
+        served.flat_map(|(name, leaf)| certificate::concerns(leaf, name, now)).collect()
     }
 }
 
@@ -148,22 +157,19 @@ impl Identities {
 }
 
 fn server_context(
-    certificate_pem: &[u8],
-    key_pem: &[u8],
+    chain: Vec<X509>,
+    key: &PKey<Private>,
     identities: Weak<RwLock<Identities>>,
 ) -> std::result::Result<SslContext, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-    let mut chain = X509::stack_from_pem(certificate_pem)?.into_iter();
-    match chain.next() {
-        Some(leaf) => builder.set_certificate(&leaf)?,
-        // Fails, and says so in OpenSSL's words.
-        None => drop(X509::from_pem(certificate_pem)?),
+    let mut chain = chain.into_iter();
+    if let Some(leaf) = chain.next() {
+        builder.set_certificate(&leaf)?;
     }
     for authority in chain {
         builder.add_extra_chain_cert(authority)?;
     }
-    // Without a passphrase given, OpenSSL would ask for one on the terminal.
-    builder.set_private_key(&*PKey::private_key_from_pem_passphrase(key_pem, b"")?)?;
+    builder.set_private_key(key)?;
     builder.check_private_key()?;
     // Sessions resume by tickets, which keep nothing here; one is enough for clients that seldom come back.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
