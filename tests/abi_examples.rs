@@ -11,6 +11,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use mailcore::base::Timestamp;
+use mailcore::net::identity::mint;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::{command, compile, folder, header, root, run, tool};
@@ -209,6 +211,104 @@ fn mailserver_signs() {
     server.stop();
 }
 
+/// Passwords need not stand on the command line, where other users see them.
+#[test]
+fn passwords_come_from_files_and_the_environment() {
+    let folder = folder("examples-passwords");
+    let Some((mailserver, _)) = built(&folder) else { return };
+    fs::write(folder.join("accounts"), "# a comment\n\ndora@example.org:from:file\r\nemil:other\n").expect("accounts");
+    let mut starting = command(&mailserver);
+    starting.env("MAIL_ACCOUNTS", "fritz@example.org:variable\n");
+    starting.args(["--account-file", "accounts", "--account-env", "MAIL_ACCOUNTS"]);
+    starting.env("RELAY", "me:hidden@192.0.2.1:587").args(["--smarthost-env", "RELAY"]);
+    let server = Server::start(starting, &folder);
+    for (user, password, wanted) in [
+        ("dora", "from:file", "+OK maildrop"),
+        ("emil", "other", "+OK maildrop"),
+        ("fritz", "variable", "+OK maildrop"),
+        ("emil", "hidden", "-ERR [AUTH]"),
+    ] {
+        let mut pop3 = server.connect("pop3");
+        hear(&mut pop3);
+        assert!(say(&mut pop3, &format!("USER {user}")).starts_with("+OK"));
+        let reply = say(&mut pop3, &format!("PASS {password}"));
+        assert!(reply.starts_with(wanted), "{user}: {reply}");
+    }
+    server.stop();
+}
+
+/// The certificate that is served, by its serial number.
+#[cfg(not(any(windows, target_vendor = "apple")))]
+fn served(at: &str) -> String {
+    use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
+    let mut connector = SslConnector::builder(SslMethod::tls_client()).expect("TLS");
+    connector.set_verify(SslVerifyMode::NONE);
+    let plain = TcpStream::connect(at).expect("connect");
+    let stream = connector.build().connect("mx.example.org", plain).expect("handshake");
+    let certificate = stream.ssl().peer_certificate().expect("certificate");
+    certificate.serial_number().to_bn().and_then(|n| n.to_hex_str().map(|text| text.to_string())).expect("serial")
+}
+
+#[cfg(not(any(windows, target_vendor = "apple")))]
+#[test]
+fn certificates_are_warned_of_and_read_again() {
+    let folder = folder("examples-tls");
+    let Some((mailserver, _)) = built(&folder) else { return };
+    let write = |hostname: &str, year: i64| {
+        let minted = mint(hostname, Timestamp::from_civil(year, 1, 1, 0, 0, 0)).expect("certificate");
+        fs::write(folder.join("cert.pem"), minted.certificate_pem).expect("certificate");
+        fs::write(folder.join("key.pem"), minted.key_pem.expose()).expect("key");
+    };
+    // Expired, and for another name.
+    write("old.example.org", 2001);
+    let mut starting = command(&mailserver);
+    starting.args(["--tls-cert", "cert.pem", "--tls-key", "key.pem"]).stderr(Stdio::piped());
+    let mut server = Server::start(starting, &folder);
+    let mut stderr = BufReader::new(server.child.stderr.take().expect("stderr"));
+    let mut line = |wanted: &str| {
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("stderr");
+        assert!(line.starts_with(&format!("mailserver: {wanted}")), "{line:?}, wanted {wanted:?}");
+    };
+    let expired = server.event("warning");
+    assert_eq!(expired["about"], "certificate");
+    assert!(expired["text"].as_str().expect("text").contains("for mx.example.org expired on"), "{expired}");
+    line("warning: the certificate for mx.example.org expired on");
+    line("warning: the certificate is for old.example.org, not for mx.example.org");
+    let at = server.ready["submissions"].as_str().expect("submissions").to_owned();
+    let first = served(&at);
+    let child = Pid::from_raw(server.child.id().try_into().expect("process id"));
+    write("mx.example.org", 2026);
+    kill(child, Signal::SIGHUP).expect("SIGHUP");
+    line("certificate reloaded");
+    let second = served(&at);
+    assert_ne!(first, second);
+    // What cannot be used leaves what is served as it is.
+    fs::write(folder.join("key.pem"), "hello\n").expect("key");
+    kill(child, Signal::SIGHUP).expect("SIGHUP");
+    line("warning: certificate not reloaded, the one before stays: --tls-key key.pem: no private key in it");
+    fs::remove_file(folder.join("cert.pem")).expect("certificate");
+    kill(child, Signal::SIGHUP).expect("SIGHUP");
+    line("warning: certificate not reloaded, the one before stays: --tls-cert cert.pem: No such file");
+    assert_eq!(served(&at), second);
+    server.stop();
+}
+
+#[test]
+fn a_server_without_a_listener_is_warned_of() {
+    let folder = folder("examples-deaf");
+    let Some((mailserver, _)) = built(&folder) else { return };
+    let mut starting = command(&mailserver);
+    starting.current_dir(&folder).args(["--store", "s", "--hostname", "h", "--set", "login.argon2_kib=8"]);
+    let mut child = starting.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("mailserver");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().expect("stderr")).read_line(&mut line).expect("stderr");
+    BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut String::new()).expect("stdout");
+    kill(Pid::from_raw(child.id().try_into().expect("process id")), Signal::SIGTERM).expect("SIGTERM");
+    assert!(child.wait().expect("end").success());
+    assert!(line.starts_with("mailserver: warning: no listener: nobody can connect. Give --mx"), "{line}");
+}
+
 #[test]
 fn examples_leak_nothing() {
     let Some(valgrind) = tool("valgrind", "leaks of the examples") else { return };
@@ -233,27 +333,113 @@ fn examples_leak_nothing() {
 fn wrong_use_is_told() {
     let folder = folder("examples-misuse");
     let Some((mailserver, _)) = built(&folder) else { return };
+    fs::write(folder.join("text"), "hello\n").expect("text");
+    let now = Timestamp::from_civil(2026, 11, 22, 0, 0, 0);
+    for (certificate, key) in [("cert.pem", "key.pem"), ("another.pem", "other.pem")] {
+        let minted = mint("h", now).expect("certificate");
+        fs::write(folder.join(certificate), minted.certificate_pem).expect("certificate");
+        fs::write(folder.join(key), minted.key_pem.expose()).expect("key");
+    }
     for (arguments, code, text) in [
         (&["--nonsense"][..], 2, "unknown option --nonsense"),
+        (&["--hostnam", "h"], 2, "unknown option --hostnam; the nearest is --hostname"),
+        (&["--tls-c", "h"], 2, "unknown option --tls-c; the nearest is --tls-ca"),
+        (&["--smart", "h"], 2, "unknown option --smart; the nearest is --smarthost "),
+        (
+            &["--store", "s", "--hostname", "not a host"],
+            2,
+            "mailserver: --hostname \"not a host\": not a domain name\n",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--remote-port", "0"],
+            2,
+            "--remote-port \"0\": not a number from 1 to 65535",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--set", "outbound.retry=1"],
+            2,
+            "the nearest is \"outbound.retry_seconds\"",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--set", "outbound.port=x"],
+            2,
+            "--set: outbound.port \"x\": not a number",
+        ),
+        (&["--store", "s", "--hostname", "h", "--domain", "a b"], 2, "--domain \"a b\": not a domain name"),
+        (&["--store", "s", "--hostname", "h", "--account", "a b@c:x"], 2, "--account \"a b@c\": "),
+        (&["--store", "s", "--hostname", "h", "--account-file", "none"], 1, "--account-file none: No such file"),
+        (
+            &["--store", "s", "--hostname", "h", "--account-env", "NONE_SUCH"],
+            2,
+            "--account-env NONE_SUCH: there is no such",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--tls-cert", "none", "--tls-key", "k"],
+            1,
+            "--tls-cert none: No such file",
+        ),
+        (&["--store", "s", "--hostname", "h", "--tls-ca", "text"], 1, "--tls-ca text: no certificate in it"),
+        (
+            &["--store", "s", "--hostname", "h", "--tls-cert", "text", "--tls-key", "text"],
+            1,
+            "--tls-cert text: no certificate in it",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--tls-cert", "cert.pem", "--tls-key", "text"],
+            1,
+            "--tls-key text: no private key in it",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--tls-cert", "cert.pem", "--tls-key", "cert.pem"],
+            1,
+            "--tls-key cert.pem: a certificate and no private key",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--tls-cert", "cert.pem", "--tls-key", "other.pem"],
+            1,
+            "--tls-key other.pem: does not belong to the certificate",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--dkim", "a b:s:key.pem"],
+            2,
+            "--dkim a b:s:key.pem: \"a b\": not a domain name",
+        ),
+        (&["--store", "s", "--hostname", "h", "--dkim", "d.example:s:text"], 2, "--dkim text: neither a PEM key nor"),
         (&["--store", "s"], 2, "--store and --hostname are needed"),
         (&["--store", "s", "--hostname"], 2, "--hostname: value missing"),
-        (&["--store", "s", "--hostname", "h", "--mx", "25"], 2, "--mx 25: want ADDR:PORT"),
-        (&["--store", "s", "--hostname", "h", "--mx", "127.0.0.1:70000"], 2, "want ADDR:PORT"),
-        (&["--store", "s", "--hostname", "h", "--mx", ":25"], 2, "--mx :25: want ADDR:PORT"),
-        (&["--store", "s", "--hostname", "h", "--mx", "localhost:0"], 2, "mx localhost:0: address \"localhost\""),
-        (&["--store", "s", "--hostname", "h", "--set", "outbound.prot=1"], 2, "nearest is \"outbound.port\""),
+        (&["--store", "s", "--hostname", "h", "--mx", "25"], 2, "--mx \"25\": not of the form ADDR:PORT"),
+        (
+            &["--store", "s", "--hostname", "h", "--mx", "127.0.0.1:70000"],
+            2,
+            "--mx \"127.0.0.1:70000\": not of the form ADDR:PORT",
+        ),
+        (&["--store", "s", "--hostname", "h", "--mx", ":25"], 2, "--mx \":25\": not of the form ADDR:PORT"),
+        (
+            &["--store", "s", "--hostname", "h", "--mx", "localhost:0"],
+            2,
+            "--mx \"localhost:0\": address \"localhost\": not an IP address",
+        ),
+        (
+            &["--store", "s", "--hostname", "h", "--set", "outbound.prot=1"],
+            2,
+            "--set: no setting \"outbound.prot\"; the nearest is \"outbound.port\"",
+        ),
         (
             &["--store", "s", "--hostname", "h", "--retry", "soon"],
             2,
-            "outbound.retry_seconds: not what it takes: Pauses",
+            "--retry \"soon\": not a list of 1 to 100 numbers of seconds",
         ),
         (
             &["--store", "s", "--hostname", "h", "--allow-plaintext-login=1"],
             2,
             "--allow-plaintext-login takes no value",
         ),
-        (&["--store", "/dev/null", "--hostname", "h"], 1, "open: open the store: /dev/null"),
-        (&["--store", "s", "--hostname", "h", "--account", "alice:x"], 2, "no @, and there is no --domain"),
+        (&["--store", "/dev/null", "--hostname", "h"], 1, "--store /dev/null: open the store: /dev/null"),
+        (
+            &["--store", "s", "--hostname", "h", "--account", "alice:x"],
+            2,
+            "--account \"alice\": no @ in the address, and there is no --domain",
+        ),
         (&["--store", "s", "--hostname", "h", "--tls-cert", "c"], 2, "--tls-cert and --tls-key go together"),
         (&["mail"], 2, "mail: not an option"),
     ] {
@@ -276,6 +462,11 @@ fn wrong_use_is_told() {
     }
     let help = run(command(&mailserver).arg("--help"));
     assert!(help.starts_with("usage: mailserver"), "{help}");
+    // What is kept in the store is told apart from the rest.
+    let (kept, rest) = help.split_once("These hold for this run only.").expect("two parts");
+    for option in ["--domain", "--account", "--alias", "--dkim"] {
+        assert!(kept.contains(option) && !rest.contains(&format!("  {option} ")), "{option}");
+    }
 }
 
 #[test]

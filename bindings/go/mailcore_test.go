@@ -3,6 +3,7 @@ package mailcore_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -294,6 +295,35 @@ func TestListenersClose(t *testing.T) {
 	if _, err := engine.Listen(mailcore.MX, "127.0.0.1"); err == nil {
 		t.Error("an address without port was taken")
 	}
+}
+
+func TestRefusalsAreTold(t *testing.T) {
+	engine := open(t, "one", nil)
+	listener, err := engine.Listen(mailcore.MX, "127.0.0.1:0")
+	must(t, err)
+	connection, err := net.Dial("tcp", listener.Addr().String())
+	must(t, err)
+	defer connection.Close()
+	_, err = io.WriteString(connection, "EHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<x@far.example>\r\nQUIT\r\n")
+	must(t, err)
+	for event, err := range engine.Events(ctx(t)) {
+		must(t, err)
+		if event.Name != "refused" {
+			continue
+		}
+		var refused struct {
+			Peer, Stage, Enhanced, Reason, From string
+			To                                  []string
+		}
+		must(t, json.Unmarshal(event.Detail, &refused))
+		if event.Code != 550 || event.Count != 1 || refused.Stage != "rcpt" || refused.Enhanced != "5.7.1" ||
+			refused.From != "a@b.example" || len(refused.To) != 1 || refused.To[0] != "x@far.example" ||
+			refused.Reason == "" || refused.Peer != connection.LocalAddr().String() {
+			t.Errorf("%d %+v", event.Code, refused)
+		}
+		return
+	}
+	t.Error("no refusal was told")
 }
 
 func TestEveryFunctionIsUsed(t *testing.T) {

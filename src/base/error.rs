@@ -98,6 +98,11 @@ impl Error {
         Self { errno: e.raw_os_error().unwrap_or(0), ..self }
     }
 
+    /// The same error with the number of a system's error behind it.
+    pub fn with_errno(self, errno: i32) -> Self {
+        Self { errno, ..self }
+    }
+
     /// The same error with the codes of an SMTP reply, where it has none yet.
     pub fn with_reply(self, reply: &Reply) -> Self {
         if self.code == 0 { Self { code: reply.code, enhanced: reply.enhanced, ..self } } else { self }

@@ -435,6 +435,8 @@ pub const LISTEN_FULL_WARNING_SECONDS: u64 = 60;
 pub const LISTEN_BACKLOG_CONNECTIONS: i32 = 1_024;
 /// Octets sealed into TLS records before they must leave, and of sealed input read at once: four records.
 pub const TLS_BATCH_OCTETS: usize = 64 * 1024;
+/// Days before a certificate expires from which on the host is warned.
+pub const CERTIFICATE_EXPIRES_SOON_DAYS: i64 = 14;
 /// Octets an idle TLS stream keeps for input: enough for any command.
 pub const TLS_INPUT_IDLE_OCTETS: usize = 4 * 1024;
 

@@ -133,6 +133,11 @@ pub trait Tls: Send + Sync {
     fn set_identity(&self, server_name: Option<&str>, certificate_pem: &[u8], key_pem: &[u8]) -> Result<()>;
     /// Adds certificate authorities (PEM) to those trusted for outgoing connections.
     fn trust(&self, authorities_pem: &[u8]) -> Result<()>;
+    /// What is wrong with the certificates served, a sentence each: expired, not valid yet, soon to expire, for other
+    /// names than those it is served under. The one served to everybody should be for `hostname`.
+    fn concerns(&self, _hostname: &str, _now: Timestamp) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What the client side wants of the other end.

@@ -158,7 +158,7 @@ impl Engine {
 
 /// Domain and selector in the form they are kept in.
 fn names(domain: &str, selector: &str) -> Result<(String, String)> {
-    let invalid = |what: &str| Error::new(ErrorKind::Invalid, format!("{what:?} is no domain name"));
+    let invalid = |what: &str| Error::new(ErrorKind::Invalid, format!("{what:?}: not a domain name"));
     let key = match Domain::parse(domain) {
         Ok(Domain::Literal(_)) | Err(_) => return Err(invalid(domain)),
         Ok(name) => name.key(),
@@ -169,7 +169,7 @@ fn names(domain: &str, selector: &str) -> Result<(String, String)> {
     if selector.split('.').all(is_label) && selector.len() + key.len() + "._domainkey.".len() <= 253 {
         Ok((key, selector.to_ascii_lowercase()))
     } else {
-        Err(invalid(selector))
+        Err(Error::new(ErrorKind::Invalid, format!("{selector:?}: not a selector, like mail2026")))
     }
 }
 

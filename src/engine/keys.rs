@@ -45,15 +45,18 @@ impl Key {
         (self.read)(config)
     }
 
-    /// Sets the value in `config`. Text is read as a number where the key takes one.
+    /// Sets the value in `config`. Text is read as a number where the key takes one. The error names the key, the value
+    /// and the rule: `hostname "not a host": not a domain name`.
     pub fn set(&self, config: &mut Config, value: Value) -> Result<()> {
-        let invalid = |what: String| Error::new(ErrorKind::Invalid, format!("{}: {what}", self.name));
+        let shown = match &value {
+            Value::Number(n) => n.to_string(),
+            Value::Text(text) => format!("{:?}", self.without_password(text)),
+        };
+        let invalid = || Error::new(ErrorKind::Invalid, format!("{} {shown}: {}", self.name, self.rule()));
         let value = match (self.kind, value) {
             (Kind::Text, Value::Number(n)) => Value::Text(n.to_string()),
             (Kind::Text, text) => text,
-            (_, Value::Text(text)) => {
-                Value::Number(text.trim().parse().map_err(|_| invalid(format!("{text:?} is no number")))?)
-            }
+            (_, Value::Text(text)) => Value::Number(text.trim().parse().map_err(|_| invalid())?),
             (_, number) => number,
         };
         let (low, high) = match self.kind {
@@ -61,13 +64,40 @@ impl Key {
             Kind::Switch => (0, 1),
             Kind::Text => (0, 0),
         };
-        if let Value::Number(n) = value
-            && !(low..=high).contains(&n)
-        {
-            return Err(invalid(format!("{n} is not from {low} to {high}")));
+        match value {
+            Value::Number(n) if !(low..=high).contains(&n) => Err(invalid()),
+            value => (self.write)(config, &value).ok_or_else(invalid),
         }
-        // The value itself is not told: it may hold a password.
-        (self.write)(config, &value).ok_or_else(|| invalid(format!("not what it takes: {}", self.doc)))
+    }
+
+    /// What a value that was refused is not.
+    fn rule(&self) -> String {
+        match (self.kind, self.name) {
+            (Kind::Number(low, high), _) => format!("not a number from {low} to {high}"),
+            (Kind::Switch, _) => "not 0 or 1".to_owned(),
+            (_, "hostname" | "login.domain" | "auth.serv_id") => "not a domain name".to_owned(),
+            (_, "arc.trusted") => "not a list of domain names, separated by commas".to_owned(),
+            (_, "auth.trusted") => "not a list of addresses and networks (like 192.0.2.0/24), by commas".to_owned(),
+            (_, "dmarc.report_from" | "dmarc.report_address") => "not a mail address".to_owned(),
+            (_, "dns.server") => "not an IP address with a port, like 192.0.2.53:53".to_owned(),
+            (_, "outbound.tls") => "not one of off, opportunistic, required, verified".to_owned(),
+            (_, "outbound.retry_seconds") => {
+                "not a list of 1 to 100 numbers of seconds from 1 to 2678400, separated by commas".to_owned()
+            }
+            (_, "outbound.smart_host") => "not of the form [user[:password]@]host:port".to_owned(),
+            (_, "address.subaddress_separator") => "not one character".to_owned(),
+            (Kind::Text, _) => format!("not what it takes: {}", self.doc),
+        }
+    }
+
+    /// A value as it may be repeated: a password in it as stars.
+    fn without_password(&self, text: &str) -> String {
+        match text.rsplit_once('@') {
+            Some((login, host)) if self.name == "outbound.smart_host" => {
+                format!("{}:***@{host}", login.split(':').next().unwrap_or_default())
+            }
+            _ => text.to_owned(),
+        }
     }
 }
 
@@ -76,10 +106,17 @@ pub fn keys() -> impl Iterator<Item = &'static Key> {
     engine::KEYS.iter().chain(checking::KEYS)
 }
 
-/// The key of this name; the error names the nearest one.
+/// The key of this name; the error names the nearest one: one that begins with `name`, or else ends with it, or else
+/// the one with the fewest letters changed.
 pub fn find(name: &str) -> Result<&'static Key> {
     keys().find(|key| key.name == name).ok_or_else(|| {
-        let nearest = keys().min_by_key(|key| distance(key.name, name)).map_or("", |key| key.name);
+        let begins = |key: &&Key| !name.is_empty() && key.name.starts_with(name);
+        let ends = |key: &&Key| key.name.strip_suffix(name).is_some_and(|room| room.ends_with('.'));
+        let shortest = |keys: &mut dyn Iterator<Item = &'static Key>| keys.min_by_key(|key| key.name.len());
+        let nearest = shortest(&mut keys().filter(begins))
+            .or_else(|| shortest(&mut keys().filter(ends)))
+            .or_else(|| keys().min_by_key(|key| distance(key.name, name)))
+            .map_or("", |key| key.name);
         Error::new(ErrorKind::NotFound, format!("no setting {name:?}; the nearest is {nearest:?}"))
     })
 }
@@ -212,7 +249,45 @@ mod tests {
 
     #[test]
     fn unknown_names_get_the_nearest() {
-        let error = find("outbound.prot").err().map(|e| e.to_string());
-        assert_eq!(error.as_deref(), Some("no setting \"outbound.prot\"; the nearest is \"outbound.port\""));
+        for (name, nearest) in [
+            ("outbound.prot", "outbound.port"),
+            ("outbound.retry", "outbound.retry_seconds"),
+            ("outbound.smart", "outbound.smart_host"),
+            ("retry_seconds", "outbound.retry_seconds"),
+            ("host", "hostname"),
+            ("hostnam", "hostname"),
+            ("sessions.per_peer", "sessions.per_peer_max"),
+        ] {
+            let error = find(name).err().map(|e| e.to_string());
+            assert_eq!(error, Some(format!("no setting {name:?}; the nearest is {nearest:?}")));
+        }
+    }
+
+    #[test]
+    fn refused_values_are_told_with_their_rule() {
+        let mut config = Config::new("/nowhere");
+        for (name, value, wanted) in [
+            ("hostname", "not a host", "hostname \"not a host\": not a domain name"),
+            ("outbound.port", "x", "outbound.port \"x\": not a number from 1 to 65535"),
+            ("outbound.port", "0", "outbound.port \"0\": not a number from 1 to 65535"),
+            ("login.allow_plaintext", "yes", "login.allow_plaintext \"yes\": not 0 or 1"),
+            ("dns.server", "example", "dns.server \"example\": not an IP address with a port, like 192.0.2.53:53"),
+            (
+                "auth.trusted",
+                "x",
+                "auth.trusted \"x\": not a list of addresses and networks (like 192.0.2.0/24), by commas",
+            ),
+            ("outbound.tls", "maybe", "outbound.tls \"maybe\": not one of off, opportunistic, required, verified"),
+            (
+                "outbound.smart_host",
+                "me:secret@relay.example",
+                "outbound.smart_host \"me:***@relay.example\": not of the form [user[:password]@]host:port",
+            ),
+        ] {
+            let error = find(name).and_then(|key| key.set(&mut config, Value::Text(value.to_owned()))).unwrap_err();
+            assert_eq!(error.text(), wanted);
+        }
+        let error = find("outbound.port").and_then(|key| key.set(&mut config, Value::Number(70_000))).unwrap_err();
+        assert_eq!(error.text(), "outbound.port 70000: not a number from 1 to 65535");
     }
 }

@@ -36,10 +36,20 @@ impl Engine {
     pub async fn listen(&self, service: Service, at: SocketAddr) -> Result<(ListenerId, SocketAddr)> {
         let shared = self.running()?;
         if service.implicit_tls() && !shared.world.tls.can_accept() {
-            return Err(Error::new(ErrorKind::Tls, "implicit TLS needs a certificate"));
+            let text = format!("{} needs a certificate: set one, or the property tls.self_signed", service.name());
+            return Err(Error::new(ErrorKind::Tls, text));
         }
         let bound = shared.world.network.listen(at).await;
-        let listener = bound.map_err(|e| Error::from(e).while_doing(&format!("listen at {at}")))?;
+        let listener = bound.map_err(|e| {
+            let hint = match e.kind() {
+                std::io::ErrorKind::PermissionDenied if at.port() < 1024 => "; ports below 1024 need root's rights",
+                std::io::ErrorKind::AddrInUse => "; another program listens there",
+                std::io::ErrorKind::AddrNotAvailable => "; this machine does not have the address",
+                _ => "",
+            };
+            let e = Error::from(e).while_doing(&format!("listen at {at}"));
+            Error::new(e.kind(), format!("{}{hint}", e.text())).with_errno(e.errno())
+        })?;
         let local = listener.local_addr();
         let limits = ListenLimits {
             sessions_max: shared.settings.sessions_per_listener_max,

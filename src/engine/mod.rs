@@ -219,7 +219,13 @@ impl Engine {
 
     /// Sets the certificate chain and key (PEM) for `server_name`, or for everybody else.
     pub fn tls_set(&self, server_name: Option<&str>, certificate_pem: &[u8], key_pem: &[u8]) -> Result<()> {
-        self.inner.world.tls.set_identity(server_name, certificate_pem, key_pem)
+        self.inner.world.tls.set_identity(server_name, certificate_pem, key_pem)?;
+        // Before the start the hostname may still change; the start looks at all of them.
+        let hostname = lock(&self.inner.state).shared.as_ref().map(|shared| shared.settings.hostname.clone());
+        if let Some(hostname) = hostname {
+            self.warn_of_certificates(&hostname);
+        }
+        Ok(())
     }
 
     /// Adds authorities (PEM) to those trusted for outgoing TLS.

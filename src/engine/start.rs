@@ -52,6 +52,7 @@ impl Engine {
         if config.self_signed && !inner.world.tls.can_accept() {
             self.self_sign(&config.settings.hostname).await?;
         }
+        self.warn_of_certificates(&config.settings.hostname);
         inner.dkim.load().await?;
         let (begin, draining) = bounded(1);
         let (alive, ended) = bounded(1);
@@ -107,6 +108,14 @@ impl Engine {
         let rooms = (inner.store.clone(), Arc::clone(settings));
         let limits = (config.hook_wait, config.hook_lanes);
         Some(Questions::open(&inner.world, Arc::clone(&inner.events), rooms, hooks, limits))
+    }
+
+    /// Tells the host of certificates that clients will refuse.
+    pub(super) fn warn_of_certificates(&self, hostname: &str) {
+        let inner = &self.inner;
+        for text in inner.world.tls.concerns(hostname, inner.world.clock.wall()) {
+            inner.events.say(Event::Warning { about: "certificate", text });
+        }
     }
 
     /// Serves with a certificate of our own, the same one after a restart: better than no TLS, since other

@@ -110,13 +110,16 @@ pub unsafe extern "C" fn mailcore_listen(
         // SAFETY: the caller's text.
         let address = unsafe { needed(options.address, "address") }?;
         let service = SERVICES.iter().find(|(number, _)| *number == options.service).map(|(_, service)| *service);
-        let service = service.ok_or_else(|| Failure::invalid(format!("service {} is none", options.service)))?;
+        let service = service
+            .ok_or_else(|| Failure::invalid(format!("service {}: not one of MAILCORE_SERVICE_", options.service)))?;
         if options.flags != 0 {
             return Err(Failure::invalid(format!("flags: {:#x} has a bit that is not known", options.flags)));
         }
-        let ip: IpAddr =
-            address.parse().map_err(|_| Failure::invalid(format!("address {address:?} is no IP address")))?;
-        let port = u16::try_from(options.port).map_err(|_| Failure::invalid(format!("port {}", options.port)))?;
+        let no_address =
+            |_: std::net::AddrParseError| format!("address {address:?}: not an IP address, like 127.0.0.1 or ::");
+        let ip: IpAddr = address.parse().map_err(|e| Failure::invalid(no_address(e)))?;
+        let no_port = |_| Failure::invalid(format!("port {}: not a number from 0 to 65535", options.port));
+        let port = u16::try_from(options.port).map_err(no_port)?;
         let (id, address) = seat.run(seat.engine.listen(service, SocketAddr::new(ip, port)))?;
         let listening = ListenerSeat { engine: seat, id, address };
         if !listener.is_null() {

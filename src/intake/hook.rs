@@ -8,10 +8,10 @@ use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 
-use crate::delivery::wire::front;
 use crate::base::limits::{HOOK_REPLY_LINE_OCTETS_MAX, HOOK_REPLY_LINES_MAX};
 use crate::base::world::BoxFuture;
 use crate::base::{Address, Content, Enhanced, Envelope, Error, ErrorKind, Recipient, Reply, Result};
+use crate::delivery::wire::front;
 use crate::mailauth::Verdicts;
 use crate::message::header::header_len;
 use crate::smtp::server::Client;

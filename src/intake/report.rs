@@ -1,8 +1,8 @@
 //! NOTIFY=SUCCESS for recipients that come to rest here: the report is kept in the same transaction as the
 //! message it speaks of (RFC 3461 §6.2).
 
-use super::plan::Plan;
 use super::Intake;
+use super::plan::Plan;
 use crate::base::envelope::Returns;
 use crate::base::{Content, Enhanced, Envelope, Recipient, Result, Timestamp};
 use crate::dsn::{Action, RecipientReport, Typed};

@@ -1,5 +1,7 @@
 //! Floor 3: TCP, TLS, and the pump that drives any [`Dialog`](crate::base::dialog::Dialog). Uses base only.
 
+#[cfg(not(any(windows, target_vendor = "apple")))]
+mod certificate;
 pub mod identity;
 pub mod listen;
 pub mod pump;

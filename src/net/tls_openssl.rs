@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use openssl::error::ErrorStack;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKey, Private};
 use openssl::ssl::{
     NameType, SniError, Ssl, SslAcceptor, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef,
     SslSessionCacheMode, SslVerifyMode, SslVersion,
@@ -17,8 +17,10 @@ use openssl::ssl::{
 use openssl::x509::verify::X509CheckFlags;
 use openssl::x509::{X509, X509VerifyResult};
 
+use super::certificate;
 use super::tls_stream::{Side, TlsStream};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::time::Timestamp;
 use crate::base::world::{BoxFuture, BoxStream, Tls, TlsInfo, TlsPeer};
 
 /// TLS by OpenSSL.
@@ -103,8 +105,11 @@ impl Tls for OpensslTls {
     }
 
     fn set_identity(&self, server_name: Option<&str>, certificate_pem: &[u8], key_pem: &[u8]) -> Result<()> {
-        let context = server_context(certificate_pem, key_pem, Arc::downgrade(&self.identities))
-            .map_err(|e| Error::new(ErrorKind::Tls, format!("certificate or key cannot be used: {e}")))?;
+        let chain = certificate::chain(certificate_pem)?;
+        let leaf = chain.first().ok_or_else(|| Error::new(ErrorKind::Bug, "a chain without a certificate"))?;
+        let keys = certificate::keys(key_pem, leaf)?;
+        let context = server_context(chain, &keys, Arc::downgrade(&self.identities))
+            .map_err(|e| Error::new(ErrorKind::Tls, format!("certificate or key: not fit for TLS: {e}")))?;
         let mut identities = self.identities.write().unwrap_or_else(PoisonError::into_inner);
         match server_name {
             Some(name) => {
@@ -116,15 +121,19 @@ impl Tls for OpensslTls {
     }
 
     fn trust(&self, authorities_pem: &[u8]) -> Result<()> {
-        let added = X509::stack_from_pem(authorities_pem)
-            .map_err(|e| Error::new(ErrorKind::Tls, format!("authorities cannot be read: {e}")))?;
-        if added.is_empty() {
-            return Err(Error::new(ErrorKind::Tls, "no certificate among the authorities"));
-        }
+        let added = certificate::chain(authorities_pem)?;
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         client.authorities.extend(added);
         client.context = None;
         Ok(())
+    }
+
+    fn concerns(&self, hostname: &str, now: Timestamp) -> Vec<String> {
+        let identities = read(&self.identities);
+        let default = identities.default.iter().map(|context| (hostname, context));
+        let named = identities.named.iter().map(|(name, context)| (name.as_str(), context));
+        let served = default.chain(named).filter_map(|(name, context)| Some((name, context.certificate()?)));
+        served.flat_map(|(name, leaf)| certificate::concerns(leaf, name, now)).collect()
     }
 }
 
@@ -148,14 +157,14 @@ impl Identities {
 }
 
 fn server_context(
-    certificate_pem: &[u8],
-    key_pem: &[u8],
+    chain: Vec<X509>,
+    keys: &[PKey<Private>],
     identities: Weak<RwLock<Identities>>,
 ) -> std::result::Result<SslContext, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     builder.set_cipher_list(SERVER_CIPHERS)?;
     builder.set_options(SslOptions::CIPHER_SERVER_PREFERENCE);
-    set_certificates(&mut builder, certificate_pem, key_pem)?;
+    set_certificates(&mut builder, chain, keys)?;
     // Sessions resume by tickets, which keep nothing here; one is enough for clients that seldom come back.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_session_id_context(b"mailcore")?;
@@ -182,51 +191,23 @@ const SERVER_CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM
     ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA";
 
 /// Certificates and keys of one name: each key has the certificate that is for it, one of each kind at most (P-256 and
-/// RSA, say), and the others are the authorities between. The first certificate must have its key.
+/// RSA, say), and the others are the authorities between.
 fn set_certificates(
     builder: &mut SslContextBuilder,
-    certificate_pem: &[u8],
-    key_pem: &[u8],
+    chain: Vec<X509>,
+    keys: &[PKey<Private>],
 ) -> std::result::Result<(), ErrorStack> {
-    let certificates = X509::stack_from_pem(certificate_pem)?;
-    let Some(first) = certificates.first() else {
-        // Fails, and says so in OpenSSL's words.
-        return X509::from_pem(certificate_pem).map(drop);
-    };
-    let mut keys = Vec::new();
-    for pem in private_keys(key_pem) {
-        // Without a passphrase given, OpenSSL would ask for one on the terminal.
-        keys.push(PKey::private_key_from_pem_passphrase(pem, b"")?);
-    }
-    let mut first_has_key = false;
-    for certificate in &certificates {
+    for certificate in chain {
         let public = certificate.public_key()?;
         match keys.iter().find(|key| key.public_eq(&public)) {
             Some(key) => {
-                builder.set_certificate(certificate)?;
+                builder.set_certificate(&certificate)?;
                 builder.set_private_key(key)?;
-                first_has_key |= std::ptr::eq(certificate, first);
             }
-            None => builder.add_extra_chain_cert(certificate.clone())?,
+            None => builder.add_extra_chain_cert(certificate)?,
         }
     }
-    if !first_has_key {
-        // The same again.
-        builder.set_certificate(first)?;
-        builder.set_private_key(&*PKey::private_key_from_pem_passphrase(key_pem, b"")?)?;
-    }
     builder.check_private_key()
-}
-
-/// The private keys of a PEM text, each with its frame.
-fn private_keys(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let begins: Vec<usize> = memchr::memmem::find_iter(pem, b"-----BEGIN ").collect();
-    let ends: Vec<usize> = begins.iter().skip(1).copied().chain([pem.len()]).collect();
-    let blocks = begins.into_iter().zip(ends).filter_map(|(begin, end)| pem.get(begin..end));
-    blocks.filter(|block| {
-        let line = block.split(|c| *c == b'\n').next().unwrap_or_default();
-        memchr::memmem::find(line, b"PRIVATE KEY-----").is_some()
-    })
 }
 
 fn client_context(authorities: &[X509]) -> std::result::Result<SslContext, ErrorStack> {

@@ -95,7 +95,7 @@ fn keys_find_their_certificates() {
         let pem = |certificate: X509| certificate.to_pem().unwrap();
         let certificates: Vec<_> =
             X509::stack_from_pem(&identity.certificate_pem).unwrap().into_iter().map(pem).collect();
-        let keys: Vec<_> = private_keys(identity.key_pem.expose()).map(<[u8]>::to_vec).collect();
+        let keys: Vec<_> = certificate::key_blocks(identity.key_pem.expose()).map(<[u8]>::to_vec).collect();
         (certificates, keys)
     };
     let ((certificates, keys), (others, _)) = (parts(&one), parts(&two));
