@@ -196,5 +196,11 @@ fn an_account_has_room_for_so_many_mailboxes() {
         assert_eq!(two.unwrap_err().kind(), ErrorKind::Limit);
         store.mailbox_create(bob, "x", None).await.unwrap();
         assert_eq!(store.mailbox_create(bob, "y", None).await.unwrap_err().kind(), ErrorKind::Limit);
+        // A new name takes no room; a level above it does, and so does what INBOX is renamed to.
+        store.mailbox_rename(bob, "x", "y").await.unwrap();
+        let kind = |e: crate::base::Error| e.kind();
+        assert_eq!(store.mailbox_rename(bob, "y", "z/y").await.map_err(kind), Err(ErrorKind::Limit));
+        assert_eq!(store.mailbox_rename(bob, "INBOX", "z").await.map_err(kind), Err(ErrorKind::Limit));
+        store.mailbox_rename(bob, "y", "m1/y").await.unwrap();
     });
 }
