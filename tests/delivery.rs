@@ -29,7 +29,7 @@ use std::time::Duration;
 use mailcore::base::settings::{OutboundTls, SmartHost};
 use mailcore::base::world::{BoxFuture, Record};
 use mailcore::base::{Address, Domain, Envelope, Recipient, Secret, Settings};
-use mailcore::delivery::{BodySource, Destination, Outcome, Outlet, Pool, Verdict, Work, attempt};
+use mailcore::delivery::{BodySource, Destination, Outcome, Outlet, Progress, Verdict, Work, attempt};
 use mailcore::dns::mx;
 use peers::Seen;
 use world::{Host, Sim};
@@ -75,7 +75,7 @@ impl Stage {
         let client = sim.host("mail.example.org", [10, 0, 0, 1]);
         let mut settings = Settings { hostname: "mail.example.org".to_owned(), ..Settings::default() };
         change(&mut settings);
-        let outlet = Outlet { world: client.world(), settings: Arc::new(settings), pool: Pool::default() };
+        let outlet = Outlet::new(client.world(), Arc::new(settings));
         Stage { sim, seen: Seen::default(), client, outlet, _alone }
     }
 
@@ -104,8 +104,10 @@ impl Stage {
             let reverse_path = Some(Address::parse("alice@example.org").unwrap());
             let envelope = Envelope { reverse_path, ..Envelope::default() };
             let (size, body) = (text.len() as u64, &Text(text));
-            let work = Work { destination: &destination, envelope: &envelope, recipients: &recipients, size, body };
-            attempt(&outlet, &work).await
+            let (progress, late) = (&Progress::new(outlet.world.clock.now()), Duration::ZERO);
+            let (destination, envelope, recipients) = (&destination, &envelope, &recipients);
+            let work = Work { destination, envelope, recipients, size, body, progress, late };
+            attempt(&outlet, &work).await.outcomes
         })
     }
 
