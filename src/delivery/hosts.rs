@@ -18,7 +18,7 @@ use crate::base::world::Clock;
 use crate::base::limits::{BACK_OFF_SECONDS_MAX, HOST_WAITING_MAX, HOSTS_MAX, WINDOW_FIRST};
 
 /// How long a place is kept for the destination whose turn it is.
-const TURN_SECONDS: u64 = 5;
+const TURN_SECONDS: u64 = 2;
 
 /// All hosts. Clones share them.
 #[derive(Clone)]
@@ -189,9 +189,20 @@ impl Hosts {
 
     /// A destination uses an idle connection: its turn is over.
     pub(super) fn take_turn(&self, at: SocketAddr, destination: &str) {
-        if let Some(host) = self.lock().hosts.get_mut(&at) {
-            host.turns.remove(destination);
+        let now = self.clock.now();
+        if let Some(host) = self.lock().hosts.get_mut(&at)
+            && host.turns.remove(destination).is_some()
+        {
+            self.serve(host, now);
         }
+    }
+
+    /// Calls the next where somebody's turn came to nothing; whether anybody still waits. To be done now and then.
+    pub fn refresh(&self) -> bool {
+        let now = self.clock.now();
+        let mut table = self.lock();
+        let waiting = table.hosts.values_mut().filter(|host| !host.waiting.is_empty());
+        waiting.map(|host| self.serve(host, now)).count() > 0
     }
 
     /// Whether a host has more than one connection of ours.

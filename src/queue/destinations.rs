@@ -3,8 +3,8 @@
 //!
 //! Every destination stands in one list at most: by the time its first row is due, among those that are ready, among
 //! those whose rows take no connection, or among those whose rows are to be put off. Finding the next costs the same
-//! however many there are. Turns are given from both ends of the list of those that are ready: whoever waits longest
-//! is served, and whoever comes new does not wait behind all of them.
+//! however many there are. Of those that are ready, by turns the one that waits longest is served and the one that
+//! came last and was not served yet: whoever comes new does not wait behind all the others.
 //!
 //! Bounded by `QUEUE_DESTINATIONS_MAX`; what does not fit is found in the store once there is room.
 
@@ -28,6 +28,8 @@ pub(super) struct Now {
 pub(super) enum List {
     /// Rows are due, and a connection may be used for them.
     Ready,
+    /// The same, of destinations that had no turn yet.
+    Fresh,
     /// Rows are due that take no connection: to be filed here or given up.
     Local,
     /// Rows wait under a name that means nothing any more: they are to be routed anew.
@@ -61,6 +63,8 @@ pub(super) struct Destination {
     /// Waits for a connection to a host; no longer than until then.
     parked: Option<Mono>,
     position: Position,
+    /// It had a turn since it last had nothing to do.
+    served: bool,
 }
 
 /// All of them.
@@ -69,6 +73,7 @@ pub(super) struct Destinations {
     known: BTreeMap<String, Destination>,
     due: BTreeSet<(Timestamp, String)>,
     ready: BTreeMap<u64, String>,
+    fresh: BTreeMap<u64, String>,
     local: BTreeMap<u64, String>,
     stale: BTreeMap<u64, String>,
     put_off: BTreeMap<u64, String>,
@@ -85,6 +90,7 @@ impl Destinations {
             known: BTreeMap::new(),
             due: BTreeSet::new(),
             ready: BTreeMap::new(),
+            fresh: BTreeMap::new(),
             local: BTreeMap::new(),
             stale: BTreeMap::new(),
             put_off: BTreeMap::new(),
@@ -119,6 +125,7 @@ impl Destinations {
                 error: None,
                 parked: None,
                 position: Position::Nowhere,
+                served: false,
             };
             self.known.insert(key.to_owned(), fresh);
         }
@@ -222,32 +229,46 @@ impl Destinations {
         None
     }
 
-    /// How many stand in a list.
+    /// How many stand in a list; those that had no turn yet are ready too.
     pub(super) fn len(&self, list: List) -> usize {
         match list {
-            List::Ready => self.ready.len(),
+            List::Ready => self.ready.len() + self.fresh.len(),
+            List::Fresh => self.fresh.len(),
             List::Local => self.local.len(),
             List::Stale => self.stale.len(),
             List::PutOff => self.put_off.len(),
         }
     }
 
-    /// Takes the next out of a list: by turns the one that stands there longest and the one that came last.
+    /// Takes the next out of a list. Of those that are ready, by turns the one that stands there longest and the one that
+    /// came last and had no turn yet.
     pub(super) fn pick(&mut self, list: List) -> Option<String> {
-        let newest = list == List::Ready && self.newest;
-        self.newest ^= list == List::Ready;
-        let lines = self.list(list);
-        let (_, key) = if newest { lines.pop_last() } else { lines.pop_first() }?;
+        let (_, key) = match list {
+            List::Ready => {
+                self.newest = !self.newest;
+                let newest = if self.newest { None } else { self.fresh.pop_last() };
+                let oldest = |this: &mut Self| match (this.ready.first_key_value(), this.fresh.first_key_value()) {
+                    (Some((ready, _)), Some((fresh, _))) if fresh < ready => this.fresh.pop_first(),
+                    (None, _) => this.fresh.pop_first(),
+                    _ => this.ready.pop_first(),
+                };
+                newest.or_else(|| oldest(self))?
+            }
+            list => self.list(list).pop_first()?,
+        };
         if let Some(found) = self.known.get_mut(&key) {
             found.position = Position::Nowhere;
+            found.served = true;
         }
         Some(key)
     }
 
-    /// Whether one that never failed is ready.
+    /// Whether one is ready that never failed and has nothing under way.
     pub(super) fn has_fresh(&self) -> bool {
-        let ends = [self.ready.first_key_value(), self.ready.last_key_value()];
-        let fresh = |key: &str| self.known.get(key).is_some_and(|found| found.failures == 0);
+        let ends = [self.fresh.first_key_value(), self.fresh.last_key_value()];
+        let fresh = |key: &str| {
+            self.known.get(key).is_some_and(|found| found.failures == 0 && found.under_way.is_empty())
+        };
         ends.into_iter().flatten().any(|(_, key)| fresh(key))
     }
 
@@ -261,6 +282,7 @@ impl Destinations {
     pub(super) fn place(&mut self, key: &str, now: Now) {
         let Some(found) = self.known.get_mut(key) else { return };
         let position = found.belongs(self.window_max, now);
+        found.served &= found.due.is_some_and(|due| due <= now.wall);
         let same_list = matches!((found.position, position), (Position::In(a, _), Position::In(b, _)) if a == b);
         let idle = found.is_idle(now);
         if (found.position == position && !idle) || same_list {
@@ -301,6 +323,7 @@ impl Destinations {
     fn list(&mut self, list: List) -> &mut BTreeMap<u64, String> {
         match list {
             List::Ready => &mut self.ready,
+            List::Fresh => &mut self.fresh,
             List::Local => &mut self.local,
             List::Stale => &mut self.stale,
             List::PutOff => &mut self.put_off,
@@ -338,7 +361,8 @@ impl Destination {
         match self.kind {
             KeyKind::Away if now.mono < self.until && self.error.is_some() => Position::In(List::PutOff, 0),
             _ if !room => Position::Nowhere,
-            KeyKind::Away => Position::In(List::Ready, 0),
+            KeyKind::Away if self.served => Position::In(List::Ready, 0),
+            KeyKind::Away => Position::In(List::Fresh, 0),
             KeyKind::Over | KeyKind::Here | KeyKind::Stale => Position::In(List::Local, 0),
         }
     }

@@ -129,8 +129,13 @@ fn turns_are_given_from_both_ends() {
         known.note(&format!("old{n:02}"), at(1), kind, now(5));
     }
     known.note("new", at(1), kind, now(5));
-    let order = all(&mut known, List::Ready);
-    assert_eq!(&order[..3], ["old00", "new", "old01"]);
+    let order: Vec<_> = (0..3).filter_map(|_| known.pick(List::Ready)).collect();
+    assert_eq!(order, ["old00", "new", "old01"]);
+    // One that had its turn and has more to do is not new.
+    known.next_due("new", Some(at(1)), now(5));
+    assert!(known.len(List::Ready) == 99 && known.len(List::Fresh) == 98 && known.has_fresh());
+    let order: Vec<_> = (0..3).filter_map(|_| known.pick(List::Ready)).collect();
+    assert_eq!(order, ["old99", "old02", "old98"]);
 }
 
 #[test]

@@ -17,6 +17,8 @@ const PIECE_PAUSE: Duration = Duration::from_millis(50);
 /// First pause after the store failed; it doubles up to the longest.
 const FAILED_PAUSE: Duration = Duration::from_millis(250);
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How often it is looked for places kept at hosts for destinations that did not come.
+const HOSTS_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked for mail that was given no last attempt.
 const EXPIRED_PAUSE: Duration = Duration::from_secs(60);
 /// A wall clock behind by more than this was set back.
@@ -33,6 +35,7 @@ pub(super) struct Look {
     failures: u32,
     piece_after: Mono,
     expired_after: Mono,
+    hosts_after: Mono,
 }
 
 impl Look {
@@ -43,6 +46,7 @@ impl Look {
             rest_until: now.mono,
             failures: 0,
             piece_after: now.mono,
+            hosts_after: now.mono,
             expired_after: now.mono + Duration::from_secs(LAST_ATTEMPT_SECONDS),
         }
     }
@@ -93,6 +97,10 @@ impl Runner {
         let mut again = self.look.walk.is_some().then_some(now.mono);
         if now.mono >= self.look.expired_after {
             self.give_up_expired(now).await?;
+        }
+        if now.mono >= self.look.hosts_after && self.outlet.hosts.refresh() {
+            self.look.hosts_after = now.mono + HOSTS_PAUSE;
+            again = again.into_iter().chain([self.look.hosts_after]).min();
         }
         self.destinations.wake(now);
         if self.destinations.len(List::Stale) > 0 {

@@ -328,7 +328,7 @@ fn twenty_domains_on_one_tarpit_are_one_host() {
 
 #[test]
 fn twelve_thousand_messages_to_a_tarpit_hold_up_nobody() {
-    let flow = Flow::new(3, |settings| settings.outbound.lifetime = seconds(40_000));
+    let flow = Flow::new(3, |settings| settings.outbound.lifetime = seconds(7_200));
     let tarpit = flow.tarpit(&["tar.example".to_owned()]);
     let peer = flow.live(&(0..40).map(|n| format!("good{n}.example")).collect::<Vec<_>>());
     flow.boot();
