@@ -290,7 +290,8 @@ fn nonsense_from_hosts() {
         let recipients = (0..=next(3)).map(|n| recipient(&format!("r{n}@example.net"))).collect();
         let envelope = Envelope { recipients, body, ..Envelope::default() };
         let count = envelope.recipients.len();
-        let mut client = Client::new(Options { hostname: "h".to_owned(), tls, login, waits: OutboundWaits::default() }, None);
+        let mut client =
+            Client::new(Options { hostname: "h".to_owned(), tls, login, waits: OutboundWaits::default() }, None);
         client.begin(Transaction { envelope, size: text.len() as u64 });
         let (mut input, mut output) = (Input::new(), Vec::new());
         let (mut last_positive, mut steps) = (false, 0);

@@ -211,7 +211,7 @@ pub const QUEUE_ATTEMPT_RECIPIENTS_MAX: usize = 1_000;
 pub const QUEUE_RECIPIENTS_MAX: usize = 20_000;
 /// Recipients of one message an attempt takes however many are in memory.
 pub const QUEUE_ATTEMPT_RECIPIENTS_MIN: usize = 50;
-/// Destinations the runner knows at a time, some 300 octets each; further ones are found in the store once there is room.
+/// Destinations the runner knows at a time, some 300 octets each; others are found in the store once there is room.
 pub const QUEUE_DESTINATIONS_MAX: usize = 50_000;
 /// Destinations asked for at once when the runner looks through the store.
 pub const QUEUE_DESTINATIONS_PER_LOOK: usize = 1_000;

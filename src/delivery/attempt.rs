@@ -316,8 +316,8 @@ impl Attempt<'_> {
         next
     }
 
-    /// An open session is kept for the next message; where others wait for the host, not for ever. One in the clear with
-    /// a host that offered TLS is not: the next message may have it.
+    /// An open session is kept for the next message; where others wait for the host, not for ever. One in the clear
+    /// with a host that offered TLS is not: the next message may have it.
     fn keep(&mut self, session: Session, denied_tls: bool) {
         let Outlet { world, settings, pool, hosts } = self.outlet;
         let at = session.at();

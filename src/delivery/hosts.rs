@@ -14,8 +14,8 @@ use smol::channel::{Receiver, Sender, unbounded};
 
 use super::outcome::Outcome;
 use crate::base::Mono;
-use crate::base::world::Clock;
 use crate::base::limits::{BACK_OFF_SECONDS_MAX, HOST_WAITING_MAX, HOSTS_MAX, WINDOW_FIRST};
+use crate::base::world::Clock;
 
 /// How long a place is kept for the destination whose turn it is.
 const TURN_SECONDS: u64 = 2;

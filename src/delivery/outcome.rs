@@ -100,8 +100,7 @@ pub(super) struct RecipientOutcome {
 impl RecipientOutcome {
     /// Remembers an error: a later one says more, but what may pass outweighs what will not.
     pub(super) fn note(&mut self, error: Outcome) {
-        let outweighed =
-            error.verdict == Verdict::Failed && self.so_far.as_ref().is_some_and(Outcome::is_deferred);
+        let outweighed = error.verdict == Verdict::Failed && self.so_far.as_ref().is_some_and(Outcome::is_deferred);
         if !outweighed {
             self.so_far = Some(error);
         }

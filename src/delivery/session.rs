@@ -106,14 +106,14 @@ impl Session {
         })
     }
 
-    async fn drive(&mut self, world: &World, settings: &Settings, body: &dyn BodySource, progress: Option<&Progress>) {
+    async fn drive(&mut self, world: &World, settings: &Settings, body: &dyn BodySource, watch: Option<&Progress>) {
         let write = settings.outbound.waits.data.min(Duration::from_secs(SMTP_CLIENT_BLOCK_WAIT_SECONDS));
         let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write };
         let Session { client, connection, role, .. } = self;
-        let mut watched = Watched { client, progress };
-        let mut source = Source { body, world, progress };
+        let mut watched = Watched { client, progress: watch };
+        let mut source = Source { body, world, progress: watch };
         let stop = async {
-            match progress {
+            match watch {
                 Some(progress) => PumpEnd::Broken(given_up(progress).await),
                 None => std::future::pending().await,
             }
@@ -141,7 +141,7 @@ impl Session {
         self.messages >= MESSAGES_PER_CONNECTION_MAX
     }
 
-    /// Whether it broke in the TLS handshake, or right behind it: a host that wants a certificate of ours says so there.
+    /// Whether it broke in the TLS handshake, or right behind it: where a host wants a certificate of ours.
     pub(super) fn broke_in_handshake(&self) -> bool {
         self.client.broke_in_handshake()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smol::channel::Sender;
 
-use super::Engine;
+use super::{Engine, Phase};
 use super::interrupt::lock;
 use crate::base::settings::{Ends, Service};
 use crate::base::world::{BoxStream, Task};
@@ -51,6 +51,9 @@ impl Engine {
         };
         let task = accept_loop(shared.world.clone(), listener, limits, shared.draining.clone(), serve);
         let mut state = lock(&self.inner.state);
+        if state.phase != Phase::Running {
+            return Err(Error::new(ErrorKind::State, "the engine is stopping"));
+        }
         state.listener_last += 1;
         let id = ListenerId(state.listener_last);
         let task = shared.world.run.task("listen", Box::pin(task));

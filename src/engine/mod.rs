@@ -3,8 +3,8 @@
 //! Life of an engine: [`Engine::open`] (store open, threads running; accounts and settings can be made) ->
 //! [`Engine::start`] (settings fixed, queue running, listeners may be opened) -> [`Engine::stop`] (nothing new is
 //! taken, sessions say goodbye, deliveries under way end) -> [`Engine::close`] (store checkpointed, threads
-//! joined). Dropping the last `Engine` does what is left of it. A stop goes on though its caller is interrupted; another
-//! one waits for it, or makes it end sooner. STOPPED is said once, by an engine that was started.
+//! joined). Dropping the last `Engine` does what is left of it. A stop goes on though its caller is interrupted;
+//! another one waits for it, or makes it end sooner. STOPPED is said once, by an engine that was started.
 //!
 //! Methods are async: they wait on the caller's thread for work of the engine's own threads. A host without an executor
 //! waits with [`Engine::wait`].

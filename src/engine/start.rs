@@ -25,8 +25,8 @@ const SELF_SIGNED_KEY: &str = "tls.self_signed.key";
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// Fixes the settings and sets the queue running; listeners may be opened afterwards. Where it fails, or is given up
-    /// on the way, the engine is open as before; one that was stopped meanwhile stays so.
+    /// Fixes the settings and sets the queue running; listeners may be opened afterwards. Where it fails, or is given
+    /// up on the way, the engine is open as before; one that was stopped meanwhile stays so.
     pub async fn start(&self) -> Result<()> {
         self.check_sound()?;
         let config = {

@@ -240,8 +240,8 @@ impl Destinations {
         }
     }
 
-    /// Takes the next out of a list. Of those that are ready, by turns the one that stands there longest and the one that
-    /// came last and had no turn yet.
+    /// Takes the next out of a list. Of those that are ready, by turns the one that stands there longest and the one
+    /// that came last and had no turn yet.
     pub(super) fn pick(&mut self, list: List) -> Option<String> {
         let (_, key) = match list {
             List::Ready => {
@@ -266,9 +266,8 @@ impl Destinations {
     /// Whether one is ready that never failed and has nothing under way.
     pub(super) fn has_fresh(&self) -> bool {
         let ends = [self.fresh.first_key_value(), self.fresh.last_key_value()];
-        let fresh = |key: &str| {
-            self.known.get(key).is_some_and(|found| found.failures == 0 && found.under_way.is_empty())
-        };
+        let fresh =
+            |key: &str| self.known.get(key).is_some_and(|found| found.failures == 0 && found.under_way.is_empty());
         ends.into_iter().flatten().any(|(_, key)| fresh(key))
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::destinations::{List, Now};
 use super::runner::Runner;
 use crate::base::limits::{LAST_ATTEMPT_SECONDS, QUEUE_DESTINATIONS_PER_LOOK, QUEUE_ROWS_PER_COMMIT};
-use crate::base::{Mono, QueueId, Result};
+use crate::base::{Mono, QueueId, Result, Timestamp};
 use crate::store::PutOff;
 
 /// Pause between pieces of work that wait for nobody: mail that leaves goes first.
@@ -19,8 +19,8 @@ const FAILED_PAUSE: Duration = Duration::from_millis(250);
 const FAILED_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How often it is looked for places kept at hosts for destinations that did not come.
 const HOSTS_PAUSE: Duration = Duration::from_secs(1);
-/// How often it is looked for mail that was given no last attempt.
-const EXPIRED_PAUSE: Duration = Duration::from_secs(60);
+/// Room for a clock that runs unevenly.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
 /// A wall clock behind by more than this was set back.
 const SET_BACK_MILLIS: i64 = 2_000;
 
@@ -34,7 +34,11 @@ pub(super) struct Look {
     rest_until: Mono,
     failures: u32,
     piece_after: Mono,
-    expired_after: Mono,
+    /// A moment that was looked at, on both clocks: what had expired then and still waits when the time for a last
+    /// attempt is over is given up. Not by the wall clock alone: that may have been moved, or we have slept.
+    witnessed: Now,
+    /// Messages to be given up may be left.
+    giving_up: Option<Timestamp>,
     hosts_after: Mono,
 }
 
@@ -47,7 +51,8 @@ impl Look {
             failures: 0,
             piece_after: now.mono,
             hosts_after: now.mono,
-            expired_after: now.mono + Duration::from_secs(LAST_ATTEMPT_SECONDS),
+            witnessed: now,
+            giving_up: None,
         }
     }
 
@@ -95,8 +100,13 @@ impl Runner {
         self.take_news(now);
         self.walk(now).await?;
         let mut again = self.look.walk.is_some().then_some(now.mono);
-        if now.mono >= self.look.expired_after {
-            self.give_up_expired(now).await?;
+        if now.mono >= self.look.witnessed.mono + Duration::from_secs(LAST_ATTEMPT_SECONDS) {
+            self.look.giving_up = Some(self.look.witnessed.wall);
+            self.look.witnessed = now;
+        }
+        if let Some(before) = self.look.giving_up {
+            self.give_up_expired(before, now).await?;
+            again = Some(now.mono);
         }
         if now.mono >= self.look.hosts_after && self.outlet.hosts.refresh() {
             self.look.hosts_after = now.mono + HOSTS_PAUSE;
@@ -126,7 +136,7 @@ impl Runner {
         if set_back {
             let outbound = &self.context.settings.outbound;
             let longest = outbound.retry.iter().max().copied().unwrap_or_default();
-            let longest = longest + longest * outbound.retry_jitter_percent / 100 + EXPIRED_PAUSE;
+            let longest = longest + longest * outbound.retry_jitter_percent / 100 + CLOCK_SLACK;
             let judged = self.context.store.queue_judge_anew(now.wall, longest, outbound.lifetime).await?;
             if judged > 0 {
                 log::warn!("the wall clock went back: {judged} queued recipients are due at once");
@@ -201,16 +211,18 @@ impl Runner {
         taken.map(drop)
     }
 
-    /// Gives up what has expired long since and was given no attempt: its destination has none to give.
-    async fn give_up_expired(&mut self, now: Now) -> Result<()> {
-        let before = crate::base::Timestamp(now.wall.0.saturating_sub(LAST_ATTEMPT_SECONDS as i64 * 1_000));
+    /// Gives up a piece of what has expired long since and was given no attempt: its destination has none to give.
+    async fn give_up_expired(&mut self, before: Timestamp, now: Now) -> Result<()> {
         let found = self.context.store.queue_expired(before, QUEUE_ROWS_PER_COMMIT).await?;
         let under_way: BTreeSet<QueueId> = self.under_way.values().map(|under_way| under_way.id).collect();
-        let ids: Vec<_> = found.into_iter().filter(|id| !under_way.contains(id)).collect();
+        let ids: Vec<_> = found.iter().filter(|id| !under_way.contains(*id)).copied().collect();
+        // What is under way to the last waits for the next time.
+        if found.len() < QUEUE_ROWS_PER_COMMIT || ids.is_empty() {
+            self.look.giving_up = None;
+        }
         if !ids.is_empty() {
             self.context.store.queue_give_up(ids, now.wall).await?;
         }
-        self.look.expired_after = now.mono + EXPIRED_PAUSE;
         Ok(())
     }
 }

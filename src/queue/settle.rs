@@ -142,12 +142,8 @@ async fn settle_surely(
 
 /// What is written of one recipient.
 fn rows(item: &Item, one: &Decided) -> impl Iterator<Item = Settle> {
-    let row = |result: &AttemptResult| Settle {
-        id: item.id,
-        index: one.to.index,
-        result: result.clone(),
-        next: one.next,
-    };
+    let row =
+        |result: &AttemptResult| Settle { id: item.id, index: one.to.index, result: result.clone(), next: one.next };
     one.attempt.iter().map(row).chain([row(&one.result)]).collect::<Vec<_>>().into_iter()
 }
 

@@ -6,7 +6,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::queue_row::{body_column, notify_column, returns_column};
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, AttemptResult, Item, NewItem, QueueAction, Store, body, free, message, queue_route, queue_row};
+use super::{
+    Acceptance, Accepted, AttemptResult, Item, NewItem, QueueAction, Store, body, free, message, queue_route, queue_row,
+};
 use crate::base::event::Event;
 use crate::base::{Error, ErrorKind, QueueId, Result, Timestamp};
 

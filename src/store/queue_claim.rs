@@ -13,7 +13,7 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, OptionalExtension, params};
 
 use super::transaction::WriteTx;
-use super::{Item, Store, queue_row};
+use super::{GIVEN_UP, Item, Store, queue_row};
 use crate::base::{QueueId, Result, Timestamp};
 
 /// Work that is wanted for one destination.
@@ -153,12 +153,16 @@ impl Store {
         .await
     }
 
-    /// Messages that expired at `before` or earlier and are not held, oldest first.
+    /// Messages that expired at `before` or earlier, are not held, and wait for something else than to be given up;
+    /// oldest first.
     pub async fn queue_expired(&self, before: Timestamp, limit: usize) -> Result<Vec<QueueId>> {
         self.read(move |db| {
-            let mut expired = db
-                .prepare_cached("SELECT id FROM queue_item WHERE held = 0 AND expires <= ?1 ORDER BY expires LIMIT ?2")?;
-            let ids = expired.query_map(params![before.0, limit as i64], |row| Ok(QueueId(row.get(0)?)))?;
+            let mut expired = db.prepare_cached(
+                "SELECT id FROM queue_item WHERE held = 0 AND expires <= ?1 AND EXISTS(
+                   SELECT 1 FROM queue_recipient WHERE item = id AND state = 0 AND destination <> ?3)
+                   ORDER BY expires LIMIT ?2",
+            )?;
+            let ids = expired.query_map(params![before.0, limit as i64, GIVEN_UP], |row| Ok(QueueId(row.get(0)?)))?;
             Ok(ids.collect::<rusqlite::Result<_>>()?)
         })
         .await
@@ -246,12 +250,7 @@ fn hold(
 }
 
 /// When the first row of a destination is due that belongs to no message under way.
-fn next_due(
-    tx: &WriteTx<'_>,
-    destination: &str,
-    skip: &[QueueId],
-    claims: &[Claim],
-) -> Result<Option<Timestamp>> {
+fn next_due(tx: &WriteTx<'_>, destination: &str, skip: &[QueueId], claims: &[Claim]) -> Result<Option<Timestamp>> {
     let mut select = tx.db.prepare_cached(
         "SELECT item, due FROM queue_recipient WHERE state = 0 AND held = 0 AND destination = ?1 ORDER BY due, item",
     )?;
@@ -288,9 +287,7 @@ fn put_off(tx: &mut WriteTx<'_>, off: &PutOff, now: Timestamp, lease: &dyn Fn(u3
 
 /// Whether somebody is to be told of a message that is put off.
 enum Told {
-    Nobody {
-        due: Timestamp,
-    },
+    Nobody { due: Timestamp },
     Somebody,
 }
 
@@ -311,4 +308,3 @@ impl Told {
         Ok(Told::Nobody { due })
     }
 }
-

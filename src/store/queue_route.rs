@@ -63,8 +63,8 @@ impl Store {
         .await
     }
 
-    /// After the wall clock was set back to `now`: what would be due later than `pause_max` from now is due at once, what
-    /// would live longer than `lifetime` from now lives as long, and nothing was accepted in the future.
+    /// After the wall clock was set back to `now`: what would be due later than `pause_max` from now is due at once,
+    /// what would live longer than `lifetime` from now lives as long, and nothing was accepted in the future.
     pub async fn queue_judge_anew(&self, now: Timestamp, pause_max: Duration, lifetime: Duration) -> Result<u64> {
         self.write(0, move |tx| {
             tx.db.execute(

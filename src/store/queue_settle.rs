@@ -81,7 +81,8 @@ fn is_settled(tx: &WriteTx<'_>, id: QueueId, settlement: i64) -> Result<bool> {
 /// Writes attempts and states; gives the last attempt row.
 fn write(tx: &mut WriteTx<'_>, settlement: i64, settled: &[Settle]) -> Result<i64> {
     let db = tx.db;
-    let mut find = db.prepare_cached("SELECT address, destination FROM queue_recipient WHERE item = ?1 AND place = ?2")?;
+    let mut find =
+        db.prepare_cached("SELECT address, destination FROM queue_recipient WHERE item = ?1 AND place = ?2")?;
     // A message the host gave up during the attempt stays due.
     let mut update = db.prepare_cached(
         "UPDATE queue_recipient SET state = ?3, last_attempt = ?5,
@@ -110,13 +111,7 @@ fn write(tx: &mut WriteTx<'_>, settlement: i64, settled: &[Settle]) -> Result<i6
     Ok(attempt)
 }
 
-fn write_attempt(
-    tx: &WriteTx<'_>,
-    id: QueueId,
-    address: &str,
-    result: &AttemptResult,
-    settlement: i64,
-) -> Result<i64> {
+fn write_attempt(tx: &WriteTx<'_>, id: QueueId, address: &str, result: &AttemptResult, settlement: i64) -> Result<i64> {
     let mut write = tx.db.prepare_cached(
         "INSERT INTO attempt(item, recipient, at, outcome, host, code, enhanced, reason, took, tls, settlement)
            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",

@@ -213,7 +213,13 @@ pub(super) static KEYS: &[Key] = &[
         "How long an idle connection is kept for the next message.",
         settings.outbound.keep_connection
     ),
-    seconds!("outbound.connect_seconds", 1, 3600, "Wait for a connection to another host.", settings.outbound.waits.connect),
+    seconds!(
+        "outbound.connect_seconds",
+        1,
+        3600,
+        "Wait for a connection to another host.",
+        settings.outbound.waits.connect
+    ),
     seconds!(
         "outbound.greeting_seconds",
         1,

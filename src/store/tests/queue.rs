@@ -101,10 +101,10 @@ fn what_is_due_is_claimed_by_destination_oldest_first() {
         let early = put(&store, item(&["a@x", "c@y", "b@x"], 100)).await;
         let middle = put(&store, item(&["a@x"], 200)).await;
         let news = store.queue_news();
-        assert_eq!(news.due.into_iter().map(|(key, due)| (key, due.0)).collect::<Vec<_>>(), [
-            ("x".to_owned(), 100),
-            ("y".to_owned(), 100)
-        ]);
+        assert_eq!(
+            news.due.into_iter().map(|(key, due)| (key, due.0)).collect::<Vec<_>>(),
+            [("x".to_owned(), 100), ("y".to_owned(), 100)]
+        );
         let destinations = async |after: Option<&str>| {
             let found = store.queue_destinations(after.map(str::to_owned), 10).await.unwrap();
             found.into_iter().map(|(key, due)| (key, due.0)).collect::<Vec<_>>()
@@ -145,9 +145,10 @@ fn a_message_of_many_recipients_is_claimed_in_parts() {
         let small = put(&store, item(&["a@x"], 200)).await;
         let want = |skip| Want { recipients_max: 2, skip, ..want("x", 10) };
         let first = take(&store, want(vec![]), 300).await;
-        assert_eq!(first.claims.iter().map(|c| (c.id, c.places.clone(), c.more)).collect::<Vec<_>>(), [
-            (big, vec![0, 1], true)
-        ]);
+        assert_eq!(
+            first.claims.iter().map(|c| (c.id, c.places.clone(), c.more)).collect::<Vec<_>>(),
+            [(big, vec![0, 1], true)]
+        );
         // The next part waits for the first.
         assert_eq!(ids(&take(&store, want(vec![big]), 300).await), [small]);
         let second = take(&store, want(vec![]), 300).await;
@@ -180,11 +181,13 @@ fn what_a_dead_host_keeps_waiting_is_put_off_together() {
         let (store, ..) = with_bob(&place).await;
         store.queue_route_by(Arc::new(ByDomain));
         let tried = put(&store, item(&["a@x"], 1)).await;
-        let settled = store.queue_settle(7, vec![settle(tried, 0, Outcome::Deferred, Some(5_000))], Acceptance::default());
+        let settled =
+            store.queue_settle(7, vec![settle(tried, 0, Outcome::Deferred, Some(5_000))], Acceptance::default());
         let Settled::Done { attempt, .. } = settled.await.unwrap() else { panic!("not settled") };
         let young = put(&store, NewItem { created: Timestamp(150), ..item(&["a@x", "b@x"], 100) }).await;
         let old = put(&store, item(&["a@x"], 100)).await;
-        let over = put(&store, NewItem { created: Timestamp(150), expires: Timestamp(200), ..item(&["a@x"], 100) }).await;
+        let over =
+            put(&store, NewItem { created: Timestamp(150), expires: Timestamp(200), ..item(&["a@x"], 100) }).await;
         let under_way = put(&store, item(&["a@x"], 100)).await;
         let off = PutOff {
             destination: "x".to_owned(),
@@ -246,6 +249,7 @@ fn times_of_a_wrong_clock_are_judged_anew() {
         assert_eq!(store.queue_expired(Timestamp(10_499), 10).await.unwrap(), [right]);
         assert_eq!(store.queue_expired(Timestamp(10_500), 10).await.unwrap(), [right, wrong]);
         store.queue_give_up(vec![wrong], Timestamp(10_600)).await.unwrap();
+        assert_eq!(store.queue_expired(Timestamp(10_500), 10).await.unwrap(), [right]);
         assert_eq!(ids(&take(&store, want(GIVEN_UP, 10), 10_600).await), [wrong]);
     });
 }
@@ -260,7 +264,7 @@ fn a_settlement_is_known_by_its_number() {
             let (settled, report) = again();
             assert_eq!(done(store.queue_settle(42, settled, report).await.unwrap()).filed.len(), n);
         }
-        assert_eq!(store.snapshot(inbox).await.unwrap().uids.len(), 1);
+        assert_eq!(store.snapshot(inbox).await.unwrap().messages.len(), 1);
         assert_eq!(store.attempts(id).await.unwrap().len(), 1);
         // Also when the item is finished.
         for _ in 0..2 {
@@ -290,7 +294,7 @@ fn the_host_wins_over_an_attempt_under_way() {
         let deferred = vec![settle(held, 0, Outcome::Deferred, Some(60))];
         done(store.queue_settle(2, deferred, Acceptance::default()).await.unwrap());
         assert!(store.queue_item(held).await.unwrap().unwrap().held);
-        assert_eq!(store.snapshot(inbox).await.unwrap().uids.len(), 0);
+        assert_eq!(store.snapshot(inbox).await.unwrap().messages.len(), 0);
         let given_up = put(&store, item(&["a@x"], 10)).await;
         control(given_up, QueueAction::Bounce).await;
         let deferred = vec![settle(given_up, 0, Outcome::Deferred, Some(9_000))];
