@@ -204,6 +204,18 @@ The library prints nothing, handles no signals, never ends the process.
 /** How long an idle connection is kept for the next message. */
 #define MAILCORE_KEY_OUTBOUND_KEEP_CONNECTION_SECONDS "outbound.keep_connection_seconds"
 
+/** Wait for a connection to another host. */
+#define MAILCORE_KEY_OUTBOUND_CONNECT_SECONDS "outbound.connect_seconds"
+
+/** Wait for another host's greeting. */
+#define MAILCORE_KEY_OUTBOUND_GREETING_SECONDS "outbound.greeting_seconds"
+
+/** Wait for another host's reply to a command. */
+#define MAILCORE_KEY_OUTBOUND_REPLY_SECONDS "outbound.reply_seconds"
+
+/** Wait for another host's reply to a message that was sent. */
+#define MAILCORE_KEY_OUTBOUND_DATA_SECONDS "outbound.data_seconds"
+
 /** Whether IPv6 addresses are tried. */
 #define MAILCORE_KEY_OUTBOUND_IPV6 "outbound.ipv6"
 

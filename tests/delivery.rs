@@ -29,7 +29,7 @@ use std::time::Duration;
 use mailcore::base::settings::{OutboundTls, SmartHost};
 use mailcore::base::world::{BoxFuture, Record};
 use mailcore::base::{Address, Domain, Envelope, Recipient, Secret, Settings};
-use mailcore::delivery::{BodySource, Destination, Outcome, Outlet, Pool, Verdict, Work, attempt};
+use mailcore::delivery::{BodySource, Destination, Outcome, Outlet, Progress, Verdict, Work, attempt};
 use mailcore::dns::mx;
 use peers::Seen;
 use world::{Host, Sim};
@@ -75,7 +75,7 @@ impl Stage {
         let client = sim.host("mail.example.org", [10, 0, 0, 1]);
         let mut settings = Settings { hostname: "mail.example.org".to_owned(), ..Settings::default() };
         change(&mut settings);
-        let outlet = Outlet { world: client.world(), settings: Arc::new(settings), pool: Pool::default() };
+        let outlet = Outlet::new(client.world(), Arc::new(settings));
         Stage { sim, seen: Seen::default(), client, outlet, _alone }
     }
 
@@ -104,8 +104,10 @@ impl Stage {
             let reverse_path = Some(Address::parse("alice@example.org").unwrap());
             let envelope = Envelope { reverse_path, ..Envelope::default() };
             let (size, body) = (text.len() as u64, &Text(text));
-            let work = Work { destination: &destination, envelope: &envelope, recipients: &recipients, size, body };
-            attempt(&outlet, &work).await
+            let (progress, late) = (&Progress::new(outlet.world.clock.now()), Duration::ZERO);
+            let (destination, envelope, recipients) = (&destination, &envelope, &recipients);
+            let work = Work { destination, envelope, recipients, size, body, progress, late };
+            attempt(&outlet, &work).await.outcomes
         })
     }
 
@@ -261,11 +263,26 @@ fn tls_where_offered_and_in_the_clear_where_it_breaks() {
         C: MAIL FROM:<alice@example.org>\nS: 250 ok\nC: RCPT TO:<bob@example.net>\nS: 250 ok
         C: DATA\nS: 354 go\nC*\nS: 250 kept\nC: QUIT\nS: 221 bye";
     let none = "S: 220 mx\nC: EHLO mail.example.org\nS: 250 mx\nC: QUIT";
+    // A host that wants a certificate of ours ends TLS 1.3 behind the handshake.
+    let starts = "S: 220 mx\nC: EHLO mail.example.org\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\n";
+    let (mute, denies) = (&format!("{starts}S: 220 go\n(tls)\nC: EHLO mail.example.org\n(close)"), "454 4.7.0 not now");
+    let injects: &str = &format!("{starts}S: 220 go | 250 said before TLS\n(tls)");
+    let refuses = "C: MAIL FROM:<alice@example.org>\nS: 530 5.7.0 Must issue STARTTLS first\nC: QUIT\nS: 221 bye";
+    let in_the_clear: &str = &format!("S: 220 mx\nC: EHLO mail.example.org\nS: 250-mx\nS: 250 STARTTLS\n{refuses}");
+    let denied: &str = &format!("{starts}S: {denies}\n{refuses}");
     let opportunistic = OutboundTls::Opportunistic;
     for (tls, name, scripts, verdict, secure) in [
         (opportunistic, "mx.example.net", vec![secured], Verdict::Delivered, "TLSv1.3 TLS_SIMULATED"),
         (OutboundTls::Verified, "mx.example.net", vec![secured], Verdict::Delivered, "TLSv1.3 TLS_SIMULATED"),
         (opportunistic, "mx.example.net", vec![breaks, clear], Verdict::Delivered, ""),
+        (opportunistic, "mx.example.net", vec![mute, clear], Verdict::Delivered, ""),
+        (OutboundTls::Required, "mx.example.net", vec![mute], Verdict::Deferred, "TLSv1.3 TLS_SIMULATED"),
+        // Octets behind the 220 to STARTTLS belong to nobody: no TLS on that connection.
+        (opportunistic, "mx.example.net", vec![injects, clear], Verdict::Delivered, ""),
+        (OutboundTls::Required, "mx.example.net", vec![injects], Verdict::Deferred, ""),
+        // A refusal in the clear by a host that offered TLS may pass.
+        (opportunistic, "mx.example.net", vec![breaks, in_the_clear], Verdict::Deferred, ""),
+        (opportunistic, "mx.example.net", vec![denied], Verdict::Deferred, ""),
         (OutboundTls::Required, "mx.example.net", vec![breaks], Verdict::Deferred, ""),
         (OutboundTls::Required, "mx.example.net", vec![none], Verdict::Deferred, ""),
     ] {
@@ -295,6 +312,41 @@ fn what_a_host_says_before_it_hangs_up_counts() {
         assert_eq!(outcomes.iter().map(show).collect::<Vec<_>>(), [outcome]);
         stage.end();
     }
+}
+
+/// An address where a name belongs is taken as it is meant, as other hosts take it.
+#[test]
+fn a_numeric_exchanger_is_an_address() {
+    let stage = Stage::new();
+    stage.mx("example.net", 10, "10.0.1.7");
+    stage.host("seven.example.net", 7, &[TAKES]);
+    assert_eq!(stage.attempt(&["bob@example.net"]), ["Delivered 250 2.0.0 10.0.1.7 kept"]);
+    stage.end();
+}
+
+/// A smart host whose name leads nowhere is our trouble, not the sender's.
+#[test]
+fn a_smart_host_without_an_address_makes_mail_wait() {
+    let host = || SmartHost { host: "gone.example.org".to_owned(), port: 25, login: None };
+    let stage = Stage::with(|settings| settings.outbound.smart_host = Some(host()));
+    let outcome = stage.attempt(&["bob@example.net"]).remove(0);
+    assert!(outcome.starts_with("Deferred 0 4.3.5"), "{outcome}");
+    stage.end();
+}
+
+/// One host behind two domains is dialled once while it says nothing, and then left alone by both.
+#[test]
+fn a_host_that_did_not_greet_is_left_alone() {
+    let stage = Stage::with(|settings| settings.outbound.waits.greeting = Duration::from_secs(7));
+    stage.mx("example.net", 10, "mx.example.net");
+    stage.mx("example.com", 10, "mx.example.net");
+    stage.host("mx.example.net", 1, &["(stall)"]);
+    for domain in ["example.net", "example.com"] {
+        let outcome = stage.attempt(&[&format!("bob@{domain}")]).remove(0);
+        assert!(outcome.ends_with("no reply in time (waiting for the greeting)"), "{outcome}");
+    }
+    assert_eq!(disk::lock(&stage.seen.connections).len(), 1);
+    stage.end();
 }
 
 #[test]

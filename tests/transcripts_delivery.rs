@@ -8,7 +8,7 @@
 use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Envelope, Notify, Recipient, Returns};
 use mailcore::base::limits::READ_OCTETS;
-use mailcore::base::settings::OutboundTls;
+use mailcore::base::settings::{OutboundTls, OutboundWaits};
 use mailcore::base::world::TlsInfo;
 use mailcore::base::{Address, Mono, Secret};
 use mailcore::smtp::client::{Client, Delivery, Fate, Options, Transaction};
@@ -49,7 +49,8 @@ fn recipient(text: &str) -> Recipient {
 
 fn read(file: &str) -> Script {
     let (head, dialogue) = file.split_once("---\n").expect("--- between head and dialogue");
-    let mut options = Options { hostname: "mail.example.org".to_owned(), tls: OutboundTls::Opportunistic, login: None };
+    let (hostname, waits) = ("mail.example.org".to_owned(), OutboundWaits::default());
+    let mut options = Options { hostname, tls: OutboundTls::Opportunistic, login: None, waits };
     let mut envelope = Envelope::default();
     let mut text = b"Subject: x\r\n\r\nhello\r\n".to_vec();
     for line in head.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -289,7 +290,8 @@ fn nonsense_from_hosts() {
         let recipients = (0..=next(3)).map(|n| recipient(&format!("r{n}@example.net"))).collect();
         let envelope = Envelope { recipients, body, ..Envelope::default() };
         let count = envelope.recipients.len();
-        let mut client = Client::new(Options { hostname: "h".to_owned(), tls, login }, None);
+        let mut client =
+            Client::new(Options { hostname: "h".to_owned(), tls, login, waits: OutboundWaits::default() }, None);
         client.begin(Transaction { envelope, size: text.len() as u64 });
         let (mut input, mut output) = (Input::new(), Vec::new());
         let (mut last_positive, mut steps) = (false, 0);

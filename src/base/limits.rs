@@ -179,10 +179,10 @@ pub const ADDRESSES_PER_HOST_MAX: usize = 4;
 pub const DNS_WAIT_SECONDS: u64 = 60;
 /// Seconds to connect (RFC 5321 §4.5.3.2 has none; peers use 30).
 pub const CONNECT_WAIT_SECONDS: u64 = 30;
-/// Seconds for the greeting, MAIL and RCPT (RFC 5321 §4.5.3.2.1 to .3).
-pub const SMTP_CLIENT_WAIT_SECONDS: u64 = 300;
-/// Seconds for the reply to DATA (RFC 5321 §4.5.3.2.4).
-pub const SMTP_CLIENT_DATA_WAIT_SECONDS: u64 = 120;
+/// Seconds for the greeting (RFC 5321 §4.5.3.2.1).
+pub const SMTP_CLIENT_GREETING_WAIT_SECONDS: u64 = 300;
+/// Seconds for the reply to a command (RFC 5321 §4.5.3.2.2 and .3: 5 minutes for MAIL and RCPT; DATA needs 2).
+pub const SMTP_CLIENT_REPLY_WAIT_SECONDS: u64 = 300;
 /// Seconds for a block of data to leave (RFC 5321 §4.5.3.2.5).
 pub const SMTP_CLIENT_BLOCK_WAIT_SECONDS: u64 = 180;
 /// Seconds for the reply to the final dot (RFC 5321 §4.5.3.2.6).
@@ -200,18 +200,48 @@ pub const ATTEMPT_DIALS_SECONDS_MAX: u64 = 900;
 pub const RECIPIENTS_PER_TRANSACTION: usize = 100;
 /// Transactions on one outgoing connection.
 pub const MESSAGES_PER_CONNECTION_MAX: u32 = 100;
+/// The same where other destinations wait for a connection to the host.
+pub const MESSAGES_PER_TURN_MAX: u32 = 5;
 /// Octets of what a host said that are kept with an attempt and quoted in reports.
 pub const DIAGNOSTIC_OCTETS_MAX: usize = 1_024;
 /// Connections to one destination at a time.
 pub const CONNECTIONS_PER_DESTINATION_MAX: usize = 5;
 /// Deliveries under way at a time.
 pub const DELIVERIES_MAX: usize = 100;
-/// Parcels (recipients of one message that go one way) ready in memory; the rest waits in the store.
-pub const QUEUE_READY_PARCELS_MAX: usize = 2_000;
-/// Messages taken into memory at one look.
-pub const QUEUE_BATCH_ITEMS: usize = 200;
+/// Messages filed here, reported or given up by the queue at a time; these take no connection.
+pub const QUEUE_LOCAL_MAX: usize = 8;
+/// Recipients of one message in one attempt; the rest of it has another.
+pub const QUEUE_ATTEMPT_RECIPIENTS_MAX: usize = 1_000;
+/// Recipients in memory for all attempts under way, some 1 KiB each. Beyond it attempts take
+/// `QUEUE_ATTEMPT_RECIPIENTS_MIN` each, so that nobody has to wait for memory.
+pub const QUEUE_RECIPIENTS_MAX: usize = 20_000;
+/// Recipients of one message an attempt takes however many are in memory.
+pub const QUEUE_ATTEMPT_RECIPIENTS_MIN: usize = 50;
+/// Destinations the runner knows at a time, some 300 octets each; others are found in the store once there is room.
+pub const QUEUE_DESTINATIONS_MAX: usize = 50_000;
+/// Destinations asked for at once when the runner looks through the store.
+pub const QUEUE_DESTINATIONS_PER_LOOK: usize = 1_000;
+/// Rows put off, routed anew or given up in one commit: mail waits for no more.
+pub const QUEUE_ROWS_PER_COMMIT: usize = 200;
+/// Connections to a destination, or a host, that has not shown yet that it takes mail.
+pub const WINDOW_FIRST: usize = 2;
+/// Seconds a host, or a destination, that cannot be reached is left alone at most.
+pub const BACK_OFF_SECONDS_MAX: u64 = 1_800;
+/// Hosts remembered by address: connections, window, back-off.
+pub const HOSTS_MAX: usize = 10_000;
+/// Destinations that may wait for one host.
+pub const HOST_WAITING_MAX: usize = 10_000;
+/// Milliseconds without a word from a host after which its place may be given to a destination that was not tried yet,
+/// where there is no other.
+pub const STALLED_MILLISECONDS: u64 = 400;
+/// The same while the message is being sent.
+pub const STALLED_BODY_MILLISECONDS: u64 = 5_000;
+/// Seconds behind its end after which a message is given up without its last attempt: its destination gave it none.
+pub const LAST_ATTEMPT_SECONDS: u64 = 3_600;
+/// Attempts made up for of one message where the host moved the clock past several of them.
+pub const CATCH_UP_ATTEMPTS_MAX: u32 = 100;
 /// Longest sleep of the runner: how late it notices that the wall clock was set.
-pub const QUEUE_SLEEP_SECONDS_MAX: u64 = 600;
+pub const QUEUE_SLEEP_SECONDS_MAX: u64 = 60;
 /// Shortest pause between attempts, whatever the settings say.
 pub const RETRY_SECONDS_MIN: u64 = 1;
 /// Tries to write down the end of an attempt while the store fails.

@@ -83,6 +83,22 @@ pub struct Outbound {
     pub tls: OutboundTls,
     /// Idle connections are kept this long for the next message.
     pub keep_connection: Duration,
+    /// How long other hosts are waited for.
+    pub waits: OutboundWaits,
+}
+
+/// How long a delivery waits for another host (RFC 5321 §4.5.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboundWaits {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the greeting.
+    pub greeting: Duration,
+    /// For the reply to a command.
+    pub reply: Duration,
+    /// For the reply to a message that was sent, and at most `SMTP_CLIENT_BLOCK_WAIT_SECONDS` of it for a piece of the
+    /// message to leave.
+    pub data: Duration,
 }
 
 /// TLS towards other hosts.
@@ -185,6 +201,18 @@ impl Default for Outbound {
             ipv6: true,
             tls: OutboundTls::Opportunistic,
             keep_connection: Duration::from_secs(5),
+            waits: OutboundWaits::default(),
+        }
+    }
+}
+
+impl Default for OutboundWaits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(limits::CONNECT_WAIT_SECONDS),
+            greeting: Duration::from_secs(limits::SMTP_CLIENT_GREETING_WAIT_SECONDS),
+            reply: Duration::from_secs(limits::SMTP_CLIENT_REPLY_WAIT_SECONDS),
+            data: Duration::from_secs(limits::SMTP_CLIENT_FINAL_WAIT_SECONDS),
         }
     }
 }

@@ -57,6 +57,10 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Mono;
     /// The wall clock.
     fn wall(&self) -> Timestamp;
+    /// Whether it stands still between the host's steps.
+    fn stands(&self) -> bool {
+        false
+    }
     /// Completes when `now() >= at`. Dropping it forgets the timer.
     fn sleep_until(&self, at: Mono) -> BoxFuture<'static, ()>;
     /// Lets so much time pass in the world itself, also where a host holds the clock still: for what ends by itself and

@@ -1,24 +1,26 @@
 //! One attempt: a message, some of its recipients, one destination; every host and address in order until each
 //! recipient is decided.
 //!
-//! What a failure means is `trouble`'s; when to try again is the queue's. Bounded in hosts, addresses, recipients per
-//! transaction and time.
+//! What an error means is `error`'s; which hosts may be dialled now is `hosts`'; when to try again is the queue's.
+//! Bounded in hosts, addresses, recipients per transaction and time.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::outcome::{Outcome, Verdict};
+use super::error::{Judgement, Scope, describe, judge};
+use super::hosts::{HostPlace, Hosts, Refusal, back_off};
+use super::outcome::{Outcome, Reach, RecipientOutcome, Report, Verdict};
 use super::pool::Pool;
+use super::progress::{Progress, Waiting};
 use super::route::Destination;
 pub(super) use super::session::Session;
 use super::session::{BodySource, NoSession, Peer, told};
-use super::trouble::{Judgement, Scope, describe, judge};
-use crate::base::limits::{ATTEMPT_DIALS_SECONDS_MAX, RECIPIENTS_PER_TRANSACTION};
+use crate::base::limits::{ATTEMPT_DIALS_SECONDS_MAX, MESSAGES_PER_TURN_MAX, RECIPIENTS_PER_TRANSACTION};
 use crate::base::settings::OutboundTls;
 use crate::base::{Enhanced, Envelope, Mono, Recipient, Settings, World};
-use crate::dns::mx::{self, NoRoute};
+use crate::dns::mx::{self, Exchanger, NoRoute};
 use crate::smtp::client::{Delivery, Fate, Stage, Transaction};
 
 /// What all attempts share.
@@ -28,8 +30,18 @@ pub struct Outlet {
     pub world: World,
     /// What the host set.
     pub settings: Arc<Settings>,
-    /// Connections that rest.
+    /// Idle connections.
     pub pool: Pool,
+    /// What is known of other hosts.
+    pub hosts: Hosts,
+}
+
+impl Outlet {
+    /// Without connections and without knowledge of any host.
+    pub fn new(world: World, settings: Arc<Settings>) -> Self {
+        let hosts = Hosts::new(Arc::clone(&world.clock), settings.outbound.connections_per_destination_max);
+        Self { world, settings, pool: Pool::default(), hosts }
+    }
 }
 
 /// What is to be delivered.
@@ -44,46 +56,48 @@ pub struct Work<'a> {
     pub size: u64,
     /// Its octets.
     pub body: &'a dyn BodySource,
+    /// How it gets on.
+    pub progress: &'a Progress,
+    /// How much later it is made than it was due, where the clock was moved past its time.
+    pub late: Duration,
 }
 
-/// Makes an attempt; one outcome for each recipient, in order.
-pub async fn attempt(outlet: &Outlet, work: &Work<'_>) -> Vec<Outcome> {
-    let places = vec![Place::default(); work.recipients.len()];
-    let dials_until = outlet.world.clock.now() + Duration::from_secs(ATTEMPT_DIALS_SECONDS_MAX);
-    let mut attempt = Attempt { outlet, work, places, dials_until, heard: BTreeSet::new() };
-    attempt.over_kept_connections().await;
-    if attempt.is_open() {
+/// Makes an attempt.
+pub async fn attempt(outlet: &Outlet, work: &Work<'_>) -> Report {
+    let mut attempt = Attempt {
+        outlet,
+        work,
+        key: work.destination.key(),
+        recipients: vec![RecipientOutcome::default(); work.recipients.len()],
+        dials_until: outlet.world.clock.now() + Duration::from_secs(ATTEMPT_DIALS_SECONDS_MAX),
+        heard: BTreeSet::new(),
+        answered: false,
+        unreachable: None,
+        full: None,
+    };
+    attempt.over_idle_connections().await;
+    if attempt.is_open() && !work.progress.is_stopped() {
         attempt.over_all_hosts().await;
     }
-    attempt.outcomes()
-}
-
-/// Where a recipient stands.
-#[derive(Debug, Clone, Default)]
-struct Place {
-    decided: Option<Outcome>,
-    /// Trouble so far, were it the last host.
-    trouble: Option<Outcome>,
-}
-
-impl Place {
-    /// Remembers trouble: later trouble says more, but what may pass outweighs what will not.
-    fn note(&mut self, trouble: Outcome) {
-        let outweighed = trouble.verdict == Verdict::Failed
-            && self.trouble.as_ref().is_some_and(|before| before.verdict == Verdict::Deferred);
-        if !outweighed {
-            self.trouble = Some(trouble);
-        }
-    }
+    work.progress.note(Waiting::Nobody, outlet.world.clock.now());
+    attempt.report()
 }
 
 struct Attempt<'a> {
     outlet: &'a Outlet,
     work: &'a Work<'a>,
-    places: Vec<Place>,
+    /// Of the destination.
+    key: String,
+    recipients: Vec<RecipientOutcome>,
     dials_until: Mono,
-    /// Hosts that said what they had to say over a kept connection.
+    /// Hosts that said what they had to say over an idle connection.
     heard: BTreeSet<String>,
+    /// A host took part, or DNS said for good that there is none.
+    answered: bool,
+    /// Why a host could not be reached.
+    unreachable: Option<Outcome>,
+    /// A host that may have no further connection, and its preference.
+    full: Option<(SocketAddr, u16)>,
 }
 
 /// Where to go on.
@@ -95,19 +109,24 @@ enum Next {
 
 impl Attempt<'_> {
     fn is_open(&self) -> bool {
-        self.places.iter().any(|place| place.decided.is_none())
+        self.recipients.iter().any(|recipient| recipient.decided.is_none())
     }
 
     fn open(&self) -> Vec<usize> {
-        self.places.iter().enumerate().filter(|(_, place)| place.decided.is_none()).map(|(at, _)| at).collect()
+        let recipients = self.recipients.iter().enumerate();
+        recipients.filter(|(_, recipient)| recipient.decided.is_none()).map(|(at, _)| at).collect()
     }
 
-    /// Tries connections that rest from an earlier message. One that turns out to be dead means nothing.
-    async fn over_kept_connections(&mut self) {
-        let key = self.work.destination.key();
-        while let Some(session) = self.outlet.pool.take(&key) {
+    fn is_over(&self) -> bool {
+        !self.is_open() || self.work.progress.is_stopped()
+    }
+
+    /// Tries connections kept for this destination. One that turns out to be dead means nothing.
+    async fn over_idle_connections(&mut self) {
+        while let Some(session) = self.outlet.pool.take(&self.key) {
+            self.outlet.hosts.take_turn(session.at(), &self.key);
             let host = session.host().to_owned();
-            match self.over_kept(session).await {
+            match self.over_idle(session).await {
                 None => {}
                 Some(Next::Address) => return,
                 // It was heard: dialling it anew would only ask the same again.
@@ -123,58 +142,104 @@ impl Attempt<'_> {
         let (world, settings) = (&self.outlet.world, &self.outlet.settings);
         let hosts = match self.work.destination.hosts(world, &settings.hostname).await {
             Ok(hosts) => hosts,
-            Err(no_route) => return self.note_route(&no_route),
+            Err(no_route) => return self.note_route(no_route),
         };
-        for exchanger in hosts.into_iter().filter(|host| !self.heard.contains(&host.name)).collect::<Vec<_>>() {
-            let addresses = match mx::addresses(world, &exchanger, settings.outbound.ipv6).await {
-                Ok(addresses) => addresses,
-                Err(no_route) => {
-                    self.note_route(&no_route);
-                    continue;
-                }
-            };
-            for address in addresses {
-                if world.clock.now() >= self.dials_until {
-                    // Only stalled hosts use up the time: what they did is on record.
-                    return;
-                }
-                let at = SocketAddr::new(address, self.work.destination.port(&settings.outbound));
-                let next = self.at_address(&exchanger.name, at).await;
-                if !self.is_open() {
-                    return;
-                }
-                if next == Next::Host {
-                    break;
-                }
+        for exchanger in hosts {
+            // A worse host is not for mail that has only to wait for a better one.
+            let worse = self.full.is_some_and(|(_, preference)| exchanger.preference > preference);
+            if worse || self.is_over() {
+                return;
+            }
+            if !self.heard.contains(&exchanger.name) {
+                self.over_host(&exchanger).await;
             }
         }
     }
 
-    /// Dials one address; a second time in the clear where an opportunistic handshake broke (RFC 7435 §4).
-    async fn at_address(&mut self, host: &str, at: SocketAddr) -> Next {
+    async fn over_host(&mut self, exchanger: &Exchanger) {
+        let (world, settings) = (&self.outlet.world, &self.outlet.settings);
+        let addresses = match mx::addresses(world, exchanger, settings.outbound.ipv6).await {
+            Ok(addresses) => addresses,
+            Err(no_route) => return self.note_route(no_route),
+        };
+        for address in addresses {
+            if world.clock.now() >= self.dials_until {
+                // Only stalled hosts use up the time: what they did is on record.
+                return;
+            }
+            let at = SocketAddr::new(address, self.work.destination.port(&settings.outbound));
+            if self.at_address(exchanger, at).await == Next::Host || self.is_over() {
+                return;
+            }
+        }
+    }
+
+    /// Talks to one address; a second time in the clear where an opportunistic handshake broke (RFC 7435 §4).
+    async fn at_address(&mut self, exchanger: &Exchanger, at: SocketAddr) -> Next {
+        let host = exchanger.name.as_str();
+        while let Some(session) = self.outlet.pool.take_from(host, at) {
+            self.outlet.hosts.take_turn(at, &self.key);
+            if let Some(next) = self.over_idle(session).await {
+                return next;
+            }
+        }
+        let Some(mut place) = self.enter(exchanger, at) else { return Next::Address };
         let mut tls = self.outlet.settings.outbound.tls;
         loop {
             let peer = self.peer(host, at);
             let may_fall_back = tls == OutboundTls::Opportunistic && peer.login.is_none() && !peer.implicit_tls;
-            let mut session = match Session::dial(&self.outlet.world, &self.outlet.settings, peer, tls).await {
+            let (world, settings) = (&self.outlet.world, &self.outlet.settings);
+            let mut session = match Session::dial(world, settings, peer, place, tls, self.work.progress).await {
                 Ok(session) => session,
-                Err(NoSession::Connect(e)) => {
-                    self.note_all(&Enhanced::new(4, 4, 1), host, &format!("connecting to {at}: {}", told(&e)));
-                    return Next::Address;
-                }
-                Err(NoSession::Handshake(e)) => {
-                    self.note_all(&Enhanced::new(4, 7, 5), host, &format!("TLS handshake with {at}: {}", told(&e)));
+                Err(no_session) => {
+                    let (status, doing, e) = match &no_session {
+                        NoSession::Connect(e) => (Enhanced::new(4, 4, 1), "connecting to", e),
+                        NoSession::Handshake(e) => (Enhanced::new(4, 7, 5), "TLS handshake with", e),
+                    };
+                    self.note_unreachable(at, status, host, &format!("{doing} {at}: {}", told(e)));
                     return Next::Address;
                 }
             };
             let open = self.open();
             let (first, more) = open.split_at(open.len().min(RECIPIENTS_PER_TRANSACTION));
             let delivery = self.deliver(&mut session, first).await;
-            if session.broke_in_handshake() && may_fall_back {
-                tls = OutboundTls::Off;
+            if session.broke_in_handshake()
+                && may_fall_back
+                && !self.work.progress.is_stopped()
+                && let Some(again) = session.take_place()
+            {
+                (place, tls) = (again, OutboundTls::Off);
                 continue;
             }
-            return self.go_on(session, first, delivery, more).await;
+            let denied_tls = tls != self.outlet.settings.outbound.tls || session.was_denied_tls();
+            return self.go_on(session, first, delivery, more, denied_tls).await;
+        }
+    }
+
+    /// A place for a connection; `None` where there is none, which is noted.
+    fn enter(&mut self, exchanger: &Exchanger, at: SocketAddr) -> Option<HostPlace> {
+        match self.outlet.hosts.enter(at, &self.key) {
+            Ok(place) => Some(place),
+            Err(Refusal::LeftAlone { error, .. }) => {
+                let error = Outcome { host: exchanger.name.clone(), ..error };
+                self.unreachable = Some(error.clone());
+                self.note_all(&error);
+                None
+            }
+            Err(Refusal::Full) => {
+                // An idle connection, kept under another name of the host, makes room.
+                if let Some(mut idle) = self.outlet.pool.take_at(at)
+                    && let Some(place) = idle.take_place()
+                {
+                    let (world, settings) = (self.outlet.world.clone(), Arc::clone(&self.outlet.settings));
+                    let spawner = world.run.clone();
+                    spawner.task("quit", Box::pin(async move { idle.quit(&world, &settings).await })).detach();
+                    self.outlet.hosts.take_turn(at, &self.key);
+                    return Some(place);
+                }
+                self.full = self.full.or(Some((at, exchanger.preference)));
+                None
+            }
         }
     }
 
@@ -186,9 +251,9 @@ impl Attempt<'_> {
         Peer { host: host.to_owned(), at, login, implicit_tls: self.work.destination.implicit_tls() }
     }
 
-    /// Uses a session that rested. `None` where it says nothing of this message: it was dead, or the host wants no
-    /// further messages on it.
-    async fn over_kept(&mut self, mut session: Session) -> Option<Next> {
+    /// Uses an idle session. `None` where it says nothing of this message: it was dead, or the host wants no further
+    /// messages on it.
+    async fn over_idle(&mut self, mut session: Session) -> Option<Next> {
         let open = self.open();
         let (first, more) = open.split_at(open.len().min(RECIPIENTS_PER_TRANSACTION));
         let delivery = self.deliver(&mut session, first).await;
@@ -197,60 +262,121 @@ impl Attempt<'_> {
         }
         let enough = |fate: &Fate| matches!(fate, Fate::Refused(Stage::Mail, reply) if reply.is_transient());
         if delivery.fates.iter().all(enough) {
-            session.leave(&self.outlet.world, self.outlet.settings.waits).await;
+            session.quit(&self.outlet.world, &self.outlet.settings).await;
             return None;
         }
-        Some(self.go_on(session, first, delivery, more).await)
+        let denied_tls = session.was_denied_tls();
+        Some(self.go_on(session, first, delivery, more, denied_tls).await)
     }
 
     async fn deliver(&self, session: &mut Session, to: &[usize]) -> Delivery {
         let recipients = to.iter().filter_map(|at| self.work.recipients.get(*at)).cloned().collect();
         let envelope = Envelope { recipients, ..self.work.envelope.clone() };
         let transaction = Transaction { envelope, size: self.work.size };
-        session.deliver(&self.outlet.world, self.outlet.settings.waits, transaction, self.work.body).await
+        let Outlet { world, settings, .. } = self.outlet;
+        session.deliver(world, settings, transaction, self.work.body, self.work.progress).await
     }
 
     /// Takes in what came of a transaction, and makes further ones on the same session while they lead anywhere.
-    async fn go_on(&mut self, mut session: Session, to: &[usize], delivery: Delivery, more: &[usize]) -> Next {
+    async fn go_on(
+        &mut self,
+        mut session: Session,
+        to: &[usize],
+        delivery: Delivery,
+        more: &[usize],
+        denied_tls: bool,
+    ) -> Next {
         let mut waiting = more.to_vec();
-        let (mut next, again) = self.take_in(&session, to, &delivery);
+        let (mut next, again) = self.take_in(&session, to, &delivery, denied_tls);
         waiting.extend(again);
         while session.is_open() && !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(RECIPIENTS_PER_TRANSACTION));
             let now = std::mem::replace(&mut waiting, rest);
             let delivery = self.deliver(&mut session, &now).await;
-            let (then, again) = self.take_in(&session, &now, &delivery);
+            let (then, again) = self.take_in(&session, &now, &delivery, denied_tls);
             next = then;
             waiting.extend(again);
         }
         if session.is_open() {
-            let key = self.work.destination.key();
-            self.outlet.pool.put(&self.outlet.world, &self.outlet.settings, &key, session);
-        } else if !waiting.is_empty() {
-            // It ended with some not yet asked for: they have seen no trouble of their own.
-            let (status, text) = (Enhanced::new(4, 4, 2), "the session ended early");
+            self.keep(session, denied_tls);
+            return next;
+        }
+        if !waiting.is_empty() {
+            // It ended with some not yet asked for: they have seen no error of their own.
+            let ended = Outcome::unreached(Verdict::Deferred, Enhanced::new(4, 4, 2), "the session ended early");
+            let ended = Outcome { host: session.host().to_owned(), ..ended };
             for at in waiting {
-                if let Some(place) = self.places.get_mut(at)
-                    && place.trouble.is_none()
-                {
-                    place.note(Outcome {
-                        host: session.host().to_owned(),
-                        ..Outcome::unreached(Verdict::Deferred, status, text)
-                    });
+                if let Some(recipient) = self.recipients.get_mut(at).filter(|it| it.so_far.is_none()) {
+                    recipient.note(ended.clone());
                 }
             }
             next = Next::Address;
         }
+        self.note_end(&session, to.first().copied());
         next
     }
 
+    /// An open session is kept for the next message; where others wait for the host, not for ever. One in the clear
+    /// with a host that offered TLS is not: the next message may have it.
+    fn keep(&mut self, session: Session, denied_tls: bool) {
+        let Outlet { world, settings, pool, hosts } = self.outlet;
+        let at = session.at();
+        self.answered = true;
+        hosts.answered(at);
+        let wanted = hosts.is_wanted(at);
+        if denied_tls || (wanted && session.messages() >= MESSAGES_PER_TURN_MAX) {
+            let (world, settings) = (world.clone(), Arc::clone(settings));
+            let spawner = world.run.clone();
+            spawner.task("quit", Box::pin(async move { session.quit(&world, &settings).await })).detach();
+            return;
+        }
+        pool.put(world, settings, &self.key, session);
+        if wanted {
+            hosts.give_turn(at);
+        }
+    }
+
+    /// What the end of a session says of its host; `first` is a recipient it was used for.
+    fn note_end(&mut self, session: &Session, first: Option<usize>) {
+        let at = session.at();
+        if session.greeted() && !session.timed_out() && !self.work.progress.is_stopped() {
+            self.answered = true;
+            self.outlet.hosts.strained(at);
+            return;
+        }
+        let told = first.and_then(|at| self.recipients.get(at));
+        let told = told.and_then(|recipient| recipient.decided.as_ref().or(recipient.so_far.as_ref()));
+        let Some(error) = told.cloned() else { return };
+        let busy = error.code == 421 || error.code / 100 == 4;
+        if !session.greeted() && busy && self.outlet.hosts.has_others(at) {
+            // It has as many of our connections as it wants.
+            self.outlet.hosts.strained(at);
+            self.full = self.full.or(Some((at, 0)));
+            return;
+        }
+        self.fail(at, Outcome { verdict: Verdict::Deferred, ..error });
+    }
+
+    fn fail(&mut self, at: SocketAddr, error: Outcome) {
+        let Outlet { settings, hosts, .. } = self.outlet;
+        let pause = |failures| back_off(&settings.outbound.retry, failures);
+        hosts.failed(at, &error, self.work.late, pause);
+        self.unreachable = Some(error);
+    }
+
     /// Writes down the fates of one transaction; gives where to go on, and who is to be asked for again here.
-    fn take_in(&mut self, session: &Session, to: &[usize], delivery: &Delivery) -> (Next, Vec<usize>) {
-        let taken = delivery.fates.iter().any(|fate| judge(fate, false) == Judgement::Done);
+    fn take_in(
+        &mut self,
+        session: &Session,
+        to: &[usize],
+        delivery: &Delivery,
+        denied_tls: bool,
+    ) -> (Next, Vec<usize>) {
+        let taken = delivery.fates.iter().any(|fate| judge(fate, false, denied_tls) == Judgement::Done);
         let mut next = Next::Host;
         let mut again = Vec::new();
         for (at, fate) in to.iter().zip(&delivery.fates) {
-            let Some(place) = self.places.get_mut(*at) else { continue };
+            let Some(recipient) = self.recipients.get_mut(*at) else { continue };
             let (code, enhanced, text) = describe(fate);
             let outcome = |verdict| Outcome {
                 verdict,
@@ -261,41 +387,64 @@ impl Attempt<'_> {
                 tls: session.tls(),
                 dsn: delivery.dsn,
             };
-            match judge(fate, taken) {
-                Judgement::Done => place.decided = Some(outcome(Verdict::Delivered)),
-                Judgement::Defer => place.decided = Some(outcome(Verdict::Deferred)),
-                Judgement::Fail => place.decided = Some(outcome(Verdict::Failed)),
+            match judge(fate, taken, denied_tls) {
+                Judgement::Done => recipient.decided = Some(outcome(Verdict::Delivered)),
+                Judgement::Defer => recipient.decided = Some(outcome(Verdict::Deferred)),
+                Judgement::Fail => recipient.decided = Some(outcome(Verdict::Failed)),
                 Judgement::Again => again.push(*at),
                 Judgement::Elsewhere { scope, hard } => {
                     if scope == Scope::Session {
                         next = Next::Address;
                     }
-                    place.note(outcome(if hard { Verdict::Failed } else { Verdict::Deferred }));
+                    recipient.note(outcome(if hard { Verdict::Failed } else { Verdict::Deferred }));
                 }
             }
         }
         (next, again)
     }
 
-    fn note_route(&mut self, no_route: &NoRoute) {
-        self.note_all(&no_route.status, "", &no_route.text);
-    }
-
-    /// The same trouble for everybody who is open.
-    fn note_all(&mut self, status: &Enhanced, host: &str, text: &str) {
-        let verdict = if status.class == 5 { Verdict::Failed } else { Verdict::Deferred };
-        let trouble = Outcome { host: host.to_owned(), ..Outcome::unreached(verdict, *status, text) };
-        for place in self.places.iter_mut().filter(|place| place.decided.is_none()) {
-            place.note(trouble.clone());
+    fn note_route(&mut self, no_route: NoRoute) {
+        let mut error = Outcome::unreached(Verdict::Deferred, no_route.status, no_route.text);
+        if error.enhanced.is_some_and(|status| status.class == 5) {
+            if matches!(self.work.destination, Destination::SmartHost(_)) {
+                // A mistake on our side, or in our DNS: the sender's mail waits for it to be mended.
+                error.enhanced = Some(Enhanced::new(4, 3, 5));
+            } else {
+                error.verdict = Verdict::Failed;
+            }
         }
+        match error.verdict {
+            Verdict::Failed => self.answered = true,
+            _ => self.unreachable = Some(error.clone()),
+        }
+        self.note_all(&error);
     }
 
-    fn outcomes(self) -> Vec<Outcome> {
-        let places = self.places.into_iter().map(|place| {
-            place.decided.or(place.trouble).unwrap_or_else(|| {
+    fn note_unreachable(&mut self, at: SocketAddr, status: Enhanced, host: &str, text: &str) {
+        let error = Outcome::unreached(Verdict::Deferred, status, text);
+        let error = Outcome { host: host.to_owned(), ..error };
+        self.note_all(&error);
+        self.fail(at, error);
+    }
+
+    /// The same error for everybody who is open.
+    fn note_all(&mut self, error: &Outcome) {
+        let open = self.recipients.iter_mut().filter(|recipient| recipient.decided.is_none());
+        open.for_each(|recipient| recipient.note(error.clone()));
+    }
+
+    fn report(self) -> Report {
+        let untouched = self.recipients.iter().all(|recipient| recipient.decided.is_none());
+        let reach = match (self.full, self.unreachable) {
+            (Some((at, _)), _) if untouched && !self.answered => Reach::Full(at),
+            (_, Some(error)) if !self.answered => Reach::Unreachable(error),
+            _ => Reach::Answered,
+        };
+        let outcomes = self.recipients.into_iter().map(|recipient| {
+            recipient.decided.or(recipient.so_far).unwrap_or_else(|| {
                 Outcome::unreached(Verdict::Deferred, Enhanced::new(4, 3, 0), "nothing came of the attempt")
             })
         });
-        places.collect()
+        Report { outcomes: outcomes.collect(), reach }
     }
 }

@@ -2,17 +2,21 @@
 
 pub mod attempt;
 pub mod directory;
+pub mod error;
 pub mod filing;
+pub mod hosts;
 pub mod local;
 pub mod outcome;
 pub mod pool;
+pub mod progress;
 pub mod route;
 mod session;
-pub mod trouble;
 pub mod wire;
 
 pub use attempt::{Outlet, Work, attempt};
-pub use outcome::{Outcome, Verdict};
+pub use hosts::Hosts;
+pub use outcome::{Outcome, Reach, Report, Verdict};
 pub use pool::Pool;
-pub use route::Destination;
+pub use progress::Progress;
+pub use route::{Destination, Route};
 pub use session::{BodySource, SevenBit};

@@ -1,5 +1,6 @@
 //! What came of an attempt, one value for each recipient, as the queue writes it down.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::event::Outcome as Kind;
@@ -43,6 +44,11 @@ impl Outcome {
         Self { verdict, host, code: 0, enhanced: Some(status), text: text.into(), tls, dsn: false }
     }
 
+    /// Whether another attempt may do.
+    pub fn is_deferred(&self) -> bool {
+        self.verdict == Verdict::Deferred
+    }
+
     /// As a row of the queue.
     pub fn result(&self, at: Timestamp, took: Duration) -> AttemptResult {
         AttemptResult {
@@ -58,6 +64,45 @@ impl Outcome {
             text: self.text.clone(),
             took,
             tls: self.tls.clone(),
+        }
+    }
+}
+
+/// What one attempt came to.
+#[derive(Debug)]
+pub struct Report {
+    /// One for each recipient, in order.
+    pub outcomes: Vec<Outcome>,
+    /// How far it got.
+    pub reach: Reach,
+}
+
+/// How far an attempt got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// A host took part, or mail there is refused for good.
+    Answered,
+    /// Nobody answered, or nobody could be found just now: others need not try for a while.
+    Unreachable(Outcome),
+    /// As many connections as the host may have are in use: nothing was tried, and nothing is decided.
+    Full(SocketAddr),
+}
+
+/// Where a recipient stands within an attempt.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RecipientOutcome {
+    /// What is decided.
+    pub(super) decided: Option<Outcome>,
+    /// What it comes to, were no host left.
+    pub(super) so_far: Option<Outcome>,
+}
+
+impl RecipientOutcome {
+    /// Remembers an error: a later one says more, but what may pass outweighs what will not.
+    pub(super) fn note(&mut self, error: Outcome) {
+        let outweighed = error.verdict == Verdict::Failed && self.so_far.as_ref().is_some_and(Outcome::is_deferred);
+        if !outweighed {
+            self.so_far = Some(error);
         }
     }
 }

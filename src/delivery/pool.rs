@@ -1,9 +1,10 @@
-//! Connections that rest after a message, kept for the next one to the same destination.
+//! Idle connections, kept for the next message to the same destination, or to the same host for another one.
 //!
-//! At most `DELIVERIES_MAX` of them, each no longer than `settings.outbound.keep_connection`; then they take leave
-//! with QUIT. Clones share the pool.
+//! At most `DELIVERIES_MAX` of them, each no longer than `settings.outbound.keep_connection`; then they end with QUIT.
+//! Clones share the pool.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::attempt::Session;
@@ -14,11 +15,11 @@ use crate::base::{Mono, Settings};
 /// The pool.
 #[derive(Clone, Default)]
 pub struct Pool {
-    resting: Arc<Mutex<Resting>>,
+    idle: Arc<Mutex<Idle>>,
 }
 
 #[derive(Default)]
-struct Resting {
+struct Idle {
     // By number, so that the newest is taken first and the oldest given up first.
     sessions: BTreeMap<u64, (String, Session)>,
     next: u64,
@@ -28,75 +29,95 @@ struct Resting {
 impl Pool {
     /// The newest session kept for this destination.
     pub(super) fn take(&self, key: &str) -> Option<Session> {
-        let mut resting = self.lock();
-        let number = resting.sessions.iter().rev().find(|(_, (kept, _))| kept == key).map(|(number, _)| *number)?;
-        resting.sessions.remove(&number).map(|(_, session)| session)
+        self.take_where(|kept, _| kept == key)
+    }
+
+    /// The newest session kept with a host of this name at this address, whatever it was used for.
+    pub(super) fn take_from(&self, host: &str, at: SocketAddr) -> Option<Session> {
+        self.take_where(|_, session| session.at() == at && session.host() == host)
+    }
+
+    /// The newest session kept with whoever is at this address.
+    pub(super) fn take_at(&self, at: SocketAddr) -> Option<Session> {
+        self.take_where(|_, session| session.at() == at)
+    }
+
+    fn take_where(&self, wanted: impl Fn(&str, &Session) -> bool) -> Option<Session> {
+        let mut idle = self.lock();
+        let found = idle.sessions.iter().rev().find(|(_, (kept, session))| wanted(kept, session));
+        let number = found.map(|(number, _)| *number)?;
+        idle.sessions.remove(&number).map(|(_, session)| session)
     }
 
     /// Keeps a session for a while. A task of the world ends it in time.
-    pub(super) fn put(&self, world: &World, settings: &Settings, key: &str, session: Session) {
+    pub(super) fn put(&self, world: &World, settings: &Arc<Settings>, key: &str, session: Session) {
         let keep = settings.outbound.keep_connection;
         let (number, surplus) = {
-            let mut resting = self.lock();
-            if keep.is_zero() || resting.closed || session.is_spent() {
+            let mut idle = self.lock();
+            if keep.is_zero() || idle.closed || session.is_spent() {
                 (None, Some(session))
             } else {
-                let number = resting.next;
-                resting.next += 1;
-                resting.sessions.insert(number, (key.to_owned(), session));
-                let full = resting.sessions.len() > DELIVERIES_MAX;
-                (Some(number), if full { resting.sessions.pop_first().map(|(_, (_, oldest))| oldest) } else { None })
+                let number = idle.next;
+                idle.next += 1;
+                idle.sessions.insert(number, (key.to_owned(), session));
+                let full = idle.sessions.len() > DELIVERIES_MAX;
+                (Some(number), if full { idle.sessions.pop_first().map(|(_, (_, oldest))| oldest) } else { None })
             }
         };
         let until = world.clock.now() + keep;
         // The task holds the list weakly: a pool that is gone closes its connections at once.
-        let resting = Arc::downgrade(&self.resting);
-        let (world, waits) = (world.clone(), settings.waits);
+        let idle = Arc::downgrade(&self.idle);
+        let (world, settings) = (world.clone(), Arc::clone(settings));
         let spawner = world.run.clone();
-        let leave = async move {
+        let end = async move {
             if let Some(surplus) = surplus {
-                surplus.leave(&world, waits).await;
+                surplus.quit(&world, &settings).await;
             }
             let Some(number) = number else { return };
             world.clock.sleep_until(until).await;
-            let kept = resting.upgrade().and_then(|resting| {
-                let mut resting = resting.lock().unwrap_or_else(PoisonError::into_inner);
-                resting.sessions.remove(&number)
+            let kept = idle.upgrade().and_then(|idle| {
+                let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+                idle.sessions.remove(&number)
             });
             if let Some((_, session)) = kept {
-                session.leave(&world, waits).await;
+                session.quit(&world, &settings).await;
             }
         };
-        spawner.task("idle connection", Box::pin(leave)).detach();
+        spawner.task("idle connection", Box::pin(end)).detach();
     }
 
-    /// Takes leave of everybody until `deadline`; what is put afterwards is not kept.
+    /// Ends all sessions with QUIT until `deadline`; what is put afterwards is not kept.
     pub async fn close(&self, world: &World, settings: &Settings, deadline: Mono) {
         use smol::future::FutureExt;
         let sessions = {
-            let mut resting = self.lock();
-            resting.closed = true;
-            std::mem::take(&mut resting.sessions)
+            let mut idle = self.lock();
+            idle.closed = true;
+            std::mem::take(&mut idle.sessions)
         };
-        let leave = async {
+        let quit = async {
             for (_, (_, session)) in sessions {
-                session.leave(world, settings.waits).await;
+                session.quit(world, settings).await;
             }
         };
-        leave.or(world.clock.sleep_until(deadline)).await;
+        quit.or(world.clock.sleep_until(deadline)).await;
     }
 
-    /// How many rest.
+    /// Whether there is one with whoever is at this address.
+    pub fn has_at(&self, at: SocketAddr) -> bool {
+        self.lock().sessions.values().any(|(_, session)| session.at() == at)
+    }
+
+    /// How many are idle.
     pub fn len(&self) -> usize {
         self.lock().sessions.len()
     }
 
-    /// Whether none does.
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Resting> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,83 @@
-//! Where a recipient's mail goes first: the smart host, or the exchangers of the domain.
+//! Where a recipient's mail goes next: here, to the smart host, or to the exchangers of the domain; and the names the
+//! queue's rows know these by.
 
 use std::net::IpAddr;
 
+use std::sync::Arc;
+
+use super::directory::{Accounts, is_local};
 use crate::base::settings::{Outbound, SmartHost};
-use crate::base::{Address, Domain, World};
+use crate::base::{Address, Domain, Settings, World};
 use crate::dns::mx::{self, Exchanger, NoRoute};
+use crate::store::{Directory, GIVEN_UP, Router};
+
+/// The name of what is filed here. No domain has a name that begins with a space.
+const HERE: &str = " here";
+
+/// Which way recipients go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Nowhere any more: they are given up.
+    Over,
+    /// They live here.
+    Here,
+    /// To other hosts.
+    Away(Destination),
+}
+
+impl Route {
+    /// The route of a recipient by the directory and the settings as they are.
+    pub fn of(recipient: &Address, accounts: &impl Accounts, settings: &Settings) -> Route {
+        match is_local(accounts, settings, recipient) {
+            true => Route::Here,
+            false => Route::Away(Destination::of(recipient, &settings.outbound)),
+        }
+    }
+
+    /// What the queue's rows know it by. Recipients with equal keys share an attempt.
+    pub fn key(&self) -> String {
+        match self {
+            Route::Over => GIVEN_UP.to_owned(),
+            Route::Here => HERE.to_owned(),
+            Route::Away(destination) => destination.key(),
+        }
+    }
+}
+
+/// What a key says of the attempt, before any address is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// To be given up.
+    Over,
+    /// To be filed here.
+    Here,
+    /// To be sent.
+    Away,
+    /// Of settings that are no longer: to be routed anew.
+    Stale,
+}
+
+/// Judges a key by its form: a smart host has a colon outside of brackets, a domain has not.
+pub fn kind_of_key(key: &str, outbound: &Outbound) -> KeyKind {
+    let smart = outbound.smart_host.clone().map(|host| Destination::SmartHost(host).key());
+    let names_smart_host = key.contains(':') && !key.starts_with('[');
+    match key {
+        GIVEN_UP => KeyKind::Over,
+        HERE => KeyKind::Here,
+        "" => KeyKind::Stale,
+        key if smart.as_deref() == Some(key) || (smart.is_none() && !names_smart_host) => KeyKind::Away,
+        _ => KeyKind::Stale,
+    }
+}
+
+/// Routes what is queued.
+pub struct Routing(pub Arc<Settings>);
+
+impl Router for Routing {
+    fn destination(&self, directory: &Directory, to: &Address) -> String {
+        Route::of(to, directory, &self.0).key()
+    }
+}
 
 /// What recipients of one message may share a connection by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +153,26 @@ mod tests {
         let smart = of("a@x.org", &outbound);
         assert_eq!((smart.key().as_str(), smart.port(&outbound)), ("relay.example:465", 465));
         assert!(smart.implicit_tls() && smart == of("b@y.org", &outbound));
+    }
+
+    #[test]
+    fn keys_of_other_settings_are_stale() {
+        let by_mx = Outbound::default();
+        let smart_host = SmartHost { host: "2001:db8::1".to_owned(), port: 25, login: None };
+        let key = Destination::SmartHost(smart_host.clone()).key();
+        let by_smart_host = Outbound { smart_host: Some(smart_host), ..Outbound::default() };
+        for (key, mx, smart) in [
+            (" over", KeyKind::Over, KeyKind::Over),
+            (" here", KeyKind::Here, KeyKind::Here),
+            ("", KeyKind::Stale, KeyKind::Stale),
+            ("example.net", KeyKind::Away, KeyKind::Stale),
+            ("[IPv6:::1]", KeyKind::Away, KeyKind::Stale),
+            ("[192.0.2.1]", KeyKind::Away, KeyKind::Stale),
+            ("relay.example:587", KeyKind::Stale, KeyKind::Stale),
+            (key.as_str(), KeyKind::Stale, KeyKind::Away),
+        ] {
+            assert_eq!((kind_of_key(key, &by_mx), kind_of_key(key, &by_smart_host)), (mx, smart), "{key:?}");
+        }
     }
 
     #[test]

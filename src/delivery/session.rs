@@ -4,11 +4,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use smol::future::FutureExt;
+
+use super::hosts::HostPlace;
+use super::progress::{Progress, Waiting};
+use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::envelope::BodyKind;
-use crate::base::limits::{CONNECT_WAIT_SECONDS, MESSAGES_PER_CONNECTION_MAX};
-use crate::base::settings::{OutboundTls, Waits};
+use crate::base::limits::{MESSAGES_PER_CONNECTION_MAX, SMTP_CLIENT_BLOCK_WAIT_SECONDS};
+use crate::base::settings::OutboundTls;
 use crate::base::world::{BoxFuture, TlsInfo, TlsPeer, World};
-use crate::base::{Address, Envelope, Secret, Settings};
+use crate::base::{Address, Envelope, Mono, Secret, Settings};
 use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump, within};
 use crate::smtp::client::{BodyAnswer, BodyAsk, Client, Delivery, Fate, Options, Stage, Transaction, Unfit};
 
@@ -53,6 +58,8 @@ pub(super) struct Session {
     role: TlsRole,
     peer: Peer,
     messages: u32,
+    /// The connection's place at the host.
+    place: Option<HostPlace>,
 }
 
 /// Recipients whom the host would be given the message for, were it of ASCII.
@@ -80,36 +87,42 @@ impl Session {
         world: &World,
         settings: &Settings,
         peer: Peer,
+        place: HostPlace,
         tls: OutboundTls,
+        progress: &Progress,
     ) -> Result<Session, NoSession> {
+        progress.note(Waiting::Host, world.clock.now());
         // A password is only shown to a host that is who it says.
         let must_verify = tls == OutboundTls::Verified || peer.login.is_some();
         let role = TlsRole::Client(TlsPeer { name: tls_name(&peer), must_verify });
-        let at = world.clock.now() + Duration::from_secs(CONNECT_WAIT_SECONDS);
-        let stream = within(&*world.clock, at, world.network.connect(peer.at, None)).await;
+        let waits = settings.outbound.waits;
+        let at = world.clock.now() + waits.connect;
+        let stream = within(&*world.clock, at, world.network.connect(peer.at, None)).or(stopped(progress)).await;
         let mut connection = Connection::new(stream.map_err(NoSession::Connect)?);
         let mut info = None;
         if let (true, TlsRole::Client(name)) = (peer.implicit_tls, &role) {
             let at = world.clock.now() + settings.waits.tls_handshake;
             let handshake = world.tls.connect(connection.stream, name.clone());
-            let (stream, made) = within(&*world.clock, at, handshake).await.map_err(NoSession::Handshake)?;
+            let made = within(&*world.clock, at, handshake).or(stopped(progress)).await;
+            let (stream, made) = made.map_err(NoSession::Handshake)?;
             connection = Connection::new(stream);
             info = Some(made);
         }
-        let options = Options { hostname: settings.hostname.clone(), tls, login: peer.login.clone() };
-        Ok(Session { client: Client::new(options, info), connection, role, peer, messages: 0 })
+        let options = Options { hostname: settings.hostname.clone(), tls, login: peer.login.clone(), waits };
+        Ok(Session { client: Client::new(options, info), connection, role, peer, messages: 0, place: Some(place) })
     }
 
     /// Hands over one message, in its other form where the host cannot take the one it has.
     pub(super) async fn deliver(
         &mut self,
         world: &World,
-        waits: Waits,
+        settings: &Settings,
         transaction: Transaction,
         body: &dyn BodySource,
+        progress: &Progress,
     ) -> Delivery {
         let envelope = transaction.envelope.clone();
-        let mut delivery = self.hand_over(world, waits, transaction, body).await;
+        let mut delivery = self.hand_over(world, settings, transaction, body, progress).await;
         let unfit = unfit(&envelope, &delivery);
         if unfit.is_empty() || !self.is_open() {
             return delivery;
@@ -117,7 +130,7 @@ impl Session {
         let Some(SevenBit { size, body }) = body.seven_bit().await else { return delivery };
         let recipients = unfit.iter().filter_map(|at| envelope.recipients.get(*at)).cloned().collect();
         let envelope = Envelope { recipients, body: BodyKind::SevenBit, smtputf8: false, ..envelope };
-        let again = self.hand_over(world, waits, Transaction { envelope, size }, &*body).await;
+        let again = self.hand_over(world, settings, Transaction { envelope, size }, &*body, progress).await;
         for (at, fate) in unfit.into_iter().zip(again.fates) {
             if let Some(place) = delivery.fates.get_mut(at) {
                 *place = fate;
@@ -129,34 +142,45 @@ impl Session {
     async fn hand_over(
         &mut self,
         world: &World,
-        waits: Waits,
+        settings: &Settings,
         transaction: Transaction,
         body: &dyn BodySource,
+        progress: &Progress,
     ) -> Delivery {
         let recipients = transaction.envelope.recipients.len();
         self.client.begin(transaction);
         self.messages += 1;
-        self.drive(world, waits, body).await;
+        progress.note(Waiting::Host, world.clock.now());
+        self.drive(world, settings, body, Some(progress)).await;
         self.client.take_delivery().unwrap_or_else(|| {
             let fate = Fate::Lost(Stage::Mail, "the session ended".to_owned());
             Delivery { fates: vec![fate; recipients], dsn: false }
         })
     }
 
-    async fn drive(&mut self, world: &World, waits: Waits, body: &dyn BodySource) {
-        let waits = PumpWaits { tls_handshake: waits.tls_handshake, write: waits.write };
-        let mut source = Source(body);
-        let end = pump(world, waits, &self.role, &mut self.connection, &mut self.client, &mut source).await;
+    async fn drive(&mut self, world: &World, settings: &Settings, body: &dyn BodySource, watch: Option<&Progress>) {
+        let write = settings.outbound.waits.data.min(Duration::from_secs(SMTP_CLIENT_BLOCK_WAIT_SECONDS));
+        let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write };
+        let Session { client, connection, role, .. } = self;
+        let mut watched = Watched { client, progress: watch };
+        let mut source = Source { body, world, progress: watch };
+        let stop = async {
+            match watch {
+                Some(progress) => PumpEnd::Broken(given_up(progress).await),
+                None => std::future::pending().await,
+            }
+        };
+        let end = pump(world, waits, role, connection, &mut watched, &mut source).or(stop).await;
         if let PumpEnd::Broken(e) = end {
             self.connection.last_words().await;
             self.client.broken(&told(&e), &mut self.connection.input);
         }
     }
 
-    /// Says goodbye.
-    pub(super) async fn leave(mut self, world: &World, waits: Waits) {
+    /// Sends QUIT and waits a moment for its reply.
+    pub(super) async fn quit(mut self, world: &World, settings: &Settings) {
         self.client.quit();
-        self.drive(world, waits, &Nothing).await;
+        self.drive(world, settings, &Nothing, None).await;
     }
 
     /// Whether another message may follow.
@@ -169,15 +193,45 @@ impl Session {
         self.messages >= MESSAGES_PER_CONNECTION_MAX
     }
 
-    /// Whether it broke in the TLS handshake.
+    /// Whether it broke in the TLS handshake, or right behind it: where a host wants a certificate of ours.
     pub(super) fn broke_in_handshake(&self) -> bool {
         self.client.broke_in_handshake()
+    }
+
+    /// Whether the host offered TLS and then did not do it.
+    pub(super) fn was_denied_tls(&self) -> bool {
+        self.client.was_denied_tls()
+    }
+
+    /// Whether the host greeted.
+    pub(super) fn greeted(&self) -> bool {
+        self.client.greeted()
+    }
+
+    /// Whether a reply did not come in time.
+    pub(super) fn timed_out(&self) -> bool {
+        self.client.timed_out()
+    }
+
+    /// Messages it was used for.
+    pub(super) fn messages(&self) -> u32 {
+        self.messages
     }
 
     /// Whether the host said anything to the last message, other than that it is closing.
     pub(super) fn was_alive(&self, delivery: &Delivery) -> bool {
         let closing = |fate: &Fate| matches!(fate, Fate::Refused(Stage::Mail, reply) if reply.code == 421);
         self.client.replies() > 1 || self.client.replies() == 1 && !delivery.fates.iter().any(closing)
+    }
+
+    /// Gives up its place at the host, for a connection that takes its stead.
+    pub(super) fn take_place(&mut self) -> Option<HostPlace> {
+        self.place.take()
+    }
+
+    /// Where the host was dialled.
+    pub(super) fn at(&self) -> SocketAddr {
+        self.peer.at
     }
 
     /// The host's name.
@@ -215,11 +269,76 @@ pub(super) fn told(e: &io::Error) -> String {
     }
 }
 
-struct Source<'a>(&'a dyn BodySource);
+/// `Err` once the attempt is told to give up its place.
+async fn stopped<T>(progress: &Progress) -> io::Result<T> {
+    Err(given_up(progress).await)
+}
 
-impl Answerer<Client> for Source<'_> {
+async fn given_up(progress: &Progress) -> io::Error {
+    progress.stopped().await;
+    io::Error::other("no answer yet, and other mail needed the connection")
+}
+
+/// The session, with every reply and every change of what it waits for noted.
+struct Watched<'a> {
+    client: &'a mut Client,
+    progress: Option<&'a Progress>,
+}
+
+impl Dialog for Watched<'_> {
+    type Ask = BodyAsk;
+    type Answer = BodyAnswer;
+
+    fn step(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Step<BodyAsk> {
+        let before = (self.client.replies(), self.client.stage());
+        let step = self.client.step(now, input, output);
+        let after = (self.client.replies(), self.client.stage());
+        if let Some(progress) = self.progress.filter(|_| before != after) {
+            let waiting = match after.1 {
+                Stage::Body => Waiting::Body,
+                Stage::Final => Waiting::Final,
+                _ => Waiting::Host,
+            };
+            progress.note(waiting, now);
+        }
+        step
+    }
+
+    fn answer(&mut self, answer: BodyAnswer) {
+        self.client.answer(answer);
+    }
+
+    fn tls_started(&mut self, info: TlsInfo) {
+        self.client.tls_started(info);
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        self.client.deadline()
+    }
+
+    fn expire(&mut self) {
+        self.client.expire();
+    }
+
+    fn end(&mut self) {
+        self.client.end();
+    }
+}
+
+struct Source<'a> {
+    body: &'a dyn BodySource,
+    world: &'a World,
+    progress: Option<&'a Progress>,
+}
+
+impl Answerer<Watched<'_>> for Source<'_> {
     async fn answer(&mut self, ask: BodyAsk) -> BodyAnswer {
-        self.0.piece(ask.offset, ask.octets_max).await
+        let piece = self.body.piece(ask.offset, ask.octets_max).await;
+        // The host took the pieces before.
+        if let Some(progress) = self.progress {
+            progress.note(Waiting::Body, self.world.clock.now());
+        }
+        piece
     }
 }
 

@@ -127,7 +127,9 @@ fn listed(records: &[Record]) -> Vec<Exchanger> {
     let mut hosts = Vec::new();
     for (preference, name) in listed {
         if seen.insert(name.clone()) {
-            hosts.push(Exchanger { name, preference, address: None });
+            // An address where a name belongs (RFC 1035 §3.3.9): what is meant is plain, and other hosts take it so.
+            let address = name.parse().ok();
+            hosts.push(Exchanger { name, preference, address });
         }
     }
     hosts

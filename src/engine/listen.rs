@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use smol::channel::Sender;
 
-use super::Engine;
 use super::interrupt::lock;
+use super::{Engine, Phase};
 use crate::base::event::Event;
 use crate::base::limits::LISTEN_FULL_WARNING_SECONDS;
 use crate::base::settings::{Ends, Service};
@@ -59,6 +59,9 @@ impl Engine {
         let reception = Reception { shared: Arc::clone(&shared), service, local, alive, warned };
         let task = accept_loop(shared.world.clone(), listener, limits, shared.draining.clone(), reception);
         let mut state = lock(&self.inner.state);
+        if state.phase != Phase::Running {
+            return Err(Error::new(ErrorKind::State, "the engine is stopping"));
+        }
         state.listener_last += 1;
         let id = ListenerId(state.listener_last);
         let task = shared.world.run.task("listen", Box::pin(task));

@@ -3,7 +3,8 @@
 //! Life of an engine: [`Engine::open`] (store open, threads running; accounts and settings can be made) ->
 //! [`Engine::start`] (settings fixed, queue running, listeners may be opened) -> [`Engine::stop`] (nothing new is
 //! taken, sessions say goodbye, deliveries under way end) -> [`Engine::close`] (store checkpointed, threads
-//! joined). Dropping the last `Engine` does what is left of it.
+//! joined). Dropping the last `Engine` does what is left of it. A stop goes on though its caller is interrupted;
+//! another one waits for it, or makes it end sooner. STOPPED is said once, by an engine that was started.
 //!
 //! Methods are async: they wait on the caller's thread for work of the engine's own threads. A host without an executor
 //! waits with [`Engine::wait`].
@@ -50,7 +51,7 @@ use self::names::LateResolver;
 use self::real::Real;
 use crate::base::event::EventSink;
 use crate::base::world::Task;
-use crate::base::{Error, ErrorKind, Result, Timestamp, World};
+use crate::base::{Error, ErrorKind, Mono, Result, Timestamp, World};
 use crate::server::Shared;
 use crate::store::{Store, StoreOptions};
 
@@ -70,7 +71,8 @@ pub(super) struct Inner {
     dkim: dkim::Desk,
     /// Says that a key was made.
     keys_made: (Sender<()>, Receiver<()>),
-    state: Mutex<State>,
+    /// Shared with the task that stops it.
+    state: Arc<Mutex<State>>,
 }
 
 pub(super) struct State {
@@ -80,6 +82,8 @@ pub(super) struct State {
     listeners: BTreeMap<ListenerId, Listening>,
     listener_last: u64,
     drain: Option<Drain>,
+    /// While it stops, and afterwards.
+    stopping: Option<Stopping>,
     runner: Option<Task<()>>,
     reporter: Option<Task<()>>,
     hooks: Hooks,
@@ -98,13 +102,26 @@ struct Drain {
     ended: Receiver<()>,
 }
 
-/// Where an engine stands.
+/// A stop under way or over.
+#[derive(Clone)]
+struct Stopping {
+    /// Takes the time by which it shall be over, where that is sooner than was said before.
+    sooner: Sender<Mono>,
+    /// Closed when it is over.
+    over: Receiver<()>,
+}
+
+/// Where an engine stands. It only ever moves down this list, but for a start that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Open, not started.
     Open,
+    /// On its way up.
+    Starting,
     /// Started.
     Running,
+    /// Takes nothing new; sessions and deliveries end.
+    Stopping,
     /// Stopped; can be closed only.
     Stopped,
 }
@@ -142,6 +159,7 @@ impl Engine {
             listeners: BTreeMap::new(),
             listener_last: 0,
             drain: None,
+            stopping: None,
             runner: None,
             reporter: None,
             hooks: Hooks::default(),
@@ -149,7 +167,7 @@ impl Engine {
             rotation: None,
         };
         let dkim = dkim::Desk::new(&world, &store);
-        let (keys_made, state) = (bounded(1), Mutex::new(state));
+        let (keys_made, state) = (bounded(1), Arc::new(Mutex::new(state)));
         Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, breakdown, dkim, keys_made, state }) })
     }
 

@@ -56,7 +56,7 @@ impl Real {
     }
 
     /// Real time, in which the host waits.
-    pub(super) fn host_clock(&self) -> &dyn Clock {
+    pub(super) fn host_clock(&self) -> &RealClock {
         &self.host_clock
     }
 

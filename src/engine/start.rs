@@ -1,18 +1,20 @@
 //! Start, stop, close: the order in which an engine comes to life and goes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smol::channel::bounded;
+use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt;
 
 use super::hooks::{Desk, Questions};
 use super::interrupt::lock;
-use super::{Config, Drain, Engine, Inner, Phase};
+use super::{Config, Drain, Engine, Inner, Phase, State, Stopping};
 use crate::base::event::{Event, EventSink};
-use crate::base::{Error, ErrorKind, Result, Settings};
+use crate::base::world::{Clock, Task};
+use crate::base::{Error, ErrorKind, Mono, Result, Settings};
 use crate::intake::hook::Host;
 use crate::net::identity;
+use crate::os::RealClock;
 use crate::server::Shared;
 use crate::server::accounts::Logins;
 
@@ -23,27 +25,22 @@ const SELF_SIGNED_KEY: &str = "tls.self_signed.key";
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// Fixes the settings and sets the queue running; listeners may be opened afterwards.
+    /// Fixes the settings and sets the queue running; listeners may be opened afterwards. Where it fails, or is given
+    /// up on the way, the engine is open as before; one that was stopped meanwhile stays so.
     pub async fn start(&self) -> Result<()> {
         self.check_sound()?;
         let config = {
             let mut state = lock(&self.inner.state);
-            if state.phase != Phase::Open {
-                return Err(Error::new(ErrorKind::State, "the engine was started before"));
+            match state.phase {
+                Phase::Open => state.phase = Phase::Starting,
+                Phase::Starting | Phase::Running => return Err(not_now("the engine was started before")),
+                Phase::Stopping => return Err(not_now("the engine is stopping")),
+                Phase::Stopped => return Err(not_now("the engine is stopped")),
             }
-            state.phase = Phase::Running;
             state.config.clone()
         };
-        match self.bring_up(&config).await {
-            Ok(()) => {
-                self.inner.events.say(Event::Started);
-                Ok(())
-            }
-            Err(e) => {
-                lock(&self.inner.state).phase = Phase::Open;
-                Err(e)
-            }
-        }
+        let _unless_running = Unless(Arc::clone(&self.inner.state));
+        self.bring_up(&config).await
     }
 
     async fn bring_up(&self, config: &Config) -> Result<()> {
@@ -89,12 +86,19 @@ impl Engine {
             .task("events", Box::pin(Arc::clone(&inner.events).say_counts(shared.draining.clone())))
             .detach();
         let mut state = lock(&inner.state);
+        if state.phase != Phase::Starting {
+            // What was begun ends with its tasks.
+            return Err(not_now("the engine was stopped while it started"));
+        }
+        state.phase = Phase::Running;
         state.runner = Some(runner);
         state.questions = questions;
         state.reporter = reporter;
         state.rotation = Some(rotation);
         state.shared = Some(shared);
         state.drain = Some(Drain { _begin: begin, alive, ended });
+        // Under the lock, so that STOPPED cannot come before it.
+        inner.events.say(Event::Started);
         Ok(())
     }
 
@@ -136,8 +140,8 @@ impl Engine {
         self.inner.world.tls.set_identity(None, &certificate, &key)
     }
 
-    /// Takes nothing new, lets sessions and deliveries end for at most `timeout`, then cuts them. Nothing
-    /// accepted is lost either way: what was not delivered is still queued.
+    /// Takes nothing new, lets sessions and deliveries end for at most `timeout`, then cuts them. Nothing accepted is
+    /// lost either way: what was not delivered is still queued. It goes on where the caller does not wait for its end.
     pub async fn stop(&self, timeout: Duration) -> Result<()> {
         self.inner.stop(timeout).await;
         Ok(())
@@ -152,50 +156,133 @@ impl Engine {
 
 impl Inner {
     async fn stop(&self, timeout: Duration) {
-        let (listeners, drain, tasks, rotation, shared, questions) = {
-            let mut state = lock(&self.state);
-            if state.phase != Phase::Running {
+        let clock = self.real.host_clock();
+        let deadline = clock.now() + timeout;
+        if let Some(stopping) = self.begin_stop(deadline) {
+            // A full channel has a deadline nobody has read yet: both are read in turn.
+            let _ = stopping.sooner.send(deadline).await;
+            let _ = stopping.over.recv().await;
+        }
+    }
+
+    /// Begins to stop, where that is still to be done; what is to be waited for.
+    fn begin_stop(&self, deadline: Mono) -> Option<Stopping> {
+        let mut state = lock(&self.state);
+        if state.phase != Phase::Running {
+            if matches!(state.phase, Phase::Open | Phase::Starting) {
                 state.phase = Phase::Stopped;
-                return;
             }
-            state.phase = Phase::Stopped;
-            let listeners = std::mem::take(&mut state.listeners);
-            let (drain, questions) = (state.drain.take(), state.questions.clone());
-            let tasks = [state.runner.take(), state.reporter.take()];
-            (listeners, drain, tasks, state.rotation.take(), state.shared.take(), questions)
+            return state.stopping.clone();
+        }
+        state.phase = Phase::Stopping;
+        let ((sooner, deadlines), (done, over)) = (bounded(1), bounded(1));
+        let stopping = Stopping { sooner, over };
+        state.stopping = Some(stopping.clone());
+        let parts = Parts {
+            drain: state.drain.take(),
+            tasks: [state.runner.take(), state.reporter.take()],
+            deadlines,
+            deadline,
+            _done: done,
         };
+        let listeners = std::mem::take(&mut state.listeners);
+        let (shared, rotation, questions) = (state.shared.take(), state.rotation.take(), state.questions.clone());
+        drop(state);
+        // Outside the lock: much ends with these.
         drop((listeners, shared, rotation));
         if let Some(questions) = questions {
             questions.close();
         }
-        if let Some(Drain { _begin, alive, ended }) = drain {
-            drop((_begin, alive));
-            let clock = self.real.host_clock();
-            let late = clock.sleep_until(clock.now() + timeout);
-            let over = async {
-                let _ = ended.recv().await;
-                for task in tasks.into_iter().flatten() {
-                    task.await;
-                }
-            };
-            // Past the deadline the tasks are dropped here, which cancels them; sessions go with the threads.
-            over.or(late).await;
+        let (clock, store) = (self.real.host_clock().clone(), self.store.clone());
+        let (events, state) = (Arc::clone(&self.events), Arc::clone(&self.state));
+        let end = async move {
+            let mut parts = parts;
+            parts.end(&clock).await;
             // What the last sessions saw, for reports.
-            if let Err(e) = self.store.dmarc_flush().await {
+            if let Err(e) = store.dmarc_flush().await {
                 log::warn!("observations for DMARC reports are lost: {e}");
             }
-        }
-        self.events.say_last_counts();
-        self.events.say(Event::Stopped);
+            lock(&state).phase = Phase::Stopped;
+            events.say_last_counts();
+            events.say(Event::Stopped);
+            drop(parts);
+        };
+        self.world.run.task("stop", Box::pin(end)).detach();
+        Some(stopping)
     }
 
     fn close(&self) -> Result<()> {
-        smol::future::block_on(self.stop(CLOSE_WAIT));
+        // An engine whose threads are gone has nobody to stop it.
+        let clock = self.real.host_clock();
+        let late = clock.sleep_until(clock.now() + CLOSE_WAIT * 2);
+        smol::future::block_on(self.stop(CLOSE_WAIT).or(late));
         let closed = smol::future::block_on(self.store.close());
         self.real.stop(CLOSE_WAIT);
         self.events.close();
         closed
     }
+}
+
+/// What is to end when an engine stops.
+struct Parts {
+    drain: Option<Drain>,
+    tasks: [Option<Task<()>>; 2],
+    /// Further deadlines; the soonest counts.
+    deadlines: Receiver<Mono>,
+    deadline: Mono,
+    /// Closed with it: it is over.
+    _done: Sender<()>,
+}
+
+impl Parts {
+    /// Waits until sessions and tasks have ended, at most until the deadline; then the tasks are dropped, which cancels
+    /// them, and sessions go with the threads.
+    async fn end(&mut self, clock: &RealClock) {
+        let Some(Drain { _begin, alive, ended }) = self.drain.take() else { return };
+        drop((_begin, alive));
+        let tasks = std::mem::take(&mut self.tasks);
+        let over = async {
+            let _ = ended.recv().await;
+            for task in tasks.into_iter().flatten() {
+                task.await;
+            }
+            None
+        };
+        let mut over = std::pin::pin!(over);
+        let mut ends = self.deadline;
+        loop {
+            let late = async {
+                clock.sleep_until(ends).await;
+                None
+            };
+            let sooner = async {
+                match self.deadlines.recv().await {
+                    Ok(deadline) => Some(deadline),
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            match over.as_mut().or(sooner).or(late).await {
+                Some(deadline) => ends = ends.min(deadline),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Brings a start that came to nothing back to where it began.
+struct Unless(Arc<Mutex<State>>);
+
+impl Drop for Unless {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0);
+        if state.phase == Phase::Starting {
+            state.phase = Phase::Open;
+        }
+    }
+}
+
+fn not_now(why: &str) -> Error {
+    Error::new(ErrorKind::State, why)
 }
 
 impl Drop for Inner {

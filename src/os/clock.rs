@@ -201,6 +201,10 @@ impl Clock for SteppedClock {
         self.lock().stands.map_or_else(|| self.real.wall(), |(_, wall)| wall)
     }
 
+    fn stands(&self) -> bool {
+        self.stands_still()
+    }
+
     fn pause(&self, length: Duration) -> BoxFuture<'static, ()> {
         self.real.pause(length)
     }

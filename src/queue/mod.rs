@@ -2,14 +2,21 @@
 //!
 //! The queue's rows are the store's, an attempt is `delivery`'s; here it is decided when the next one is made, and
 //! each accepted recipient ends delivered, bounced or expired and bounced.
+//!
+//! `runner` is the loop; `look` finds what is due, `start` gives out places and begins attempts, `destinations` knows
+//! whose turn it is; `deliver` deals with one message at one destination and `settle` writes down what came of it.
 
 pub mod bounce;
 pub mod control;
+mod deliver;
+mod destinations;
 mod kept;
-mod parcel;
+mod local;
+mod look;
 pub mod runner;
 pub mod schedule;
 mod settle;
+mod start;
 
 use std::sync::Arc;
 

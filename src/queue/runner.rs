@@ -1,118 +1,134 @@
-//! The runner: takes what is due, deals with it, a bounded number of messages and of connections at a time.
+//! The runner: takes what is due and deals with it, with a bounded number of connections and of recipients in memory.
 //!
-//! It sleeps until the next recipient is due, the queue changes, or an attempt ends. Destinations take turns, so that
-//! one with a thousand messages does not keep the others waiting. When `stop` closes it begins nothing new, lets
-//! attempts under way end, and takes leave of resting connections; whoever cannot wait drops its task: what was not
-//! settled is due again later.
+//! It sleeps until the next row is due, the queue changes, a host has room, or an attempt ends. When `stop` closes it
+//! begins nothing new, lets attempts under way end, and ends idle connections; whoever cannot wait drops its task: what
+//! was not settled is due again when its lease ends.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use smol::channel::{Receiver, Sender};
 use smol::future::FutureExt;
 
-use super::Context;
-use super::parcel::{self, Parcel};
-use crate::base::limits::{QUEUE_BATCH_ITEMS, QUEUE_READY_PARCELS_MAX, QUEUE_SLEEP_SECONDS_MAX};
+use super::deliver::{End, report_delay};
+use super::destinations::{Destinations, Now};
+use super::look::Look;
+use super::{Context, schedule};
+use crate::base::limits::{QUEUE_SLEEP_SECONDS_MAX, RETRY_SECONDS_MIN};
 use crate::base::world::Task;
-use crate::base::{Mono, QueueId};
-use crate::delivery::{Outlet, Pool};
-use crate::store::RecipientState;
+use crate::base::{Mono, QueueId, Timestamp};
+use crate::delivery::hosts::back_off;
+use crate::delivery::route::{KeyKind, Routing, kind_of_key};
+use crate::delivery::{Outlet, Progress, Reach};
+use crate::store::{Claim, GIVEN_UP, Watch};
 
-/// Pause after a look that showed too much, or failed.
-const LOOK_PAUSE: Duration = Duration::from_millis(250);
-/// Pause after something could not be settled: until then it stays as it is.
-const FAILED_PAUSE: Duration = Duration::from_secs(5);
-/// How long resting connections may take to say goodbye when the engine stops.
-const LEAVE_SECONDS: u64 = 5;
+/// How long idle connections may take for QUIT when the engine stops.
+const QUIT_SECONDS: u64 = 5;
+/// Longest wait of a destination for a host that has as many connections as it may.
+const PARK_SECONDS: u64 = 60;
+/// The same where nobody will tell it.
+const PARK_SECONDS_ALONE: u64 = 1;
 
 /// Starts the runner; its task ends after `stop` has closed and attempts under way are over.
 pub fn start(context: Context) -> Task<()> {
     let spawner = context.world.run.clone();
-    spawner.task("queue", Box::pin(Runner::new(context).run()))
+    context.store.queue_route_by(Arc::new(Routing(Arc::clone(&context.settings))));
+    // Watching begins before the first look, so that nothing queued in between is missed.
+    let watch = context.store.watch_queue();
+    spawner.task("queue", Box::pin(Runner::new(context).run(watch)))
 }
 
-struct Runner {
-    context: Context,
-    outlet: Outlet,
-    /// Ready and not begun, by destination.
-    ready: BTreeMap<String, VecDeque<Parcel>>,
-    ready_count: usize,
-    /// How many are under way, by destination.
-    active: BTreeMap<String, usize>,
-    /// Recipients that are ready or under way: the store may still call them due.
-    claimed: BTreeSet<(QueueId, u32)>,
-    under_way: BTreeMap<u64, Task<()>>,
-    number: u64,
-    /// The destination served last.
-    turn: String,
-    done: (Sender<Done>, Receiver<Done>),
-    look_after: Mono,
+pub(super) struct Runner {
+    pub(super) context: Context,
+    pub(super) outlet: Outlet,
+    pub(super) destinations: Destinations,
+    pub(super) under_way: BTreeMap<u64, UnderWay>,
+    /// Those of them that may use a connection.
+    pub(super) away: usize,
+    /// Recipients of all of them.
+    pub(super) recipients: usize,
+    pub(super) number: u64,
+    pub(super) done: (Sender<Done>, Receiver<Done>),
+    pub(super) look: Look,
+    /// Messages that were given up may be among those under way: to be looked for when one of these ends.
+    pub(super) given_up_waits: bool,
+    /// Messages whose sender is to be told of their delay.
+    delayed: Sender<QueueId>,
+    reporter: Task<()>,
 }
 
-/// A parcel was dealt with.
-struct Done {
-    number: u64,
-    key: String,
-    places: Vec<(QueueId, u32)>,
-    /// A message whose sender is to be told of its delay.
-    delayed: Option<QueueId>,
-    /// The store did not take part: what was claimed is due as before.
-    failed: bool,
+/// A message being dealt with at one destination.
+pub(super) struct UnderWay {
+    pub(super) key: String,
+    pub(super) id: QueueId,
+    pub(super) progress: Arc<Progress>,
+    pub(super) away: bool,
+    /// It was told to give up its place.
+    pub(super) stopped: bool,
+    pub(super) _task: Task<()>,
 }
 
-/// Says `Done` however its task ends.
-struct Guard {
-    sender: Sender<Done>,
-    done: Option<Done>,
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(done) = self.done.take() {
-            let _ = self.sender.try_send(done);
-        }
-    }
+/// A message was dealt with.
+pub(super) struct Done {
+    pub(super) number: u64,
+    pub(super) claim: Claim,
+    pub(super) late: Duration,
+    /// `None` where it came to no end: what was claimed is due again when its lease ends.
+    pub(super) end: Option<End>,
 }
 
 impl Runner {
     fn new(context: Context) -> Self {
         let (world, settings) = (context.world.clone(), context.settings.clone());
-        let outlet = Outlet { world, settings, pool: Pool::default() };
+        let destinations = Destinations::new(settings.outbound.connections_per_destination_max);
+        let now = Now { mono: world.clock.now(), wall: world.clock.wall() };
+        let (delayed, reports) = smol::channel::unbounded();
+        let reporter = world.run.task("delay reports", Box::pin(report_delays(context.clone(), reports)));
         Self {
+            outlet: Outlet::new(world, settings),
             context,
-            outlet,
-            ready: BTreeMap::new(),
-            ready_count: 0,
-            active: BTreeMap::new(),
-            claimed: BTreeSet::new(),
+            destinations,
             under_way: BTreeMap::new(),
+            away: 0,
+            recipients: 0,
             number: 0,
-            turn: String::new(),
             done: smol::channel::unbounded(),
-            look_after: Mono::default(),
+            look: Look::new(now),
+            given_up_waits: false,
+            delayed,
+            reporter,
         }
     }
 
-    async fn run(mut self) {
-        // Watching begins before the first look, so that nothing queued in between is missed.
-        let mut watch = self.context.store.watch_queue();
+    pub(super) fn now(&self) -> Now {
+        let clock = &self.context.world.clock;
+        Now { mono: clock.now(), wall: clock.wall() }
+    }
+
+    pub(super) fn kind(&self) -> impl Fn(&str) -> KeyKind + use<> {
+        let settings = Arc::clone(&self.context.settings);
+        move |key| kind_of_key(key, &settings.outbound)
+    }
+
+    async fn run(mut self, mut watch: Watch) {
+        let free = self.outlet.hosts.free();
         loop {
             while let Ok(done) = self.done.1.try_recv() {
-                self.on_done(done).await;
+                self.on_done(done);
             }
-            let wake_at = self.look().await;
-            self.start_ready();
+            while let Ok(key) = free.try_recv() {
+                let now = self.now();
+                self.destinations.unpark(&key, now);
+            }
+            let wake_at = self.once().await;
             let clock = &self.context.world.clock;
             let changed = async {
                 watch.changed().await;
-                // Many changes make one look.
-                if clock.now() < self.look_after {
-                    clock.sleep_until(self.look_after).await;
-                }
                 Wake::Look
             };
             let ended = async { self.done.1.recv().await.map_or(Wake::Look, Wake::Done) };
+            let freed = async { free.recv().await.map_or(Wake::Look, Wake::Free) };
             let stopped = async {
                 while self.context.stop.recv().await.is_ok() {}
                 Wake::Stop
@@ -121,162 +137,121 @@ impl Runner {
                 clock.sleep_until(wake_at).await;
                 Wake::Look
             };
-            match stopped.or(ended).or(changed).or(due).await {
+            match stopped.or(ended).or(freed).or(changed).or(due).await {
                 Wake::Look => {}
-                Wake::Done(done) => self.on_done(done).await,
+                Wake::Done(done) => self.on_done(done),
+                Wake::Free(key) => {
+                    let now = self.now();
+                    self.destinations.unpark(&key, now);
+                }
                 Wake::Stop => break,
             }
         }
         self.drain().await;
     }
 
+    /// Looks and starts what may be started; when to look again if nothing happens.
+    async fn once(&mut self) -> Mono {
+        let looked = self.look_around().await;
+        let started = match looked {
+            // Where the store fails, nothing is asked of it for a while.
+            Some(again) if self.look.is_resting(self.now().mono) => again,
+            again => self.start_ready().await.into_iter().chain(again).min().unwrap_or(Mono(u64::MAX)),
+        };
+        let now = self.now();
+        let longest = now.mono + Duration::from_secs(QUEUE_SLEEP_SECONDS_MAX);
+        let due = self.destinations.wake(now).map_or(longest, |due| now.mono + until(now.wall, due));
+        started.min(due).min(longest)
+    }
+
     /// Lets what is under way end.
     async fn drain(mut self) {
-        self.ready.clear();
         while !self.under_way.is_empty() {
             match self.done.1.recv().await {
-                Ok(done) => self.on_done(done).await,
+                Ok(done) => self.on_done(done),
                 Err(_) => break,
             }
         }
-        let (world, settings) = (&self.outlet.world, &self.outlet.settings);
-        let deadline = world.clock.now() + Duration::from_secs(LEAVE_SECONDS);
-        self.outlet.pool.close(world, settings, deadline).await;
+        let Self { outlet, delayed, reporter, .. } = self;
+        drop(delayed);
+        reporter.await;
+        let (world, settings) = (&outlet.world, &outlet.settings);
+        let deadline = world.clock.now() + Duration::from_secs(QUIT_SECONDS);
+        outlet.pool.close(world, settings, deadline).await;
     }
 
-    async fn on_done(&mut self, done: Done) {
-        self.under_way.remove(&done.number);
-        for place in &done.places {
-            self.claimed.remove(place);
-        }
-        if let Some(active) = self.active.get_mut(&done.key) {
-            *active = active.saturating_sub(1);
-            if *active == 0 {
-                self.active.remove(&done.key);
-            }
-        }
-        if done.failed {
-            self.look_after = self.context.world.clock.now() + FAILED_PAUSE;
-        }
-        if let Some(id) = done.delayed {
-            // Here, one at a time: two parcels of one message must not both report.
-            parcel::report_delay(&self.context, id).await;
-        }
-    }
-
-    // -- looking -----------------------------------------------------------------------------------------
-
-    /// Takes in what is due; when to look again.
-    async fn look(&mut self) -> Mono {
-        let clock = self.context.world.clock.clone();
-        let longest = clock.now() + Duration::from_secs(QUEUE_SLEEP_SECONDS_MAX);
-        if self.under_way.len() >= self.context.settings.outbound.deliveries_max
-            || self.ready_count >= QUEUE_READY_PARCELS_MAX
-        {
-            // The next look comes when something ends.
-            return longest;
-        }
-        if clock.now() < self.look_after {
-            return self.look_after;
-        }
-        let wall = clock.wall();
-        let limit = self.claimed.len() + QUEUE_BATCH_ITEMS;
-        let items = match self.context.store.queue_due(wall, limit).await {
-            Ok(items) => items,
-            Err(e) => {
-                log::warn!("the queue could not be read: {e}");
-                self.look_after = clock.now() + LOOK_PAUSE;
-                return self.look_after;
-            }
-        };
-        let full = items.len() >= limit;
-        for item in items {
-            let due = item.recipients.iter().filter(|to| {
-                let waits = to.state == RecipientState::Waiting && to.due <= wall;
-                waits && !self.claimed.contains(&(item.id, to.index))
-            });
-            let due: Vec<_> = due.cloned().collect();
-            if !due.is_empty() {
-                self.take(Parcel::part(&self.context, item, due, wall));
-            }
-        }
-        if full || self.ready_count > QUEUE_BATCH_ITEMS {
-            self.look_after = clock.now() + LOOK_PAUSE;
-        }
-        if full {
-            return clock.now() + LOOK_PAUSE;
-        }
-        // What is due now is ready or under way, whatever the store says of it: its end wakes us.
-        match self.context.store.queue_next_due(wall).await {
-            Ok(None) => longest,
-            Ok(Some(next)) => {
-                let millis = u64::try_from(next.0.saturating_sub(wall.0)).unwrap_or(0);
-                (clock.now() + Duration::from_millis(millis)).min(longest)
-            }
-            Err(_) => clock.now() + LOOK_PAUSE,
-        }
-    }
-
-    fn take(&mut self, parcels: Vec<Parcel>) {
-        for parcel in parcels {
-            self.claimed.extend(parcel.places());
-            self.ready.entry(parcel.way.key()).or_default().push_back(parcel);
-            self.ready_count += 1;
-        }
-    }
-
-    // -- starting ----------------------------------------------------------------------------------------
-
-    /// Starts what may be started; destinations take turns.
-    fn start_ready(&mut self) {
-        while self.under_way.len() < self.context.settings.outbound.deliveries_max {
-            let Some(key) = self.next_destination() else { return };
-            let parcel = self.ready.get_mut(&key).and_then(VecDeque::pop_front);
-            if self.ready.get(&key).is_none_or(VecDeque::is_empty) {
-                self.ready.remove(&key);
-            }
-            self.turn.clone_from(&key);
-            if let Some(parcel) = parcel {
-                self.ready_count -= 1;
-                self.start(key, parcel);
-            }
-        }
-    }
-
-    /// The next destination behind the one served last that may have another connection.
-    fn next_destination(&self) -> Option<String> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let most = self.context.settings.outbound.connections_per_destination_max.max(1);
-        let behind = self.ready.range::<str, _>((Excluded(self.turn.as_str()), Unbounded));
-        let all = behind.chain(self.ready.iter()).map(|(key, _)| key);
-        all.into_iter().find(|key| self.active.get(*key).is_none_or(|active| *active < most)).cloned()
-    }
-
-    fn start(&mut self, key: String, parcel: Parcel) {
-        let number = self.number;
-        self.number += 1;
-        *self.active.entry(key.clone()).or_default() += 1;
-        let done = Done { number, key, places: parcel.places().collect(), delayed: None, failed: true };
-        let mut guard = Guard { sender: self.done.0.clone(), done: Some(done) };
-        let (context, outlet) = (self.context.clone(), self.outlet.clone());
-        let deal = async move {
-            let dealt = parcel.deal(&context, &outlet).await;
-            let Some(done) = guard.done.as_mut() else { return };
-            match dealt {
-                Ok(deferred) => {
-                    done.delayed = (deferred && parcel.is_delayed(&context)).then_some(parcel.item.id);
-                    done.failed = false;
+    pub(super) fn on_done(&mut self, done: Done) {
+        let Done { number, claim, late, end } = done;
+        let Some(UnderWay { key, id, away, .. }) = self.under_way.remove(&number) else { return };
+        self.away -= usize::from(away);
+        self.recipients -= claim.places.len().min(self.recipients);
+        let now = self.now();
+        let mut due = claim.more.then_some(now.wall);
+        match end {
+            Some(End::Settled { reach, attempt, delayed, due: next }) => {
+                if delayed {
+                    // In one place, one at a time: two attempts of one message must not both report.
+                    let _ = self.delayed.try_send(id);
                 }
-                Err(e) => log::warn!("queued message {} was left as it is: {e}", parcel.item.id.0),
+                self.learn(&key, reach, attempt, late, now);
+                due = due.or(next);
             }
-        };
-        let task = self.context.world.run.task("delivery", Box::pin(deal));
-        self.under_way.insert(number, task);
+            Some(End::PutBack { full }) => {
+                // One that became idle meanwhile may be used at once.
+                if let Some(at) = full.filter(|at| !self.outlet.pool.has_at(*at)) {
+                    let told = self.outlet.hosts.wait(at, &key);
+                    let seconds = if told { PARK_SECONDS } else { PARK_SECONDS_ALONE };
+                    self.destinations.park(&key, now.mono + Duration::from_secs(seconds));
+                }
+                due = Some(claim.due);
+            }
+            Some(End::Nothing) => {}
+            None => self.look.lose(now.mono),
+        }
+        self.destinations.end(&key, id, now);
+        // News of these rows may have come while they were under way, when they were nobody's to claim.
+        if let Some(due) = due {
+            self.destinations.note(&key, due, self.kind(), now);
+        }
+        if std::mem::take(&mut self.given_up_waits) {
+            self.destinations.note(GIVEN_UP, now.wall, self.kind(), now);
+        }
+    }
+
+    fn learn(&mut self, key: &str, reach: Option<Reach>, attempt: i64, late: Duration, now: Now) {
+        match reach {
+            Some(Reach::Unreachable(error)) => {
+                let retry = self.context.settings.outbound.retry.clone();
+                let pause = |failures| back_off(&retry, failures);
+                self.destinations.failed(key, (error, attempt), late, pause, now);
+            }
+            Some(Reach::Answered) => self.destinations.answered(key),
+            Some(Reach::Full(_)) | None => {}
+        }
+    }
+
+    /// When a claim ends by itself, for a number of attempts.
+    pub(super) fn lease(&self, now: Timestamp) -> impl Fn(u32) -> Timestamp + Send + use<> {
+        let outbound = self.context.settings.outbound.clone();
+        let shortest = now.after(Duration::from_secs(RETRY_SECONDS_MIN));
+        move |attempts| schedule::next_attempt(&outbound, attempts, now, None, Timestamp(i64::MAX), 0).max(shortest)
+    }
+}
+
+/// Time from `now` to `then`.
+pub(super) fn until(now: Timestamp, then: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(then.0.saturating_sub(now.0)).unwrap_or(0))
+}
+
+async fn report_delays(context: Context, reports: Receiver<QueueId>) {
+    while let Ok(id) = reports.recv().await {
+        report_delay(&context, id).await;
     }
 }
 
 enum Wake {
     Look,
     Done(Done),
+    Free(String),
     Stop,
 }

@@ -2,7 +2,7 @@
 //! the host is told.
 //!
 //! What was delivered must not be forgotten, or it is delivered twice: where the store fails, this waits and tries
-//! again, looking first whether the commit it was not sure of took place.
+//! again, with the same number, by which the store knows a settlement whose commit it was not sure of.
 
 use std::time::Duration;
 
@@ -11,13 +11,16 @@ use crate::base::event::{Event, Outcome as Kind};
 use crate::base::limits::{SETTLE_PAUSE_SECONDS_MAX, SETTLE_TRIES_MAX};
 use crate::base::{ErrorKind, Result, Timestamp};
 use crate::dsn::Action;
-use crate::store::{Acceptance, Accepted, AttemptResult, Item, ItemRecipient, RecipientState, Settle};
+use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient, Settle, Settled};
 
 /// What was decided about one recipient.
-pub(super) struct Decided<'a> {
-    /// The recipient as it was before.
-    pub(super) to: &'a ItemRecipient,
-    /// The attempt.
+#[derive(Clone)]
+pub(super) struct Decided {
+    /// The recipient as it was before; its last attempt as it is now where `attempt` is there.
+    pub(super) to: ItemRecipient,
+    /// An attempt that came before the decision, to be written too.
+    pub(super) attempt: Option<AttemptResult>,
+    /// The decision.
     pub(super) result: AttemptResult,
     /// When it is due again, for a deferral.
     pub(super) next: Option<Timestamp>,
@@ -25,19 +28,21 @@ pub(super) struct Decided<'a> {
     pub(super) dsn: bool,
 }
 
-/// Writes decisions down; `filed` is what they file or queue themselves. Whether recipients were deferred.
+/// Writes decisions down; `filed` is what they file or queue themselves. Gives the last attempt row.
 pub(super) async fn settle(
     context: &Context,
     item: &Item,
-    decided: Vec<Decided<'_>>,
+    mut decided: Vec<Decided>,
     filed: Option<Acceptance>,
-) -> Result<bool> {
+) -> Result<i64> {
     let here = filed.is_some();
     let own = filed.unwrap_or_default();
+    // 0 is that of rows without a settlement.
+    let settlement = (context.world.entropy.u64() >> 1).max(1) as i64;
     let mut by_queue = false;
-    let (accepted, told) = loop {
+    let (settled, told) = loop {
         let (acceptance, told) = reports(context, item, &decided, here, own.clone(), by_queue).await?;
-        match settle_surely(context, item, &decided, &acceptance).await {
+        match settle_surely(context, item, settlement, &decided, &acceptance).await {
             // The sender's inbox is full, or went away this moment: the report waits in the queue.
             Err(e)
                 if matches!(e.kind(), ErrorKind::Quota | ErrorKind::NotFound)
@@ -46,17 +51,34 @@ pub(super) async fn settle(
             {
                 by_queue = true;
             }
+            Ok(Settled::Held) => decided.iter_mut().for_each(hold),
             other => break (other?, told),
         }
     };
     for one in &decided {
-        context.events.say(attempted(item, one));
+        for result in one.attempt.iter().chain([&one.result]) {
+            context.events.say(attempted(item, one, result));
+        }
     }
-    if let Some((to, place)) = told {
-        let report = place.and_then(|place| accepted.queued.get(place).copied());
-        context.events.say(Event::Bounced { id: item.id, report, to });
+    match settled {
+        Settled::Done { accepted, attempt } => {
+            if let Some((to, place)) = told {
+                let report = place.and_then(|place| accepted.queued.get(place).copied());
+                context.events.say(Event::Bounced { id: item.id, report, to });
+            }
+            Ok(attempt)
+        }
+        Settled::Dropped | Settled::Held => Ok(0),
     }
-    Ok(decided.iter().any(|one| one.result.outcome == Kind::Deferred))
+}
+
+/// The host holds the message since: who would have failed waits, and is due as soon as it is released.
+fn hold(one: &mut Decided) {
+    if matches!(one.result.outcome, Kind::Failed | Kind::Expired) {
+        let result = one.attempt.take().unwrap_or_else(|| one.result.clone());
+        one.next = Some(result.at);
+        one.result = AttemptResult { outcome: Kind::Deferred, ..result };
+    }
 }
 
 /// The reports that follow: of failures in one mail, of successes in another. Beside them, whom the failure is
@@ -64,7 +86,7 @@ pub(super) async fn settle(
 async fn reports(
     context: &Context,
     item: &Item,
-    decided: &[Decided<'_>],
+    decided: &[Decided],
     here: bool,
     own: Acceptance,
     by_queue: bool,
@@ -73,7 +95,7 @@ async fn reports(
     let failed = decided
         .iter()
         .filter(|one| matches!(one.result.outcome, Kind::Failed | Kind::Expired) && one.to.recipient.notify.failure);
-    let failed = failed.map(|one| bounce::about(one.to, Action::Failed, &one.result, None)).collect();
+    let failed = failed.map(|one| bounce::about(&one.to, Action::Failed, &one.result, None)).collect();
     let told = match bounce::report(context, item, failed, by_queue).await? {
         Some(bounce) => {
             let to = bounce.to.to_string();
@@ -86,7 +108,7 @@ async fn reports(
     let delivered = decided
         .iter()
         .filter(|one| one.result.outcome == Kind::Delivered && one.to.recipient.notify.success && !one.dsn);
-    let delivered = delivered.map(|one| bounce::about(one.to, action, &one.result, None)).collect();
+    let delivered = delivered.map(|one| bounce::about(&one.to, action, &one.result, None)).collect();
     if let Some(bounce) = bounce::report(context, item, delivered, by_queue).await? {
         bounce.join(&mut acceptance);
     }
@@ -97,17 +119,15 @@ async fn reports(
 async fn settle_surely(
     context: &Context,
     item: &Item,
-    decided: &[Decided<'_>],
+    settlement: i64,
+    decided: &[Decided],
     acceptance: &Acceptance,
-) -> Result<Accepted> {
-    let settled: Vec<_> = decided
-        .iter()
-        .map(|one| Settle { id: item.id, index: one.to.index, result: one.result.clone(), next: one.next })
-        .collect();
+) -> Result<Settled> {
+    let settled: Vec<_> = decided.iter().flat_map(|one| rows(item, one)).collect();
     let mut tries = 0;
     loop {
-        let error = match context.store.queue_settle(settled.clone(), acceptance.clone()).await {
-            Ok(accepted) => return Ok(accepted),
+        let error = match context.store.queue_settle(settlement, settled.clone(), acceptance.clone()).await {
+            Ok(settled) => return Ok(settled),
             Err(e) => e,
         };
         tries += 1;
@@ -117,27 +137,18 @@ async fn settle_surely(
         log::warn!("queued message {} could not be settled, trying again: {error}", item.id.0);
         let pause = Duration::from_secs(SETTLE_PAUSE_SECONDS_MAX.min(1 << tries.min(32)));
         context.world.clock.sleep_until(context.world.clock.now() + pause).await;
-        // A commit that failed is in doubt.
-        match context.store.queue_item(item.id).await {
-            Ok(None) => return Ok(Accepted::default()),
-            Ok(Some(now)) if is_settled(&now, decided) => return Ok(Accepted::default()),
-            Ok(Some(_)) | Err(_) => {}
-        }
     }
 }
 
-fn is_settled(now: &Item, decided: &[Decided<'_>]) -> bool {
-    decided.iter().all(|one| {
-        let there = now.recipients.iter().find(|recipient| recipient.index == one.to.index);
-        there.is_none_or(|recipient| {
-            recipient.state != RecipientState::Waiting
-                || recipient.last.as_ref().is_some_and(|last| last.at == one.result.at)
-        })
-    })
+/// What is written of one recipient.
+fn rows(item: &Item, one: &Decided) -> impl Iterator<Item = Settle> {
+    let row =
+        |result: &AttemptResult| Settle { id: item.id, index: one.to.index, result: result.clone(), next: one.next };
+    one.attempt.iter().map(row).chain([row(&one.result)]).collect::<Vec<_>>().into_iter()
 }
 
-fn attempted(item: &Item, one: &Decided<'_>) -> Event {
-    let AttemptResult { outcome, host, code, enhanced, text, .. } = one.result.clone();
+fn attempted(item: &Item, one: &Decided, result: &AttemptResult) -> Event {
+    let AttemptResult { outcome, host, code, enhanced, text, .. } = result.clone();
     Event::Attempted {
         id: item.id,
         recipient: one.to.recipient.address.to_string(),

@@ -7,11 +7,12 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
     include_str!("schema_remains.sql"),
+    include_str!("schema_queue.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

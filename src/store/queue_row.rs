@@ -13,6 +13,29 @@ use crate::base::{
 
 /// One item with its recipients.
 pub(super) fn item(db: &Connection, id: QueueId) -> Result<Option<Item>> {
+    let Some(mut item) = without_recipients(db, id)? else { return Ok(None) };
+    let mut select = db.prepare_cached(&format!("{RECIPIENT} WHERE item = ?1 ORDER BY place"))?;
+    let mut rows = select.query([id.0])?;
+    while let Some(row) = rows.next()? {
+        item.recipients.push(read_recipient(db, row)?);
+    }
+    Ok(Some(item))
+}
+
+/// One item with these of its recipients only.
+pub(super) fn item_with(db: &Connection, id: QueueId, places: &[u32]) -> Result<Option<Item>> {
+    let Some(mut item) = without_recipients(db, id)? else { return Ok(None) };
+    let mut select = db.prepare_cached(&format!("{RECIPIENT} WHERE item = ?1 AND place = ?2"))?;
+    for place in places {
+        let mut rows = select.query(params![id.0, place])?;
+        if let Some(row) = rows.next()? {
+            item.recipients.push(read_recipient(db, row)?);
+        }
+    }
+    Ok(Some(item))
+}
+
+fn without_recipients(db: &Connection, id: QueueId) -> Result<Option<Item>> {
     let mut select = db.prepare_cached(
         "SELECT reverse_path, body_kind, smtputf8, envelope_id, returns, size_declared, blob, size, submitter, created,
            expires, held, delay_reported FROM queue_item WHERE id = ?1",
@@ -23,7 +46,6 @@ pub(super) fn item(db: &Connection, id: QueueId) -> Result<Option<Item>> {
         "" => None,
         from => Some(address(from)?),
     };
-    item.recipients = recipients(db, id)?;
     Ok(Some(item))
 }
 
@@ -58,33 +80,27 @@ fn read_item(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
-fn recipients(db: &Connection, id: QueueId) -> Result<Vec<ItemRecipient>> {
-    let mut select = db.prepare_cached(
-        "SELECT place, address, notify, original, state, attempts, due, last_attempt FROM queue_recipient
-           WHERE item = ?1 ORDER BY place",
-    )?;
-    let mut rows = select.query([id.0])?;
-    let mut recipients = Vec::new();
-    while let Some(row) = rows.next()? {
-        let last: i64 = row.get(7)?;
-        recipients.push(ItemRecipient {
-            index: row.get(0)?,
-            recipient: Recipient {
-                address: address(row.get_ref(1)?.as_str().unwrap_or_default())?,
-                notify: read_notify(row.get(2)?),
-                original: row.get(3)?,
-            },
-            state: match row.get(4)? {
-                1 => RecipientState::Delivered,
-                2 => RecipientState::Failed,
-                0_i64.. | ..=-1 => RecipientState::Waiting,
-            },
-            attempts: row.get(5)?,
-            due: Timestamp(row.get(6)?),
-            last: if last == 0 { None } else { attempt(db, last)? },
-        });
-    }
-    Ok(recipients)
+const RECIPIENT: &str =
+    "SELECT place, address, notify, original, state, attempts, due, last_attempt FROM queue_recipient";
+
+fn read_recipient(db: &Connection, row: &Row<'_>) -> Result<ItemRecipient> {
+    let last: i64 = row.get(7)?;
+    Ok(ItemRecipient {
+        index: row.get(0)?,
+        recipient: Recipient {
+            address: address(row.get_ref(1)?.as_str().unwrap_or_default())?,
+            notify: read_notify(row.get(2)?),
+            original: row.get(3)?,
+        },
+        state: match row.get(4)? {
+            1 => RecipientState::Delivered,
+            2 => RecipientState::Failed,
+            0_i64.. | ..=-1 => RecipientState::Waiting,
+        },
+        attempts: row.get(5)?,
+        due: Timestamp(row.get(6)?),
+        last: if last == 0 { None } else { attempt(db, last)? },
+    })
 }
 
 const ATTEMPT: &str = "SELECT at, outcome, host, code, enhanced, reason, took, tls, recipient FROM attempt";

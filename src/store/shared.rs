@@ -11,6 +11,7 @@ use super::directory::Directory;
 use super::dmarc::Waiting;
 use super::fact::FactTables;
 use super::ghost::Ghosts;
+use super::queue_board::QueueBoard;
 use super::view::Views;
 use super::watch::Watchers;
 use super::words::WordTables;
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub words: WordTables,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
+    /// What the queue's runner is told, and how rows are routed.
+    pub queue: QueueBoard,
     /// What waits to be written for aggregate reports.
     pub observed: Mutex<Waiting>,
     /// Readers at work now.
@@ -52,6 +55,7 @@ impl Shared {
             words: WordTables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),
+            queue: QueueBoard::default(),
             observed: Mutex::default(),
             reading: AtomicUsize::new(0),
             log: Arc::default(),

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::delta::Delta;
 use super::directory::Directory;
 use super::ghost::Ghost;
+use super::queue_board::QueueNews;
 use super::row::{self, Row, no_mailbox};
 use super::shared::Shared;
 use super::write::{self, Touched};
@@ -20,7 +21,7 @@ use super::{Snapshot, names, view};
 use crate::base::event::Event;
 use crate::base::limits::WRITER_ROWS_MAX;
 use crate::base::snapshot::Messages;
-use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, UidValidity};
+use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, Timestamp, UidValidity};
 
 /// What the writer keeps from one transaction to the next: a cache of what was committed.
 #[derive(Debug, Default)]
@@ -79,6 +80,8 @@ struct Said {
     ghosts: Vec<(MailboxId, Ghost)>,
     names: bool,
     queue: bool,
+    /// Destinations with rows that became due, or will.
+    queue_due: QueueNews,
     feedback: bool,
 }
 
@@ -91,6 +94,7 @@ impl Said {
         self.ghosts.extend(more.ghosts);
         self.names |= more.names;
         self.queue |= more.queue;
+        self.queue_due.join(more.queue_due);
         self.feedback |= more.feedback;
     }
 }
@@ -296,6 +300,11 @@ impl<'a> WriteTx<'a> {
         self.mine.said.queue = true;
     }
 
+    /// Tells the queue's runner after the commit that a row of this destination is due at `due`.
+    pub fn queue_due(&mut self, destination: &str, due: Timestamp) {
+        self.mine.said.queue_due.note(destination, due);
+    }
+
     /// Wakes those who read reports after the commit.
     pub fn wake_feedback(&mut self) {
         self.mine.said.feedback = true;
@@ -393,6 +402,7 @@ impl<'a> WriteTx<'a> {
         self.desk.octets.extend(octets);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
         said.accounts.into_iter().for_each(|account| shared.watchers.wake_account(account));
+        shared.queue.publish(said.queue_due);
         if said.queue {
             shared.watchers.wake_queue();
         }

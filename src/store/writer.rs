@@ -304,6 +304,7 @@ impl Writer {
             }
             Err(e) => say(true, format!("the store stays down: {}", e.text())),
         }
+        self.shared.queue.lost();
         self.shared.watchers.wake_all();
     }
 

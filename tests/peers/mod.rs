@@ -1,6 +1,7 @@
 //! Mail hosts that follow a script, on the simulated network.
 //!
-//! A script is one connection: `S:` what the host says, `C:` what it must be told, `C*` a message up to its dot,
+//! A script is one connection: `S:` what the host says (lines that leave together are parted by ` | `), `C:` what it
+//! must be told, `C*` a message up to its dot,
 //! `(tls)` a handshake, `(stall)` silence for ever, `(close)` the end. Hosts are given one script for each connection
 //! they get, in order; they refuse further ones. Deviations are gathered and asserted at the end.
 //!
@@ -91,7 +92,7 @@ async fn serve(seen: Seen, world: World, name: &'static str, at: SocketAddr, mut
 async fn follow(seen: Seen, world: World, name: &'static str, mut stream: BoxStream, script: String) {
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(says) = line.strip_prefix("S: ") {
-            if stream.write_all(format!("{says}\r\n").as_bytes()).await.is_err() {
+            if stream.write_all(format!("{}\r\n", says.replace(" | ", "\r\n")).as_bytes()).await.is_err() {
                 return seen.deviation(name, format!("gone before {line}"));
             }
         } else if let Some(wanted) = line.strip_prefix("C: ") {

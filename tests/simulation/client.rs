@@ -5,6 +5,7 @@
 //! mailbox that all of them file into, always together with something of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailcore::base::event::{Origin, Outcome};
@@ -13,8 +14,8 @@ use mailcore::base::{
     Uid, UidSet, UidValidity, World,
 };
 use mailcore::store::{
-    Acceptance, Arrival, AttemptResult, BlobMeta, Expunge, Filed, Filing, FlagChange, FlagHow, NewItem, RecipientState,
-    Settle, Store,
+    Acceptance, Arrival, AttemptResult, BlobMeta, Directory, Expunge, Filed, Filing, FlagChange, FlagHow, NewItem,
+    RecipientState, Router, Settle, Settled, Store, Want,
 };
 
 use crate::rng::Rng;
@@ -257,6 +258,8 @@ impl Client {
             acceptance.items.push(self.item(content.clone(), recipients, now));
         }
         acceptance.arrivals.push(self.arrival(content, filings.clone()));
+        // Said again after every reopening.
+        store.queue_route_by(Arc::new(ByDomain));
         let accepted = store.accept(acceptance).await?;
         assert_eq!(accepted.filed.len(), filings.len());
         for (filed, filing) in accepted.filed.iter().zip(&filings) {
@@ -270,8 +273,14 @@ impl Client {
         Ok(())
     }
 
+    /// Where this client's queued mail goes: nobody else's does.
+    fn destination(&self) -> String {
+        format!("a{}.example.net", self.who.account.0)
+    }
+
     fn item(&self, content: Content, recipients: u64, now: Timestamp) -> NewItem {
-        let recipient = |n| Recipient::new(Address::parse(&format!("r{n}@example.net")).expect("an address"));
+        let domain = self.destination();
+        let recipient = |n| Recipient::new(Address::parse(&format!("r{n}@{domain}")).expect("an address"));
         let envelope = Envelope {
             reverse_path: Some(self.who.address.clone()),
             recipients: (0..recipients).map(recipient).collect(),
@@ -388,13 +397,17 @@ impl Client {
     }
 
     async fn begin(&mut self, world: &World, store: &Store) -> Result<()> {
-        let Some((id, waiting)) = self.waiting() else { return Ok(()) };
-        let next = world.clock.wall().after(Duration::from_secs(self.rng.between(300, 7200)));
-        store.queue_begin(waiting.iter().map(|index| (id, *index)).collect(), next).await?;
-        let item = self.state.items.get_mut(&id).expect("ours");
-        for index in waiting {
-            let (_, attempts, due) = &mut item.recipients[index as usize];
-            (*attempts, *due) = (*attempts + 1, next);
+        let now = world.clock.wall();
+        let next = now.after(Duration::from_secs(self.rng.between(300, 7200)));
+        let destination = self.destination();
+        let want = Want { destination, items_max: 2, recipients_max: 2, skip: Vec::new(), counts: true };
+        for claim in store.queue_take(vec![want], now, move |_| next).await?.remove(0).claims {
+            let item = self.state.items.get_mut(&claim.id).expect("ours");
+            for index in claim.places {
+                let (state, attempts, due) = &mut item.recipients[index as usize];
+                assert!(*state == RecipientState::Waiting && *due <= now, "claimed what was not due");
+                (*attempts, *due) = (*attempts + 1, next);
+            }
         }
         Ok(())
     }
@@ -416,7 +429,9 @@ impl Client {
         if settled.iter().any(|settle| settle.result.outcome == Outcome::Failed) {
             reports.arrivals.push(self.arrival(content, vec![filing.clone()]));
         }
-        let accepted = store.queue_settle(settled.clone(), reports).await?;
+        let settlement = (self.rng.next() >> 1) as i64 | 1;
+        let settled_so = store.queue_settle(settlement, settled.clone(), reports).await?;
+        let Settled::Done { accepted, .. } = settled_so else { panic!("{settled_so:?}") };
         for filed in &accepted.filed {
             self.filed(filed, &filing, body);
         }
@@ -434,6 +449,15 @@ impl Client {
             self.state.items.remove(&id);
         }
         Ok(())
+    }
+}
+
+/// Rows by domain.
+pub struct ByDomain;
+
+impl Router for ByDomain {
+    fn destination(&self, _: &Directory, to: &Address) -> String {
+        to.domain().key()
     }
 }
 

@@ -13,6 +13,7 @@ mod check;
 mod client;
 mod clock;
 mod disk;
+mod flow;
 mod fsync;
 mod ground;
 mod image;

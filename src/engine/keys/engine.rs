@@ -213,6 +213,34 @@ pub(super) static KEYS: &[Key] = &[
         "How long an idle connection is kept for the next message.",
         settings.outbound.keep_connection
     ),
+    seconds!(
+        "outbound.connect_seconds",
+        1,
+        3600,
+        "Wait for a connection to another host.",
+        settings.outbound.waits.connect
+    ),
+    seconds!(
+        "outbound.greeting_seconds",
+        1,
+        WEEK,
+        "Wait for another host's greeting.",
+        settings.outbound.waits.greeting
+    ),
+    seconds!(
+        "outbound.reply_seconds",
+        1,
+        WEEK,
+        "Wait for another host's reply to a command.",
+        settings.outbound.waits.reply
+    ),
+    seconds!(
+        "outbound.data_seconds",
+        1,
+        WEEK,
+        "Wait for another host's reply to a message that was sent.",
+        settings.outbound.waits.data
+    ),
     switch!("outbound.ipv6", "Whether IPv6 addresses are tried.", settings.outbound.ipv6),
     Key {
         name: "outbound.tls",

@@ -21,7 +21,7 @@ use super::extension::Extensions;
 use super::reply::ReplyReader;
 use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits;
-use crate::base::settings::OutboundTls;
+use crate::base::settings::{OutboundTls, OutboundWaits};
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
 use crate::base::{Reply, Secret};
@@ -39,6 +39,8 @@ pub struct Options {
     pub tls: OutboundTls,
     /// User name and password, where the host wants them. Only said under TLS.
     pub login: Option<(String, Secret)>,
+    /// How long replies are waited for.
+    pub waits: OutboundWaits,
 }
 
 /// A piece of the message is wanted.
@@ -100,6 +102,9 @@ pub struct Client {
     expired: bool,
     ended: bool,
     replies: u64,
+    greeted: bool,
+    /// Replies since TLS began.
+    under_tls: u64,
     handshake_broke: bool,
 }
 
@@ -122,6 +127,8 @@ impl Client {
             expired: false,
             ended: false,
             replies: 0,
+            greeted: false,
+            under_tls: 0,
             handshake_broke: false,
         }
     }
@@ -153,9 +160,25 @@ impl Client {
         self.tls.as_ref()
     }
 
-    /// Whether the connection broke while TLS was being set up.
+    /// Whether the connection broke while TLS was being set up, or before anything was said under it: a host that
+    /// demands a certificate of ours ends TLS 1.3 there.
     pub fn broke_in_handshake(&self) -> bool {
         self.handshake_broke
+    }
+
+    /// Whether the host offered TLS and refused it when asked.
+    pub fn was_denied_tls(&self) -> bool {
+        self.starttls_refused && self.tls.is_none()
+    }
+
+    /// Whether the host greeted with 2yz.
+    pub fn greeted(&self) -> bool {
+        self.greeted
+    }
+
+    /// Whether a reply did not come in time.
+    pub fn timed_out(&self) -> bool {
+        self.expired
     }
 
     /// Takes leave, when it rests.
@@ -168,7 +191,7 @@ impl Client {
     /// The connection broke outside of the session, `said` being what came before it did: everybody undecided is lost,
     /// or refused by a host that did not want the rest of the message, said so and hung up.
     pub fn broken(&mut self, how: &str, said: &mut Input) {
-        self.handshake_broke = matches!(self.phase, Phase::Handshake);
+        self.handshake_broke = matches!(self.phase, Phase::Handshake) || self.is_mute_under_tls();
         // A yes to the message counts only where it had begun to come: only then had the whole message left.
         let begun = self.reader.has_begun();
         let reply = self.reader.next(said).unwrap_or_else(|endless| endless.so_far).or_else(|| self.reader.finish());
@@ -184,9 +207,15 @@ impl Client {
         }
     }
 
+    /// Whether STARTTLS was followed by nothing the host said.
+    fn is_mute_under_tls(&self) -> bool {
+        self.tls.is_some() && self.under_tls == 0 && matches!(self.phase, Phase::SayHello | Phase::Hello { .. })
+    }
+
     // -- endings -------------------------------------------------------------------------------------
 
-    fn stage(&self) -> Stage {
+    /// What is awaited.
+    pub fn stage(&self) -> Stage {
         match &self.phase {
             Phase::Greeting => Stage::Greeting,
             Phase::SayHello | Phase::Hello { .. } => Stage::Hello,
@@ -246,12 +275,16 @@ impl Client {
 
     fn on_reply(&mut self, reply: Reply, output: &mut Vec<u8>) {
         self.replies += 1;
+        self.under_tls += u64::from(self.tls.is_some());
         if reply.code == 421 && !matches!(self.phase, Phase::Quit) {
             // RFC 5321 §3.8: the host closes, whatever it was asked.
             return self.end_with(&Fate::Refused(self.stage(), reply));
         }
         match self.phase {
-            Phase::Greeting if reply.code / 100 == 2 => self.phase = Phase::SayHello,
+            Phase::Greeting if reply.code / 100 == 2 => {
+                self.greeted = true;
+                self.phase = Phase::SayHello;
+            }
             Phase::Greeting => self.leave(&Fate::Refused(Stage::Greeting, reply), output),
             Phase::Hello { esmtp } => self.on_hello(esmtp, reply, output),
             Phase::StartTls => {
@@ -277,13 +310,13 @@ impl Client {
     }
 
     fn wait(&self) -> Duration {
-        let last = self.running.as_ref().and_then(|running| running.awaited.front());
-        Duration::from_secs(match self.phase {
-            Phase::Final => limits::SMTP_CLIENT_FINAL_WAIT_SECONDS,
-            Phase::Quit => limits::SMTP_CLIENT_QUIT_WAIT_SECONDS,
-            Phase::Envelope if last == Some(&Command::Data) => limits::SMTP_CLIENT_DATA_WAIT_SECONDS,
-            _ => limits::SMTP_CLIENT_WAIT_SECONDS,
-        })
+        let waits = self.options.waits;
+        match self.phase {
+            Phase::Greeting => waits.greeting,
+            Phase::Final => waits.data,
+            Phase::Quit => Duration::from_secs(limits::SMTP_CLIENT_QUIT_WAIT_SECONDS).min(waits.reply),
+            _ => waits.reply,
+        }
     }
 }
 
@@ -331,6 +364,7 @@ impl Dialog for Client {
                 }
                 Ok(None) if self.expired || self.ended => {
                     let reply = self.reader.finish();
+                    self.handshake_broke = self.ended && self.is_mute_under_tls();
                     let how = if self.expired { "no reply in time" } else { "the host closed the connection" };
                     self.broken_off(how, reply, output);
                 }

@@ -1,9 +1,10 @@
-//! What a failure means. The only file that knows: everybody else asks [`judge`].
+//! What a delivery error means. The only file that knows: everybody else asks [`judge`].
 //!
-//! A trouble has a scope (this connection, this host, this message, this recipient) and is soft or hard. Soft
-//! trouble is taken to the next address or host as long as there is one, and then deferred; hard trouble fails at
-//! once; some trouble is hard for a host only. What was lost after the end of the message is deferred at once: the
-//! host may have the message, another one must not get it too.
+//! An error has a scope (this connection, this host, this message, this recipient) and is soft or hard. A soft error
+//! is taken to the next address or host as long as there is one, and then the recipient is deferred; a hard error fails
+//! the recipient at once; some errors are hard for a host only. What was lost after the end of the message is deferred
+//! at once: the host may have the message, another one must not get it too. A refusal in the clear by a host that
+//! offered TLS and did not do it is soft: with TLS it may think otherwise.
 
 use crate::base::limits::DIAGNOSTIC_OCTETS_MAX;
 use crate::base::{Enhanced, Reply};
@@ -18,7 +19,7 @@ pub enum Judgement {
     Again,
     /// Tried elsewhere; where there is nothing else, deferred or, with `hard`, failed.
     Elsewhere {
-        /// What the trouble reaches.
+        /// What the error reaches.
         scope: Scope,
         /// Whether it is final where no other host is left.
         hard: bool,
@@ -29,7 +30,7 @@ pub enum Judgement {
     Fail,
 }
 
-/// What a trouble reaches: whether another address of the same host may do better.
+/// What an error reaches: whether another address of the same host may do better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// The connection: the next address may do.
@@ -42,10 +43,12 @@ const SESSION: Judgement = Judgement::Elsewhere { scope: Scope::Session, hard: f
 const HOST: Judgement = Judgement::Elsewhere { scope: Scope::Host, hard: false };
 const HOST_FOR_GOOD: Judgement = Judgement::Elsewhere { scope: Scope::Host, hard: true };
 
-/// Judges a fate. `others_taken`: whether the host took the same message for other recipients.
-pub fn judge(fate: &Fate, others_taken: bool) -> Judgement {
+/// Judges a fate. `others_taken`: whether the host took the same message for other recipients. `denied_tls`: whether
+/// the session was in the clear though the host had offered TLS.
+pub fn judge(fate: &Fate, others_taken: bool, denied_tls: bool) -> Judgement {
     match fate {
         Fate::Accepted(_) => Judgement::Done,
+        Fate::Refused(stage, reply) if denied_tls && reply.is_permanent() && !is_of_address(*stage, reply) => HOST,
         Fate::Refused(stage, reply) => refused(*stage, reply, others_taken),
         Fate::Unfit(Unfit::NoTls | Unfit::NoLogin) => HOST,
         Fate::Unfit(_) => HOST_FOR_GOOD,
@@ -74,6 +77,11 @@ fn refused(stage: Stage, reply: &Reply, others_taken: bool) -> Judgement {
         _ if reply.is_permanent() => Judgement::Fail,
         _ => HOST,
     }
+}
+
+/// Whether a refusal says that there is no such address or mailbox: TLS would not change that.
+fn is_of_address(stage: Stage, reply: &Reply) -> bool {
+    stage == Stage::Recipient && reply.enhanced.is_some_and(|enhanced| matches!(enhanced.subject, 1 | 2))
 }
 
 /// RFC 5321 §4.5.3.1.10: 452, or 552 from old hosts, says "too many recipients", unless its status code says that the
@@ -170,7 +178,26 @@ mod tests {
             (Fate::Unfit(Unfit::TooLarge { octets_max: 1 }), false, HOST_FOR_GOOD),
             (Fate::Unread, false, Judgement::Defer),
         ] {
-            assert_eq!(judge(&fate, others), judgement, "{fate:?} {others}");
+            assert_eq!(judge(&fate, others, false), judgement, "{fate:?} {others}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_the_tls_that_was_offered_is_soft() {
+        let refused = |stage, code: u16, subject, detail| Fate::Refused(stage, Reply::new(code, subject, detail, "x"));
+        for (fate, judgement) in [
+            (refused(Stage::Mail, 530, 7, 0), HOST),
+            (refused(Stage::Mail, 550, 7, 10), HOST),
+            (refused(Stage::Hello, 550, 7, 1), HOST),
+            (refused(Stage::Recipient, 550, 7, 1), HOST),
+            (Fate::Refused(Stage::Recipient, Reply::plain(550, "no")), HOST),
+            (refused(Stage::Recipient, 550, 1, 1), Judgement::Fail),
+            (refused(Stage::Recipient, 552, 2, 2), Judgement::Fail),
+            (refused(Stage::Final, 554, 7, 0), HOST),
+            (refused(Stage::Mail, 451, 7, 0), HOST),
+            (Fate::Accepted(Reply::plain(250, "ok")), Judgement::Done),
+        ] {
+            assert_eq!(judge(&fate, false, true), judgement, "{fate:?}");
         }
     }
 

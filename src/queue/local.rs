@@ -1,0 +1,72 @@
+//! Queued mail for recipients that live here: filed, and sent on for those whose alias leads elsewhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::deliver::{End, Job};
+use super::{kept, settle};
+use crate::base::event::Origin;
+use crate::base::{Account, Enhanced, Envelope, ErrorKind, Recipient, Result};
+use crate::delivery::directory::{self, Destinations, Nowhere, resolve};
+use crate::delivery::filing::{self, Action, Place};
+use crate::delivery::{Outcome, Verdict};
+use crate::store::{Acceptance, Arrival, NewItem};
+
+/// Files for all recipients of a job.
+pub(super) async fn file(job: &Job<'_>) -> Result<End> {
+    let (context, item) = (job.context, &job.item);
+    let known = context.store.directory();
+    let mut actions: Vec<Action> = Vec::new();
+    let mut onward: Vec<Recipient> = Vec::new();
+    let mut outcomes = Vec::new();
+    for to in &item.recipients {
+        let refused = |status, text: &str| Outcome::unreached(Verdict::Failed, status, text);
+        outcomes.push(match resolve(&*known, &context.settings, &to.recipient.address) {
+            Err(Nowhere::Unknown) => refused(Enhanced::new(5, 1, 1), "no such user here"),
+            Err(Nowhere::TooMany) => refused(Enhanced::new(5, 4, 6), "aliases lead in a circle"),
+            Ok(Destinations { accounts, remote: away }) => {
+                // Whoever takes it further reports further.
+                let dsn = accounts.is_empty();
+                let is_new = |account: &Arc<Account>| actions.iter().all(|known| known.account.id != account.id);
+                let new: Vec<_> = accounts.into_iter().filter(is_new).collect();
+                actions.extend(new.into_iter().map(|account| Action::to(Place::Inbox, account)));
+                onward.extend(away.into_iter().map(|address| directory::onward(&to.recipient, address)));
+                Outcome { dsn, ..Outcome::unreached(Verdict::Delivered, Enhanced::new(2, 1, 5), "filed here") }
+            }
+        });
+    }
+    let acceptance = acceptance(job, &actions, onward).await?;
+    let decided = job.decided(&outcomes, Duration::ZERO);
+    match settle::settle(context, item, decided, Some(acceptance)).await {
+        Ok(attempt) => Ok(End::Settled { reach: None, attempt, delayed: false, due: None }),
+        Err(e) if e.kind() == ErrorKind::Quota => {
+            // One account without room holds back the others of this message: filing is one transaction.
+            let full = Outcome::unreached(Verdict::Deferred, Enhanced::new(4, 2, 2), "mailbox full");
+            let full = |outcome: Outcome| if outcome.verdict == Verdict::Delivered { full.clone() } else { outcome };
+            let outcomes: Vec<_> = outcomes.into_iter().map(full).collect();
+            job.settle(&outcomes, Duration::ZERO, None).await
+        }
+        Err(e) => Err(e),
+    }
+}
+
+async fn acceptance(job: &Job<'_>, actions: &[Action], onward: Vec<Recipient>) -> Result<Acceptance> {
+    let (context, item) = (job.context, &job.item);
+    let mut acceptance = Acceptance::default();
+    if actions.is_empty() && onward.is_empty() {
+        return Ok(acceptance);
+    }
+    let now = context.world.clock.wall();
+    let content = kept::content(context, item).await?;
+    let reverse_path = item.envelope.reverse_path.as_ref();
+    let filed = filing::file(&context.world, &context.store, actions, reverse_path, content.clone(), now).await?;
+    let from = reverse_path.map(ToString::to_string).unwrap_or_default();
+    let origin = Origin { from, ..Origin::default() };
+    acceptance.arrivals.extend(filed.map(|arrival| Arrival { origin, ..arrival }));
+    if !onward.is_empty() {
+        let envelope = Envelope { recipients: onward, ..item.envelope.clone() };
+        let (submitter, expires) = (item.submitter, item.expires);
+        acceptance.items.push(NewItem { envelope, content, submitter, created: now, due: now, expires });
+    }
+    Ok(acceptance)
+}
