@@ -141,8 +141,9 @@ impl Runner {
             if judged > 0 {
                 log::warn!("the wall clock went back: {judged} queued recipients are due at once");
             }
-            // What the runner knows of due times is void too.
+            // What the runner knows of times is void too.
             self.look.walk.get_or_insert(None);
+            (self.look.witnessed, self.look.giving_up) = (now, None);
         }
         self.look.clocks = Some(now);
         Ok(())
