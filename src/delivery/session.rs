@@ -127,6 +127,8 @@ impl Session {
         if unfit.is_empty() || !self.is_open() {
             return delivery;
         }
+        // The host waits for us.
+        progress.note(Waiting::Nobody, world.clock.now());
         let Some(SevenBit { size, body }) = body.seven_bit().await else { return delivery };
         let recipients = unfit.iter().filter_map(|at| envelope.recipients.get(*at)).cloned().collect();
         let envelope = Envelope { recipients, body: BodyKind::SevenBit, smtputf8: false, ..envelope };
