@@ -124,7 +124,7 @@ fn what_is_due_by_then_is_done() {
     engine.clock_advance(3_600 * SECOND).expect("clock");
     wait(4);
     engine.clock_advance(6 * 86_400 * SECOND).expect("clock");
-    smol::block_on(engine.queue_wait(id)).expect("comes to its end");
+    engine.wait(&Interrupt::default(), Some(60 * SECOND), engine.queue_wait(id)).expect("comes to its end");
     assert_eq!((attempts(Outcome::Deferred), attempts(Outcome::Expired)), (36, 1));
     engine.close().expect("close");
 }

@@ -262,7 +262,7 @@ mod tests {
         };
         for (code, enhanced, text, status, quoted) in [
             (550, Some(Enhanced::new(5, 1, 1)), "no", "5.1.1", Typed::new("smtp", "550 5.1.1 no")),
-            // What `delivery::trouble` gives a reply without one.
+            // What `delivery::error` gives a reply without one.
             (550, Some(Enhanced::new(5, 0, 0)), "no", "5.0.0", Typed::new("smtp", "550 no")),
             (550, None, "no", "5.0.0", Typed::new("smtp", "550 no")),
             (550, None, "", "5.0.0", Typed::new("smtp", "550")),

@@ -1,6 +1,6 @@
 //! What came of one transaction, for each recipient: said by the peer, or seen by us.
 //!
-//! Nothing is judged here: whether a 450 means later or never is `delivery::trouble`'s business.
+//! Nothing is judged here: whether a 450 means later or never is `delivery::error`'s business.
 
 use crate::base::{Enhanced, Reply};
 
