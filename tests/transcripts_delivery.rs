@@ -49,8 +49,10 @@ fn recipient(text: &str) -> Recipient {
 
 fn read(file: &str) -> Script {
     let (head, dialogue) = file.split_once("---\n").expect("--- between head and dialogue");
+    // The nonce of RFC 7677 §3.
+    let nonce = "rOprNGfwEbeRWgbNEkqO".to_owned();
     let (hostname, waits) = ("mail.example.org".to_owned(), OutboundWaits::default());
-    let mut options = Options { hostname, tls: OutboundTls::Opportunistic, login: None, waits };
+    let mut options = Options { hostname, tls: OutboundTls::Opportunistic, login: None, nonce, waits };
     let mut envelope = Envelope::default();
     let mut text = b"Subject: x\r\n\r\nhello\r\n".to_vec();
     for line in head.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -290,8 +292,8 @@ fn nonsense_from_hosts() {
         let recipients = (0..=next(3)).map(|n| recipient(&format!("r{n}@example.net"))).collect();
         let envelope = Envelope { recipients, body, ..Envelope::default() };
         let count = envelope.recipients.len();
-        let mut client =
-            Client::new(Options { hostname: "h".to_owned(), tls, login, waits: OutboundWaits::default() }, None);
+        let (hostname, nonce, waits) = ("h".to_owned(), "n".to_owned(), OutboundWaits::default());
+        let mut client = Client::new(Options { hostname, tls, login, nonce, waits }, None);
         client.begin(Transaction { envelope, size: text.len() as u64 });
         let (mut input, mut output) = (Input::new(), Vec::new());
         let (mut last_positive, mut steps) = (false, 0);

@@ -108,7 +108,12 @@ impl Session {
             connection = Connection::new(stream);
             info = Some(made);
         }
-        let options = Options { hostname: settings.hostname.clone(), tls, login: peer.login.clone(), waits };
+        let mut seed = [0; 32];
+        if peer.login.is_some() {
+            world.entropy.fill(&mut seed);
+        }
+        let (login, nonce) = (peer.login.clone(), crate::sasl::nonce(&seed, 0));
+        let options = Options { hostname: settings.hostname.clone(), tls, login, nonce, waits };
         Ok(Session { client: Client::new(options, info), connection, role, peer, messages: 0, place: Some(place) })
     }
 

@@ -8,6 +8,7 @@ use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::settings::PasswordCost;
@@ -127,7 +128,7 @@ pub fn hmac_sha_256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// Whether two values are the same, in time that does not depend on where they differ.
 pub fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b))) == 0
+    a.ct_eq(b).into()
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::base::settings::{OutboundTls, OutboundWaits};
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
 use crate::base::{Reply, Secret};
+use crate::sasl::client::Scram;
 
 pub use fate::{Delivery, Fate, Stage, Unfit};
 pub use transaction::Transaction;
@@ -39,6 +40,8 @@ pub struct Options {
     pub tls: OutboundTls,
     /// User name and password, where the host wants them. Only said under TLS.
     pub login: Option<(String, Secret)>,
+    /// Fresh and printable: the client's part in SCRAM.
+    pub nonce: String,
     /// How long replies are waited for.
     pub waits: OutboundWaits,
 }
@@ -76,11 +79,26 @@ enum Phase {
     Ended,
 }
 
-#[derive(Debug, Clone, Copy)]
 enum Login {
-    Plain,
+    /// All is said; the verdict comes.
+    Said,
+    /// LOGIN asks for the user name.
     User,
+    /// LOGIN asks for the password.
     Password,
+    /// SCRAM is under way.
+    Scram(Box<Scram>),
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Login::Said => "Said",
+            Login::User => "User",
+            Login::Password => "Password",
+            Login::Scram(_) => "Scram",
+        })
+    }
 }
 
 /// A client session.
@@ -299,7 +317,7 @@ impl Client {
                     }
                 }
             }
-            Phase::Login(step) => self.on_login(step, reply, output),
+            Phase::Login(_) => self.on_login(reply, output),
             Phase::Envelope => self.on_envelope(reply, output),
             Phase::Final => self.on_final(reply),
             Phase::Quit => self.phase = Phase::Ended,
