@@ -77,7 +77,7 @@ impl Unfit {
     /// A sentence for a person.
     pub fn text(self) -> String {
         match self {
-            Unfit::TooLarge { octets_max } => format!("the host takes messages of at most {octets_max} octets"),
+            Unfit::TooLarge { octets_max } => format!("the host takes messages of at most {octets_max} bytes"),
             Unfit::NoEightBit => "the message is 8-bit and the host does not offer 8BITMIME".to_owned(),
             Unfit::NoBinary => "the message is binary and the host does not offer BINARYMIME".to_owned(),
             Unfit::NoUtf8 => "the message needs SMTPUTF8 and the host does not offer it".to_owned(),
