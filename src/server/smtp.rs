@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Accepted, Shared, accounts};
 use crate::base::content::{Spool, SpoolError};
-use crate::base::{Envelope, Error, ErrorKind, Reply, Service};
+use crate::base::{Envelope, Error, Reply, Service};
 use crate::intake::{Intake, reply_of};
 use crate::net::pump::{Answerer, Connection, PumpWaits, TlsRole, pump};
 use crate::smtp::server::{Answer, Ask, Client, Config, Session};
@@ -103,7 +103,7 @@ impl Desk {
             Err(e) => {
                 let reply = match e {
                     SpoolError::TooLarge => Reply::new(552, 3, 4, "Message too large"),
-                    SpoolError::Disk(e) => reply_of(&Error::new(ErrorKind::Store, e.to_string())),
+                    SpoolError::Disk(e) => reply_of(&Error::of_disk("scratch file", &e)),
                 };
                 return vec![reply; if client.service == Service::Lmtp { envelope.recipients.len() } else { 1 }];
             }

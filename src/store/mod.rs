@@ -26,6 +26,7 @@ mod fact;
 mod flags;
 mod free;
 mod ghost;
+mod health;
 mod lane;
 mod mailbox;
 mod message;
@@ -37,16 +38,20 @@ mod queue_row;
 mod reader;
 mod recovery;
 mod remains;
+mod room;
 mod row;
 mod setting;
 mod shared;
 mod shared_map;
+mod shrink;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod types;
 mod varint;
+#[cfg(target_os = "linux")]
+mod vfs;
 mod view;
 mod watch;
 mod words;

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::base::content::{Spool, SpoolError};
 use crate::base::limits::{IMAP_DESCRIBE_INLINE_OCTETS_MAX, IMAP_SKIP_OCTETS_MAX};
-use crate::base::{Content, MailboxId};
+use crate::base::{Content, Error, MailboxId};
 use crate::delivery::local;
 use crate::imap::command::State;
 use crate::imap::framing::{Announced, Cut};
@@ -13,7 +13,7 @@ use crate::imap::response::Answer;
 use crate::store::{Acceptance, Arrival, Filing};
 
 use super::Session;
-use super::refusal::{Stop, no_destination, of_bad, of_destination};
+use super::refusal::{Stop, no_destination, of_bad, of_destination, of_error};
 use super::wire::Woke;
 
 impl Session {
@@ -92,7 +92,7 @@ impl Session {
         match trouble {
             None => self.file(append, mailbox, spool.finish()).await,
             Some(SpoolError::TooLarge) => Ok(Answer::no("TOOBIG", "The message is too large")),
-            Some(SpoolError::Disk(_)) => Ok(Answer::no("UNAVAILABLE", "Not possible just now, try again later")),
+            Some(SpoolError::Disk(e)) => Ok(of_error(&Error::of_disk("scratch file", &e))),
         }
     }
 
