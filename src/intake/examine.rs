@@ -10,7 +10,7 @@ use crate::base::limits::{
     CHECK_INLINE_OCTETS_MAX, CHECK_POLICY_QUESTIONS_MAX, CHECK_POLICY_SECONDS, CHECK_QUESTION_SECONDS,
     CHECK_QUESTIONS_MAX, HEADER_OCTETS_MAX,
 };
-use crate::base::{Body, Content, Envelope, Error, ErrorKind, Result, Service, Timestamp};
+use crate::base::{Body, Content, Envelope, Error, Result, Service, Timestamp};
 use crate::dns::patient::PatientResolver;
 use crate::mailauth::results::{AuthenticationResults, is_foreign};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
@@ -119,5 +119,5 @@ impl Intake {
 }
 
 pub(super) fn unreadable(e: std::io::Error) -> Error {
-    Error::new(ErrorKind::Store, format!("scratch file: {e}")).with_errno_of(&e)
+    Error::of_disk("scratch file", &e)
 }
