@@ -230,6 +230,8 @@ fn message_id(mail: &[u8]) -> String {
 /// Starts the server; gives it with its submission port.
 fn start(binary: &Path, store: &Path, more: &[&str]) -> (Child, SocketAddr) {
     let mut server = Command::new(binary)
+        // cargo's own folders, where an older library may lie, stand in this variable.
+        .env("LD_LIBRARY_PATH", binary.parent().expect("a folder"))
         .args(["--hostname", "mail.example.org", "--domain", "example.org", "--allow-plaintext-login"])
         .args(["--account", &format!("alice@example.org:{PASSWORD}"), "--submission", "127.0.0.1:0"])
         .args(more)

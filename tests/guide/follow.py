@@ -15,7 +15,9 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -117,10 +119,31 @@ def follow(shell, far, scratch, places):
             assert said.strip().endswith("active"), said
             done.add("active")
     assert done == {"published", "sent", "answered", "received", "active"}, done
+    renew(shell, places)
     assert shell.run("python3 -m mailcore --version").startswith("mailcore ")
     systemctl(scratch, "stop", "mailcore")
     listed = shell.run("python3 -m mailcore alias --store /var/lib/mailcore/store")
     assert "postmaster@example.org\talice@example.org" in listed, listed
+
+
+def renew(shell, places):
+    """A new certificate is served after the script of step 5, by the process that ran before."""
+    before = shell.run("certbot --domain mx.example.org; /etc/letsencrypt/renewal-hooks/deploy/mailcore; cat $SCRATCH/pid")
+    wanted = (shell.scratch / "etc/mailcore/fullchain.pem").read_text()
+    until = time.monotonic() + 30
+    while served(places["ports"][993]) != wanted:
+        assert time.monotonic() < until, "the old certificate is still served"
+        time.sleep(0.05)
+    assert shell.run("cat $SCRATCH/pid") == before
+
+
+def served(port):
+    """The certificate that the IMAP listener shows, PEM."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        with context.wrap_socket(plain) as tls:
+            return ssl.DER_cert_to_PEM_cert(tls.getpeercert(True))
 
 
 class Shell:
@@ -243,7 +266,7 @@ def systemctl(scratch, verb, *arguments):
 
     def stop():
         if alive():
-            os.kill(int(running.read_text()), 15)
+            os.kill(int(running.read_text()), signal.SIGTERM)
             until = time.monotonic() + 30
             while alive() and time.monotonic() < until:
                 time.sleep(0.02)
@@ -256,6 +279,9 @@ def systemctl(scratch, verb, *arguments):
         stop()
     if verb in ("start", "restart") and not alive():
         start(scratch, running)
+    if verb == "kill":
+        assert arguments[0] == "--signal=HUP", arguments
+        os.kill(int(running.read_text()), signal.SIGHUP)
     if verb == "is-active":
         if "--quiet" not in arguments:
             print("active" if alive() else "inactive")
@@ -273,7 +299,7 @@ def start(scratch, running):
     begin = log.seek(0, 2)
     # A process of its own session: it outlives this call, and nobody waits for it.
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    running.write_text(str(process.pid))
+    running.write_text(f"{process.pid}\n")
     until = time.monotonic() + 60
     while b'"event":"ready"' not in (scratch / "journal").read_bytes()[begin:]:
         assert process.poll() is None and time.monotonic() < until, (scratch / "journal").read_text()
