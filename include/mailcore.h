@@ -264,8 +264,11 @@ The library prints nothing, handles no signals, never ends the process.
 /** Obey DMARC: reject refuses, quarantine files as junk. */
 #define MAILCORE_KEY_DMARC_ENFORCE "dmarc.enforce"
 
-/** Put mail off while DNS does not say what DMARC wants, instead of taking it. */
+/** Put mail off while DNS does not say whether DMARC has a policy, instead of taking it. */
 #define MAILCORE_KEY_DMARC_DEFER_ON_TEMPERROR "dmarc.defer_on_temperror"
+
+/** What becomes of mail whose From does not name its authors for certain: refuse, junk or take. */
+#define MAILCORE_KEY_DMARC_UNCERTAIN_FROM "dmarc.uncertain_from"
 
 /** Address that DMARC aggregate reports are sent from, each day to the domains that ask; empty sends none. */
 #define MAILCORE_KEY_DMARC_REPORT_FROM "dmarc.report_from"
