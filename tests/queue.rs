@@ -442,7 +442,8 @@ fn reports_as_the_sender_wished() {
 /// A message of Alice's as submission leaves it, signed by a key of its own.
 const EIGHT: &str = "DKIM-Signature: v=1; d=example.org; s=old; b=ours\r\nReceived: by mail.example.org id 1\r\n\
     From: alice@example.org\r\nTo: bob@b\u{fc}cher.example\r\nSubject: greetings\r\nMIME-Version: 1.0\r\n\
-    Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngr\u{fc}\u{df}e an alle, die dies lesen\r\n";
+    Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n\
+    gr\u{fc}\u{df}e an alle, die dies lesen\r\n";
 
 #[test]
 #[cfg(not(any(windows, target_vendor = "apple")))]

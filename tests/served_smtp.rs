@@ -412,7 +412,7 @@ fn full_mailboxes_are_told_early() {
     ]);
     peer.data(&format!("{}\r\n", "y".repeat(990)), "452 4.2.2");
     peer.talk(&[("MAIL FROM:<a@far.example>", "250"), ("RCPT TO:<small@example.net>", "250")]);
-    peer.data(&format!("{}\r\n", "y".repeat(500)), "250");
+    peer.data(&format!("{}\r\n", "y".repeat(400)), "250");
     peer.talk(&[
         ("MAIL FROM:<a@far.example> SIZE=500", "250"),
         ("RCPT TO:<small@example.net>", "452 4.2.2"),

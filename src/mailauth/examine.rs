@@ -260,6 +260,43 @@ mod tests {
         }
     }
 
+    /// A resolver whose patience is at its end.
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    struct Silent;
+
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    impl Resolver for Silent {
+        fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+            let records = Err(NoRecords::Timeout);
+            Box::pin(std::future::ready(Answer { records, ttl: std::time::Duration::ZERO, secure: false }))
+        }
+    }
+
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    #[test]
+    fn whoever_makes_dns_slow_gets_past_no_policy() {
+        let record = "v=DMARC1; p=reject".to_owned();
+        let policies = Keys(vec![("_dmarc.victim.test", record)], Default::default());
+        for (from, reverse_path, result, policy, published) in [
+            ("ceo@victim.test", "a@evil.test", DmarcResult::Fail, Policy::Reject, Policy::Reject),
+            ("ceo@victim.test", "a@victim.test", DmarcResult::TempError, Policy::None, Policy::Reject),
+            ("a@evil.test, ceo@victim.test", "a@evil.test", DmarcResult::Fail, Policy::Reject, Policy::Reject),
+            ("a@evil.test", "a@evil.test", DmarcResult::None, Policy::None, Policy::None),
+            ("ceo@victim.test <a@evil.test>", "a@evil.test", DmarcResult::PermError, Policy::None, Policy::None),
+        ] {
+            let origin = Origin {
+                ip: "192.0.2.1".parse().unwrap(),
+                helo: "evil.test".to_owned(),
+                reverse_path: Address::parse(reverse_path).ok(),
+                receiver: String::new(),
+            };
+            let examination = Examination::begin(format!("From: {from}\r\n\r\n").as_bytes(), Checks::default());
+            let verdicts = smol::block_on(examination.finish_with(&Silent, &policies, &origin, Timestamp(0)));
+            let found = (verdicts.dmarc.result, verdicts.dmarc.policy, verdicts.dmarc.published);
+            assert_eq!(found, (result, policy, published), "{from}: {}", verdicts.dmarc.why);
+        }
+    }
+
     #[cfg(not(any(windows, target_vendor = "apple")))]
     #[test]
     fn one_pass_for_all_signatures() {
