@@ -108,6 +108,9 @@ The library prints nothing, handles no signals, never ends the process.
 /** Threads that read the store. */
 #define MAILCORE_KEY_STORE_READERS "store.readers"
 
+/** Octets of the file system that mail leaves free for changes and deletions; -1: a sixteenth, 64 MiB at most. */
+#define MAILCORE_KEY_STORE_RESERVE_OCTETS "store.reserve_octets"
+
 /** Events kept for a host that does not pull them. */
 #define MAILCORE_KEY_EVENTS_CAPACITY "events.capacity"
 
@@ -376,9 +379,14 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_E_STORE -40
 
 /**
- * The store is down after a failed write and refuses work.
+ * The store is down after a failed write: reading goes on, changes are refused until it can be written again.
  */
 #define MAILCORE_E_STORE_DOWN -41
+
+/**
+ * There is no room on the disk for this mail; reading, changing and deleting go on.
+ */
+#define MAILCORE_E_DISK_FULL -42
 
 /**
  * Sockets failed.

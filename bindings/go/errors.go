@@ -26,6 +26,7 @@ const (
 	CodeQuota       Code = C.MAILCORE_E_QUOTA
 	CodeStore       Code = C.MAILCORE_E_STORE
 	CodeStoreDown   Code = C.MAILCORE_E_STORE_DOWN
+	CodeDiskFull    Code = C.MAILCORE_E_DISK_FULL
 	CodeNetwork     Code = C.MAILCORE_E_NETWORK
 	CodeDNS         Code = C.MAILCORE_E_DNS
 	CodeTLS         Code = C.MAILCORE_E_TLS
@@ -51,6 +52,7 @@ var (
 	ErrLimit       error = &Error{Code: CodeLimit, Message: "limit reached"}
 	ErrQuota       error = &Error{Code: CodeQuota, Message: "quota used up"}
 	ErrStore       error = &Error{Code: CodeStore, Message: "disk or database failed"}
+	ErrDiskFull    error = &Error{Code: CodeDiskFull, Message: "no room on the disk"}
 	ErrNetwork     error = &Error{Code: CodeNetwork, Message: "network failed"}
 	ErrTLS         error = &Error{Code: CodeTLS, Message: "TLS failed"}
 	ErrLogin       error = &Error{Code: CodeLogin, Message: "wrong address or password"}

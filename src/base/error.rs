@@ -27,7 +27,9 @@ pub enum ErrorKind {
     Quota,
     /// Disk or database said no; nothing was acknowledged.
     Store,
-    /// The store is down after a failed sync and refuses work until it is reopened.
+    /// There is no room on the disk, or only what is kept for changing and deleting what is there.
+    DiskFull,
+    /// The store is down after a failed sync: it refuses changes until it is reopened.
     StoreDown,
     /// Sockets.
     Network,
@@ -53,6 +55,13 @@ pub enum ErrorKind {
     Bug,
 }
 
+impl ErrorKind {
+    /// Whether the store could not do it for now, for reasons of its disk: what was asked may succeed later.
+    pub fn is_of_disk(self) -> bool {
+        matches!(self, ErrorKind::Store | ErrorKind::StoreDown | ErrorKind::DiskFull)
+    }
+}
+
 /// An error: its kind and a sentence for a person. Clonable, since a group commit answers many callers.
 #[derive(Debug, Clone)]
 pub struct Error {
@@ -70,6 +79,13 @@ impl Error {
     /// An error of `kind`, explained by `text` (one sentence, no secrets).
     pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), errno: 0, code: 0, enhanced: None }
+    }
+
+    /// What a failed file means: `DiskFull` where there was no room, else `Store`. `what` was being done.
+    pub fn of_disk(what: &str, e: &io::Error) -> Self {
+        let full = matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let kind = if full { ErrorKind::DiskFull } else { ErrorKind::Store };
+        Self::new(kind, format!("{what}: {e}")).with_errno_of(e)
     }
 
     /// What kind of trouble it was.
@@ -147,5 +163,8 @@ mod tests {
         let e = e.with_reply(&Reply::new(452, 2, 2, "full")).with_reply(&Reply::plain(550, "no"));
         assert_eq!(e.smtp(), (452, Some(Enhanced::new(4, 2, 2))));
         assert_eq!(Error::from(io::Error::other("x")).errno(), 0);
+        let full = Error::of_disk("scratch file", &io::Error::from_raw_os_error(libc::ENOSPC));
+        assert_eq!((full.kind(), full.errno()), (ErrorKind::DiskFull, libc::ENOSPC));
+        assert_eq!(Error::of_disk("x", &io::Error::other("x")).kind(), ErrorKind::Store);
     }
 }

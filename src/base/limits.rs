@@ -446,6 +446,25 @@ pub const ATTEMPTS_KEPT_MAX: i64 = 100_000;
 pub const VANISHED_ROWS_MAX: u64 = 10_000;
 /// Octets of a body read ahead at once.
 pub const BODY_READ_AHEAD_OCTETS: usize = 1024 * 1024;
+/// Octets of the file system that mail leaves free where the host set no other reserve, at most. Changes and deletions
+/// use them.
+pub const STORE_RESERVE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// The reserve is one part in so many of a small file system.
+pub const STORE_RESERVE_SHARE: u64 = 16;
+/// Milliseconds between two looks at the file system while mail is refused for want of room.
+pub const STORE_ROOM_LOOK_MILLISECONDS: u64 = 1_000;
+/// Milliseconds before a failed cure of the store is tried again for the first time; doubled each time.
+pub const CURE_PAUSE_MILLISECONDS: u64 = 250;
+/// The longest pause between two tries, in milliseconds.
+pub const CURE_PAUSE_MILLISECONDS_MAX: u64 = 10_000;
+/// Seconds after a cure from which the next failure is a new one, cured at once.
+pub const CURE_QUIET_SECONDS: u64 = 60;
+/// Unused pages of the database that are not given back: for the mail to come.
+pub const UNUSED_PAGES_KEPT: u64 = 128;
+/// Besides those, one unused page for so many used ones is kept.
+pub const UNUSED_PAGES_KEPT_SHARE: u64 = 16;
+/// Pages given back in one background commit.
+pub const SHRINK_PAGES_PER_COMMIT: u64 = 128;
 /// Times a reader or the writer tries again while another program holds the file.
 pub const STORE_BUSY_TRIES_MAX: u32 = 200;
 /// Milliseconds between those tries.

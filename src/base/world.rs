@@ -295,9 +295,39 @@ pub trait Disk: Send + Sync {
     fn sync_dir(&self, folder: &Path) -> io::Result<()>;
     /// Makes a folder and those above it, where they are missing; durable when it returns.
     fn make_dir(&self, folder: &Path) -> io::Result<()>;
+    /// Which file a name leads to now; `None` where there is none. Two files that are there at the same time differ.
+    fn identity(&self, path: &Path) -> io::Result<Option<FileId>>;
+    /// Lets nobody but our user read or write a file; nothing where there is none, or where it is another user's.
+    fn make_private(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Ok(())
+    }
+    /// Room on the file system of a folder.
+    fn space(&self, folder: &Path) -> io::Result<Space> {
+        let _ = folder;
+        Ok(Space::UNBOUNDED)
+    }
     /// Takes the exclusive lock of a store; held until dropped. [`io::ErrorKind::AddrInUse`] where
     /// another process, or another engine of this one, has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>>;
+}
+
+/// Which file it is: device and inode, or what else tells files apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId(pub u64, pub u64);
+
+/// Room on a file system, in octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// All of it.
+    pub total: u64,
+    /// What we may still write.
+    pub free: u64,
+}
+
+impl Space {
+    /// Where nobody counts.
+    pub const UNBOUNDED: Space = Space { total: u64::MAX, free: u64::MAX };
 }
 
 /// An open file. Positioned reads and writes only: no cursor to share.

@@ -21,6 +21,8 @@ pub struct Config {
     pub threads: usize,
     /// Threads that read the store.
     pub store_readers: usize,
+    /// Octets of the file system that mail leaves free; below 0: a sixteenth of it, 64 MiB at most.
+    pub store_reserve_octets: i64,
     /// DNS server to ask; `None` is the system's.
     pub dns_server: Option<SocketAddr>,
     /// Whether records set by the host are the whole DNS: names it did not set do not exist.
@@ -47,6 +49,7 @@ impl Config {
             settings: Settings::default(),
             threads: 2,
             store_readers: limits::STORE_READERS,
+            store_reserve_octets: -1,
             dns_server: None,
             dns_host_only: false,
             dnssec: false,

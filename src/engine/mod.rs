@@ -152,6 +152,7 @@ impl Engine {
                 return Err(e.while_doing("open the store"));
             }
         };
+        store.set_reserve(u64::try_from(config.store_reserve_octets).ok());
         let state = State {
             config,
             phase: Phase::Open,

@@ -11,7 +11,7 @@ use super::panic::wall;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_LIMIT, MAILCORE_E_NOT_FOUND, MAILCORE_E_STATE};
 use super::text::{give, give_buf, needed, octets};
 use crate::base::content::{Spool, SpoolError};
-use crate::base::{BlobId, Content, Error, ErrorKind, QueueId, Timestamp, Uid};
+use crate::base::{BlobId, Content, Error, QueueId, Timestamp, Uid};
 use crate::intake::hook::Question;
 use crate::message::{encoded_word, header};
 
@@ -181,7 +181,7 @@ fn spooled(e: SpoolError) -> Failure {
 }
 
 fn scratch(e: std::io::Error) -> Failure {
-    Error::new(ErrorKind::Store, format!("scratch file: {e}")).with_errno_of(&e).into()
+    Error::of_disk("scratch file", &e).into()
 }
 
 /// Begins a new message.

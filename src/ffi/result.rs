@@ -43,8 +43,10 @@ pub const MAILCORE_E_QUOTA: i32 = -25;
 
 /// Disk or database failed; nothing was acknowledged.
 pub const MAILCORE_E_STORE: i32 = -40;
-/// The store is down after a failed write and refuses work.
+/// The store is down after a failed write: reading goes on, changes are refused until it can be written again.
 pub const MAILCORE_E_STORE_DOWN: i32 = -41;
+/// There is no room on the disk for this mail; reading, changing and deleting go on.
+pub const MAILCORE_E_DISK_FULL: i32 = -42;
 
 /// Sockets failed.
 pub const MAILCORE_E_NETWORK: i32 = -60;
@@ -72,7 +74,7 @@ pub const MAILCORE_E_INTERRUPTED: i32 = -103;
 pub const MAILCORE_E_TIMEOUT: i32 = -104;
 
 /// Every code with its name in the header and its sentence, in the order of the header.
-pub(crate) const CODES: [(i32, &str, &CStr); 28] = [
+pub(crate) const CODES: [(i32, &str, &CStr); 29] = [
     (MAILCORE_OK, "MAILCORE_OK", c"no error"),
     (MAILCORE_E_HANDLE, "MAILCORE_E_HANDLE", c"handle is 0, closed, or of another type"),
     (MAILCORE_E_NULL, "MAILCORE_E_NULL", c"a needed pointer is NULL"),
@@ -90,6 +92,7 @@ pub(crate) const CODES: [(i32, &str, &CStr); 28] = [
     (MAILCORE_E_QUOTA, "MAILCORE_E_QUOTA", c"quota used up"),
     (MAILCORE_E_STORE, "MAILCORE_E_STORE", c"disk or database failed"),
     (MAILCORE_E_STORE_DOWN, "MAILCORE_E_STORE_DOWN", c"store is down"),
+    (MAILCORE_E_DISK_FULL, "MAILCORE_E_DISK_FULL", c"no room on the disk"),
     (MAILCORE_E_NETWORK, "MAILCORE_E_NETWORK", c"network failed"),
     (MAILCORE_E_DNS, "MAILCORE_E_DNS", c"name could not be resolved"),
     (MAILCORE_E_TLS, "MAILCORE_E_TLS", c"TLS failed"),
@@ -167,6 +170,7 @@ fn code_of(kind: ErrorKind) -> i32 {
         ErrorKind::Quota => MAILCORE_E_QUOTA,
         ErrorKind::Store => MAILCORE_E_STORE,
         ErrorKind::StoreDown => MAILCORE_E_STORE_DOWN,
+        ErrorKind::DiskFull => MAILCORE_E_DISK_FULL,
         ErrorKind::Network => MAILCORE_E_NETWORK,
         ErrorKind::Dns => MAILCORE_E_DNS,
         ErrorKind::Tls => MAILCORE_E_TLS,

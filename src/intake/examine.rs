@@ -119,5 +119,5 @@ impl Intake {
 }
 
 pub(super) fn unreadable(e: std::io::Error) -> Error {
-    Error::new(ErrorKind::Store, format!("scratch file: {e}")).with_errno_of(&e)
+    Error::of_disk("scratch file", &e)
 }

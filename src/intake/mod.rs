@@ -71,6 +71,7 @@ impl Intake {
 pub fn reply_of(error: &Error) -> Reply {
     match error.kind() {
         ErrorKind::Quota => Reply::new(452, 2, 2, "Mailbox full"),
+        ErrorKind::DiskFull => Reply::new(452, 3, 1, "Out of room, try again later"),
         ErrorKind::Invalid => Reply::new(554, 6, 0, error.text()),
         ErrorKind::Policy => Reply::new(550, 7, 1, error.text()),
         ErrorKind::Limit => Reply::new(452, 3, 1, "Out of room, try again later"),
@@ -89,6 +90,7 @@ mod tests {
             (ErrorKind::Quota, 452),
             (ErrorKind::Store, 451),
             (ErrorKind::StoreDown, 451),
+            (ErrorKind::DiskFull, 452),
             (ErrorKind::NotFound, 451),
             (ErrorKind::Bug, 451),
             (ErrorKind::Interrupted, 451),

@@ -1,7 +1,7 @@
 //! Who may send to an address, and who may send as it; whose it is says `delivery::directory`.
 
 use super::{Intake, reply_of};
-use crate::base::{Address, Envelope, Recipient, Reply, Service};
+use crate::base::{Address, Envelope, Error, ErrorKind, Recipient, Reply, Service};
 use crate::delivery::directory::{Nowhere, is_local, may_send_as, resolve};
 use crate::smtp::server::Client;
 
@@ -30,6 +30,9 @@ impl Intake {
     /// RCPT: whether mail of this client for the one recipient of `envelope` is taken; our own policy speaks
     /// first, then the host.
     pub async fn check_recipient(&self, client: &Client, envelope: &Envelope) -> Result<(), Reply> {
+        if !self.store.has_room(envelope.size_declared.unwrap_or(1)) {
+            return Err(reply_of(&Error::new(ErrorKind::DiskFull, "the disk is full")));
+        }
         for recipient in &envelope.recipients {
             self.allows(client, recipient, envelope.size_declared).await?;
         }

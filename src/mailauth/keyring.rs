@@ -110,7 +110,7 @@ impl Keyring {
 }
 
 fn unreadable(e: io::Error) -> Error {
-    Error::new(ErrorKind::Store, format!("scratch file: {e}"))
+    Error::of_disk("scratch file", &e)
 }
 
 /// A key that does not sign may do so later: the message is not at fault.

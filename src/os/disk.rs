@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::world::{Disk, DiskFile};
+use crate::base::world::{Disk, DiskFile, FileId, Space};
 
 /// The machine's file systems.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,8 +64,66 @@ impl Disk for RealDisk {
         Ok(())
     }
 
+    fn identity(&self, path: &Path) -> io::Result<Option<FileId>> {
+        match fs::metadata(path) {
+            #[cfg(unix)]
+            Ok(file) => {
+                use std::os::unix::fs::MetadataExt;
+                Ok(Some(FileId(file.dev(), file.ino())))
+            }
+            // An open file cannot be removed or replaced there.
+            #[cfg(not(unix))]
+            Ok(_) => Ok(Some(FileId(0, 0))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn make_private(&self, path: &Path) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = match fs::metadata(path) {
+                Ok(file) => file.permissions().mode(),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(e) => return Err(e),
+            };
+            if mode & 0o077 != 0 {
+                match fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o600)) {
+                    // Another user's file, or a file system that cannot be written.
+                    Err(e) if matches!(e.raw_os_error(), Some(libc::EPERM | libc::EROFS)) => {}
+                    set => return set,
+                }
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = path;
+        Ok(())
+    }
+
+    fn space(&self, folder: &Path) -> io::Result<Space> {
+        #[cfg(unix)]
+        {
+            let all = nix::sys::statvfs::statvfs(folder)?;
+            let unit = all.fragment_size() as u64;
+            let octets = |blocks: u64| blocks.saturating_mul(unit);
+            Ok(Space { total: octets(all.blocks() as u64), free: octets(all.blocks_available() as u64) })
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = folder;
+            Ok(Space::UNBOUNDED)
+        }
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        let file = private(OpenOptions::new().read(true).write(true).create(true)).open(path)?;
+        let file = match private(OpenOptions::new().read(true).write(true).create(true)).open(path) {
+            // Where nothing can be written the file of an earlier time is locked, so that readers are served.
+            Err(e) if matches!(e.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::StorageFull) => {
+                OpenOptions::new().read(true).open(path).map_err(|_| e)?
+            }
+            opened => opened?,
+        };
         let name = fs::canonicalize(path)?;
         // Where the system's locks belong to the process and not to the open file, a second engine of this process
         // would be let in by it.

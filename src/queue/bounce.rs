@@ -197,7 +197,7 @@ async fn surely_beginning(context: &Context, item: &Item) -> Vec<u8> {
     for pause_seconds in [1, 5] {
         match beginning(context, item.blob, item.size).await {
             Ok(octets) => return octets,
-            Err(e) if matches!(e.kind(), ErrorKind::Store | ErrorKind::StoreDown) => {
+            Err(e) if e.kind().is_of_disk() => {
                 log::warn!("queued message {} could not be read for a report: {e}", item.id.0);
                 let clock = &context.world.clock;
                 clock.sleep_until(clock.now() + Duration::from_secs(pause_seconds)).await;

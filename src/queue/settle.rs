@@ -131,7 +131,7 @@ async fn settle_surely(
             Err(e) => e,
         };
         tries += 1;
-        if !matches!(error.kind(), ErrorKind::Store | ErrorKind::StoreDown) || tries >= SETTLE_TRIES_MAX {
+        if !error.kind().is_of_disk() || tries >= SETTLE_TRIES_MAX {
             return Err(error);
         }
         log::warn!("queued message {} could not be settled, trying again: {error}", item.id.0);

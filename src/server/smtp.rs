@@ -6,7 +6,7 @@ use super::accounts::{self, Door};
 use super::{Accepted, Shared};
 use crate::base::content::{Spool, SpoolError};
 use crate::base::event::Event;
-use crate::base::{Envelope, Error, ErrorKind, Reply, Service};
+use crate::base::{Envelope, Error, Reply, Service};
 use crate::intake::{Intake, reply_of};
 use crate::net::pump::{Answerer, Connection, PumpWaits, TlsRole, pump};
 use crate::smtp::server::{Answer, Ask, Client, Config, Session, too_large};
@@ -117,7 +117,7 @@ impl Desk {
             Err(e) => {
                 let reply = match e {
                     SpoolError::TooLarge => too_large(self.shared.settings.message_octets_max),
-                    SpoolError::Disk(e) => reply_of(&Error::new(ErrorKind::Store, e.to_string())),
+                    SpoolError::Disk(e) => reply_of(&Error::of_disk("scratch file", &e)),
                 };
                 return vec![reply; if client.service == Service::Lmtp { envelope.recipients.len() } else { 1 }];
             }

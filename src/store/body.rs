@@ -10,7 +10,6 @@ use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension, params};
 
 use super::Store;
-use super::connection::disk_error;
 use super::transaction::WriteTx;
 use crate::base::limits::{BODY_READ_AHEAD_OCTETS, CHUNK_OCTETS_MAX};
 use crate::base::{BlobId, Body, Content, Error, ErrorKind, Result};
@@ -129,7 +128,8 @@ pub(super) fn insert(tx: &WriteTx<'_>, content: &Content) -> Result<BlobId> {
             let mut piece = vec![0; CHUNK_OCTETS_MAX];
             let (mut from, mut to) = (0, content.prefix.len());
             while from < content.body.len() {
-                let n = content.body.read_at(from, &mut piece).map_err(|e| disk_error("reading a scratch file", &e))?;
+                let n =
+                    content.body.read_at(from, &mut piece).map_err(|e| Error::of_disk("reading a scratch file", &e))?;
                 let octets = piece.get(..n).unwrap_or_default();
                 if octets.is_empty() {
                     return Err(Error::new(ErrorKind::Store, "a scratch file is shorter than it was"));

@@ -12,12 +12,13 @@ use rusqlite::wal::CheckpointMode;
 use smol::channel::{Receiver, WeakSender};
 use smol::future::FutureExt;
 
-use super::connection;
+use super::connection::{self, Index};
 use super::lane::{Control, Next, next};
+use super::room;
 use super::shared::{Log, Shared};
 use super::writer::Job;
 use crate::base::limits::{CHECKPOINT_IDLE_SECONDS, CHECKPOINT_WAL_OCTETS};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Mono, Result};
 
 /// What wakes the lane.
 enum Wake {
@@ -31,6 +32,8 @@ enum Wake {
 pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiver<Control>, writer: WeakSender<Job>) {
     let mut db: Option<Connection> = None;
     let log = &shared.log;
+    // After a full disk: until then nothing is copied.
+    let mut not_before = Mono::default();
     // Commits when the time began that must pass without any; none where the log is empty.
     let mut quiet_since = None;
     loop {
@@ -52,7 +55,9 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
             Next::Work(Wake::Commit) => {
                 quiet_since = Some(log.commits.load(Ordering::SeqCst));
                 match &db {
-                    Some(db) if log.pending() >= CHECKPOINT_WAL_OCTETS => passive(db, log),
+                    Some(db) if log.pending() >= CHECKPOINT_WAL_OCTETS && not_before <= shared.world.clock.now() => {
+                        passive(db, log)
+                    }
                     _ => Ok(()),
                 }
             }
@@ -70,7 +75,12 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
                     _ => Ok(()),
                 }
             }
-            Next::Order(Control::Open(done)) => {
+            // Beside a writer that is down there is nothing to copy.
+            Next::Order(Control::Open(Index::Own, done)) => {
+                let _ = done.try_send(Ok(()));
+                Ok(())
+            }
+            Next::Order(Control::Open(Index::Shared, done)) => {
                 let opened = connection::open_checkpointer(&shared.world, &shared.files);
                 let _ = done.try_send(opened.map(|opened| db = Some(opened)));
                 Ok(())
@@ -87,8 +97,16 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
             }
             Next::Over => return,
         };
-        if let (Err(e), Some(writer)) = (done, writer.upgrade()) {
-            report(&writer, &control, &mut db, e).await;
+        match (done, writer.upgrade()) {
+            // Nothing is lost: what was not copied stays in the log. The next commit, or the end of a pause, tries again.
+            (Err(e), _) if e.kind() == ErrorKind::DiskFull => {
+                room::run_out(&shared);
+                log.tended.store(false, Ordering::SeqCst);
+                quiet_since = Some(log.commits.load(Ordering::SeqCst));
+                not_before = shared.world.clock.now() + Duration::from_secs(CHECKPOINT_IDLE_SECONDS);
+            }
+            (Err(e), Some(writer)) => report(&writer, &control, &mut db, e).await,
+            _ => {}
         }
     }
 }
@@ -105,7 +123,7 @@ async fn report(
         Next::Order(Control::Close(done) | Control::End(done)) => {
             let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
         }
-        Next::Order(Control::Open(done)) => {
+        Next::Order(Control::Open(_, done)) => {
             let _ = done.try_send(Ok(()));
         }
         Next::Work(_) | Next::Over => {}
@@ -127,6 +145,7 @@ pub(super) fn passive(db: &Connection, log: &Log) -> Result<()> {
 pub(super) fn checkpoint(db: &Connection, mode: CheckpointMode) -> Result<Option<u64>> {
     match db.wal_checkpoint_v2(None::<&str>, mode).map_err(Error::from) {
         Err(e) if e.kind() == ErrorKind::Busy => Ok(None),
+        Err(e) if e.kind() == ErrorKind::DiskFull => Err(e.while_doing("checkpoint")),
         Err(e) => Err(Error::new(ErrorKind::StoreDown, e.text()).while_doing("checkpoint")),
         Ok((_, copied)) => Ok(u64::try_from(copied).ok()),
     }

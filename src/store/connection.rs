@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::base::limits::STORE_CACHE_OCTETS;
+use crate::base::world::FileId;
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Octets of a page: bodies of a few KiB fit one, blocks of `state` fit well.
@@ -22,6 +23,7 @@ pub(super) struct Files {
     pub folder: PathBuf,
     pub database: PathBuf,
     pub wal: PathBuf,
+    pub shm: PathBuf,
     pub lock: PathBuf,
     pub scratch: PathBuf,
 }
@@ -32,38 +34,65 @@ impl Files {
             folder: folder.to_owned(),
             database: folder.join("mail.db"),
             wal: folder.join("mail.db-wal"),
+            shm: folder.join("mail.db-shm"),
             lock: folder.join("mail.lock"),
             scratch: folder.join("scratch"),
         }
     }
 }
 
+/// Which index of the log a connection uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Index {
+    /// The one in `-shm`, which all programs share.
+    Shared,
+    /// One of its own, in memory: for connections that read while the writer is down. It needs neither room on the
+    /// disk nor leave to write there. Where the platform's VFS has no such index it is the shared one.
+    Own,
+}
+
 /// Opens the file for writing, making it where it is missing.
 pub(super) fn open_writer(world: &World, files: &Files) -> Result<Connection> {
-    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let db = open(world, files, flags, Index::Shared)?;
     super::migrate::check(&db)?;
-    db.execute_batch("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+    // The first two are for a file that is still empty; in any other they change nothing.
+    db.execute_batch(
+        "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;",
+    )?;
     Ok(db)
 }
 
 /// Opens the file, which is there and in WAL mode, for reading.
-pub(super) fn open_reader(world: &World, files: &Files) -> Result<Connection> {
+pub(super) fn open_reader(world: &World, files: &Files, index: Index) -> Result<Connection> {
     // Read-write, since a reader takes part in the WAL's shared index; `query_only` keeps it honest.
-    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE, index)?;
     db.execute_batch("PRAGMA query_only = ON;")?;
     Ok(db)
 }
 
 /// Opens the file, which is there and in WAL mode, for checkpoints.
 pub(super) fn open_checkpointer(world: &World, files: &Files) -> Result<Connection> {
-    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let db = open(world, files, OpenFlags::SQLITE_OPEN_READ_WRITE, Index::Shared)?;
     db.execute_batch("PRAGMA synchronous = FULL;")?;
     Ok(db)
 }
 
-fn open(world: &World, files: &Files, flags: OpenFlags) -> Result<Connection> {
+/// The VFS whose locks nobody else can lift, where the platform has such locks.
+#[cfg(target_os = "linux")]
+fn own_vfs(index: Index) -> Option<&'static str> {
+    super::vfs::name(index)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn own_vfs(_: Index) -> Option<&'static str> {
+    None
+}
+
+fn open(world: &World, files: &Files, flags: OpenFlags, index: Index) -> Result<Connection> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = match world.disk.vfs() {
+    let db = match world.disk.vfs().or_else(|| own_vfs(index)) {
         Some(vfs) => Connection::open_with_flags_and_vfs(&files.database, flags, vfs)?,
         None => Connection::open_with_flags(&files.database, flags)?,
     };
@@ -84,21 +113,39 @@ pub(super) fn close(db: Connection) -> Result<()> {
     db.close().map_err(|(_, e)| Error::from(e))
 }
 
+/// Which files the names of a store lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    database: Option<FileId>,
+    wal: Option<FileId>,
+    shm: Option<FileId>,
+}
+
+impl Identity {
+    /// As the names are now.
+    pub fn now(world: &World, files: &Files) -> Result<Identity> {
+        let of =
+            |path: &Path| world.disk.identity(path).map_err(|e| Error::of_disk("looking at the store's files", &e));
+        Ok(Identity { database: of(&files.database)?, wal: of(&files.wal)?, shm: of(&files.shm)? })
+    }
+
+    /// Whether the database itself is another file than in `before`.
+    pub fn database_went(&self, before: &Identity) -> bool {
+        self.database != before.database
+    }
+}
+
 impl From<rusqlite::Error> for Error {
     fn from(e: rusqlite::Error) -> Error {
         let kind = match &e {
             rusqlite::Error::QueryReturnedNoRows => ErrorKind::NotFound,
             e => match e.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
+                Some(ErrorCode::DiskFull) => ErrorKind::DiskFull,
                 Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => ErrorKind::StoreDown,
                 _ => ErrorKind::Store,
             },
         };
         Error::new(kind, format!("store: {e}"))
     }
-}
-
-/// An error of a plain file beside the database.
-pub(super) fn disk_error(what: &str, e: &std::io::Error) -> Error {
-    Error::new(ErrorKind::Store, format!("{what}: {e}")).with_errno_of(e)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
 use super::{
-    Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, body, dmarc, dmarc_report, free, meta, queue,
+    Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, body, dmarc, dmarc_report, free, meta, queue, room,
 };
 use crate::base::event::Event;
 use crate::base::snapshot::Messages;
@@ -42,6 +42,7 @@ impl Store {
     async fn accept_knowing(&self, wanted: Arc<(Acceptance, Notes)>, known: Vec<Snapshot>) -> Result<Accepted> {
         self.write(octets(&wanted.0), move |tx| {
             let (acceptance, notes) = &*wanted;
+            room::take(tx.shared, octets(acceptance))?;
             if let Some((day, domain)) = &notes.reported {
                 dmarc::reported(tx, *day, domain)?;
             }

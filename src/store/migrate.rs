@@ -39,6 +39,15 @@ pub(super) fn check(db: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file that cannot be read as it is: one for which [`check`] fails, or an older one.
+pub(super) fn check_newest(db: &Connection) -> Result<()> {
+    check(db)?;
+    match version(db)? == MIGRATIONS.len() as i64 {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Store, "the store is older than this engine and cannot be migrated now")),
+    }
+}
+
 /// Migrates a checked file.
 pub(super) fn migrate(db: &Connection) -> Result<()> {
     let version = version(db)?;

@@ -26,6 +26,7 @@ mod fact;
 mod flags;
 mod free;
 mod ghost;
+mod health;
 mod lane;
 mod mailbox;
 mod message;
@@ -42,16 +43,20 @@ mod queue_settle;
 mod reader;
 mod recovery;
 mod remains;
+mod room;
 mod row;
 mod setting;
 mod shared;
 mod shared_map;
+mod shrink;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod types;
 mod varint;
+#[cfg(target_os = "linux")]
+mod vfs;
 mod view;
 mod watch;
 mod words;

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use smol::channel::{Sender, bounded};
 
+use super::health::Health;
 use super::lane::Lanes;
 use super::reader::Question;
 use super::shared::Shared;
 use super::transaction::Desk;
-use super::writer::{self, Job, Writer};
-use super::{checkpoint, reader};
+use super::writer::{Job, Writer};
+use super::{checkpoint, reader, recovery};
 use crate::base::event::EventSink;
 use crate::base::limits::{CHECKPOINT_WAL_OCTETS_MAX, WRITER_QUEUE_JOBS_MAX};
 use crate::base::world::Task;
@@ -43,7 +44,8 @@ struct Inner {
 
 impl Store {
     /// Opens the store, making it where there is none, migrating it where it is older. `Busy` where
-    /// another process or engine has it, `Invalid` where a newer engine wrote it.
+    /// another process or engine has it, `Invalid` where a newer engine wrote it. A store that can be read but not
+    /// written, on a full disk for one, opens: changes are refused (`StoreDown`) until it can be written.
     pub async fn open(world: &World, options: StoreOptions) -> Result<Store> {
         let readers = options.readers.max(1);
         let shared = Arc::new(Shared::new(world, options));
@@ -68,6 +70,7 @@ impl Store {
             dead: true,
             renew_at: CHECKPOINT_WAL_OCTETS_MAX,
             lock: None,
+            health: Health::default(),
         };
         tasks.push(world.run.lane("store-write", Box::pin(begin(writer, ready))));
         let store = Store { inner: Arc::new(Inner { shared, jobs, questions, lanes: Mutex::new(tasks) }) };
@@ -88,6 +91,17 @@ impl Store {
         };
         self.lanes_ended().await;
         closed
+    }
+
+    /// Sets how many octets of the file system mail leaves free, for changes and deletions. `None`, as at first: a
+    /// sixteenth of it, 64 MiB at most.
+    pub fn set_reserve(&self, octets: Option<u64>) {
+        self.inner.shared.room.set_reserve(octets);
+    }
+
+    /// Whether mail of so many octets would find room on the disk, as of the last look.
+    pub fn has_room(&self, octets: u64) -> bool {
+        self.inner.shared.room.has(octets)
     }
 
     /// Folder for scratch files.
@@ -117,14 +131,11 @@ impl Store {
 
 /// The writer lane from its first breath: opens the file, then the other lanes' connections.
 async fn begin(mut writer: Writer, ready: Sender<Result<()>>) {
-    let opened = writer::open(&writer.shared).map(|(db, directory, lock)| {
-        writer.db = Some(db);
-        writer.lock = Some(lock);
-        writer.shared.set_directory(Arc::new(directory));
-        writer.watch_log();
-    });
-    let opened = match opened {
-        Ok(()) => writer.lanes.open().await,
+    let opened = match recovery::take_folder(&writer.shared) {
+        Ok(lock) => {
+            writer.lock = Some(lock);
+            writer.start().await
+        }
         Err(e) => Err(e),
     };
     let failed = opened.is_err();

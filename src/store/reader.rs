@@ -66,15 +66,25 @@ impl Drop for Asked {
 /// A reader lane.
 pub(super) async fn run(shared: Arc<Shared>, questions: Receiver<Question>, control: Receiver<Control>) {
     let mut db = None;
+    // Closed to be opened again: what is asked meanwhile waits.
+    let mut waits = true;
     let questions = Asked(questions);
     loop {
-        match next(&control, async { questions.0.recv().await.ok() }).await {
+        let question = async {
+            match waits {
+                true => std::future::pending().await,
+                false => questions.0.recv().await.ok(),
+            }
+        };
+        match next(&control, question).await {
             Next::Work(question) => answer(&shared, &mut db, question).await,
-            Next::Order(Control::Open(done)) => {
-                let opened = connection::open_reader(&shared.world, &shared.files).map(|opened| db = Some(opened));
-                let _ = done.try_send(opened);
+            Next::Order(Control::Open(index, done)) => {
+                let opened = connection::open_reader(&shared.world, &shared.files, index);
+                let _ = done.try_send(opened.map(|opened| db = Some(opened)));
+                waits = false;
             }
             Next::Order(Control::Close(done)) => {
+                waits = true;
                 let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
             }
             Next::Order(Control::End(done)) => {

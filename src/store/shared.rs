@@ -12,6 +12,7 @@ use super::dmarc::Waiting;
 use super::fact::FactTables;
 use super::ghost::Ghosts;
 use super::queue_board::QueueBoard;
+use super::room::Room;
 use super::view::Views;
 use super::watch::Watchers;
 use super::words::WordTables;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub reading: AtomicUsize,
     /// The write-ahead log, between the writer and the checkpoint lane.
     pub log: Arc<Log>,
+    /// Room on the disk.
+    pub room: Room,
     directory: Mutex<Arc<Directory>>,
     down: AtomicBool,
     closed: AtomicBool,
@@ -59,6 +62,7 @@ impl Shared {
             observed: Mutex::default(),
             reading: AtomicUsize::new(0),
             log: Arc::default(),
+            room: Room::default(),
             directory: Mutex::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -76,9 +80,14 @@ impl Shared {
         drop(before);
     }
 
-    /// Says whether work is refused.
-    pub fn set_down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
+    /// Says whether changes are refused; gives whether they were.
+    pub fn set_down(&self, down: bool) -> bool {
+        self.down.swap(down, Ordering::SeqCst)
+    }
+
+    /// Whether changes are refused.
+    pub fn is_down(&self) -> bool {
+        self.down.load(Ordering::SeqCst)
     }
 
     /// Refuses work for good.
@@ -86,15 +95,15 @@ impl Shared {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Why there is no work to be had, where there is none.
+    /// Why nothing can be read, where that is so.
     pub fn check_up(&self) -> Result<()> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(closed());
-        }
-        if self.down.load(Ordering::SeqCst) {
-            return Err(down());
-        }
-        Ok(())
+        if self.closed.load(Ordering::SeqCst) { Err(closed()) } else { Ok(()) }
+    }
+
+    /// Why nothing can be changed, where that is so.
+    pub fn check_writable(&self) -> Result<()> {
+        self.check_up()?;
+        if self.is_down() { Err(down()) } else { Ok(()) }
     }
 }
 

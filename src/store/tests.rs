@@ -23,6 +23,7 @@ use crate::base::{
 };
 
 mod accounts;
+mod disk;
 mod dmarc;
 mod faults;
 mod gone;
@@ -41,6 +42,8 @@ pub(super) struct Small {
     wall: AtomicI64,
     /// Fails the next syncs of plain files.
     sync_fails: AtomicBool,
+    /// What the file system says of itself.
+    space: Mutex<Space>,
 }
 
 impl Clock for Small {
@@ -177,6 +180,13 @@ impl Disk for Files {
     fn make_dir(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)
     }
+    fn identity(&self, path: &Path) -> io::Result<Option<FileId>> {
+        use std::os::unix::fs::MetadataExt;
+        Ok(fs::metadata(path).ok().map(|file| FileId(file.dev(), file.ino())))
+    }
+    fn space(&self, _: &Path) -> io::Result<Space> {
+        Ok(*self.world.space.lock().unwrap())
+    }
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
         let mut locks = self.locks.lock().unwrap();
         if locks.iter().any(|held| held == path) {
@@ -210,6 +220,7 @@ impl Place {
             now: AtomicU64::new(0),
             wall: AtomicI64::new(1_800_000_000_000),
             sync_fails: AtomicBool::new(false),
+            space: Mutex::new(Space::UNBOUNDED),
         });
         let nothing = Arc::new(Nothing);
         let world = World {
@@ -243,6 +254,33 @@ fn run<F: Future<Output = ()>>(test: impl FnOnce(Arc<Place>) -> F) {
     let place = Arc::new(Place::new());
     let executor = place.small.executor.clone();
     smol::block_on(executor.run(test(place)));
+}
+
+/// Keeps what the store says.
+#[derive(Default)]
+struct Told(Mutex<Vec<Event>>);
+
+impl EventSink for Told {
+    fn say(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl Told {
+    /// What the store said of itself: whether it is down, and the words.
+    fn of_store(&self) -> Vec<(bool, String)> {
+        let events = self.0.lock().unwrap();
+        let of_store = |e: &Event| match e {
+            Event::Store { down, text } => Some((*down, text.clone())),
+            _ => None,
+        };
+        events.iter().filter_map(of_store).collect()
+    }
+
+    /// Whether each word of the store said that it is down.
+    fn downs(&self) -> Vec<bool> {
+        self.of_store().into_iter().map(|(down, _)| down).collect()
+    }
 }
 
 // -- short forms ---------------------------------------------------------------------------------------------

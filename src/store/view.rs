@@ -32,6 +32,10 @@ impl Store {
             self.shared().views.trim(&self.shared().watchers);
             return Ok(read);
         }
+        if self.shared().is_down() {
+            // Nobody changes it now, and the writer cannot be asked.
+            return Ok(read);
+        }
         // A commit changed the mailbox meanwhile: the writer brings what was read up to it.
         self.write(0, move |tx| tx.snapshot(&read)).await
     }

@@ -5,13 +5,13 @@
 
 use rusqlite::Connection;
 use smol::channel::{Receiver, Sender, bounded};
+use smol::future::FutureExt;
 
-use super::directory::Directory;
+use super::health::{Health, LOG_WENT};
 use super::lane::Lanes;
 use super::shared::{Shared, closed, down};
 use super::transaction::{Desk, WriteTx};
-use super::{Store, checkpoint, connection, free, recovery};
-use crate::base::event::Event;
+use super::{Store, checkpoint, connection, free, recovery, room, shrink};
 use crate::base::limits::{
     CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX, COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX,
     STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS,
@@ -78,7 +78,7 @@ impl Store {
         octets: u64,
         run: impl FnOnce(&mut WriteTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.shared().check_up()?;
+        self.shared().check_writable()?;
         let (answer, answered) = bounded(1);
         let work = Box::new(Typed { octets, run: Some(run), given: None, answer });
         self.jobs().send(Job::Work(work)).await.map_err(|_| closed())?;
@@ -103,11 +103,12 @@ pub(super) struct Writer {
     pub lanes: Lanes,
     pub db: Option<Connection>,
     pub desk: Desk,
-    /// Bodies wait to be removed.
+    /// Bodies wait to be removed, or pages to be given back.
     pub dead: bool,
     /// Octets of log at which it should begin anew.
     pub renew_at: u64,
     pub lock: Option<Box<dyn Send + Sync>>,
+    pub health: Health,
 }
 
 impl Drop for Writer {
@@ -129,26 +130,38 @@ enum End {
     Broken(Error),
 }
 
+/// What the writer turns to next.
+enum Wake {
+    Job(Job),
+    Late,
+    Over,
+}
+
 impl Writer {
     /// Works until the store is closed or dropped.
     pub async fn run(mut self) {
         let mut commits = 0u32;
         let mut closing = None;
-        while let Ok(first) = self.jobs.recv().await {
+        loop {
+            let first = match self.wake().await {
+                Wake::Job(first) => first,
+                Wake::Late => {
+                    self.late().await;
+                    self.background(&mut commits).await;
+                    continue;
+                }
+                Wake::Over => break,
+            };
             let (batch, broken) = self.gather(first, &mut closing);
             if let Some(error) = broken {
-                self.cure(&error).await;
+                self.fail(&error).await;
             }
             if !batch.is_empty() {
                 self.batch(batch).await;
                 commits = commits.wrapping_add(1);
                 self.renew_log().await;
             }
-            while self.dead && self.db.is_some() && (self.jobs.is_empty() || commits.is_multiple_of(COMMITS_PER_ROUND))
-            {
-                self.batch(Vec::new()).await;
-                commits = commits.wrapping_add(1);
-            }
+            self.background(&mut commits).await;
             if closing.is_some() {
                 // Nobody can hand in more; what was handed in before is still answered.
                 self.shared.set_closed();
@@ -158,6 +171,31 @@ impl Writer {
         let ended = self.end().await;
         if let Some(answer) = closing {
             let _ = answer.try_send(ended);
+        }
+    }
+
+    /// The next job, or the moment to look after something by itself.
+    async fn wake(&mut self) -> Wake {
+        let late = self.health.late_at(&self.shared).map(|at| self.shared.world.clock.sleep_until(at));
+        let jobs = self.jobs.clone();
+        let job = async { jobs.recv().await.map_or(Wake::Over, Wake::Job) };
+        match late {
+            None => job.await,
+            Some(late) => {
+                job.or(async {
+                    late.await;
+                    Wake::Late
+                })
+                .await
+            }
+        }
+    }
+
+    /// Rounds of background work, while nobody waits or after so many commits.
+    async fn background(&mut self, commits: &mut u32) {
+        while self.dead && self.is_up() && (self.jobs.is_empty() || commits.is_multiple_of(COMMITS_PER_ROUND)) {
+            self.batch(Vec::new()).await;
+            *commits = commits.wrapping_add(1);
         }
     }
 
@@ -185,8 +223,11 @@ impl Writer {
     /// One transaction; an empty batch is a round of background work.
     async fn batch(&mut self, mut batch: Vec<Box<dyn Work>>) {
         let mut failed: Vec<Option<Error>> = Vec::new();
-        if self.db.is_none() {
+        if !self.is_up() {
             return self.answer(batch, failed, &End::Broken(down()));
+        }
+        if batch.iter().any(|work| work.octets() > 0) {
+            self.look_for_room();
         }
         let end = match self.begin().await {
             Ok(()) => self.transact(&mut batch, &mut failed),
@@ -197,7 +238,7 @@ impl Writer {
             self.shared.set_down(true);
             let error = error.clone();
             self.answer(batch, failed, &end);
-            self.cure(&error).await;
+            self.fail(&error).await;
             return;
         }
         if matches!(end, End::Committed) {
@@ -206,6 +247,9 @@ impl Writer {
             self.dead = false;
         }
         self.answer(batch, failed, &end);
+        if self.health.log_went {
+            self.fail(&Error::new(ErrorKind::StoreDown, LOG_WENT)).await;
+        }
     }
 
     fn answer(&self, batch: Vec<Box<dyn Work>>, failed: Vec<Option<Error>>, end: &End) {
@@ -243,9 +287,10 @@ impl Writer {
         let Some(db) = &self.db else { return End::Broken(down()) };
         let mut tx = WriteTx::new(db, &self.shared, &mut self.desk);
         let done = run_jobs(&mut tx, batch, failed)
-            .and_then(|()| if batch.is_empty() { free::round(&mut tx) } else { Ok(self.dead) })
+            .and_then(|()| if batch.is_empty() { round(&mut tx) } else { Ok(self.dead) })
             .and_then(|dead| tx.flush().map(|()| dead))
-            .and_then(|dead| commit(db).map(|()| dead));
+            .and_then(|dead| commit(db).map(|()| dead))
+            .and_then(|dead| self.health.check_files(&self.shared, db).map(|()| dead));
         match done {
             Ok(dead) => {
                 self.dead = dead || tx.bodies_died;
@@ -258,6 +303,10 @@ impl Writer {
                 match e.kind() {
                     ErrorKind::StoreDown => End::Broken(e),
                     _ if !undone => End::Broken(Error::new(ErrorKind::StoreDown, e.text())),
+                    ErrorKind::DiskFull => {
+                        room::run_out(&self.shared);
+                        End::Undone(room::full())
+                    }
                     _ => End::Undone(Error::new(ErrorKind::Store, e.text())),
                 }
             }
@@ -278,34 +327,12 @@ impl Writer {
         let Some(db) = self.db.as_ref().filter(|_| log.pending() <= CHECKPOINT_REST_OCTETS) else { return };
         // A reader of an old state keeps the log from beginning anew: tried again when it has grown some more.
         self.renew_at = octets.saturating_add(CHECKPOINT_WAL_OCTETS);
-        if let Err(e) = checkpoint::passive(db, log) {
-            self.cure(&e).await;
+        match checkpoint::passive(db, log) {
+            // What was not copied stays in the log.
+            Err(e) if e.kind() == ErrorKind::DiskFull => room::run_out(&self.shared),
+            Err(e) => self.fail(&e).await,
+            Ok(()) => {}
         }
-    }
-
-    /// Closes everything and reopens it (see `recovery`); stays down where that fails.
-    async fn cure(&mut self, error: &Error) {
-        self.shared.set_down(true);
-        let events = self.shared.options.events.clone();
-        let say = |down, text: String| events.say(Event::Store { down, text });
-        say(true, error.text().to_owned());
-        self.desk = Desk::default();
-        self.shared.views.clear();
-        self.shared.counts.forget_all();
-        self.shared.facts.clear();
-        self.shared.words.clear();
-        match recovery::cure(&self.shared, &self.lanes, &mut self.db).await {
-            Ok(directory) => {
-                self.watch_log();
-                self.shared.set_directory(Arc::new(directory));
-                self.dead = true;
-                self.shared.set_down(false);
-                say(false, "the store was closed, its log made durable, and reopened".to_owned());
-            }
-            Err(e) => say(true, format!("the store stays down: {}", e.text())),
-        }
-        self.shared.queue.lost();
-        self.shared.watchers.wake_all();
     }
 
     /// Follows the length of the log on the writer's own connection.
@@ -337,8 +364,8 @@ impl Writer {
         self.shared.set_closed();
         self.lanes.end().await;
         let emptied = match &self.db {
-            Some(db) => recovery::empty_log(db),
-            None => Err(down()),
+            Some(db) if !self.shared.is_down() => recovery::empty_log(&self.shared, db),
+            _ => Err(down()),
         };
         let closed = self.db.take().map_or(Ok(()), connection::close);
         self.lock = None;
@@ -349,6 +376,11 @@ impl Writer {
     }
 }
 
+/// A round of background work: bodies to be removed first, then pages to be given back. Gives whether more waits.
+fn round(tx: &mut WriteTx<'_>) -> Result<bool> {
+    Ok(free::round(tx)? || shrink::round(tx.db)?)
+}
+
 /// Runs each job in its savepoint. Fails only where the whole transaction must be given up.
 fn run_jobs(tx: &mut WriteTx<'_>, batch: &mut [Box<dyn Work>], failed: &mut Vec<Option<Error>>) -> Result<()> {
     let db = tx.db;
@@ -357,7 +389,8 @@ fn run_jobs(tx: &mut WriteTx<'_>, batch: &mut [Box<dyn Work>], failed: &mut Vec<
         let outcome = work.run(tx);
         match &outcome {
             Ok(()) => tx.keep_job(),
-            Err(e) if e.kind() == ErrorKind::StoreDown => return Err(e.clone()),
+            // On some errors SQLite ends the transaction by itself.
+            Err(e) if e.kind() == ErrorKind::StoreDown || db.is_autocommit() => return Err(e.clone()),
             Err(_) => {
                 db.prepare_cached("ROLLBACK TO job")?.execute([])?;
                 tx.drop_job();
@@ -376,27 +409,4 @@ fn commit(db: &Connection) -> Result<()> {
         _ => Error::new(ErrorKind::StoreDown, format!("store: commit: {e}")),
     })?;
     Ok(())
-}
-
-/// What the writer needs to begin with: the file opened and brought to the present schema.
-pub(super) fn open(shared: &Shared) -> Result<(Connection, Directory, Box<dyn Send + Sync>)> {
-    let (disk, files) = (&shared.world.disk, &shared.files);
-    let failed = |e: std::io::Error| connection::disk_error(&files.folder.display().to_string(), &e);
-    super::sqlite::check()?;
-    disk.make_dir(&files.folder).map_err(failed)?;
-    disk.make_dir(&files.scratch).map_err(failed)?;
-    let lock = disk.lock(&files.lock).map_err(|e| match e.kind() {
-        std::io::ErrorKind::AddrInUse => Error::new(
-            ErrorKind::Busy,
-            format!("the store in {} is in use by another process or engine", files.folder.display()),
-        ),
-        _ => failed(e),
-    })?;
-    // The process before us may have died of a failed sync: what it left in the page cache reads as if it were
-    // on disk, and mail acknowledged behind it would be lost with it at the next power cut.
-    recovery::rewrite_log(shared).map_err(|e| connection::disk_error("making the log durable", &e))?;
-    let db = connection::open_writer(&shared.world, files)?;
-    super::migrate::migrate(&db)?;
-    let directory = Directory::load(&db)?;
-    Ok((db, directory, lock))
 }

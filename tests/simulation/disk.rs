@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mailcore::base::world::{Disk, DiskFile};
+use mailcore::base::world::{Disk, DiskFile, FileId};
 
 use crate::clock::SimClock;
 use crate::image::{Image, Inode, Loss, Op};
@@ -423,6 +423,11 @@ impl Disk for SimDisk {
     fn make_dir(&self, _folder: &Path) -> io::Result<()> {
         // Durable when it returns, by its contract: folders are always there.
         Ok(())
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<FileId>> {
+        let inner = SimDisk::lock(self);
+        Ok(inner.image.find(&text(path)).map(|inode| FileId(0, inode)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {

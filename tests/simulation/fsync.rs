@@ -163,23 +163,44 @@ fn commit_sync_fails_and_the_process_is_killed() {
 }
 
 #[test]
-fn cure_fails_and_the_store_stays_down() {
+fn cure_fails_and_is_tried_again() {
     each_seed(|host, seed| async move {
         let (mut scene, _) = Scene::open(&host, seed).await;
         scene.deliver(3 + seed % 4).await;
-        host.disk.fault(When::File("-wal"), Fault::SyncFailed);
-        host.disk.fault(When::File("-wal"), Fault::SyncFailed);
+        let fails = 2 + seed % 6;
+        for _ in 0..fails {
+            host.disk.fault(When::File("-wal"), Fault::SyncFailed);
+        }
         assert!(scene.client.act(Act::Deliver, &scene.world, &scene.store).await.is_err());
-        scene.idle().await;
-        assert_eq!(host.disk.faults_struck(), 2, "the commit's sync failed, and the cure's");
+        // What is on disk is read meanwhile.
+        scene.client.who.dump(&scene.store, &scene.client.ids).await.expect("reads");
+        while host.disk.faults_struck() < fails {
+            scene.deliver_through(1).await;
+        }
+        scene.deliver_through(2).await;
+        scene.lost().await
+    });
+}
+
+#[test]
+fn a_process_that_ends_before_its_cure_leaves_it_to_the_next() {
+    each_seed(|host, seed| async move {
+        let (mut scene, _) = Scene::open(&host, seed).await;
+        scene.deliver(3 + seed % 4).await;
+        for _ in 0..100 {
+            host.disk.fault(When::File("-wal"), Fault::SyncFailed);
+        }
+        assert!(scene.client.act(Act::Deliver, &scene.world, &scene.store).await.is_err());
         for _ in 0..3 {
             scene.idle().await;
             assert!(scene.client.act(Act::Deliver, &scene.world, &scene.store).await.is_err(), "down is down");
         }
+        assert!(host.disk.faults_struck() < 25, "it is not tried without a pause");
         // The process ends, not the power; the next one finds what the cache holds and must make it durable.
         host.cut(Loss::Nothing);
         let Scene { mut client, store, .. } = scene;
         drop(store);
+
         let world = host.world();
         let store = Store::open(&world, options()).await.expect("opens");
         assert_eq!(client.settle_doubt(&store, false).await.expect("reads"), None);

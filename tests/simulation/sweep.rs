@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailcore::base::event::Silence;
-use mailcore::base::{Address, ErrorKind, MailboxId, Result, World};
+use mailcore::base::{Address, MailboxId, Result, World};
 use mailcore::store::{Store, StoreOptions};
 use smol::future::FutureExt;
 
@@ -327,7 +327,7 @@ async fn work_through(
         world.clock.sleep_until(world.clock.now() + pause).await;
         let act = client.next_act();
         let Err(e) = client.act(act, world, store).await else { continue };
-        if !matches!(e.kind(), ErrorKind::Store | ErrorKind::StoreDown) {
+        if !e.kind().is_of_disk() {
             return Err(format!("{act:?}: a disk fault came out as {:?}: {e}", e.kind()));
         }
         let takes = matches!(act, Act::Move | Act::Expunge);

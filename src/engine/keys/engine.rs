@@ -26,6 +26,13 @@ pub(super) static KEYS: &[Key] = &[
     },
     number!("engine.threads", 1, 64, "Threads that run sessions and deliveries.", threads as usize),
     number!("store.readers", 1, 16, "Threads that read the store.", store_readers as usize),
+    number!(
+        "store.reserve_octets",
+        -1,
+        1 << 50,
+        "Octets of the file system that mail leaves free for changes and deletions; -1: a sixteenth, 64 MiB at most.",
+        store_reserve_octets as i64
+    ),
     number!("events.capacity", 16, 1_000_000, "Events kept for a host that does not pull them.", events_max as usize),
     Key {
         name: "hook.timeout_ms",

@@ -77,7 +77,7 @@ impl Intake {
         match self.submit_noting(&envelope, Content::from_octets(letter), notes).await {
             Ok(_) => Ok(()),
             // What will not do now will not do later.
-            Err(e) if matches!(e.kind(), ErrorKind::Store | ErrorKind::StoreDown | ErrorKind::Busy) => Err(e),
+            Err(e) if e.kind().is_of_disk() || e.kind() == ErrorKind::Busy => Err(e),
             Err(e) => {
                 log::warn!("the DMARC report on {domain:?} cannot be sent: {e}");
                 match self.store.dmarc_unreported(day, domain).await {

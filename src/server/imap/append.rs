@@ -5,7 +5,7 @@ use std::io;
 use crate::base::content::{Spool, SpoolError};
 use crate::base::event::Origin;
 use crate::base::limits::{IMAP_DESCRIBE_INLINE_OCTETS_MAX, IMAP_SKIP_OCTETS_MAX};
-use crate::base::{Content, MailboxId};
+use crate::base::{Content, Error, MailboxId};
 use crate::delivery::local;
 use crate::imap::command::State;
 use crate::imap::framing::{Announced, Cut};
@@ -16,7 +16,7 @@ use crate::store::{Acceptance, Arrival, Filing};
 
 use super::Session;
 use super::goodbye::Goodbye;
-use super::refusal::{Stop, no_destination, of_bad, of_destination};
+use super::refusal::{Stop, no_destination, of_bad, of_destination, of_error};
 use super::wire::Woke;
 
 impl Session {
@@ -104,7 +104,7 @@ impl Session {
         match trouble {
             None => self.file(append, mailbox, spool.finish()).await,
             Some(SpoolError::TooLarge) => Ok(self.too_large()),
-            Some(SpoolError::Disk(_)) => Ok(Answer::no("UNAVAILABLE", "Not possible just now, try again later")),
+            Some(SpoolError::Disk(e)) => Ok(of_error(&Error::of_disk("scratch file", &e))),
         }
     }
 

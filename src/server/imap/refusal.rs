@@ -48,6 +48,7 @@ pub(super) fn of_error(e: &Error) -> Answer {
         ErrorKind::NotFound => ("NONEXISTENT", "It is not there"),
         ErrorKind::Exists => ("ALREADYEXISTS", "It is there already"),
         ErrorKind::Invalid | ErrorKind::State => ("CANNOT", "That cannot be done"),
+        ErrorKind::DiskFull => ("LIMIT", "The server has no room for it now, try again later"),
         ErrorKind::Quota => ("OVERQUOTA", "There is no room left"),
         ErrorKind::Busy => ("INUSE", "In use, try again"),
         ErrorKind::Policy => ("NOPERM", "Not allowed"),

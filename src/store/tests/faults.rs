@@ -4,25 +4,8 @@ use super::*;
 use crate::base::Error;
 use crate::base::limits::{CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX};
 
-#[derive(Default)]
-struct Told(Mutex<Vec<Event>>);
-
-impl EventSink for Told {
-    fn say(&self, event: Event) {
-        self.0.lock().unwrap().push(event);
-    }
-}
-
-impl Told {
-    /// Whether each word of the store said that it is down.
-    fn downs(&self) -> Vec<bool> {
-        let events = self.0.lock().unwrap();
-        events.iter().filter_map(|e| if let Event::Store { down, .. } = e { Some(*down) } else { None }).collect()
-    }
-}
-
 /// What a failed sync looks like to the writer.
-async fn break_down(store: &Store) -> ErrorKind {
+pub(super) async fn break_down(store: &Store) -> ErrorKind {
     let broken = store.write(0, |_| Err::<(), _>(Error::new(ErrorKind::StoreDown, "disk I/O error"))).await;
     broken.unwrap_err().kind()
 }
@@ -218,28 +201,6 @@ fn after_a_failed_sync_the_store_reopens_and_goes_on() {
         assert_eq!(store.body(blob, 0, 9).await.unwrap(), b"after");
         assert_eq!(told.downs(), [true, false]);
         store.close().await.unwrap();
-    });
-}
-
-#[test]
-fn where_the_log_cannot_be_made_durable_the_store_stays_down() {
-    run(|place| async move {
-        let told = Arc::new(Told::default());
-        let options = StoreOptions { events: told.clone(), ..place.options() };
-        let store = Store::open(&place.world, options).await.unwrap();
-        store.account_put(&address("bob@example.net"), None).await.unwrap();
-        place.small.sync_fails.store(true, Ordering::SeqCst);
-        assert_eq!(break_down(&store).await, ErrorKind::StoreDown);
-        while told.downs().len() < 2 {
-            smol::future::yield_now().await;
-        }
-        assert_eq!(told.downs(), [true, true]);
-        assert_eq!(store.setting_put("x", None).await.unwrap_err().kind(), ErrorKind::StoreDown);
-        assert_eq!(store.setting("x").await.unwrap_err().kind(), ErrorKind::StoreDown);
-        assert!(store.close().await.is_err());
-        place.small.sync_fails.store(false, Ordering::SeqCst);
-        let store = place.open().await;
-        assert!(store.directory().account("bob@example.net").is_some());
     });
 }
 
