@@ -218,7 +218,20 @@ fn check(store: &Path, acknowledged: &[String]) {
     }
     assert!(in_mailbox.values().chain(in_queue.values()).all(|n| *n == 1), "something came twice");
     assert_eq!(in_mailbox.keys().collect::<Vec<_>>(), in_queue.keys().collect::<Vec<_>>(), "half a transaction");
+    smol::block_on(agrees(&engine));
     engine.close().expect("close");
+}
+
+/// The parts of the store agree.
+async fn agrees(engine: &Engine) {
+    let mut check = engine.check().expect("nobody else checks");
+    loop {
+        let step = check.step().await.expect("a step of the check");
+        assert_eq!(step.found, [""; 0], "after a kill");
+        if step.over {
+            return;
+        }
+    }
 }
 
 fn message_id(mail: &[u8]) -> String {

@@ -465,6 +465,14 @@ pub const UNUSED_PAGES_KEPT: u64 = 128;
 pub const UNUSED_PAGES_KEPT_SHARE: u64 = 16;
 /// Pages given back in one background commit.
 pub const SHRINK_PAGES_PER_COMMIT: u64 = 128;
+/// Rows that a step of a check looks at.
+pub const CHECK_ROWS_PER_STEP: usize = 2_000;
+/// Blocks of messages that a step of a check looks at.
+pub const CHECK_BLOCKS_PER_STEP: u32 = 4;
+/// Bodies whose uses a check counts together, in memory.
+pub const CHECK_BODIES_TOGETHER: usize = 1 << 20;
+/// Disagreements that a check tells.
+pub const CHECK_FOUND_MAX: u64 = 10_000;
 /// Times a reader or the writer tries again while another program holds the file.
 pub const STORE_BUSY_TRIES_MAX: u32 = 200;
 /// Milliseconds between those tries.

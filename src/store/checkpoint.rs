@@ -28,22 +28,27 @@ enum Wake {
     Late,
 }
 
+/// What the lane keeps from one turn to the next.
+#[derive(Default)]
+struct Lane {
+    db: Option<Connection>,
+    /// After a full disk: until then nothing is copied.
+    not_before: Mono,
+    /// Commits when the time began that must pass without any; none where the log is empty.
+    quiet_since: Option<u64>,
+}
+
 /// The checkpoint lane.
 pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiver<Control>, writer: WeakSender<Job>) {
-    let mut db: Option<Connection> = None;
-    let log = &shared.log;
-    // After a full disk: until then nothing is copied.
-    let mut not_before = Mono::default();
-    // Commits when the time began that must pass without any; none where the log is empty.
-    let mut quiet_since = None;
+    let mut lane = Lane::default();
     loop {
+        let late = lane.quiet_since.is_some().then(|| {
+            let at = shared.world.clock.now() + Duration::from_secs(CHECKPOINT_IDLE_SECONDS);
+            shared.world.clock.sleep_until(at)
+        });
         let waken = async {
             let commit = async { wake.recv().await.ok().map(|()| Wake::Commit) };
-            if quiet_since.is_none() {
-                return commit.await;
-            }
-            let at = shared.world.clock.now() + Duration::from_secs(CHECKPOINT_IDLE_SECONDS);
-            let late = shared.world.clock.sleep_until(at);
+            let Some(late) = late else { return commit.await };
             commit
                 .or(async {
                     late.await;
@@ -52,29 +57,8 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
                 .await
         };
         let done = match next(&control, waken).await {
-            Next::Work(Wake::Commit) => {
-                quiet_since = Some(log.commits.load(Ordering::SeqCst));
-                match &db {
-                    Some(db) if log.pending() >= CHECKPOINT_WAL_OCTETS && not_before <= shared.world.clock.now() => {
-                        passive(db, log)
-                    }
-                    _ => Ok(()),
-                }
-            }
-            Next::Work(Wake::Late) => {
-                let commits = log.commits.load(Ordering::SeqCst);
-                // A steady reader would make TRUNCATE fail: it is tried again when all is quiet.
-                let quiet = quiet_since.replace(commits) == Some(commits);
-                match &db {
-                    Some(db) if quiet && shared.reading.load(Ordering::SeqCst) == 0 => {
-                        quiet_since = None;
-                        // From here on the next commit wakes the lane again.
-                        log.tended.store(false, Ordering::SeqCst);
-                        checkpoint(db, CheckpointMode::TRUNCATE).map(|_| ())
-                    }
-                    _ => Ok(()),
-                }
-            }
+            Next::Work(Wake::Commit) => lane.commit(&shared),
+            Next::Work(Wake::Late) => lane.late(&shared),
             // Beside a writer that is down there is nothing to copy.
             Next::Order(Control::Open(Index::Own, done)) => {
                 let _ = done.try_send(Ok(()));
@@ -82,32 +66,57 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
             }
             Next::Order(Control::Open(Index::Shared, done)) => {
                 let opened = connection::open_checkpointer(&shared.world, &shared.files);
-                let _ = done.try_send(opened.map(|opened| db = Some(opened)));
+                let _ = done.try_send(opened.map(|opened| lane.db = Some(opened)));
                 Ok(())
             }
             Next::Order(Control::Close(done)) => {
-                quiet_since = None;
-                log.tended.store(false, Ordering::SeqCst);
-                let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
+                lane.quiet_since = None;
+                shared.log.tended.store(false, Ordering::SeqCst);
+                let _ = done.try_send(lane.db.take().map_or(Ok(()), connection::close));
                 Ok(())
             }
             Next::Order(Control::End(done)) => {
-                let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
+                let _ = done.try_send(lane.db.take().map_or(Ok(()), connection::close));
                 return;
             }
             Next::Over => return,
         };
         match (done, writer.upgrade()) {
-            // Nothing is lost: what was not copied stays in the log. The next commit, or the end of a pause, tries again.
-            (Err(e), _) if e.kind() == ErrorKind::DiskFull => {
-                room::run_out(&shared);
-                log.tended.store(false, Ordering::SeqCst);
-                quiet_since = Some(log.commits.load(Ordering::SeqCst));
-                not_before = shared.world.clock.now() + Duration::from_secs(CHECKPOINT_IDLE_SECONDS);
-            }
-            (Err(e), Some(writer)) => report(&writer, &control, &mut db, e).await,
+            (Err(e), _) if e.kind() == ErrorKind::DiskFull => lane.full(&shared),
+            (Err(e), Some(writer)) => report(&writer, &control, &mut lane.db, e).await,
             _ => {}
         }
+    }
+}
+
+impl Lane {
+    /// A commit: copies where the log is long.
+    fn commit(&mut self, shared: &Shared) -> Result<()> {
+        let log = &shared.log;
+        self.quiet_since = Some(log.commits.load(Ordering::SeqCst));
+        let long = log.pending() >= CHECKPOINT_WAL_OCTETS && self.not_before <= shared.world.clock.now();
+        self.db.as_ref().filter(|_| long).map_or(Ok(()), |db| passive(db, log))
+    }
+
+    /// Some time has passed: empties the log where nothing happened meanwhile.
+    fn late(&mut self, shared: &Shared) -> Result<()> {
+        let log = &shared.log;
+        let commits = log.commits.load(Ordering::SeqCst);
+        // A steady reader would make TRUNCATE fail: it is tried again when all is quiet.
+        let quiet = self.quiet_since.replace(commits) == Some(commits);
+        let free = quiet && shared.reading.load(Ordering::SeqCst) == 0;
+        let Some(db) = self.db.as_ref().filter(|_| free) else { return Ok(()) };
+        self.quiet_since = None;
+        // From here on the next commit wakes the lane again.
+        log.tended.store(false, Ordering::SeqCst);
+        checkpoint(db, CheckpointMode::TRUNCATE).map(|_| ())
+    }
+
+    /// The disk is full. Nothing is lost: what was not copied stays in the log, and is tried again after a pause.
+    fn full(&mut self, shared: &Shared) {
+        room::run_out(shared);
+        self.quiet_since = Some(shared.log.commits.load(Ordering::SeqCst));
+        self.not_before = shared.world.clock.now() + Duration::from_secs(CHECKPOINT_IDLE_SECONDS);
     }
 }
 

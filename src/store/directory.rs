@@ -19,6 +19,8 @@ pub struct Directory {
     accounts: SharedMap<Arc<str>, Arc<Account>>,
     by_id: SharedMap<AccountId, Arc<Account>>,
     aliases: SharedMap<Arc<str>, Arc<Vec<String>>>,
+    /// Accounts that could not be read: a sentence each.
+    set_aside: Vec<String>,
 }
 
 impl Directory {
@@ -104,7 +106,12 @@ impl Directory {
         }
     }
 
-    /// Reads all of it.
+    /// What could not be read, told once.
+    pub(super) fn take_set_aside(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.set_aside)
+    }
+
+    /// Reads all of it; accounts that cannot be read are set aside.
     pub(super) fn load(db: &Connection) -> Result<Directory> {
         let mut directory = Directory::default();
         let mut statement = db.prepare("SELECT name FROM domain")?;
@@ -123,19 +130,29 @@ impl Directory {
             }
         }
         directory.put_aliases(next);
-        let mut statement = db.prepare(
-            "SELECT id, address, inbox, quota_octets, argon2id, scram_salt, scram_iterations, scram_stored_key,
-               scram_server_key FROM account",
-        )?;
+        let mut statement = db.prepare(&format!("{ACCOUNT_COLUMNS} FROM account"))?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            directory.put_account(read_account(row)?);
+            // One row that cannot be read must not keep everybody else from their mail.
+            match read_account(row) {
+                Ok(account) => directory.put_account(account),
+                Err(e) => {
+                    let id: i64 = row.get(0)?;
+                    directory.set_aside.push(format!("account {id} cannot be read and is set aside: {}", e.text()));
+                }
+            }
         }
         Ok(directory)
     }
 }
 
-fn read_account(row: &Row<'_>) -> Result<Account> {
+/// A statement up to its further columns; so many come first, in the order in which [`read_account`] reads them.
+pub(super) const ACCOUNT_COLUMNS: &str =
+    "SELECT id, address, inbox, quota_octets, argon2id, scram_salt, scram_iterations,
+   scram_stored_key, scram_server_key";
+pub(super) const ACCOUNT_COLUMNS_COUNT: usize = 9;
+
+pub(super) fn read_account(row: &Row<'_>) -> Result<Account> {
     let address: String = row.get(1)?;
     let address = Address::parse(&address)
         .map_err(|e| Error::new(ErrorKind::Store, format!("store: account address {address}: {e}")))?;

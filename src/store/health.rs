@@ -18,7 +18,7 @@ use crate::base::limits::STORE_ROOM_LOOK_MILLISECONDS;
 use crate::base::{Error, ErrorKind, Mono, Result};
 
 /// What is said where the log or its index is another file than before.
-pub(super) const LOG_WENT: &str = "another program removed or replaced the log of mail.db";
+const LOG_WENT: &str = "another program removed or replaced the log of mail.db";
 const DATABASE_WENT: &str = "another program removed or replaced mail.db";
 
 /// How the writer is.
@@ -101,9 +101,16 @@ impl Writer {
         let db = connection::open_reader(&shared.world, &shared.files, Index::Own)?;
         let directory = migrate::check_newest(&db).and_then(|()| Directory::load(&db));
         connection::close(db)?;
-        shared.set_directory(Arc::new(directory?));
         shared.set_down(true);
+        self.take_directory(directory?);
         self.lanes.open(Index::Own).await
+    }
+
+    fn take_directory(&self, mut directory: Directory) {
+        for text in directory.take_set_aside() {
+            self.shared.options.events.say(Event::Store { down: false, text });
+        }
+        self.shared.set_directory(Arc::new(directory));
     }
 
     fn up(&mut self, db: Connection, directory: Directory) -> Result<()> {
@@ -111,7 +118,7 @@ impl Writer {
         room::look(&self.shared, &db);
         self.db = Some(db);
         self.watch_log();
-        self.shared.set_directory(Arc::new(directory));
+        self.take_directory(directory);
         self.dead = true;
         Ok(())
     }
@@ -143,7 +150,7 @@ impl Writer {
         self.forget();
         if !self.health.database_went {
             self.copy_what_the_log_had().await;
-            recovery::leave_readers(&self.lanes, &mut self.db).await;
+            recovery::leave_readers(&self.shared, &self.lanes, &mut self.db).await;
         }
         let now = self.shared.world.clock.now();
         let pause = self.health.patience.failed(now);
@@ -152,6 +159,16 @@ impl Writer {
             self.cure().await;
         }
         self.shared.watchers.wake_all();
+    }
+
+    /// Where another program removed the log and all of it is in the database: opens the files anew. Nothing failed, so
+    /// changes wait meanwhile and are not refused.
+    pub async fn reopen(&mut self) {
+        self.say(false, LOG_WENT);
+        self.forget();
+        self.copy_what_the_log_had().await;
+        recovery::leave_readers(&self.shared, &self.lanes, &mut self.db).await;
+        self.cure().await;
     }
 
     /// Where another program removed the log, its content is only in the open file.
@@ -212,6 +229,7 @@ impl Writer {
     }
 
     fn wait(&mut self, why: &Error) {
+        self.shared.set_down(true);
         let now = self.shared.world.clock.now();
         self.health.retry_at = Some(now + self.health.patience.failed(now));
         self.say(true, &format!("the store takes no changes for now: {}", why.text()));

@@ -11,6 +11,7 @@ mod account;
 mod block;
 mod body;
 mod changes;
+mod check;
 mod checkpoint;
 mod connection;
 mod copy;
@@ -63,6 +64,7 @@ mod words;
 mod write;
 mod writer;
 
+pub use check::{Check, CheckStep};
 pub use directory::Directory;
 pub use ghost::Hold;
 pub use meta::described_together;

@@ -18,7 +18,7 @@ use super::connection::Index;
 use super::directory::Directory;
 use super::lane::Lanes;
 use super::shared::Shared;
-use super::{checkpoint, connection, room};
+use super::{check, checkpoint, connection, room};
 use crate::base::limits::{CURE_PAUSE_MILLISECONDS, CURE_PAUSE_MILLISECONDS_MAX, CURE_QUIET_SECONDS};
 use crate::base::{Error, ErrorKind, Mono, Result};
 
@@ -52,9 +52,10 @@ impl Patience {
 }
 
 /// Closes every connection, and lets readers go on with an index of their own.
-pub(super) async fn leave_readers(lanes: &Lanes, writer: &mut Option<Connection>) {
+pub(super) async fn leave_readers(shared: &Shared, lanes: &Lanes, writer: &mut Option<Connection>) {
     // Closing may report the old error once more; what counts is that nothing stays open.
     let closed = lanes.close().await;
+    check::end(shared);
     let closed = closed.and(writer.take().map_or(Ok(()), connection::close));
     if let Err(e) = closed {
         log::warn!("store: while closing after an error: {e}");
@@ -72,6 +73,7 @@ async fn reopen_readers(lanes: &Lanes) {
 pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<(Connection, Directory)> {
     rewrite_log(shared).map_err(|e| Error::of_disk("making the log durable", &e))?;
     let closed = lanes.close().await;
+    check::end(shared);
     let opened = match closed {
         Ok(()) => open(shared),
         Err(e) => Err(e),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreOptions;
 use super::body::ReadAhead;
+use super::check::Walk;
 use super::connection::Files;
 use super::counts::Counts;
 use super::directory::Directory;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub log: Arc<Log>,
     /// Room on the disk.
     pub room: Room,
+    /// The check under way.
+    pub check: Mutex<Option<Walk>>,
     directory: Mutex<Arc<Directory>>,
     down: AtomicBool,
     closed: AtomicBool,
@@ -63,6 +66,7 @@ impl Shared {
             reading: AtomicUsize::new(0),
             log: Arc::default(),
             room: Room::default(),
+            check: Mutex::default(),
             directory: Mutex::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),

@@ -23,6 +23,7 @@ use crate::base::{
 };
 
 mod accounts;
+mod check;
 mod disk;
 mod dmarc;
 mod faults;

@@ -7,11 +7,11 @@ use rusqlite::Connection;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt;
 
-use super::health::{Health, LOG_WENT};
+use super::health::Health;
 use super::lane::Lanes;
 use super::shared::{Shared, closed, down};
 use super::transaction::{Desk, WriteTx};
-use super::{Store, checkpoint, connection, free, recovery, room, shrink};
+use super::{Store, check, checkpoint, connection, free, recovery, room, shrink};
 use crate::base::limits::{
     CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX, COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX,
     STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS,
@@ -248,7 +248,7 @@ impl Writer {
         }
         self.answer(batch, failed, &end);
         if self.health.log_went {
-            self.fail(&Error::new(ErrorKind::StoreDown, LOG_WENT)).await;
+            self.reopen().await;
         }
     }
 
@@ -363,6 +363,7 @@ impl Writer {
     async fn end(&mut self) -> Result<()> {
         self.shared.set_closed();
         self.lanes.end().await;
+        check::end(&self.shared);
         let emptied = match &self.db {
             Some(db) if !self.shared.is_down() => recovery::empty_log(&self.shared, db),
             _ => Err(down()),

@@ -33,7 +33,26 @@ pub async fn violation(world: &World, clients: &[(Who, Vec<Step>)], reached: &[R
             Err(e) => return Some(format!("{}: {e}", who.address.key())),
         }
     }
+    if let Some(what) = disagreement(&store).await {
+        return Some(what);
+    }
     store.close().await.err().map(|e| format!("does not close: {e}"))
+}
+
+/// The first disagreement that the store's own check finds.
+pub async fn disagreement(store: &Store) -> Option<String> {
+    let mut check = match store.check() {
+        Ok(check) => check,
+        Err(e) => return Some(format!("cannot be checked: {e}")),
+    };
+    loop {
+        match check.step().await {
+            Ok(step) if step.found.is_empty() && step.over => return None,
+            Ok(step) if step.found.is_empty() => {}
+            Ok(step) => return step.found.into_iter().next(),
+            Err(e) => return Some(format!("cannot be checked: {e}")),
+        }
+    }
 }
 
 async fn holds(store: &Store, who: &Who, steps: &[Step], reached: Reached) -> Result<Option<String>> {

@@ -9,7 +9,7 @@ use mailcore::store::Store;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::check::unsound;
+use crate::check::{disagreement, unsound};
 use crate::client::{Act, Client, difference};
 use crate::disk::{Fault, When};
 use crate::image::Loss;
@@ -88,6 +88,9 @@ impl Scene {
             Ok(found) => found,
             Err(e) => return Some(format!("cannot be read: {e}")),
         };
+        if let Some(what) = disagreement(&store).await {
+            return Some(what);
+        }
         store.close().await.expect("closes");
         (found != self.client.state).then(|| difference(&self.client.state, &found))
     }

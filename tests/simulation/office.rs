@@ -19,6 +19,7 @@ use mailcore::server::{self, accounts};
 use mailcore::smtp::server::Client;
 use mailcore::store::Store;
 
+use crate::check::disagreement;
 use crate::disk::lock;
 use crate::image::Loss;
 use crate::judge::Judge;
@@ -160,6 +161,7 @@ impl Office {
         let Some(open) = open else { return Ok(()) };
         let store = open.shared.store.clone();
         drop(open);
+        assert_eq!(disagreement(&store).await, None, "the parts of the store of {} agree", self.domain);
         store.close().await
     }
 

@@ -1,0 +1,268 @@
+//! Mailboxes: messages, blocks and expunges, and what the mailbox's row counts of them.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+
+use super::super::block::{decode, row_id, row_ids};
+use super::super::row::{self, Row};
+use super::super::varint::uids_from_octets;
+use crate::base::limits::CHECK_BLOCKS_PER_STEP;
+use crate::base::snapshot::{BLOCK_UIDS, Block, block_of};
+use crate::base::{Flags, MailboxId, ModSeq, Result, Uid};
+
+/// Bit of a mailbox's first keyword.
+const FIRST_KEYWORD_BIT: usize = 6;
+
+/// Where the walk over mailboxes is.
+pub(super) struct Place {
+    mailbox: MailboxId,
+    under_way: Option<Under>,
+}
+
+impl Place {
+    /// Before the first mailbox.
+    pub fn first() -> Place {
+        Place { mailbox: MailboxId(0), under_way: None }
+    }
+}
+
+/// A mailbox under way.
+struct Under {
+    row: Row,
+    /// The block to be looked at next.
+    block: u32,
+    total: u32,
+    unseen: u32,
+    deleted: u32,
+    octets: u64,
+}
+
+/// A row of `fact`, with what it refers to.
+struct Message {
+    uid: Uid,
+    size: i64,
+    blob: i64,
+    flags: Flags,
+    mod_seq: ModSeq,
+    body: Option<i64>,
+    described: bool,
+}
+
+/// A step: some blocks of a mailbox, or its counts. `None`: all mailboxes are done. Gives the rows looked at as well.
+pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -> Result<(Option<Place>, u64)> {
+    let Some(mut under) = place.under_way.take() else {
+        let mut next = db.prepare_cached("SELECT id FROM mailbox WHERE id > ?1 ORDER BY id LIMIT 1")?;
+        let next: Option<i64> = next.query_row([place.mailbox.0], |row| row.get(0)).optional()?;
+        let Some(mailbox) = next.map(MailboxId) else { return Ok((None, 0)) };
+        place.mailbox = mailbox;
+        match row::read(db, mailbox) {
+            Ok(Some(row)) => {
+                place.under_way = Some(Under { row, block: 0, total: 0, unseen: 0, deleted: 0, octets: 0 })
+            }
+            Ok(None) => {}
+            Err(e) => found.push(format!("mailbox {} cannot be read: {}", mailbox.0, e.text())),
+        }
+        return Ok((Some(place), 1));
+    };
+    let name = under.row.name.clone();
+    let mut tell = |what: String| found.push(format!("mailbox {} ({name}): {what}", place.mailbox.0));
+    match next_block(db, place.mailbox, under.block)? {
+        None => {
+            counts(&under, &mut tell);
+            expunges(db, place.mailbox, &under.row, &mut tell)?;
+            Ok((Some(place), 0))
+        }
+        Some(first) => {
+            let last = first.saturating_add(CHECK_BLOCKS_PER_STEP - 1).min(block_of(Uid::MAX));
+            let before = under.total;
+            blocks(db, place.mailbox, (first, last), &mut under, &mut tell)?;
+            let seen = under.total - before;
+            if last == block_of(Uid::MAX) {
+                counts(&under, &mut tell);
+                expunges(db, place.mailbox, &under.row, &mut tell)?;
+            } else {
+                under.block = last + 1;
+                place.under_way = Some(under);
+            }
+            Ok((Some(place), seen.into()))
+        }
+    }
+}
+
+/// The first block from `from` on in which there is a message or for which there is a row.
+fn next_block(db: &Connection, mailbox: MailboxId, from: u32) -> Result<Option<u32>> {
+    let mut message = db.prepare_cached("SELECT min(uid) FROM fact WHERE mailbox = ?1 AND uid >= ?2")?;
+    let uid: Option<Uid> =
+        message.query_row(params![mailbox.0, i64::from(from) * i64::from(BLOCK_UIDS)], |row| row.get(0))?;
+    let mut block = db.prepare_cached("SELECT min(id) FROM state WHERE id BETWEEN ?1 AND ?2")?;
+    let (first, last) = (row_id(mailbox, from), row_ids(mailbox).1);
+    let row: Option<i64> = block.query_row([first, last], |row| row.get(0))?;
+    let row = row.and_then(|id| u32::try_from(id - row_id(mailbox, 0)).ok());
+    Ok(uid.map(block_of).into_iter().chain(row).min())
+}
+
+fn blocks(
+    db: &Connection,
+    mailbox: MailboxId,
+    (first, last): (u32, u32),
+    under: &mut Under,
+    tell: &mut impl FnMut(String),
+) -> Result<()> {
+    let mut described = read_blocks(db, mailbox, (first, last), tell)?;
+    let mut messages: BTreeMap<u32, Vec<Message>> = BTreeMap::new();
+    let mut select = db.prepare_cached(
+        "SELECT f.uid, f.size, f.blob, f.flags0, f.modseq0, b.size, EXISTS(SELECT 1 FROM blob_meta WHERE blob = f.blob)
+         FROM fact f LEFT JOIN blob b ON b.id = f.blob WHERE f.mailbox = ?1 AND f.uid BETWEEN ?2 AND ?3 ORDER BY f.uid",
+    )?;
+    let uids = |block: u32| i64::from(block) * i64::from(BLOCK_UIDS);
+    let mut rows = select.query([mailbox.0, uids(first), uids(last) + i64::from(BLOCK_UIDS) - 1])?;
+    while let Some(row) = rows.next()? {
+        let message = read_message(row)?;
+        messages.entry(block_of(message.uid)).or_default().push(message);
+    }
+    for (number, messages) in messages {
+        match described.remove(&number) {
+            // It cannot be read, which was told.
+            Some(None) => under.total += messages.len() as u32,
+            block => one_block(under, block.flatten().as_ref(), &messages, tell),
+        }
+    }
+    for (number, block) in described {
+        if block.is_some() {
+            tell(format!("block {number} describes messages, and none of them is there"));
+        }
+    }
+    Ok(())
+}
+
+/// The blocks between two, by number; `None` where one cannot be read.
+fn read_blocks(
+    db: &Connection,
+    mailbox: MailboxId,
+    (first, last): (u32, u32),
+    tell: &mut impl FnMut(String),
+) -> Result<BTreeMap<u32, Option<Block>>> {
+    let mut select = db
+        .prepare_cached("SELECT id, width, flags, modseqs, modseq FROM state WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
+    let mut rows = select.query([row_id(mailbox, first), row_id(mailbox, last)])?;
+    let mut blocks = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let number = u32::try_from(row.get::<_, i64>(0)? - row_id(mailbox, 0)).unwrap_or(u32::MAX);
+        let (flags, mod_seqs): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(3)?);
+        let width = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+        let block = match decode(number, width, &flags, &mod_seqs) {
+            Ok(block) => {
+                let (highest, noted) =
+                    (block.mod_seqs().iter().copied().max().unwrap_or(0), row.get::<_, i64>(4)? as u64);
+                if highest != noted {
+                    tell(format!("block {number} has modification sequences up to {highest}, noted is {noted}"));
+                }
+                Some(block)
+            }
+            Err(_) => {
+                tell(format!("block {number} cannot be read"));
+                None
+            }
+        };
+        blocks.insert(number, block);
+    }
+    Ok(blocks)
+}
+
+fn read_message(row: &SqlRow<'_>) -> Result<Message> {
+    Ok(Message {
+        uid: row.get(0)?,
+        size: row.get(1)?,
+        blob: row.get(2)?,
+        flags: Flags(row.get::<_, i64>(3)? as u64),
+        mod_seq: row.get::<_, i64>(4)? as u64,
+        body: row.get(5)?,
+        described: row.get(6)?,
+    })
+}
+
+/// Messages of one block, which says how they are as far as blocks reach.
+fn one_block(under: &mut Under, block: Option<&Block>, messages: &[Message], tell: &mut impl FnMut(String)) {
+    let covered = |message: &&Message| message.uid <= under.row.covered;
+    let there: Vec<Uid> = messages.iter().filter(covered).map(|message| message.uid).collect();
+    let described = block.map(Block::uids).unwrap_or_default();
+    if described != there {
+        let odd = |uids: &[Uid], others: &[Uid]| uids.iter().find(|uid| others.binary_search(uid).is_err()).copied();
+        if let Some(uid) = odd(&there, described) {
+            tell(format!("message {uid} is there, and its block does not say so"));
+        }
+        if let Some(uid) = odd(described, &there) {
+            tell(format!("message {uid} is not there, and its block says it is"));
+        }
+    }
+    let known = Flags(u64::MAX >> (64 - (FIRST_KEYWORD_BIT + under.row.keywords.len()).min(64)));
+    for message in messages {
+        let place = described.binary_search(&message.uid).ok();
+        let stated = place.and_then(|place| block?.get(place));
+        let (flags, mod_seq) = stated.map_or((message.flags, message.mod_seq), |stated| (stated.flags, stated.mod_seq));
+        let uid = message.uid;
+        under.total += 1;
+        under.unseen += u32::from(!flags.contains(Flags::SEEN));
+        under.deleted += u32::from(flags.contains(Flags::DELETED));
+        under.octets = under.octets.saturating_add(message.size as u64);
+        if flags.0 & !known.0 != 0 {
+            tell(format!("message {uid} has a keyword that the mailbox does not"));
+        }
+        if mod_seq > under.row.mod_seq {
+            tell(format!("message {uid} has modification sequence {mod_seq}, the highest is {}", under.row.mod_seq));
+        }
+        if uid >= under.row.uid_next {
+            tell(format!("message {uid} is there, the next one is to be {}", under.row.uid_next));
+        }
+        match message.body {
+            None => tell(format!("message {uid} has no body: {} is not there", message.blob)),
+            Some(size) if size != message.size => {
+                tell(format!("message {uid} says {} octets, its body has {size}", message.size));
+            }
+            Some(_) if !message.described => tell(format!("message {uid} has a body that is not described")),
+            Some(_) => {}
+        }
+    }
+}
+
+fn counts(under: &Under, tell: &mut impl FnMut(String)) {
+    let row = &under.row;
+    let pairs: [(&str, u64, u64); 4] = [
+        ("messages", row.total.into(), under.total.into()),
+        ("messages without \\Seen", row.unseen.into(), under.unseen.into()),
+        ("messages with \\Deleted", row.deleted.into(), under.deleted.into()),
+        ("octets", row.octets, under.octets),
+    ];
+    for (what, counted, there) in pairs {
+        if counted != there {
+            tell(format!("counts {counted} {what}, there are {there}"));
+        }
+    }
+}
+
+fn expunges(db: &Connection, mailbox: MailboxId, row: &Row, tell: &mut impl FnMut(String)) -> Result<()> {
+    let mut select = db.prepare_cached("SELECT modseq, uids FROM vanished WHERE mailbox = ?1 ORDER BY modseq")?;
+    let mut there = db.prepare_cached("SELECT min(uid) FROM fact WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3")?;
+    let mut rows = select.query([mailbox.0])?;
+    while let Some(entry) = rows.next()? {
+        let (mod_seq, packed): (i64, Vec<u8>) = (entry.get(0)?, entry.get(1)?);
+        if mod_seq as u64 > row.mod_seq {
+            tell(format!("an expunge has modification sequence {mod_seq}, the highest is {}", row.mod_seq));
+        }
+        let mut ranges = Vec::new();
+        if uids_from_octets(&packed, &mut ranges).is_err() {
+            tell(format!("the expunge with modification sequence {mod_seq} cannot be read"));
+        }
+        for (from, to) in ranges {
+            let uid: Option<Uid> = there.query_row(params![mailbox.0, from, to], |row| row.get(0))?;
+            if let Some(uid) = uid {
+                tell(format!("message {uid} is there and was expunged"));
+            }
+            if to >= row.uid_next {
+                tell(format!("message {to} was expunged, the next one is to be {}", row.uid_next));
+            }
+        }
+    }
+    Ok(())
+}
