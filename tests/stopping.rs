@@ -40,11 +40,15 @@ fn an_interrupted_stop_goes_on_and_is_said_once() {
     let folder = wire::scratch("stop");
     let engine = engine(folder.path(), &[]);
     smol::block_on(engine.start()).expect("start");
+    smol::block_on(engine.account_put("alice@example.org", None)).expect("account");
     let at = smol::block_on(engine.listen(Service::Mx, wire::LOOPBACK)).expect("listen").1;
     // A session in the middle of a message keeps the stop waiting.
     let mut session = Wire::connect(at);
     session.expect("220");
     session.say("EHLO x", "250");
+    session.say("MAIL FROM:<a@example.net>", "250");
+    session.say("RCPT TO:<alice@example.org>", "250");
+    session.say("DATA", "354");
     let never = Duration::from_secs(3_600);
     let waited = engine.wait(&Interrupt::default(), Some(SECOND / 10), engine.stop(never));
     // Either it is over at once, since the session was told to go, or its caller gave up.
@@ -60,6 +64,11 @@ fn an_interrupted_stop_goes_on_and_is_said_once() {
     });
     assert!(begun.elapsed() < 10 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(engine.phase(), Phase::Stopped);
+    // Nothing is taken behind the end.
+    session.try_send(b"From: a@example.net\r\n\r\nx\r\n.\r\n");
+    while let Some(line) = session.line() {
+        assert!(!line.starts_with("250"), "{line}");
+    }
     smol::block_on(engine.stop(never)).expect("nothing to do");
     assert_eq!(smol::block_on(engine.start()).expect_err("no start").kind(), ErrorKind::State);
     engine.close().expect("close");

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smol::channel::Sender;
+use smol::channel::{Receiver, Sender};
+use smol::future::FutureExt;
 
 use super::interrupt::lock;
 use super::{Engine, Phase};
@@ -55,8 +56,8 @@ impl Engine {
             sessions_max: shared.settings.sessions_per_listener_max,
             sessions_per_peer_max: shared.settings.sessions_per_peer_max,
         };
-        let (alive, warned) = (self.alive(), Mutex::default());
-        let reception = Reception { shared: Arc::clone(&shared), service, local, alive, warned };
+        let (life, warned) = (self.life(), Mutex::default());
+        let reception = Reception { shared: Arc::clone(&shared), service, local, life, warned };
         let task = accept_loop(shared.world.clone(), listener, limits, shared.draining.clone(), reception);
         let mut state = lock(&self.inner.state);
         if state.phase != Phase::Running {
@@ -83,16 +84,35 @@ impl Engine {
     /// Serves a connection the host made or accepted itself (a socket pair in a test, an inherited
     /// descriptor), until it ends.
     pub async fn serve_stream(&self, service: Service, stream: BoxStream, ends: Ends) -> Result<()> {
-        let alive = self.alive();
-        serve(self.running()?, service, stream, ends).await;
-        drop(alive);
+        let life = self.life();
+        until_cut(serve(self.running()?, service, stream, ends), life).await;
         Ok(())
     }
 
-    /// What a session holds while it lives, so that stopping knows when the last one has ended.
-    fn alive(&self) -> Option<Sender<()>> {
-        lock(&self.inner.state).drain.as_ref().map(|drain| drain.alive.clone())
+    /// What a session holds while it lives.
+    fn life(&self) -> Option<Life> {
+        let state = lock(&self.inner.state);
+        state.drain.as_ref().map(|drain| Life { _alive: drain.alive.clone(), is_cut: drain.is_cut.clone() })
     }
+}
+
+/// What a session holds while it lives: stopping knows by it when the last one has ended, and ends those that take too
+/// long.
+#[derive(Clone)]
+struct Life {
+    _alive: Sender<()>,
+    is_cut: Receiver<()>,
+}
+
+/// A session, up to its end or its cut.
+async fn until_cut(session: impl Future<Output = ()>, life: Option<Life>) {
+    let cut = async {
+        match &life {
+            Some(life) => while life.is_cut.recv().await.is_ok() {},
+            None => std::future::pending().await,
+        }
+    };
+    session.or(cut).await;
 }
 
 /// Those who call one listener.
@@ -100,7 +120,7 @@ struct Reception {
     shared: Arc<Shared>,
     service: Service,
     local: SocketAddr,
-    alive: Option<Sender<()>>,
+    life: Option<Life>,
     /// When the host was last told that the listener is full.
     warned: Mutex<Option<Mono>>,
 }
@@ -108,11 +128,7 @@ struct Reception {
 impl listen::Reception for Reception {
     fn serve(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
         let ends = Ends { peer, local: self.local };
-        let (session, alive) = (serve(Arc::clone(&self.shared), self.service, stream, ends), self.alive.clone());
-        async move {
-            session.await;
-            drop(alive);
-        }
+        until_cut(serve(Arc::clone(&self.shared), self.service, stream, ends), self.life.clone())
     }
 
     fn refuse(&self, stream: Option<BoxStream>, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {

@@ -100,6 +100,10 @@ struct Drain {
     _begin: Sender<()>,
     /// Held by every session; gone when all have ended.
     alive: Sender<()>,
+    /// Dropped: sessions that are left end where they stand.
+    cut: Sender<()>,
+    /// What sessions hear that by.
+    is_cut: Receiver<()>,
     ended: Receiver<()>,
 }
 

@@ -21,6 +21,8 @@ use crate::server::accounts::Logins;
 /// Settings under which a minted certificate is kept.
 const SELF_SIGNED_CERTIFICATE: &str = "tls.self_signed.certificate";
 const SELF_SIGNED_KEY: &str = "tls.self_signed.key";
+/// How long sessions may take to end that are cut.
+const CUT_WAIT: Duration = Duration::from_secs(1);
 /// How long `close` lets sessions and deliveries end where nobody called `stop`.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
@@ -96,7 +98,8 @@ impl Engine {
         state.reporter = reporter;
         state.rotation = Some(rotation);
         state.shared = Some(shared);
-        state.drain = Some(Drain { _begin: begin, alive, ended });
+        let (cut, is_cut) = bounded(1);
+        state.drain = Some(Drain { _begin: begin, alive, cut, is_cut, ended });
         // Under the lock, so that STOPPED cannot come before it.
         inner.events.say(Event::Started);
         Ok(())
@@ -235,11 +238,11 @@ struct Parts {
 }
 
 impl Parts {
-    /// Waits until sessions and tasks have ended, at most until the deadline; then the tasks are dropped, which cancels
-    /// them, and sessions go with the threads.
+    /// Waits until sessions and tasks have ended, at most until the deadline; then sessions end where they stand, and
+    /// the tasks are dropped, which cancels them.
     async fn end(&mut self, clock: &RealClock) {
-        let Some(Drain { _begin, alive, ended }) = self.drain.take() else { return };
-        drop((_begin, alive));
+        let Some(Drain { _begin, alive, cut, is_cut, ended }) = self.drain.take() else { return };
+        drop((_begin, alive, is_cut));
         let tasks = std::mem::take(&mut self.tasks);
         let over = async {
             let _ = ended.recv().await;
@@ -248,7 +251,7 @@ impl Parts {
             }
             None
         };
-        let mut over = std::pin::pin!(over);
+        let mut over = Box::pin(over);
         let mut ends = self.deadline;
         loop {
             let late = async {
@@ -263,9 +266,15 @@ impl Parts {
             };
             match over.as_mut().or(sooner).or(late).await {
                 Some(deadline) => ends = ends.min(deadline),
-                None => return,
+                None => break,
             }
         }
+        // The tasks go with it. Sessions that are left hear it at once; what hangs all the same goes with the threads.
+        drop((over, cut));
+        let gone = async {
+            let _ = ended.recv().await;
+        };
+        gone.or(clock.sleep_until(clock.now() + CUT_WAIT)).await;
     }
 }
 
