@@ -50,7 +50,7 @@ impl Store {
 }
 
 impl Check {
-    /// The next step. `StoreDown` where trouble of the disk ended the check.
+    /// The next step. `Interrupted` where trouble of the disk ended the check.
     pub async fn step(&mut self) -> Result<CheckStep> {
         let store = self.store.clone();
         let shared = self.store.clone();
@@ -59,7 +59,7 @@ impl Check {
                 let shared = shared.shared();
                 let mut slot = slot(shared);
                 let Some(walk) = slot.as_mut() else {
-                    return Err(Error::new(ErrorKind::StoreDown, "the check was ended by trouble of the disk"));
+                    return Err(Error::new(ErrorKind::Interrupted, "the check was ended by trouble of the disk"));
                 };
                 walk.step(shared)
             })
