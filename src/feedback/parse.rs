@@ -42,8 +42,8 @@ pub fn parse(xml: &[u8]) -> Result<AggregateReport, NoReport> {
                 building.close();
             }
             Event::End(_) => building.close(),
-            Event::Text(text) => building.add(&String::from_utf8_lossy(&text)),
-            Event::CData(text) => building.add(&String::from_utf8_lossy(&text)),
+            Event::Text(text) => building.add(&text),
+            Event::CData(text) => building.add(&text),
             Event::GeneralRef(reference) => building.add(&referred(&reference)),
             Event::Eof => break,
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
@@ -60,8 +60,8 @@ fn utf8(xml: &[u8]) -> Cow<'_, str> {
 
 /// The five references XML knows, and characters by number; others stay as they are written.
 fn referred(reference: &BytesRef<'_>) -> String {
-    let name = String::from_utf8_lossy(reference);
-    match (&*name, reference.resolve_char_ref()) {
+    let name: &str = reference;
+    match (name, reference.resolve_char_ref()) {
         (_, Ok(Some(c))) => c.to_string(),
         ("amp", _) => "&".to_owned(),
         ("lt", _) => "<".to_owned(),
@@ -101,11 +101,11 @@ struct Draft {
 }
 
 impl Building {
-    fn open(&mut self, name: &[u8]) -> Result<(), NoReport> {
+    fn open(&mut self, name: &str) -> Result<(), NoReport> {
         if self.open.len() >= DMARC_REPORT_NESTING_MAX {
             return Err(NoReport::TooMuch);
         }
-        let name = word(&String::from_utf8_lossy(name)).to_ascii_lowercase();
+        let name = word(name).to_ascii_lowercase();
         let around = self.open.last().map(String::as_str).unwrap_or_default();
         match (around, name.as_str()) {
             (_, "feedback") => self.is_feedback = true,

@@ -4,11 +4,15 @@
 //! what every reader takes; the namespace of RFC 9990 is refused by readers that look elements up by name. What only
 //! RFC 9990 has (`np`, `testing`) is written where the domain itself published it: such a domain's reader knows it.
 
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
 use super::{AggregateReport, Checked, Row};
 
 /// The report in UTF-8.
 pub fn write(report: &AggregateReport) -> Vec<u8> {
-    let mut xml = Xml { out: String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), depth: 0 };
+    let mut xml = Xml { writer: Writer::new_with_indent(Vec::new(), b' ', 2) };
+    xml.event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)));
     xml.inside("feedback", |xml| {
         xml.text("version", "1.0");
         metadata(xml, report);
@@ -17,7 +21,9 @@ pub fn write(report: &AggregateReport) -> Vec<u8> {
             xml.inside("record", |xml| record(xml, row));
         }
     });
-    xml.out.into_bytes()
+    let mut octets = xml.writer.into_inner();
+    octets.push(b'\n');
+    octets
 }
 
 fn metadata(xml: &mut Xml, report: &AggregateReport) {
@@ -101,43 +107,34 @@ fn outcome(xml: &mut Xml, name: &str, detail: &str, checked: &Checked) {
 
 /// XML under construction, one element on a line.
 struct Xml {
-    out: String,
-    depth: usize,
+    writer: Writer<Vec<u8>>,
 }
 
 impl Xml {
     fn inside(&mut self, name: &str, write: impl FnOnce(&mut Xml)) {
-        self.line(&format!("<{name}>"));
-        self.depth += 1;
+        self.event(Event::Start(BytesStart::new(name)));
         write(self);
-        self.depth -= 1;
-        self.line(&format!("</{name}>"));
+        self.event(Event::End(BytesEnd::new(name)));
     }
 
     fn text(&mut self, name: &str, text: &str) {
-        let line = format!("<{name}>{}</{name}>", escaped(text));
-        self.line(&line);
+        self.event(Event::Start(BytesStart::new(name)));
+        self.event(Event::Text(BytesText::new(&plain(text))));
+        self.event(Event::End(BytesEnd::new(name)));
     }
 
-    fn line(&mut self, text: &str) {
-        self.out.extend(std::iter::repeat_n("  ", self.depth));
-        self.out.push_str(text);
-        self.out.push('\n');
+    fn event(&mut self, event: Event<'_>) {
+        // Writing to memory does not fail.
+        let _ = self.writer.write_event(event);
     }
 }
 
-/// Text as XML 1.0 can carry it: what it cannot becomes a question mark.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\t' | '\n' | '\r' => out.push(' '),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('?'),
-            c => out.push(c),
-        }
-    }
-    out
+/// Text as XML 1.0 can carry it: what it cannot becomes a question mark. The writer escapes the rest.
+fn plain(text: &str) -> String {
+    let plain = |c| match c {
+        '\t' | '\n' | '\r' => ' ',
+        c if char::is_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => '?',
+        c => c,
+    };
+    text.chars().map(plain).collect()
 }
