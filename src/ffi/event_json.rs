@@ -201,8 +201,11 @@ mod tests {
         );
     }
 
+    /// Two cells of each row of a table.
+    type Cells = BTreeSet<(String, String)>;
+
     /// Event and field of every row of the second table; the constants of the first.
-    fn documented() -> (BTreeSet<(String, String)>, BTreeSet<(String, String)>) {
+    fn documented() -> (Cells, Cells) {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.md")).unwrap();
         let (mut fields, mut constants) = (BTreeSet::new(), BTreeSet::new());
         for line in page.lines().filter(|line| line.starts_with("| ")) {

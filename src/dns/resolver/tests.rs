@@ -277,12 +277,12 @@ fn a_server_that_is_not_there_is_known_at_once() {
     let run: Arc<dyn Spawner> = Arc::new(Runs(executor.clone()));
     // A port that was free a moment ago.
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let options = ResolverOptions { server: Some(free), ..ResolverOptions::default() };
+    // Longer than a test run: only an error that is heard at once ends this.
+    let options =
+        ResolverOptions { server: Some(free), timeout: Duration::from_secs(86_400), ..ResolverOptions::default() };
     let resolver = RealResolver::new(run, &options).unwrap();
-    let begun = std::time::Instant::now();
     let answer = smol::block_on(executor.run(resolver.ask("a.test", RecordKind::A)));
     assert_eq!(answer.records, Err(NoRecords::ServFail));
-    assert!(begun.elapsed() < options.timeout, "waited {:?}", begun.elapsed());
 }
 
 #[test]
