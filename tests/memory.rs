@@ -1,4 +1,4 @@
-//! Bad peers cost the house no memory, and an engine that cannot be opened nothing at all. A program of its own, since
+//! Bad peers cost the engine no memory, and an engine that cannot be opened nothing at all. A program of its own, since
 //! it looks at the whole process.
 
 #![cfg(target_os = "linux")]

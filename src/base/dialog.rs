@@ -1,4 +1,4 @@
-//! The seam between protocol sessions and the world: a session never waits, it asks.
+//! The interface between protocol sessions and the world: a session never waits, it asks.
 //!
 //! A [`Dialog`] owns no socket, clock or store. Its driver (`net::pump`, a transcript, a fuzzer, the
 //! simulation) gives it octets, answers and the time, and does what its [`Step`]s say. The same session

@@ -2,14 +2,14 @@
 //!
 //! Rooms that have a grammar of their own (SMTP replies, IMAP responses, POP3) have their own small
 //! enums; this one travels between floors 3 and 9. It says what went wrong and who is to blame, never
-//! what to answer: replies are chosen at the three walls (`server`, `delivery::trouble`, `ffi::result`).
+//! what to answer: replies are chosen in three places (`server`, `delivery::error`, `ffi::result`).
 
 use std::fmt;
 use std::io;
 
 use super::status::{Enhanced, Reply};
 
-/// What kind of trouble it was: decides the C result code and the class of the SMTP reply.
+/// What kind of error it is: decides the C result code and the class of the SMTP reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -88,7 +88,7 @@ impl Error {
         Self::new(kind, format!("{what}: {e}")).with_errno_of(e)
     }
 
-    /// What kind of trouble it was.
+    /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

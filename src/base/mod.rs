@@ -1,4 +1,4 @@
-//! Floor 0: words of the trade, limits, errors, the world's traits, the seam between sessions and sockets.
+//! Floor 0: words of the trade, limits, errors, the world's traits, the interface of sessions.
 //!
 //! Uses nothing of ours. No socket, file, thread, clock or random number in here, only their names.
 

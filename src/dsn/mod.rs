@@ -1,6 +1,6 @@
 //! Floor 2: delivery status notifications (RFC 3464, RFC 6522, RFC 6533): typed reports, written and read.
 //!
-//! Pure: the date, the boundary and the Message-ID's octets are given. Uses base only.
+//! Pure: the date, the boundary and the Message-ID's octets are given. Uses message and base.
 
 mod compose;
 mod parse;

@@ -1,4 +1,4 @@
-//! Cuts what a client sends into commands: lines joined with their literals, under caps (RFC 9051 §2.2.1, RFC 7888).
+//! Finds the commands in what a client sends: lines joined with their literals, under caps (RFC 9051 §2.2.1, RFC 7888).
 //!
 //! This comes before any parsing, so a command that is refused can be passed over without its literal being
 //! read as the next command. The body of an APPEND is not gathered: its announcement is handed out and the
@@ -12,7 +12,7 @@ use crate::base::limits::{
 
 use super::parse::append;
 
-/// What was cut.
+/// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cut {
     /// More octets are needed.
@@ -95,7 +95,7 @@ impl Framing {
         !self.command.is_empty() || !matches!(self.state, State::Line)
     }
 
-    /// Cuts the next piece off `input`.
+    /// Takes the next piece off `input`.
     pub fn cut(&mut self, input: &mut Input) -> Cut {
         loop {
             let done = match &mut self.state {
@@ -109,7 +109,7 @@ impl Framing {
         }
     }
 
-    /// Cuts one plain line, for DONE and for SASL answers; `Command` holds it.
+    /// Finds one plain line, for DONE and for SASL answers; `Command` holds it.
     pub fn cut_line(&mut self, input: &mut Input) -> Cut {
         match line_end(input.peek()) {
             Some((line, consumed)) if line.len() <= SASL_LINE_OCTETS_MAX => {

@@ -1,6 +1,6 @@
 //! Floor 2: IMAP as a language (rev1 and rev2), without a socket. Uses message, sasl and base.
 //!
-//! `framing` cuts a client's octets into commands, `parse` makes them typed (`command`), `encode` and `response`
+//! `framing` finds the commands in a client's octets, `parse` makes them typed (`command`), `encode` and `response`
 //! write answers, `view` says what changed between two states of a mailbox. Sockets and the store meet them in
 //! `server::imap`. One verb, one file, the same name on every floor.
 

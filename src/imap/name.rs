@@ -157,7 +157,7 @@ impl Pattern {
     }
 }
 
-/// A name in Unicode's composed form, NFC: names that look alike are one (RFC 9051 §5.1).
+/// A name in Unicode's composed form, NFC: names that look alike are one (RFC 9051 §5.1, RFC 5198 §3).
 pub fn composed(name: &str) -> Cow<'_, str> {
     use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
     if name.is_ascii() || is_nfc_quick(name.chars()) == IsNormalized::Yes {

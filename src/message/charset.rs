@@ -14,11 +14,11 @@ pub enum Charset {
     Web(&'static Encoding),
     /// ASCII and these 128 characters.
     Page(&'static str),
-    /// UTF-7.
+    /// UTF-7 (RFC 2152).
     Utf7,
-    /// ISO-2022-KR: Korean between SO and SI.
+    /// ISO-2022-KR (RFC 1557): Korean between SO and SI.
     Iso2022Kr,
-    /// HZ: Chinese between `~{` and `~}`.
+    /// HZ (RFC 1843): Chinese between `~{` and `~}`.
     Hz,
 }
 

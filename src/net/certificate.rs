@@ -43,7 +43,7 @@ pub(super) fn keys(pem: &[u8], certificate: &X509Ref) -> Result<Vec<PKey<Private
     }
 }
 
-/// The private keys of a PEM text, each with its frame.
+/// The private keys of a PEM text, each with its BEGIN and END lines.
 pub(super) fn key_blocks(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
     let begins: Vec<usize> = memchr::memmem::find_iter(pem, b"-----BEGIN ").collect();
     let ends: Vec<usize> = begins.iter().skip(1).copied().chain([pem.len()]).collect();

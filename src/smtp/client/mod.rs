@@ -1,11 +1,11 @@
 //! The client side of SMTP as a [`Dialog`]: one session, any number of transactions, no socket.
 //!
 //! A session is made, given a [`Transaction`] with [`Client::begin`], and driven until it says `Close`: then the
-//! transaction is over ([`Client::take_delivery`] has a fate for every recipient) and the session either rests,
-//! ready for another `begin` ([`Client::is_open`]), or has ended. [`Client::quit`] takes leave of a resting one.
+//! transaction is over ([`Client::take_delivery`] has a fate for every recipient) and the session either is idle,
+//! ready for another `begin` ([`Client::is_open`]), or has ended. [`Client::quit`] ends an idle one with QUIT.
 //! Bodies are asked for in pieces ([`BodyAsk`]); every wait for a reply has its own deadline (RFC 5321 §4.5.3.2).
 //!
-//! Content is never converted. 8-bit content towards a host without 8BITMIME is refused as RFC 6152 §3 commands
+//! Content is not converted here. 8-bit content towards a host without 8BITMIME is refused as RFC 6152 §3 commands
 //! ("must not, under any circumstances"), but only after looking whether there are 8-bit octets in it at all: many
 //! submitters declare 8BITMIME for everything. The same goes for SMTPUTF8 and ASCII headers.
 
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Gives it the next message, when it is new or rests.
+    /// Gives it the next message, when it is new or idle.
     pub fn begin(&mut self, transaction: Transaction) {
         self.delivery = None;
         self.replies = 0;
@@ -163,7 +163,7 @@ impl Client {
         self.delivery.take()
     }
 
-    /// Whether it rests and may be given another message.
+    /// Whether it is idle and may be given another message.
     pub fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Rest) && !self.ended && !self.expired
     }
@@ -199,7 +199,7 @@ impl Client {
         self.expired
     }
 
-    /// Takes leave, when it rests.
+    /// Says QUIT, when it is idle.
     pub fn quit(&mut self) {
         if self.is_open() {
             self.phase = Phase::SayQuit;
