@@ -198,11 +198,16 @@ impl Hosts {
     }
 
     /// Calls the next where somebody's turn came to nothing; whether anybody still waits. To be done now and then.
-    pub fn refresh(&self) -> bool {
+    /// `has_idle` says whether a host has an idle connection: where all its connections are idle, no place becomes free.
+    pub fn refresh(&self, has_idle: impl Fn(SocketAddr) -> bool) -> bool {
         let now = self.clock.now();
-        let mut table = self.lock();
-        let waiting = table.hosts.values_mut().filter(|host| !host.waiting.is_empty());
-        waiting.map(|host| self.serve(host, now)).count() > 0
+        let mut waiting = Vec::new();
+        for (at, host) in self.lock().hosts.iter_mut().filter(|(_, host)| !host.waiting.is_empty()) {
+            self.serve(host, now);
+            waiting.push(*at);
+        }
+        waiting.iter().filter(|at| has_idle(**at)).for_each(|at| self.give_turn(*at));
+        !waiting.is_empty()
     }
 
     /// Whether a host has more than one connection of ours.
@@ -424,5 +429,23 @@ mod tests {
         let seconds: Vec<_> = (1..5).map(|n| back_off(&retry, n).as_secs()).collect();
         assert_eq!(seconds, [225, 675, 1_800, 1_800]);
         assert_eq!(back_off(&[], 1), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_turn_that_came_to_nothing_is_given_to_the_next_though_all_connections_are_idle() {
+        let (hosts, clock) = hosts(WINDOW_FIRST);
+        let _places: Vec<_> = (0..WINDOW_FIRST).map(|_| hosts.enter(at(1), "a").ok().unwrap()).collect();
+        assert!(hosts.wait(at(1), "b") && hosts.wait(at(1), "c"));
+        // A connection is idle: b is called, and does not come.
+        hosts.give_turn(at(1));
+        assert_eq!(hosts.free().try_recv().as_deref(), Ok("b"));
+        assert!(hosts.refresh(|_| true));
+        assert!(hosts.free().try_recv().is_err(), "b may still come");
+        clock.pass(TURN_SECONDS);
+        assert!(hosts.refresh(|_| false));
+        assert!(hosts.free().try_recv().is_err(), "no place is free and no connection idle");
+        assert!(hosts.refresh(|_| true));
+        assert_eq!(hosts.free().try_recv().as_deref(), Ok("c"));
+        assert!(!hosts.refresh(|_| true), "nobody waits");
     }
 }

@@ -108,7 +108,8 @@ impl Runner {
             self.give_up_expired(before, now).await?;
             again = Some(now.mono);
         }
-        if now.mono >= self.look.hosts_after && self.outlet.hosts.refresh() {
+        let pool = &self.outlet.pool;
+        if now.mono >= self.look.hosts_after && self.outlet.hosts.refresh(|at| pool.has_at(at)) {
             self.look.hosts_after = now.mono + HOSTS_PAUSE;
             again = again.into_iter().chain([self.look.hosts_after]).min();
         }

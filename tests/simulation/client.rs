@@ -135,6 +135,8 @@ impl Client {
     /// After an error: takes what the store holds for what is promised from now on. What went is gone only
     /// where `gone` says that the act in doubt takes things away. Gives what is wrong.
     pub async fn settle_doubt(&mut self, store: &Store, gone: bool) -> Result<Option<String>> {
+        // What readers see while the writer is down is not promised yet: a change that succeeds says that it is.
+        store.setting_put("doubt", None).await?;
         let found = self.who.dump(store, &self.ids).await?;
         for (id, mailbox) in &self.state.mailboxes {
             let there = &found.mailboxes[id];

@@ -293,7 +293,9 @@ fn one_dead_domain_and_ninety_nine_live_ones() {
     messages.extend((0..495).map(|n| vec![format!("u{n}@{}", domains[n % 99])]));
     flow.queue(&messages);
     flow.pass(seconds(60));
-    assert_eq!(counts(peer.taken()).len(), 495, "mail for the living leaves within a minute");
+    let taken = counts(peer.taken());
+    let late: Vec<_> = messages.iter().flatten().filter(|to| !to.contains("dead") && !taken.contains_key(*to)).collect();
+    assert!(late.is_empty(), "mail for the living leaves within a minute: {late:?}");
     assert!(flow.sim.net.connections() - before < 120, "one connection serves many messages");
     flow.cut(Loss::Everything);
     flow.pass(seconds(40_000));
