@@ -332,7 +332,7 @@ impl Attempt<'_> {
         }
         pool.put(world, settings, &self.key, session);
         if wanted {
-            hosts.give_turn(at);
+            hosts.give_turns(at, pool.idle_at(at));
         }
     }
 

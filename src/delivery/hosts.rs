@@ -176,13 +176,13 @@ impl Hosts {
         }
     }
 
-    /// A connection to a host is idle: the next who waits may use it, or have its place.
-    pub(super) fn give_turn(&self, at: SocketAddr) {
+    /// Connections to a host are idle, `idle` of them: as many of those who wait may use one each, or have its place.
+    pub(super) fn give_turns(&self, at: SocketAddr, idle: usize) {
         let now = self.clock.now();
         let mut table = self.lock();
         let Some(host) = table.hosts.get_mut(&at) else { return };
         host.turns.retain(|_, until| now < *until);
-        if host.turns.is_empty() {
+        while host.turns.len() < idle && !host.waiting.is_empty() {
             self.call(host, now);
         }
     }
@@ -197,17 +197,21 @@ impl Hosts {
         }
     }
 
-    /// Calls the next where somebody's turn came to nothing; whether anybody still waits. To be done now and then.
-    /// `has_idle` says whether a host has an idle connection: where all its connections are idle, no place becomes free.
-    pub fn refresh(&self, has_idle: impl Fn(SocketAddr) -> bool) -> bool {
+    /// Calls the next where somebody's turn came to nothing. To be done now and then while anybody waits. `idle` counts
+    /// a host's idle connections: where all its connections are idle, no place becomes free.
+    pub fn refresh(&self, idle: impl Fn(SocketAddr) -> usize) {
         let now = self.clock.now();
         let mut waiting = Vec::new();
         for (at, host) in self.lock().hosts.iter_mut().filter(|(_, host)| !host.waiting.is_empty()) {
             self.serve(host, now);
             waiting.push(*at);
         }
-        waiting.iter().filter(|at| has_idle(**at)).for_each(|at| self.give_turn(*at));
-        !waiting.is_empty()
+        waiting.into_iter().for_each(|at| self.give_turns(at, idle(at)));
+    }
+
+    /// Whether any destination waits for its turn at a host.
+    pub fn anybody_waits(&self) -> bool {
+        self.lock().hosts.values().any(|host| !host.waiting.is_empty())
     }
 
     /// Whether a host has more than one connection of ours.
@@ -380,7 +384,7 @@ mod tests {
         let called = || free.try_recv().ok();
         let place = hosts.enter(at(1), "a").ok().unwrap();
         assert!(["b", "c", "b"].iter().all(|name| hosts.wait(at(1), name)) && hosts.is_wanted(at(1)));
-        hosts.give_turn(at(1));
+        hosts.give_turns(at(1), 1);
         assert_eq!(called().as_deref(), Some("b"));
         drop(place);
         // The place is kept for whose turn it is, and nobody else has one meanwhile.
@@ -437,15 +441,15 @@ mod tests {
         let _places: Vec<_> = (0..WINDOW_FIRST).map(|_| hosts.enter(at(1), "a").ok().unwrap()).collect();
         assert!(hosts.wait(at(1), "b") && hosts.wait(at(1), "c"));
         // A connection is idle: b is called, and does not come.
-        hosts.give_turn(at(1));
+        hosts.give_turns(at(1), 1);
         assert_eq!(hosts.free().try_recv().as_deref(), Ok("b"));
-        assert!(hosts.refresh(|_| true));
+        hosts.refresh(|_| 1);
         assert!(hosts.free().try_recv().is_err(), "b may still come");
         clock.pass(TURN_SECONDS);
-        assert!(hosts.refresh(|_| false));
+        hosts.refresh(|_| 0);
         assert!(hosts.free().try_recv().is_err(), "no place is free and no connection idle");
-        assert!(hosts.refresh(|_| true));
+        hosts.refresh(|_| 1);
         assert_eq!(hosts.free().try_recv().as_deref(), Ok("c"));
-        assert!(!hosts.refresh(|_| true), "nobody waits");
+        assert!(!hosts.anybody_waits());
     }
 }

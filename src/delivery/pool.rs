@@ -102,9 +102,9 @@ impl Pool {
         quit.or(world.clock.sleep_until(deadline)).await;
     }
 
-    /// Whether there is one with whoever is at this address.
-    pub fn has_at(&self, at: SocketAddr) -> bool {
-        self.lock().sessions.values().any(|(_, session)| session.at() == at)
+    /// How many are with whoever is at this address.
+    pub fn idle_at(&self, at: SocketAddr) -> usize {
+        self.lock().sessions.values().filter(|(_, session)| session.at() == at).count()
     }
 
     /// How many are idle.

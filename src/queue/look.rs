@@ -109,8 +109,12 @@ impl Runner {
             again = Some(now.mono);
         }
         let pool = &self.outlet.pool;
-        if now.mono >= self.look.hosts_after && self.outlet.hosts.refresh(|at| pool.has_at(at)) {
+        if now.mono >= self.look.hosts_after {
+            self.outlet.hosts.refresh(|at| pool.idle_at(at));
             self.look.hosts_after = now.mono + HOSTS_PAUSE;
+        }
+        // A look that came for another reason must not put the next one off.
+        if self.outlet.hosts.anybody_waits() {
             again = again.into_iter().chain([self.look.hosts_after]).min();
         }
         self.destinations.wake(now);

@@ -198,7 +198,7 @@ impl Runner {
             }
             Some(End::PutBack { full }) => {
                 // One that became idle meanwhile may be used at once.
-                if let Some(at) = full.filter(|at| !self.outlet.pool.has_at(*at)) {
+                if let Some(at) = full.filter(|at| self.outlet.pool.idle_at(*at) == 0) {
                     let told = self.outlet.hosts.wait(at, &key);
                     let seconds = if told { PARK_SECONDS } else { PARK_SECONDS_ALONE };
                     self.destinations.park(&key, now.mono + Duration::from_secs(seconds));

@@ -294,7 +294,8 @@ fn one_dead_domain_and_ninety_nine_live_ones() {
     flow.queue(&messages);
     flow.pass(seconds(60));
     let taken = counts(peer.taken());
-    let late: Vec<_> = messages.iter().flatten().filter(|to| !to.contains("dead") && !taken.contains_key(*to)).collect();
+    let late: Vec<_> =
+        messages.iter().flatten().filter(|to| !to.contains("dead") && !taken.contains_key(*to)).collect();
     assert!(late.is_empty(), "mail for the living leaves within a minute: {late:?}");
     assert!(flow.sim.net.connections() - before < 120, "one connection serves many messages");
     flow.cut(Loss::Everything);
