@@ -74,6 +74,19 @@ class Check(Case):
         self.assertEqual([one["disagreement"] for one in lines[:-1]], out.splitlines())
         self.assertEqual(lines[-1], {"sound": False, "disagreements": len(lines) - 1})
 
+    def test_command_where_sqlite_cannot_read_a_table(self):
+        folder = self.store()
+        path = os.path.join(folder, "mail.db")
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            ((root,),) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'blob_meta'")
+            ((size,),) = db.execute("PRAGMA page_size")
+        with open(path, "r+b") as file:
+            file.seek((root - 1) * size)
+            file.write(b"\xa5" * size)
+        status, out, errors = self.command(folder)
+        self.assertEqual((status, errors), (1, ""))
+        self.assertIn("table blob_meta", out)
+
     def test_command_where_there_is_nothing_to_check(self):
         folder = os.path.join(self.folder.name, "none")
         os.mkdir(folder)
