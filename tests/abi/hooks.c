@@ -84,7 +84,7 @@ static void decide(mailcore_message message, mailcore_verdict *verdict)
     const char *word;
     size_t n = 0;
 
-    CHECK(mailcore_message_read(message, 0, octets, 8, &n, &why) == 0 && n == 8 && strcmp(octets, "Subject:") == 0);
+    CHECK(mailcore_message_read(message, 0, octets, 8, &n, &why) == 0 && n == 8 && strcmp(octets, "From: al") == 0);
     CHECK(mailcore_message_header(message, "Subject", 0, &subject, &why) == 1);
     word = (const char *)subject.data;
     if (strcmp(word, "junk") == 0) {
