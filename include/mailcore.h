@@ -555,6 +555,15 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_LIST_DKIM_KEYS 10
 
 /**
+ * A check of an engine's store: where its parts disagree. Each mailcore_next() that needs rows does one step, of a
+ * bounded size, and other work goes on beside it. name: a disagreement, as a sentence, or empty where the step found
+ * none; id: how much was looked at; size: how much there is to look at, as estimated at the beginning. In the last
+ * row, id is size. A sound store gives no row with a name. Closing the cursor ends the check. One check runs at a
+ * time: a second one is MAILCORE_E_BUSY. After an error of mailcore_next() the check has no result: begin another.
+ */
+#define MAILCORE_LIST_CHECK 11
+
+/**
  * Due now.
  */
 #define MAILCORE_QUEUE_RETRY 1
@@ -2173,7 +2182,8 @@ MAILCORE_API int32_t mailcore_domain_delete(mailcore_engine engine, const char *
  * @param cursor  takes the handle; needed. 0 after a failure
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
- * MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * MAILCORE_E_BUSY (the store is being checked already), MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN,
+ * MAILCORE_E_INTERRUPTED
  * @since 0.1.0
  */
 MAILCORE_API

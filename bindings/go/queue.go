@@ -123,6 +123,14 @@ func list(from C.mailcore_handle, kind C.uint32_t, after uint64, each func(*C.ma
 
 // listOf calls each for every row of a listing of something inside from.
 func listOf(from C.mailcore_handle, kind C.uint32_t, id, after uint64, each func(*C.mailcore_row)) error {
+	return listUntil(from, kind, id, after, func(row *C.mailcore_row) error {
+		each(row)
+		return nil
+	})
+}
+
+// listUntil is listOf, ended by the first error of each.
+func listUntil(from C.mailcore_handle, kind C.uint32_t, id, after uint64, each func(*C.mailcore_row) error) error {
 	cerr := C.error_init()
 	query := C.query_init()
 	query.id = C.uint64_t(id)
@@ -141,6 +149,8 @@ func listOf(from C.mailcore_handle, kind C.uint32_t, id, after uint64, each func
 		if err := check(result, &cerr); err != nil || result == 0 {
 			return err
 		}
-		each(row)
+		if err := each(row); err != nil {
+			return err
+		}
 	}
 }

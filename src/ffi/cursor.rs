@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::{CString, c_char};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::check;
 use super::dkim;
 use super::engine::EngineSeat;
 use super::error::mailcore_error;
@@ -13,11 +14,11 @@ use super::panic::wall;
 use super::queue::fares;
 use super::record::{self, Record};
 use super::reports;
-use super::result::{Failure, MAILCORE_E_HANDLE};
+use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_STORE};
 use super::text::give;
 use crate::base::{Flags, QueueId, SpecialUse, Uid};
 use crate::message::encoded_word;
-use crate::store::{Item, RecipientState};
+use crate::store::{Check, Item, RecipientState};
 
 /// Accounts of an engine. name: address; id.
 pub const MAILCORE_LIST_ACCOUNTS: u32 = 1;
@@ -52,6 +53,12 @@ pub const MAILCORE_LIST_DMARC_RECORDS: u32 = 9;
 /// Keys of an engine that mail is signed with. name: domain; text: selector; detail: the TXT record to publish, empty
 /// where the host signs; state: MAILCORE_DKIM_; code: MAILCORE_ALGORITHM_; time_ms: when it came into its state.
 pub const MAILCORE_LIST_DKIM_KEYS: u32 = 10;
+/// A check of an engine's store: where its parts disagree. Each mailcore_next() that needs rows does one step, of a
+/// bounded size, and other work goes on beside it. name: a disagreement, as a sentence, or empty where the step found
+/// none; id: how much was looked at; size: how much there is to look at, as estimated at the beginning. In the last
+/// row, id is size. A sound store gives no row with a name. Closing the cursor ends the check. One check runs at a
+/// time: a second one is MAILCORE_E_BUSY. After an error of mailcore_next() the check has no result: begin another.
+pub const MAILCORE_LIST_CHECK: u32 = 11;
 
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 256;
@@ -141,6 +148,9 @@ enum More {
     Reports(u64),
     Records(u64, u64),
     Messages(Arc<MailboxSeat>, VecDeque<(Uid, Flags, u64)>),
+    Check(Check),
+    /// A check that ended with an error: its end must not be taken for that of a whole one.
+    FailedCheck,
 }
 
 /// A row before it is given.
@@ -172,7 +182,8 @@ pub(super) struct Row {
 /// @param cursor  takes the handle; needed. 0 after a failure
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND,
-/// MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// MAILCORE_E_BUSY (the store is being checked already), MAILCORE_E_LIMIT, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN,
+/// MAILCORE_E_INTERRUPTED
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_list(
@@ -282,6 +293,9 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
         }
         (MAILCORE_LIST_ATTEMPTS, Object::Engine(seat)) => attempts(seat, query.id)?,
         (MAILCORE_LIST_DKIM_KEYS, Object::Engine(seat)) => dkim_keys(seat)?,
+        (MAILCORE_LIST_CHECK, Object::Engine(seat)) => {
+            return Ok((VecDeque::new(), More::Check(seat.engine.check()?)));
+        }
         (MAILCORE_LIST_MAILBOXES, Object::Account(seat)) => mailboxes(&seat.engine, seat.id)?,
         (MAILCORE_LIST_MESSAGES, Object::Mailbox(seat)) => {
             let engine = &seat.account.engine;
@@ -290,7 +304,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             let states = states.filter(|(uid, ..)| u64::from(*uid) > query.after).collect();
             return Ok((VecDeque::new(), More::Messages(seat.clone(), states)));
         }
-        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_DKIM_KEYS, _) => {
+        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_CHECK, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
         }
         _ => return Err(Failure::invalid(format!("kind {kind} is none"))),
@@ -390,6 +404,15 @@ impl State {
                 self.rows = messages(mailbox, &page)?;
                 Ok(true)
             }
+            More::Check(under_way) => {
+                let (rows, over) = check::step(engine, under_way).inspect_err(|_| self.more = More::FailedCheck)?;
+                self.rows = rows;
+                if over {
+                    self.more = More::Nothing;
+                }
+                Ok(true)
+            }
+            More::FailedCheck => Err(Failure::new(MAILCORE_E_STORE, "the check ended with an error: begin another")),
         }
     }
 }

@@ -14,6 +14,7 @@
 
 pub mod account;
 pub mod buf;
+mod check;
 pub mod clock;
 pub mod close;
 pub mod cursor;

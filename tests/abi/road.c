@@ -82,13 +82,41 @@ static void keys(mailcore_engine engine, int *signatures)
     CHECK(mailcore_dkim_set(engine, "example.org", "s1", NULL, &err) == MAILCORE_E_NOT_FOUND);
 }
 
+/* A check of a sound store: progress, no disagreement; one at a time; it can be left in the middle. */
+static void check_of_the_store(mailcore_engine engine)
+{
+    mailcore_row row = MAILCORE_ROW_INIT;
+    mailcore_cursor cursor = 0, second = 0;
+    uint64_t done = 0;
+    int32_t got;
+    int steps = 0;
+
+    CHECK(mailcore_list(engine, MAILCORE_LIST_CHECK, NULL, &cursor, &err) == 0);
+    CHECK(mailcore_next(cursor, &row, &err) == 1 && row.id < row.size);
+    CHECK(mailcore_list(engine, MAILCORE_LIST_CHECK, NULL, &second, &err) == MAILCORE_E_BUSY && second == 0);
+    CHECK(mailcore_close(cursor) == 0);
+    CHECK(mailcore_list(engine, MAILCORE_LIST_CHECK, NULL, &cursor, &err) == 0);
+    while ((got = mailcore_next(cursor, &row, &err)) == 1) {
+        CHECK(row.kind == MAILCORE_LIST_CHECK && row.name[0] == '\0' && done <= row.id && row.id <= row.size);
+        done = row.id;
+        ++steps;
+    }
+    CHECK(got == 0 && done == row.size && steps > 2);
+    /* It is over before its cursor is closed. */
+    CHECK(mailcore_list(engine, MAILCORE_LIST_CHECK, NULL, &second, &err) == 0);
+    CHECK(mailcore_close(second) == 0 && mailcore_close(cursor) == 0);
+    CHECK(mailcore_list(cursor, MAILCORE_LIST_CHECK, NULL, &second, &err) == MAILCORE_E_HANDLE);
+}
+
 int main(void)
 {
     int signatures = 0;
     mailcore_engine one = opened("one.store", 0), two = opened("two.store", 0), three;
     mailcore_listen_options how = MAILCORE_LISTEN_OPTIONS_INIT;
     mailcore_delivery fate = MAILCORE_DELIVERY_INIT;
+    mailcore_row row = MAILCORE_ROW_INIT;
     mailcore_listener listener = 0;
+    mailcore_cursor cursor = 0;
     mailcore_account account;
     mailcore_mailbox mailbox;
     int64_t number = 0;
@@ -153,8 +181,13 @@ int main(void)
         CHECK(mailcore_clock_advance(three, 12 * 3600 * 1000, &err) == 0);
     CHECK(fate.state == MAILCORE_DELIVERY_EXPIRED && fate.attempts > 3);
 
+    check_of_the_store(two);
+    CHECK(mailcore_list(one, MAILCORE_LIST_CHECK, NULL, &cursor, &err) == 0);
+    CHECK(mailcore_next(cursor, &row, &err) == 1);
+
     CHECK(mailcore_close(three) == 0);
-    CHECK(mailcore_close(one) == 0);
+    CHECK(mailcore_close(one) == 0); /* with a check under way */
+    CHECK(mailcore_next(cursor, &row, &err) == MAILCORE_E_HANDLE);
     CHECK(mailcore_close(mailbox) == MAILCORE_E_HANDLE); /* it went with its engine */
     CHECK(mailcore_close(two) == 0);
     return 0;

@@ -115,10 +115,13 @@ def follow(shell, far, scratch, places):
         if "INBOX;MAILINDEX=1" in block:
             assert "Subject: The answer" in said and "dmarc=pass" in said, said
             done.add("received")
+        if " check " in block:
+            assert said == "the store is sound\n", said
+            done.add("checked")
         if "is-active mailcore" in block:
             assert said.strip().endswith("active"), said
             done.add("active")
-    assert done == {"published", "sent", "answered", "received", "active"}, done
+    assert done == {"published", "sent", "answered", "received", "checked", "active"}, done
     renew(shell, places)
     assert shell.run("python3 -m mailcore --version").startswith("mailcore ")
     systemctl(scratch, "stop", "mailcore")

@@ -50,20 +50,17 @@ impl Store {
 }
 
 impl Check {
-    /// The next step. `Interrupted` where trouble of the disk ended the check.
+    /// The next step. Where SQLite cannot read on, a sentence says so and it is the last step. `Interrupted` where
+    /// trouble of the disk ended the check; after any error there is no result.
     pub async fn step(&mut self) -> Result<CheckStep> {
         let store = self.store.clone();
         let shared = self.store.clone();
-        store
-            .read(move |_| {
-                let shared = shared.shared();
-                let mut slot = slot(shared);
-                let Some(walk) = slot.as_mut() else {
-                    return Err(Error::new(ErrorKind::Interrupted, "the check was ended by trouble of the disk"));
-                };
-                walk.step(shared)
-            })
-            .await
+        let step = store.read(move |_| {
+            let shared = shared.shared();
+            slot(shared).as_mut().map(|walk| walk.step(shared)).transpose()
+        });
+        // Not told from inside: what goes wrong while reading is no trouble of the whole store.
+        step.await?.ok_or_else(ended)
     }
 }
 
@@ -79,6 +76,10 @@ pub(super) fn end(shared: &Shared) {
     if let Some(Err(e)) = walk.and_then(|walk| walk.db).map(connection::close) {
         log::warn!("store: closing the connection of a check: {e}");
     }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::Interrupted, "the check was ended by trouble of the disk")
 }
 
 fn slot(shared: &Shared) -> MutexGuard<'_, Option<Walk>> {
@@ -110,6 +111,8 @@ enum Stage {
     /// Items of the queue above this one.
     Queue(i64),
     Over,
+    /// A step was begun and not brought to its end.
+    Broken,
 }
 
 impl Walk {
@@ -118,13 +121,23 @@ impl Walk {
             let index = if shared.is_down() { Index::Own } else { Index::Shared };
             let db = connection::open_reader(&shared.world, &shared.files, index)?;
             db.execute_batch("BEGIN")?;
-            self.total = estimate(&db)?;
+            // Where it cannot be counted, the first steps tell why.
+            self.total = match estimate(&db) {
+                Err(e) if is_damage(&e) => 1,
+                total => total?,
+            };
             self.db = Some(db);
         }
         let Some(db) = &self.db else { return Ok(CheckStep::default()) };
         let mut found = Vec::new();
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        let (next, done) = advance(db, stage, &mut found)?;
+        let stage = std::mem::replace(&mut self.stage, Stage::Broken);
+        let (next, done) = match advance(db, stage, &mut found) {
+            Err(e) if is_damage(&e) => {
+                found.push(format!("the check cannot go on: {}", e.text()));
+                (Stage::Over, 0)
+            }
+            step => step?,
+        };
         self.stage = next;
         let over = matches!(self.stage, Stage::Over);
         self.done = if over { self.total } else { self.done.saturating_add(done).min(self.total) };
@@ -134,6 +147,11 @@ impl Walk {
         found.truncate(usize::try_from(room).unwrap_or(usize::MAX));
         Ok(CheckStep { found, done: self.done, total: self.total, over })
     }
+}
+
+/// Whether an error says that SQLite cannot read the file, in place of trouble that may pass.
+fn is_damage(e: &Error) -> bool {
+    e.kind() == ErrorKind::Store
 }
 
 /// One step: the stage that follows, and how many rows were looked at.
@@ -165,6 +183,7 @@ fn advance(db: &Connection, stage: Stage, found: &mut Vec<String>) -> Result<(St
             None => Ok((Stage::Over, 1)),
         },
         Stage::Over => Ok((Stage::Over, 0)),
+        Stage::Broken => Err(ended()),
     }
 }
 

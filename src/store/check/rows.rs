@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::directory;
+use super::is_damage;
 use crate::base::{Address, Result};
 
 /// What a question leads to: each row is a sentence.
@@ -73,10 +74,19 @@ pub(super) fn tables(db: &Connection) -> Result<Vec<String>> {
     Ok(names.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// SQLite's own check of one table and its indexes; false where there is no such table any more.
+/// SQLite's own check of one table and its indexes; false where there is no such table any more. Where damage ends it,
+/// what it said before stays, and the next table is looked at.
 pub(super) fn table(db: &Connection, at: usize, found: &mut Vec<String>) -> Result<bool> {
     let names = tables(db)?;
     let Some(name) = names.get(at) else { return Ok(false) };
+    match integrity(db, name, found) {
+        Err(e) if is_damage(&e) => found.push(format!("SQLite cannot check table {name} to its end: {}", e.text())),
+        said => said?,
+    }
+    Ok(true)
+}
+
+fn integrity(db: &Connection, name: &str, found: &mut Vec<String>) -> Result<()> {
     let mut check = db.prepare(&format!("PRAGMA integrity_check('{name}')"))?;
     let mut rows = check.query([])?;
     while let Some(row) = rows.next()? {
@@ -85,7 +95,7 @@ pub(super) fn table(db: &Connection, at: usize, found: &mut Vec<String>) -> Resu
             found.push(format!("SQLite finds of table {name}: {said}"));
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// One question; false where there is none any more.

@@ -1,5 +1,6 @@
 //! The check: nothing where all is well, a sentence for each kind of disagreement.
 
+use super::disk::{read, write};
 use super::faults::break_down;
 use super::*;
 
@@ -154,6 +155,27 @@ fn each_kind_of_disagreement_is_told() {
             drop(before);
             restore(&place);
         }
+    });
+}
+
+#[test]
+fn damage_that_sqlite_cannot_read_is_told() {
+    run(|place| async move {
+        let store = populated(&place).await;
+        store.close().await.unwrap();
+        let db = place.sqlite();
+        let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as usize;
+        let (root, size) =
+            (number("SELECT rootpage FROM sqlite_schema WHERE name = 'blob_meta'"), number("PRAGMA page_size"));
+        drop(db);
+        let path = place.folder.join("mail.db");
+        let mut octets = read(&path).unwrap();
+        octets[(root - 1) * size..root * size].fill(0xa5);
+        write(&path, &octets);
+        let store = place.open().await;
+        let (found, _) = checked(&store).await;
+        assert!(found.iter().any(|text| text.contains("table blob_meta")), "{found:?}");
+        assert!(found.iter().any(|text| text.starts_with("the check cannot go on: ")), "{found:?}");
     });
 }
 

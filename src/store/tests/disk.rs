@@ -182,12 +182,12 @@ async fn after_a_crash(place: &Place) -> usize {
 }
 
 #[allow(clippy::disallowed_methods, reason = "a test's own files")]
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
 #[allow(clippy::disallowed_methods, reason = "a test's own files")]
-fn write(path: &Path, octets: &[u8]) {
+pub(super) fn write(path: &Path, octets: &[u8]) {
     fs::write(path, octets).unwrap();
 }
 

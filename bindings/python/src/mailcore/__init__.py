@@ -15,6 +15,7 @@ Every function may be called from any thread. After `os.fork` the child must ope
 from ._library import LIBRARY as _LIBRARY
 from ._library import PATH as library_path
 from .account import Account, Mailbox, MailboxInfo
+from .check import CheckStep
 from .dkim import DkimKey
 from .engine import Engine, Listener, Property, properties
 from .errors import (
@@ -71,8 +72,8 @@ def build_info() -> str:
 
 
 __all__ = [
-    "Account", "ArcSet", "ArcVerdict", "AuthError", "BimiVerdict", "Busy", "ClosedError", "DNSError", "Delivery", "DeliveryState",
-    "DkimKey", "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists",
+    "Account", "ArcSet", "ArcVerdict", "AuthError", "BimiVerdict", "Busy", "CheckStep", "ClosedError", "DNSError", "Delivery",
+    "DeliveryState", "DkimKey", "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists",
     "Flag", "ForkedError", "Interrupted", "IprevVerdict", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
     "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",
     "Request", "Resolver", "SpfVerdict", "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError",

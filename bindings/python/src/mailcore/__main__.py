@@ -6,7 +6,7 @@
     python -m mailcore dns example.org --mx mx.example.org --ip 192.0.2.25 --key s1:key.pem
 
 What is printed is described in README.md. The exit status is 0 where there is a verdict, whatever it says, 2 for wrong
-usage, 1 for anything else.
+usage, 1 for anything else; of `check`, 0 for a sound store, 1 for one with disagreements, 2 for anything else.
 """
 
 import argparse
@@ -30,19 +30,19 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         for row in mailcore.properties():
             print(f"{row.name:45} {row.initial:12} {row.doc}")
         return 0
-    run: Optional[Callable[[argparse.Namespace], None]] = getattr(options, "run", None)
+    run: Optional[Callable[[argparse.Namespace], Optional[int]]] = getattr(options, "run", None)
     if run is None:
         print(f"mailcore {mailcore.__version__}; {mailcore.build_info()}; {mailcore.library_path}")
         return 0
     try:
-        run(options)
+        status = run(options)
     except (mailcore.UsageError, OSError, ValueError) as e:
         print(f"{parser.prog} {options.command}: {e}", file=sys.stderr)
         return 2
     except mailcore.Error as e:
         print(f"{parser.prog} {options.command}: {e}", file=sys.stderr)
-        return 1
-    return 0
+        return int(options.trouble)
+    return status or 0
 
 
 # -- commands ----------------------------------------------------------------------------------------------
@@ -186,13 +186,9 @@ def _say(options: argparse.Namespace, whole: Any, lines: List[Any]) -> None:
     if options.json:
         text = json.dumps(whole) + "\n"
     else:
-        text = "".join("\t".join(map(_one_line, columns)) + "\n" for columns in lines)
+        text = "".join("\t".join(map(admin.one_line, columns)) + "\n" for columns in lines)
     sys.stdout.buffer.write(text.encode("utf-8"))
     sys.stdout.buffer.flush()
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 # -- arguments ---------------------------------------------------------------------------------------------
@@ -204,9 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--properties", action="store_true", help="prints every property, its default and meaning")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], None], what: str) -> argparse.ArgumentParser:
+    def command(name: str, run: Callable[[argparse.Namespace], Optional[int]], what: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=what, description=what)
-        added.set_defaults(run=run)
+        added.set_defaults(run=run, trouble=1)
         return added
 
     def positional(added: argparse.ArgumentParser, *names: str, **more: Any) -> None:
@@ -287,6 +283,11 @@ def _administering(command: Callable[..., argparse.ArgumentParser]) -> None:
     alias.add_argument("--delete", action="store_true", help="deletes the alias with all its targets")
     for changes in (account, alias):
         changes.add_argument("--store", metavar="FOLDER", required=True, help="a store that no server has open")
+    check = command("check", admin.check, "tells where the parts of a store disagree")
+    check.add_argument("folder", metavar="FOLDER", help="a store that no server has open")
+    check.add_argument("--json", action="store_true", help="prints a JSON object for each disagreement, and one at the end")
+    # 1 says that there are disagreements.
+    check.set_defaults(trouble=2)
 
 
 def _names(parser: argparse.ArgumentParser) -> None:

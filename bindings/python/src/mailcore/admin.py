@@ -1,8 +1,9 @@
-"""Accounts and aliases of a store that no server has open: `python -m mailcore account`, `python -m mailcore alias`."""
+"""Administration of a store that no server has open: `python -m mailcore account`, `alias` and `check`."""
 
 import argparse
 import contextlib
 import getpass
+import json
 import os
 import sys
 from typing import Iterator
@@ -48,6 +49,38 @@ def alias(options: argparse.Namespace) -> None:
         else:
             for pattern, targets in engine.aliases().items():
                 print(pattern, *targets, sep="\t")
+
+
+def check(options: argparse.Namespace) -> int:
+    """Prints each disagreement of the store: 0 where there is none, else 1. Progress is shown on a terminal."""
+    if not os.path.isfile(os.path.join(options.folder, "mail.db")):
+        raise ValueError(f"{options.folder}: there is no store")
+    found = 0
+    with _store(options.folder) as engine:
+        for step in engine.check():
+            _progress(f"{step.done * 100 // step.total}%")
+            if step.disagreement:
+                found += 1
+                _progress("")
+                said = json.dumps({"disagreement": step.disagreement}) if options.json else one_line(step.disagreement)
+                print(said, flush=True)
+        _progress("")
+    if options.json:
+        print(json.dumps({"sound": not found, "disagreements": found}))
+    elif not found:
+        print("the store is sound")
+    return 1 if found else 0
+
+
+def _progress(text: str) -> None:
+    """In place of what stood in the line before; nothing where nobody looks."""
+    if sys.stderr.isatty():
+        print(f"\r{text:<4}\r", end="", file=sys.stderr, flush=True)
+
+
+def one_line(text: str) -> str:
+    """With a space for each character that a terminal would act on."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _password(address: str) -> str:

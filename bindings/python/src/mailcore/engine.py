@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 from . import _abi
 from ._library import LIBRARY, call, close, get, get_number, text
 from .account import Account, rows, words
+from .check import CheckStep, check
 from .dkim import Keyring
 from .errors import ClosedError, StateError, TimeoutError
 from .event import Delivery, DeliveryState, Event, Queued, delivery_of, event_of
@@ -315,6 +316,14 @@ class Engine:
     def dmarc_reports(self, after: int = 0) -> Iterator[DmarcReport]:
         """DMARC aggregate reports that came to "dmarc.report_address", with ids above `after`."""
         return reports(self.handle, after)
+
+    def check(self) -> Iterator[CheckStep]:
+        """Checks the store, step by step, beside all other work: a sound one gives no step with a `disagreement`.
+
+        To stop early, close the iterator. One check runs at a time: `Busy`. Only a check that came to its end without
+        an error has a result.
+        """
+        return check(self.handle)
 
     # -- servers and events ----------------------------------------------------------------------------------
 
