@@ -35,6 +35,7 @@ use mailcore::dsn::{self, Action};
 use mailcore::queue::{Context, control, runner, schedule};
 use mailcore::store::{Acceptance, NewItem, Store, StoreOptions};
 use peers::Seen;
+use rusqlite::{Connection, OpenFlags};
 use world::{Host, Sim};
 
 /// What `world.rs` asks for: no traces here.
@@ -60,6 +61,7 @@ impl EventSink for Diary {
             Event::Attempted { recipient, outcome, host, code, enhanced, text, .. } => {
                 format!("{second} {recipient} {outcome:?} {code} {enhanced} {host} {text}")
             }
+            Event::Store { text, .. } => format!("{second} {text}"),
             Event::Bounced { report, to, .. } => format!("{second} bounced {to} queued {}", report.is_some()),
             _ => return,
         };
@@ -728,4 +730,26 @@ fn what_the_host_does_during_an_attempt_wins() {
         }
         stage.end();
     }
+}
+
+#[test]
+fn a_message_that_cannot_be_read_is_held_and_keeps_nobody_waiting() {
+    let stage = Stage::new();
+    let torn = stage.queue("alice@example.org", &["bob@down.example"]);
+    stage.pass(1);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let beside = Connection::open_with_flags_and_vfs("/store/mail.db", flags, stage.host.disk.vfs_name()).unwrap();
+    beside.execute("UPDATE queue_recipient SET address = 'torn' WHERE item = ?1", [torn.0]).unwrap();
+    drop(beside);
+    stage.diary();
+    stage.pass(5 * MINUTE);
+    stage.queue("alice@example.org", &["bob@example.net"]);
+    stage.pass(1);
+    let said = stage.diary();
+    assert!(said[0].contains(&format!("queued message {} cannot be read and is held", torn.0)), "{said:?}");
+    assert!(said[1].contains("bob@example.net Delivered"), "{said:?}");
+    assert_eq!((said.len(), stage.queued()), (2, 0), "{said:?}");
+    stage.pass(24 * HOUR);
+    assert_eq!(stage.diary(), [""; 0], "it is told once");
+    stage.end();
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::kept::Kept;
 use super::settle::{self, Decided};
 use super::{Context, bounce, local, schedule};
-use crate::base::event::Outcome as Kind;
-use crate::base::{Enhanced, QueueId, Recipient, Result, Timestamp};
+use crate::base::event::{Event, Outcome as Kind};
+use crate::base::{Enhanced, Error, ErrorKind, QueueId, Recipient, Result, Timestamp};
 use crate::delivery::route::{KeyKind, Route};
 use crate::delivery::{Outcome, Outlet, Progress, Reach, Report, Verdict, Work, attempt};
-use crate::store::{AttemptResult, Claim, Item, ItemRecipient, RecipientState};
+use crate::store::{AttemptResult, Claim, Item, ItemRecipient, QueueAction, RecipientState};
 
 /// A claim, about to be dealt with.
 pub(super) struct Delivery {
@@ -65,7 +65,12 @@ impl Delivery {
     /// Deals with it.
     pub(super) async fn deal(&self, context: &Context, outlet: &Outlet, progress: &Progress) -> Result<End> {
         let (id, places) = (self.claim.id, self.claim.places.clone());
-        let Some(mut item) = context.store.queue_claimed(id, places).await? else { return Ok(End::Nothing) };
+        let mut item = match context.store.queue_claimed(id, places).await {
+            Ok(Some(item)) => item,
+            Ok(None) => return Ok(End::Nothing),
+            Err(e) if e.kind() == ErrorKind::Store => return set_aside(context, id, &e).await,
+            Err(e) => return Err(e),
+        };
         item.recipients.retain(|to| to.state == RecipientState::Waiting);
         if item.held {
             self.put_back(context).await?;
@@ -217,6 +222,14 @@ fn expired(attempts: u32, last: Option<&AttemptResult>, at: Timestamp) -> Attemp
         took: Duration::ZERO,
         tls: String::new(),
     }
+}
+
+/// A message whose rows cannot be read keeps nobody else waiting: it is held, and the program is told.
+async fn set_aside(context: &Context, id: QueueId, why: &Error) -> Result<End> {
+    context.store.queue_control(Some(id), QueueAction::Hold, context.world.clock.wall()).await?;
+    let text = format!("queued message {} cannot be read and is held: {}", id.0, why.text());
+    context.events.say(Event::Store { down: false, text });
+    Ok(End::Nothing)
 }
 
 /// Tells the sender of a delay, where that is still to be done.

@@ -30,13 +30,22 @@ impl Store {
         self.read(move |db| queue_row::item(db, id)).await
     }
 
-    /// Items with ids above `after`, at most `limit`.
+    /// Items with ids above `after`, at most `limit`. Those that cannot be read are left out; the runner holds them and
+    /// says an event.
     pub async fn queue_list(&self, after: QueueId, limit: usize) -> Result<Vec<Item>> {
         self.read(move |db| {
             let mut list = db.prepare_cached("SELECT id FROM queue_item WHERE id > ?1 ORDER BY id LIMIT ?2")?;
             let ids = list.query_map(params![after.0, i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0))?;
             let ids = ids.collect::<rusqlite::Result<Vec<i64>>>()?;
-            ids.into_iter().filter_map(|id| queue_row::item(db, QueueId(id)).transpose()).collect()
+            let mut items = Vec::with_capacity(ids.len());
+            for id in ids {
+                match queue_row::item(db, QueueId(id)) {
+                    Ok(item) => items.extend(item),
+                    Err(e) if e.kind() == ErrorKind::Store => log::warn!("queued message {id} cannot be read: {e}"),
+                    Err(e) => return Err(e),
+                }
+            }
+            Ok(items)
         })
         .await
     }
