@@ -65,13 +65,18 @@ impl Discovered {
             };
         };
         if !record.applies {
-            return none(DmarcResult::None, &format!("the record of {record_domain} has no policy that is one"));
+            return match &found.trouble {
+                Some(why) => none(DmarcResult::TempError, why),
+                None => none(DmarcResult::None, &format!("the record of {record_domain} has no policy that is one")),
+            };
         }
         let organization = found.organization(from);
         let (trouble, reasons) = (found.trouble.clone(), Vec::new());
         let mut scales = Scales { resolver, from, organization: &organization, trouble, reasons };
-        let dkim_passed = scales.dkim(evidence, record.strict_dkim).await;
-        let spf_passed = scales.spf(&evidence.spf, record.strict_spf).await;
+        // A record that could not be asked for might be strict: then only the very domain in From is aligned for sure.
+        let unsure = found.trouble.is_some();
+        let dkim_passed = scales.dkim(evidence, record.strict_dkim || unsure).await;
+        let spf_passed = scales.spf(&evidence.spf, record.strict_spf || unsure).await;
         let Scales { mut trouble, reasons, .. } = scales;
         let verdict = DmarcVerdict {
             record_domain: record_domain.to_owned(),
@@ -392,6 +397,7 @@ mod tests {
             ("_dmarc.example.com", "v=DMARC1; p=reject; rua=mailto:a@example.com"),
             ("_dmarc.nothing.com", "v=DMARC1; p=maybe"),
             ("_dmarc.down.example.com", "SERVFAIL"),
+            ("_dmarc.down.nothing.com", "SERVFAIL"),
         ]));
         let (spf_fails, dkim_fails) = ((SpfResult::Fail, "evil.com"), (DkimResult::Fail, "example.com"));
         type Case = (&'static str, (SpfResult, &'static str), (DkimResult, &'static str), &'static str);
@@ -409,6 +415,10 @@ mod tests {
             ),
             ("example.com", (SpfResult::Pass, "example.com"), (DkimResult::Pass, "example.com"), "pass none true true"),
             ("nothing.com", spf_fails, dkim_fails, "none none false false"),
+            // The record that cannot be asked for may be strict, or the one that counts.
+            ("down.example.com", spf_fails, (DkimResult::Pass, "down.example.com"), "pass none true false"),
+            ("down.example.com", spf_fails, (DkimResult::Pass, "example.com"), "temperror none false false"),
+            ("down.nothing.com", spf_fails, dkim_fails, "temperror none false false"),
         ];
         for (from, spf, dkim, wanted) in cases {
             let evidence = Evidence {
@@ -419,7 +429,7 @@ mod tests {
             let v = smol::block_on(evaluate(&zone, &evidence));
             let said = format!("{} {} {} {}", v.result, v.policy.word(), v.dkim_aligned, v.spf_aligned);
             assert_eq!(said, *wanted, "{from} {spf:?} {dkim:?}: {}", v.why);
-            assert_eq!(v.record.is_some(), *from == "example.com");
+            assert_eq!(v.record.is_some(), from.ends_with("example.com"));
         }
     }
 

@@ -21,6 +21,7 @@ pub const WHITE_BEFORE_COLON: &str = "white space before a colon";
 pub const NO_FIELD: &str = "line without a name among the fields";
 pub const BEHIND_PADDING: &str = "base64 goes on behind its padding";
 pub const NO_MESSAGE_SIGNATURE: &str = "chain without any ARC-Message-Signature";
+pub const EXACT: &str = "the very domain in From beside a record that cannot be asked for";
 pub const VOID_LOOKUPS: &str = "more than two void lookups";
 
 pub const KNOWN: &[Known] = &[
@@ -32,6 +33,11 @@ pub const KNOWN: &[Known] = &[
     known("dmarc", "pct=", "RFC 9989 took it away, mail-auth does not read it; ours tells it beside the policy"),
     known("dmarc", "several records at a name", "mail-auth takes the first, RFC 9989 §4.10 says that there is none"),
     known("dmarc", "failing address lookup", "mail-auth takes the name as existing, ours has a temporary error"),
+    known(
+        "dmarc",
+        EXACT,
+        "mail-auth has a temperror; the domain itself is aligned in either mode, whatever that record says (RFC 9989 §4.4)",
+    ),
     known("dmarc", "From of one label", "mail-auth does not walk from a top-level domain, ours does"),
     known(
         "spf",
