@@ -1,6 +1,6 @@
 //! Locks that nobody else can lift, and an index that needs no file.
 
-#![allow(clippy::disallowed_methods, reason = "what another program does to the files")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "what another program does to the files")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,11 +62,31 @@ fn code(result: rusqlite::Result<()>) -> Option<ErrorCode> {
     result.err().and_then(|e| e.sqlite_error_code())
 }
 
-/// Another copy of SQLite in another process.
-fn python(folder: &Folder, what: &str) -> String {
-    let program = format!("import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); {what}; c.close()");
-    let done = Command::new("python3").arg("-c").arg(program).arg(folder.database()).output().unwrap();
-    String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
+/// What another process, with SQLite's own VFS, gets for a statement: a number, an error, or nothing.
+fn elsewhere(folder: &Folder, sql: &str) -> String {
+    let mut other = Command::new(std::env::current_exe().unwrap());
+    other.args(["--exact", "store::vfs::tests::another_program", "--nocapture"]);
+    let done = other.env(DATABASE, folder.database()).env(STATEMENT, sql).output().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(done.status.success(), "{said}");
+    said.split_once(ANSWER).unwrap().1.lines().next().unwrap_or_default().to_owned()
+}
+
+const DATABASE: &str = "MAILCORE_TEST_DATABASE";
+const STATEMENT: &str = "MAILCORE_TEST_STATEMENT";
+const ANSWER: &str = "another program: ";
+
+/// The other process of [`elsewhere`]; no test by itself.
+#[test]
+fn another_program() {
+    let (Some(database), Ok(sql)) = (std::env::var_os(DATABASE), std::env::var(STATEMENT)) else { return };
+    let db = Connection::open(database).unwrap();
+    db.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let said = match sql.starts_with("SELECT") {
+        true => db.query_row(&sql, [], |row| row.get::<_, i64>(0)).map(|n| n.to_string()),
+        false => db.execute_batch(&sql).map(|()| String::new()),
+    };
+    println!("\n{ANSWER}{}", said.unwrap_or_else(|e| e.to_string()));
 }
 
 #[test]
@@ -103,17 +123,17 @@ fn a_descriptor_closed_by_somebody_else_lifts_no_lock() {
             drop(fs::File::open(folder.0.join(name)).unwrap());
         }
         // Another program opens the database; as its last user it would remove the log.
-        assert_eq!(python(&folder, "print(c.execute('select count(*) from t').fetchone()[0])"), "1\n");
+        assert_eq!(elsewhere(&folder, "SELECT count(*) FROM t"), "1");
     }
     assert_eq!(fs::metadata(folder.wal()).unwrap().len(), before);
     // A writer's lock stands as well.
     db.execute_batch("BEGIN IMMEDIATE; INSERT INTO t VALUES (2)").unwrap();
     drop(fs::File::open(folder.0.join("t.db-shm")).unwrap());
-    let refused = python(&folder, "c.execute('pragma busy_timeout=0'); c.execute('insert into t values(9)')");
+    let refused = elsewhere(&folder, "INSERT INTO t VALUES (9)");
     assert!(refused.contains("database is locked"), "{refused}");
     db.execute_batch("COMMIT").unwrap();
     assert_eq!(rows(&db), 2);
-    assert_eq!(python(&folder, "c.execute('insert into t values(3)'); c.commit()"), "");
+    assert_eq!(elsewhere(&folder, "INSERT INTO t VALUES (3)"), "");
     assert_eq!(rows(&db), 3);
 }
 
