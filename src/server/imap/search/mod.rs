@@ -54,12 +54,13 @@ impl Session {
         if let Some(returns) = returns.filter(|returns| returns.save) {
             self.save(&question, &found, returns);
         }
-        let places = said(&found, returns);
-        let mod_seq_of = |place: &usize| question.view.messages.get(*place).map(|message| message.mod_seq);
-        let highest = places.iter().filter_map(mod_seq_of).max();
-        let number = |place: usize| if asked.by_uid { question.view.uid(place).unwrap_or(0) } else { place as u32 + 1 };
-        let numbers: Vec<Uid> = found.iter().map(number).collect();
-        let mod_seq = highest.filter(|_| question.mod_seq);
+        let mod_seq_of = |place: usize| question.view.messages.get(place).map(|message| message.mod_seq);
+        let highest = || said(&found, returns).into_iter().filter_map(mod_seq_of).max();
+        let mod_seq = if question.mod_seq { highest() } else { None };
+        let numbers: Vec<Uid> = match asked.by_uid {
+            true => found.messages(&question.view.messages).map(|(_, message)| message.uid).collect(),
+            false => found.iter().map(|place| place as u32 + 1).collect(),
+        };
         let found = Found { numbers: &numbers, mod_seq, uids: asked.by_uid };
         match returns {
             None => search(&mut self.wire.out, &found),
@@ -115,13 +116,11 @@ impl Session {
         let store = &self.shared.store;
         let mut still_open = Places::default();
         let mut words = None;
-        let all: Vec<usize> = open.iter().collect();
+        let all: Vec<(usize, Message)> = open.messages(&question.view.messages).collect();
         let mut rest = all.as_slice();
         while !rest.is_empty() {
-            let mut places = rest.get(..FETCH_FACTS_MAX).unwrap_or(rest);
-            let mut known: Vec<Message> =
-                places.iter().filter_map(|place| question.view.messages.get(*place)).collect();
-            let mut uids: Vec<Uid> = known.iter().map(|message| message.uid).collect();
+            let mut known = rest.get(..FETCH_FACTS_MAX).unwrap_or(rest);
+            let mut uids: Vec<Uid> = known.iter().map(|(_, message)| message.uid).collect();
             let set: UidSet = uids.iter().copied().collect();
             let wants_facts = level == Level::Words || question.uses(Level::Facts);
             let facts = if wants_facts { store.facts(mailbox, &set).await? } else { Vec::new() };
@@ -131,18 +130,17 @@ impl Session {
                 // Behind the last fact come only messages that have gone.
                 let together =
                     if facts.len() > together { uids.partition_point(|uid| *uid <= last) } else { uids.len() };
-                places = places.get(..together).unwrap_or(places);
+                known = known.get(..together).unwrap_or(known);
                 uids.truncate(together);
-                known.truncate(together);
                 words = Some(store.words(mailbox, &uids.iter().copied().collect()).await?);
             }
-            rest = rest.get(places.len()..).unwrap_or_default();
+            rest = rest.get(known.len()..).unwrap_or_default();
             let mut facts = facts.iter().peekable();
             let mut next = 0;
-            for (place, message) in places.iter().zip(known) {
+            for (place, message) in known {
                 let fact = facts.next_if(|fact| fact.uid == message.uid);
                 let words = words.as_ref().and_then(|words| words.get_in_order(message.uid, &mut next));
-                match question.decide(&Seen { place: *place, message, fact, words, hits: None }) {
+                match question.decide(&Seen { place: *place, message: *message, fact, words, hits: None }) {
                     Some(true) => fits.push(*place),
                     Some(false) => {}
                     None => still_open.push(*place),
