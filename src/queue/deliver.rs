@@ -68,7 +68,7 @@ impl Delivery {
         let mut item = match context.store.queue_claimed(id, places).await {
             Ok(Some(item)) => item,
             Ok(None) => return Ok(End::Nothing),
-            Err(e) if e.kind() == ErrorKind::Store => return set_aside(context, id, &e).await,
+            Err(e) if e.kind() == ErrorKind::Invalid => return set_aside(context, id, &e).await,
             Err(e) => return Err(e),
         };
         item.recipients.retain(|to| to.state == RecipientState::Waiting);

@@ -41,7 +41,7 @@ impl Store {
             for id in ids {
                 match queue_row::item(db, QueueId(id)) {
                     Ok(item) => items.extend(item),
-                    Err(e) if e.kind() == ErrorKind::Store => log::warn!("queued message {id} cannot be read: {e}"),
+                    Err(e) if e.kind() == ErrorKind::Invalid => log::warn!("queued message {id} cannot be read: {e}"),
                     Err(e) => return Err(e),
                 }
             }

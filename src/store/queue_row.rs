@@ -11,7 +11,7 @@ use crate::base::{
     AccountId, Address, BlobId, Enhanced, Envelope, Error, ErrorKind, QueueId, Recipient, Result, Timestamp,
 };
 
-/// One item with its recipients.
+/// One item with its recipients. `Invalid` where what it says cannot be understood, so that trying again is no use.
 pub(super) fn item(db: &Connection, id: QueueId) -> Result<Option<Item>> {
     let Some(mut item) = without_recipients(db, id)? else { return Ok(None) };
     let mut select = db.prepare_cached(&format!("{RECIPIENT} WHERE item = ?1 ORDER BY place"))?;
@@ -40,7 +40,9 @@ fn without_recipients(db: &Connection, id: QueueId) -> Result<Option<Item>> {
         "SELECT reverse_path, body_kind, smtputf8, envelope_id, returns, size_declared, blob, size, submitter, created,
            expires, held, delay_reported FROM queue_item WHERE id = ?1",
     )?;
-    let found = select.query_row([id.0], |row| Ok((row.get::<_, String>(0)?, read_item(id, row)?))).optional()?;
+    // What is no UTF-8 is no address either.
+    let text = |row: &Row<'_>| Ok::<_, rusqlite::Error>(row.get_ref(0)?.as_str().unwrap_or("\u{fffd}").to_owned());
+    let found = select.query_row([id.0], |row| Ok((text(row)?, read_item(id, row)?))).optional()?;
     let Some((from, mut item)) = found else { return Ok(None) };
     item.envelope.reverse_path = match from.as_str() {
         "" => None,
@@ -136,7 +138,7 @@ fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptResult> {
 }
 
 fn address(text: &str) -> Result<Address> {
-    Address::parse(text).map_err(|e| Error::new(ErrorKind::Store, format!("store: queued address {text}: {e}")))
+    Address::parse(text).map_err(|e| Error::new(ErrorKind::Invalid, format!("store: queued address {text}: {e}")))
 }
 
 /// BODY= as it is kept.
