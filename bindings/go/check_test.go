@@ -3,6 +3,7 @@ package mailcore_test
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,9 @@ func TestCheckOfASoundStoreShowsProgress(t *testing.T) {
 func TestCheckFindsADisagreement(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("python3, which changes the store, is not here: with CI=true nothing may be left out")
+		}
 		t.Skip("python3, which changes the store, is not here")
 	}
 	folder := filepath.Join(t.TempDir(), "store")

@@ -224,7 +224,7 @@ fn expired(attempts: u32, last: Option<&AttemptResult>, at: Timestamp) -> Attemp
     }
 }
 
-/// A message whose rows cannot be read keeps nobody else waiting: it is held, and the program is told.
+/// A message whose rows cannot be understood keeps nobody else waiting: it is held, and the program is told.
 async fn set_aside(context: &Context, id: QueueId, why: &Error) -> Result<End> {
     context.store.queue_control(Some(id), QueueAction::Hold, context.world.clock.wall()).await?;
     let text = format!("queued message {} cannot be read and is held: {}", id.0, why.text());
