@@ -88,6 +88,51 @@ pub struct Block {
     mod_seqs: Vec<ModSeq>,
 }
 
+/// Messages of one block that stand side by side; the columns run in step. Loops go through parts, so that nothing is
+/// looked up for each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// UIDs, ascending.
+    pub uids: &'a [Uid],
+    /// Flags.
+    pub flags: &'a [Flags],
+    /// Modification sequences.
+    pub mod_seqs: &'a [ModSeq],
+}
+
+impl<'a> Part<'a> {
+    /// Its messages.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Message> + 'a {
+        let columns = self.uids.iter().zip(self.flags).zip(self.mod_seqs);
+        columns.map(|((uid, flags), mod_seq)| Message { uid: *uid, flags: *flags, mod_seq: *mod_seq })
+    }
+}
+
+/// Finds messages by UID. For ascending UIDs the block and the index in it are those of the last one, or the next.
+#[derive(Debug)]
+pub struct Finder<'a> {
+    messages: &'a Messages,
+    block: Option<&'a Block>,
+    index: usize,
+}
+
+impl Finder<'_> {
+    /// The message with this UID.
+    pub fn find(&mut self, uid: Uid) -> Option<Message> {
+        if self.block.is_none_or(|block| block.number() != block_of(uid)) {
+            self.block = self.messages.block_at(block_of(uid)).map(|block| &**block);
+            self.index = 0;
+        }
+        let block = self.block?;
+        if block.uids.get(self.index) != Some(&uid) {
+            self.index = block.uids.binary_search(&uid).ok()?;
+        }
+        let found = block.get(self.index);
+        self.index += 1;
+        found
+    }
+}
+
 impl Block {
     /// A block of these columns, which run in step, UIDs ascending and all of one block.
     pub fn new(uids: Vec<Uid>, flags: Vec<Flags>, mod_seqs: Vec<ModSeq>) -> Block {
@@ -133,8 +178,14 @@ impl Block {
 
     /// Its messages.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Message> + '_ {
-        let columns = self.uids.iter().zip(&self.flags).zip(&self.mod_seqs);
-        columns.map(|((uid, flags), mod_seq)| Message { uid: *uid, flags: *flags, mod_seq: *mod_seq })
+        self.part(0..self.len()).iter()
+    }
+
+    /// The messages at these indexes; none where the range reaches beyond the last.
+    pub fn part(&self, range: Range<usize>) -> Part<'_> {
+        let uids = self.uids.get(range.clone()).unwrap_or_default();
+        let flags = self.flags.get(range.clone()).unwrap_or_default();
+        Part { uids, flags, mod_seqs: self.mod_seqs.get(range).unwrap_or_default() }
     }
 
     /// How many of its UIDs are below `uid`.
@@ -231,16 +282,21 @@ impl Messages {
         self.blocks.iter().flat_map(|entry| entry.block.uids()).copied()
     }
 
-    /// The messages at these places, each with its place.
-    pub fn range(&self, places: Range<usize>) -> impl Iterator<Item = (usize, Message)> + '_ {
+    /// The messages at these places, block by block: the place of the first, and what of the block is meant.
+    pub fn parts(&self, places: Range<usize>) -> impl Iterator<Item = (usize, Part<'_>)> {
         let from = self.blocks.partition_point(|entry| entry.before <= places.start).saturating_sub(1);
         let blocks = self.blocks.get(from..).unwrap_or_default().iter();
         let Range { start, end } = places;
-        blocks.take_while(move |entry| entry.before < end).flat_map(move |entry| {
-            let skip = start.saturating_sub(entry.before);
-            let take = (end - entry.before).min(entry.block.len()).saturating_sub(skip);
-            (entry.before + skip..).zip(entry.block.iter().skip(skip).take(take))
+        blocks.take_while(move |entry| entry.before < end).map(move |entry| {
+            let first = start.saturating_sub(entry.before).min(entry.block.len());
+            let behind = (end - entry.before).min(entry.block.len()).max(first);
+            (entry.before + first, entry.block.part(first..behind))
         })
+    }
+
+    /// Finds messages by UID, quickly where the UIDs ascend.
+    pub fn finder(&self) -> Finder<'_> {
+        Finder { messages: self, block: None, index: 0 }
     }
 
     /// The messages whose UIDs are in `set`, block by block: the block, and ranges of indexes in it.
@@ -259,8 +315,7 @@ impl Messages {
 
     /// The messages whose UIDs are in `set`.
     pub fn among<'a>(&'a self, set: &'a UidSet) -> impl Iterator<Item = Message> + 'a {
-        let piece = |(block, range): (&'a Arc<Block>, Range<usize>)| block.iter().skip(range.start).take(range.len());
-        self.matching(set).flat_map(piece)
+        self.matching(set).flat_map(|(block, range)| block.part(range).iter())
     }
 
     /// All blocks, how many messages are before each, and the block of `other` with the same number. A block that both
@@ -467,6 +522,10 @@ mod tests {
             assert_eq!(view.find(*uid), Some(message(*uid)));
             assert_eq!(view.place_from(*uid), place);
         }
+        let mut finder = view.finder();
+        for uid in (0..3_100).chain([3, 2_000, 1 << 20, 1 << 20, 7, Uid::MAX]) {
+            assert_eq!(finder.find(uid), view.find(uid), "{uid}");
+        }
         assert_eq!((view.place(3), view.place_from(3), view.uid(uids.len())), (None, 2, None));
         assert_eq!((view.place_from(0), view.place_from(5_000)), (0, uids.len() - 2));
         assert_eq!((Messages::default().get(0), Messages::default().place_from(9)), (None, 0));
@@ -476,9 +535,11 @@ mod tests {
     fn ranges_cross_blocks() {
         let view = messages((400..2_000).step_by(3));
         let all: Vec<(usize, Message)> = view.iter().enumerate().collect();
-        for (start, end) in [(0, view.len()), (30, 31), (37, 38), (30, 300), (5, 5), (0, 0), (300, 9_999)] {
-            let expected = &all[start..end.min(all.len())];
-            assert_eq!(view.range(start..end).collect::<Vec<_>>(), expected, "{start}..{end}");
+        let some = [(30, 31), (37, 38), (30, 300), (5, 5), (0, 0), (300, 9_999), (9_998, 9_999)];
+        for (start, end) in some.into_iter().chain([(0, view.len())]) {
+            let expected = all.get(start..end.min(all.len())).unwrap_or_default();
+            let parts = view.parts(start..end).flat_map(|(first, part)| (first..).zip(part.iter()));
+            assert_eq!(parts.collect::<Vec<_>>(), expected, "{start}..{end}");
         }
         for set in [vec![(1, Uid::MAX)], vec![(400, 400), (1_000, 1_030), (1_034, 9_000)], vec![(1, 399)], vec![]] {
             let set = UidSet::from_ranges(set);

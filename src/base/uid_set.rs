@@ -76,7 +76,19 @@ impl UidSet {
 
 impl FromIterator<Uid> for UidSet {
     fn from_iter<I: IntoIterator<Item = Uid>>(uids: I) -> Self {
-        Self::from_ranges(uids.into_iter().map(|uid| (uid, uid)).collect())
+        let mut set = Self::new();
+        let mut uids = uids.into_iter();
+        while let Some(uid) = uids.next() {
+            match set.0.last() {
+                Some((_, high)) if uid < *high => {
+                    // Not ascending: all are sorted.
+                    let rest = std::iter::once(uid).chain(uids).map(|uid| (uid, uid));
+                    return Self::from_ranges(set.0.into_iter().chain(rest).collect());
+                }
+                _ => set.push(uid),
+            }
+        }
+        set
     }
 }
 
@@ -106,6 +118,10 @@ mod tests {
             assert_eq!(set.contains(uid), inside, "{uid}");
         }
         assert!(UidSet::all().contains(Uid::MAX));
-        assert_eq!([5, 3, 4].into_iter().collect::<UidSet>().to_string(), "3:5");
+        for (uids, set) in
+            [(&[5, 3, 4][..], "3:5"), (&[], ""), (&[1, 2, 2, 9], "1:2,9"), (&[1, 2, 9, 9, 3, 8, 20], "1:3,8:9,20")]
+        {
+            assert_eq!(uids.iter().copied().collect::<UidSet>().to_string(), set);
+        }
     }
 }

@@ -40,30 +40,26 @@ pub fn decide<T>(program: &[Term<T>], holds: impl Fn(&T) -> Option<bool>) -> Opt
     if let [Term::Key(key)] = program {
         return holds(key);
     }
-    let mut stack: Vec<Option<bool>> = Vec::new();
+    // The top of the stack stands apart: most programs never have two on it, and so need no memory.
+    let (mut top, mut below): (Option<Option<bool>>, Vec<Option<bool>>) = (None, Vec::new());
     let mut at = 0;
     while let Some(term) = program.get(at) {
         at += 1;
         match term {
-            Term::Key(key) => stack.push(holds(key)),
-            Term::Not => {
-                let top = stack.pop().flatten();
-                stack.push(top.map(|holds| !holds));
-            }
-            Term::And => {
-                let (two, one) = (stack.pop().flatten(), stack.pop().flatten());
-                stack.push(both(one, two));
-            }
-            Term::Or => {
-                let (two, one) = (stack.pop().flatten(), stack.pop().flatten());
-                stack.push(both(one.map(|holds| !holds), two.map(|holds| !holds)).map(|neither| !neither));
-            }
-            Term::SkipIfNo(to) if stack.last() == Some(&Some(false)) => at = at.max(*to),
-            Term::SkipIfYes(to) if stack.last() == Some(&Some(true)) => at = at.max(*to),
+            Term::Key(key) => below.extend(top.replace(holds(key))),
+            Term::Not => top = Some(not(top.flatten())),
+            Term::And => top = Some(both(below.pop().flatten(), top.flatten())),
+            Term::Or => top = Some(not(both(not(below.pop().flatten()), not(top.flatten())))),
+            Term::SkipIfNo(to) if top == Some(Some(false)) => at = at.max(*to),
+            Term::SkipIfYes(to) if top == Some(Some(true)) => at = at.max(*to),
             Term::SkipIfNo(_) | Term::SkipIfYes(_) => {}
         }
     }
-    stack.pop().unwrap_or(Some(true))
+    top.unwrap_or(Some(true))
+}
+
+fn not(holds: Option<bool>) -> Option<bool> {
+    holds.map(|holds| !holds)
 }
 
 fn both(one: Option<bool>, two: Option<bool>) -> Option<bool> {
@@ -131,7 +127,6 @@ mod tests {
             let with_and = [Key(one), SkipIfNo(4), Key(two), And];
             let with_or = [Key(one), SkipIfYes(4), Key(two), Or];
             assert_eq!((decide(&with_and, holds), decide(&with_or, holds)), (and, or), "{one} {two}");
-            let not = |answer: Option<bool>| answer.map(|holds| !holds);
             assert_eq!(decide(&[with_and.to_vec(), vec![Not]].concat(), holds), not(and));
         }
         assert_eq!(decide(&[], holds), Some(true));

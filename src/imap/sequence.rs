@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::base::snapshot::{Message, Messages};
+use crate::base::snapshot::{Messages, Part};
 use crate::base::{Uid, UidSet};
 
 /// A message number or UID in a set.
@@ -84,15 +84,63 @@ impl Places {
         behind.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|r| r.contains(&place))
     }
 
-    /// The messages at these places, each with its place.
-    pub fn messages<'a>(&'a self, messages: &'a Messages) -> impl Iterator<Item = (usize, Message)> + 'a {
-        self.0.iter().flat_map(|range| messages.range(range.clone()))
+    /// Adds places above all others, side by side.
+    pub fn push_range(&mut self, places: Range<usize>) {
+        match self.0.last_mut() {
+            _ if places.is_empty() => {}
+            Some(last) if last.end == places.start => last.end = places.end,
+            _ => self.0.push(places),
+        }
+    }
+
+    /// The first `n` places, which are taken away.
+    pub fn take_first(&mut self, n: usize) -> Places {
+        let mut left = n;
+        let mut taken = Places::default();
+        let mut whole = 0;
+        for range in &mut self.0 {
+            let here = range.len().min(left);
+            taken.push_range(range.start..range.start + here);
+            range.start += here;
+            left -= here;
+            whole += usize::from(range.start >= range.end);
+            if left == 0 {
+                break;
+            }
+        }
+        self.0.drain(..whole);
+        taken
+    }
+
+    /// These places but for those of `others`.
+    pub fn without(&self, others: &Places) -> Places {
+        let mut left = Places::default();
+        let mut others = others.0.iter().peekable();
+        for range in &self.0 {
+            let mut start = range.start;
+            while others.next_if(|other| other.end <= start).is_some() {}
+            while let Some(other) = others.peek().filter(|other| other.start < range.end) {
+                left.push_range(start..other.start);
+                start = other.end;
+                if other.end >= range.end {
+                    break;
+                }
+                others.next();
+            }
+            left.push_range(start..range.end);
+        }
+        left
+    }
+
+    /// The messages at these places, block by block: the place of the first, and what of the block is meant.
+    pub fn parts<'a>(&'a self, messages: &'a Messages) -> impl Iterator<Item = (usize, Part<'a>)> + 'a {
+        self.0.iter().flat_map(|range| messages.parts(range.clone()))
     }
 
     /// The UIDs at these places.
     pub fn uids(&self, messages: &Messages) -> UidSet {
         let mut set = UidSet::new();
-        self.messages(messages).for_each(|(_, message)| set.push(message.uid));
+        self.parts(messages).for_each(|(_, part)| part.uids.iter().for_each(|uid| set.push(*uid)));
         set
     }
 }
@@ -178,6 +226,7 @@ mod tests {
     use super::super::grammar::Cursor;
     use super::*;
     use crate::base::Flags;
+    use crate::base::snapshot::Message;
 
     fn view(uids: &[Uid]) -> Messages {
         Messages::of(uids.iter().map(|uid| Message { uid: *uid, flags: Flags::NONE, mod_seq: 1 }))
@@ -209,6 +258,35 @@ mod tests {
             assert_eq!(places.iter().collect::<Vec<_>>(), by_uid, "{text}");
             assert_eq!(places.count(), by_uid.len());
             assert!((0..6).all(|i| places.contains(i) == by_uid.contains(&i)));
+        }
+    }
+
+    #[test]
+    fn places_are_taken_in_order() {
+        let all = [0, 1, 2, 5, 7, 8, 9];
+        for n in 1..9 {
+            let mut places = Places::default();
+            all.iter().for_each(|place| places.push(*place));
+            let mut taken = Vec::new();
+            while !places.is_empty() {
+                let first = places.take_first(n);
+                assert_eq!(first.count(), n.min(all.len() - taken.len()));
+                taken.extend(first.iter());
+            }
+            assert_eq!(taken, all);
+        }
+        assert!(Places::default().take_first(3).is_empty());
+    }
+
+    #[test]
+    fn places_without_others() {
+        let places = |bits: u32| {
+            let mut places = Places::default();
+            (0..7).filter(|place| bits & 1 << place != 0).for_each(|place| places.push(place));
+            places
+        };
+        for (a, b) in (0..128).flat_map(|a| (0..128).map(move |b| (a, b))) {
+            assert_eq!(places(a).without(&places(b)), places(a & !b), "{a:b} {b:b}");
         }
     }
 

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use crate::base::snapshot::{Block, Message, Messages};
 use crate::base::{ModSeq, Snapshot, Uid};
 
+use super::sequence::Places;
+
 /// What a client must be told, in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -22,7 +24,7 @@ pub struct Changes {
     /// Whether the mailbox has other keywords than it had.
     pub keywords: bool,
     /// Places, in the new snapshot, of known messages whose flags changed.
-    pub flags: Vec<usize>,
+    pub flags: Places,
 }
 
 /// `known`, what a client was told, becomes `new`. Gives what changed. Without `may_expunge`, messages that are gone
@@ -69,14 +71,14 @@ fn gone(known: &Messages, new: &Messages) -> Vec<(usize, Uid)> {
 }
 
 /// Places in `new`, below `kept`, of messages that changed after `since`.
-fn changed(known: &Messages, new: &Messages, kept: usize, since: ModSeq) -> Vec<usize> {
-    let mut places = Vec::new();
+fn changed(known: &Messages, new: &Messages, kept: usize, since: ModSeq) -> Places {
+    let mut places = Places::default();
     for (before, block, old) in new.beside(known).take_while(|(before, ..)| *before < kept) {
         if old.is_some_and(|old| Arc::ptr_eq(old, block)) {
             continue;
         }
         let newer = (before..kept).zip(block.mod_seqs()).filter(|(_, mod_seq)| **mod_seq > since);
-        places.extend(newer.map(|(place, _)| place));
+        newer.for_each(|(place, _)| places.push(place));
     }
     places
 }
@@ -146,7 +148,7 @@ mod tests {
     fn flags_and_new_messages() {
         let mut known = view(&[(1, 0, 1), (3, 0, 2)], 0);
         let changes = update(&mut known, view(&[(1, 2, 5), (3, 0, 2), (4, 0, 6)], 0), true);
-        assert_eq!(changes, Changes { exists: Some(3), flags: vec![0], ..Changes::default() });
+        assert_eq!(changes, Changes { exists: Some(3), flags: Places::first(1), ..Changes::default() });
         let same = known.clone();
         assert_eq!(update(&mut known, same, true), Changes::default());
     }
@@ -159,7 +161,7 @@ mod tests {
             expunged: vec![4, 3, 1],
             vanished: vec![1, 5, 9],
             exists: Some(2),
-            flags: vec![0],
+            flags: Places::first(1),
             keywords: false,
         };
         assert_eq!(changes, wanted);
@@ -171,7 +173,7 @@ mod tests {
         let mut known = view(&[(1, 0, 1), (3, 0, 2), (5, 0, 3)], 0);
         let now = view(&[(1, 2, 7), (5, 0, 3), (6, 0, 6)], 1);
         let changes = update(&mut known, now.clone(), false);
-        assert_eq!(changes, Changes { exists: Some(4), flags: vec![0], ..Changes::default() });
+        assert_eq!(changes, Changes { exists: Some(4), flags: Places::first(1), ..Changes::default() });
         assert!(known.messages.uids().eq([1, 3, 5, 6]));
         assert_eq!(update(&mut known, now.clone(), false), Changes::default());
         let changes = update(&mut known, now.clone(), true);
@@ -216,8 +218,8 @@ mod tests {
             for n in &changes.expunged {
                 client.remove(n - 1);
             }
-            for place in &changes.flags {
-                client[*place].1 = known.messages.get(*place).unwrap().flags.0;
+            for place in changes.flags.iter() {
+                client[place].1 = known.messages.get(place).unwrap().flags.0;
             }
             for place in client.len()..changes.exists.unwrap_or(client.len()) {
                 let new = known.messages.get(place).unwrap();

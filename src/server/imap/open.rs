@@ -1,7 +1,7 @@
 //! The selected mailbox: what its client was told of it, and telling what changed.
 
-use crate::base::snapshot::Message;
-use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, Uid, UidSet, UidValidity};
+use crate::base::snapshot::{Finder, Message};
+use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, UidSet, UidValidity};
 use crate::imap::encode::{fetch::Response, flags};
 use crate::imap::response::{Answer, numbered};
 use crate::imap::sequence::{Places, SequenceSet, places_of};
@@ -43,8 +43,8 @@ pub(super) struct Told<'a> {
     /// Our own change, not to be told: flags that are what the client makes of them by itself are not repeated, and
     /// MODSEQ is only where CONDSTORE is on.
     pub silent: Option<Silent<'a>>,
-    /// UIDs (ascending) whose change with this modification sequence the command tells itself.
-    pub hidden: Option<(&'a [Uid], ModSeq)>,
+    /// The modification sequence of a change that the command tells itself.
+    pub hidden: Option<ModSeq>,
     /// UIDs that are told of, changed or not.
     pub also: Option<&'a UidSet>,
 }
@@ -59,11 +59,11 @@ pub(super) struct Silent<'a> {
 impl Silent<'_> {
     /// Whether the message is as its client thinks, who knew it as it is in `before`: changed by us, and by nobody else
     /// that the client was not told of.
-    fn is_known(&self, before: &Snapshot, message: &Message) -> bool {
+    fn is_known(&self, before: &mut Finder<'_>, message: &Message) -> bool {
+        // Of each modification sequence there is one change of flags.
         message.mod_seq == self.done.mod_seq
-            && self.done.changed.binary_search(&message.uid).is_ok()
-            && before.messages.find(message.uid).map(|was| self.how.apply(was.flags, self.done.flags))
-                == Some(message.flags)
+            && !self.done.changed.is_empty()
+            && before.find(message.uid).map(|was| self.how.apply(was.flags, self.done.flags)) == Some(message.flags)
     }
 }
 
@@ -128,17 +128,17 @@ impl Session {
         };
         let messages = &open.view.messages;
         let also = told.also.map_or_else(Places::default, |uids| places_of(uids, messages));
-        let hidden = |message: &Message| {
-            told.hidden
-                .is_some_and(|(uids, mod_seq)| message.mod_seq == mod_seq && uids.binary_search(&message.uid).is_ok())
-        };
-        for place in changes.flags.iter().copied().filter(|place| !also.contains(*place)) {
-            let Some(message) = messages.get(place) else { continue };
-            let silent = told.silent.is_some_and(|silent| silent.is_known(before, &message));
-            if (!silent || condstore) && !hidden(&message) {
-                write(place, &message, silent);
+        let mut before = before.messages.finder();
+        for (first, part) in changes.flags.without(&also).parts(messages) {
+            for (place, message) in (first..).zip(part.iter()) {
+                let silent = told.silent.is_some_and(|silent| silent.is_known(&mut before, &message));
+                if (!silent || condstore) && told.hidden != Some(message.mod_seq) {
+                    write(place, &message, silent);
+                }
             }
         }
-        also.messages(messages).for_each(|(place, message)| write(place, &message, false));
+        for (first, part) in also.parts(messages) {
+            (first..).zip(part.iter()).for_each(|(place, message)| write(place, &message, false));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, FETCH_BATCH_OCTETS_MAX, FETCH_FACTS_MAX, HEADER_OCTETS_MAX};
-use crate::base::snapshot::Messages;
+use crate::base::snapshot::{Message, Messages};
 use crate::base::{MailboxId, Result, Snapshot, UidSet};
 use crate::imap::sequence::Places;
 use crate::store::{BlobMeta, Fact, MetaColumns, Store, described_together};
@@ -23,6 +23,7 @@ pub(in crate::server::imap) struct Needs {
 #[derive(Debug)]
 pub(in crate::server::imap) struct Gathered {
     pub place: usize,
+    pub message: Message,
     pub fact: Fact,
     pub meta: Option<BlobMeta>,
     pub octets: Octets,
@@ -42,16 +43,17 @@ pub(in crate::server::imap) struct Gatherer {
     store: Store,
     mailbox: MailboxId,
     view: Messages,
-    places: std::vec::IntoIter<usize>,
-    facts: VecDeque<(usize, Fact)>,
+    /// Those not asked about yet.
+    places: Places,
+    facts: VecDeque<(usize, Message, Fact)>,
     needs: Needs,
     missing: usize,
 }
 
 impl Gatherer {
     pub fn new(store: Store, mailbox: MailboxId, view: &Snapshot, places: &Places, needs: Needs) -> Self {
-        let places = places.iter().collect::<Vec<_>>().into_iter();
-        Self { store, mailbox, view: view.messages.clone(), places, facts: VecDeque::new(), needs, missing: 0 }
+        let (view, places) = (view.messages.clone(), places.clone());
+        Self { store, mailbox, view, places, facts: VecDeque::new(), needs, missing: 0 }
     }
 
     /// How many messages were gone.
@@ -62,7 +64,7 @@ impl Gatherer {
     /// The next messages; `None` behind the last.
     pub async fn next(&mut self) -> Result<Option<Vec<Gathered>>> {
         while self.facts.is_empty() {
-            if self.places.len() == 0 {
+            if self.places.is_empty() {
                 return Ok(None);
             }
             self.read_facts().await?;
@@ -70,7 +72,7 @@ impl Gatherer {
         if self.needs.bodies {
             return self.with_bodies().await.map(Some);
         }
-        let sizes = self.facts.iter().map(|(_, fact)| fact.size);
+        let sizes = self.facts.iter().map(|(.., fact)| fact.size);
         let most = if self.needs.metas.is_some() { described_together(sizes) } else { FETCH_FACTS_MAX };
         let facts: Vec<_> = self.facts.drain(..most.min(self.facts.len())).collect();
         let mut messages = self.with_metas(facts).await?;
@@ -81,29 +83,29 @@ impl Gatherer {
     }
 
     async fn read_facts(&mut self) -> Result<()> {
-        let places: Vec<usize> = self.places.by_ref().take(FETCH_FACTS_MAX).collect();
-        let mut set = UidSet::new();
-        let uids: Vec<_> = places.iter().filter_map(|place| self.view.uid(*place)).collect();
-        uids.iter().for_each(|uid| set.push(*uid));
+        let places = self.places.take_first(FETCH_FACTS_MAX);
+        let set: UidSet = places.uids(&self.view);
         let mut facts = self.store.facts(self.mailbox, &set).await?.into_iter().peekable();
-        for (place, uid) in places.into_iter().zip(uids) {
-            match facts.next_if(|fact| fact.uid == uid) {
-                Some(fact) => self.facts.push_back((place, fact)),
-                None => self.missing += 1,
+        for (first, part) in places.parts(&self.view) {
+            for (place, message) in (first..).zip(part.iter()) {
+                match facts.next_if(|fact| fact.uid == message.uid) {
+                    Some(fact) => self.facts.push_back((place, message, fact)),
+                    None => self.missing += 1,
+                }
             }
         }
         Ok(())
     }
 
-    async fn with_metas(&mut self, facts: Vec<(usize, Fact)>) -> Result<Vec<Gathered>> {
+    async fn with_metas(&mut self, facts: Vec<(usize, Message, Fact)>) -> Result<Vec<Gathered>> {
         let metas = match self.needs.metas {
-            Some(columns) => self.store.metas_of(facts.iter().map(|(_, fact)| fact.blob).collect(), columns).await?,
+            Some(columns) => self.store.metas_of(facts.iter().map(|(.., fact)| fact.blob).collect(), columns).await?,
             None => Vec::new(),
         };
         let mut metas = metas.into_iter();
-        let gathered = facts.into_iter().map(|(place, fact)| {
+        let gathered = facts.into_iter().map(|(place, message, fact)| {
             let meta = metas.next().flatten();
-            Gathered { place, fact, meta, octets: Octets::Kept }
+            Gathered { place, message, fact, meta, octets: Octets::Kept }
         });
         let mut messages: Vec<_> = gathered.collect();
         if self.needs.metas.is_some() {
@@ -119,7 +121,7 @@ impl Gatherer {
     async fn with_bodies(&mut self) -> Result<Vec<Gathered>> {
         let mut octets = 0u64;
         let mut count = 0;
-        for (_, fact) in &self.facts {
+        for (.., fact) in &self.facts {
             if octets + fact.size > FETCH_BATCH_OCTETS_MAX || count >= FETCH_BATCH_MESSAGES_MAX {
                 break;
             }

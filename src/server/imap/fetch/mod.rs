@@ -75,28 +75,33 @@ impl Session {
     async fn mark_seen(&mut self, places: &Places) -> Result<Places, Stop> {
         let open = self.open()?;
         let mut unseen = Places::default();
-        let known = places.messages(&open.view.messages);
-        known.filter(|(_, message)| !message.flags.contains(Flags::SEEN)).for_each(|(place, _)| unseen.push(place));
+        for (first, part) in places.parts(&open.view.messages) {
+            let flags = (first..).zip(part.flags);
+            flags.filter(|(_, flags)| !flags.contains(Flags::SEEN)).for_each(|(place, _)| unseen.push(place));
+        }
         if unseen.is_empty() {
             return Ok(unseen);
         }
         let uids = unseen.uids(&open.view.messages);
         let change = FlagChange { how: FlagHow::Add, flags: Flags::SEEN, keywords: Vec::new() };
         let done = self.shared.store.change_flags(open.mailbox, uids, change, None).await?;
-        let told = Told { hidden: Some((&done.changed, done.mod_seq)), ..Told::default() };
+        let hidden = (!done.changed.is_empty()).then_some(done.mod_seq);
+        let told = Told { hidden, ..Told::default() };
         self.sync(false, told).await?;
         Ok(unseen)
     }
 
     /// Answers from the view alone.
     async fn fetch_from_view(&mut self, plan: &Plan<'_>, places: &Places) -> Result<(), Stop> {
-        for (place, message) in places.messages(&plan.view.messages) {
-            let mut response = Response::begin(&mut self.wire.out, place);
-            for item in plan.items {
-                plan.item_of_view(item, &message, &mut response);
+        for (first, part) in places.parts(&plan.view.messages) {
+            for (place, message) in (first..).zip(part.iter()) {
+                let mut response = Response::begin(&mut self.wire.out, place);
+                for item in plan.items {
+                    plan.item_of_view(item, &message, &mut response);
+                }
+                response.end();
+                self.wire.relieve().await?;
             }
-            response.end();
-            self.wire.relieve().await?;
         }
         Ok(())
     }
@@ -142,10 +147,9 @@ impl Session {
         }
         let mut response = Response::resume(&mut self.wire.out, first);
         if plan.seen.contains(message.place) && !plan.items.contains(&FetchItem::Flags) {
-            let known = plan.known(message.place);
-            plan.item_of_view(&FetchItem::Flags, &known, &mut response);
+            plan.item_of_view(&FetchItem::Flags, &message.message, &mut response);
             if plan.condstore && !plan.items.contains(&FetchItem::ModSeq) {
-                plan.item_of_view(&FetchItem::ModSeq, &known, &mut response);
+                plan.item_of_view(&FetchItem::ModSeq, &message.message, &mut response);
             }
         }
         response.end();
@@ -155,11 +159,6 @@ impl Session {
 }
 
 impl Plan<'_> {
-    /// What the view says of the message at a place, which it has.
-    fn known(&self, place: usize) -> Message {
-        self.view.messages.get(place).unwrap_or(Message { uid: 0, flags: Flags::NONE, mod_seq: 1 })
-    }
-
     fn item_of_view(&self, item: &FetchItem, message: &Message, response: &mut Response<'_>) {
         match item {
             FetchItem::Uid => response.uid(message.uid),
@@ -183,7 +182,7 @@ impl Plan<'_> {
             FetchItem::Envelope => text("ENVELOPE", meta.map_or(&[], |meta| told(&meta.envelope))),
             FetchItem::BodyStructure => text("BODYSTRUCTURE", meta.map_or(&[], |meta| &meta.structure)),
             FetchItem::Body => text("BODY", &meta.map_or(Vec::new(), |meta| without_extensions(&meta.structure))),
-            _ => self.item_of_view(item, &self.known(message.place), response),
+            _ => self.item_of_view(item, &message.message, response),
         }
     }
 }
@@ -200,8 +199,10 @@ fn items_told(items: &[FetchItem], condstore: bool) -> Cow<'_, [FetchItem]> {
 /// The messages changed after `since`.
 fn changed_since(places: &Places, messages: &Messages, since: ModSeq) -> Places {
     let mut changed = Places::default();
-    let newer = places.messages(messages).filter(|(_, message)| message.mod_seq > since);
-    newer.for_each(|(place, _)| changed.push(place));
+    for (first, part) in places.parts(messages) {
+        let newer = (first..).zip(part.mod_seqs).filter(|(_, mod_seq)| **mod_seq > since);
+        newer.for_each(|(place, _)| changed.push(place));
+    }
     changed
 }
 

@@ -54,13 +54,15 @@ impl Session {
         if let Some(returns) = returns.filter(|returns| returns.save) {
             self.save(&question, &found, returns);
         }
-        let mod_seq_of = |place: usize| question.view.messages.get(place).map(|message| message.mod_seq);
-        let highest = || said(&found, returns).into_iter().filter_map(mod_seq_of).max();
+        let messages = &question.view.messages;
+        let highest =
+            || said(&found, returns).parts(messages).filter_map(|(_, part)| part.mod_seqs.iter().max()).max().copied();
         let mod_seq = if question.mod_seq { highest() } else { None };
-        let numbers: Vec<Uid> = match asked.by_uid {
-            true => found.messages(&question.view.messages).map(|(_, message)| message.uid).collect(),
-            false => found.iter().map(|place| place as u32 + 1).collect(),
-        };
+        let mut numbers: Vec<Uid> = Vec::with_capacity(found.count());
+        match asked.by_uid {
+            true => found.parts(messages).for_each(|(_, part)| numbers.extend_from_slice(part.uids)),
+            false => found.ranges().iter().for_each(|range| numbers.extend(range.start as u32 + 1..=range.end as u32)),
+        }
         let found = Found { numbers: &numbers, mod_seq, uids: asked.by_uid };
         match returns {
             None => search(&mut self.wire.out, &found),
@@ -75,21 +77,26 @@ impl Session {
     fn save(&mut self, question: &Question, found: &Places, returns: Returns) {
         let places = said(found, Some(returns));
         if let Some(open) = &mut self.open {
-            open.saved = places.iter().filter_map(|place| question.view.uid(*place)).collect();
+            open.saved = places.uids(&question.view.messages);
         }
     }
 
     /// The places of the messages that fit.
     async fn find(&mut self, question: &Arc<Question>) -> Result<Places, Stop> {
-        let mut fits = vec![];
-        let mut open = Places::default();
-        for (place, message) in question.candidates().messages(&question.view.messages) {
-            match question.decide(&Seen::view(place, message)) {
-                Some(true) => fits.push(place),
-                Some(false) => {}
-                None => open.push(place),
+        let (mut known, mut open) = (Places::default(), Places::default());
+        for (first, part) in question.candidates().parts(&question.view.messages) {
+            for (place, message) in (first..).zip(part.iter()) {
+                match question.decide(&Seen::view(place, message)) {
+                    Some(true) => known.push(place),
+                    Some(false) => {}
+                    None => open.push(place),
+                }
             }
         }
+        if open.is_empty() {
+            return Ok(known);
+        }
+        let mut fits: Vec<usize> = known.iter().collect();
         for level in [Level::Facts, Level::Words] {
             if question.uses(level) && !open.is_empty() {
                 open = self.narrow(question, level, &open, &mut fits).await?;
@@ -116,7 +123,8 @@ impl Session {
         let store = &self.shared.store;
         let mut still_open = Places::default();
         let mut words = None;
-        let all: Vec<(usize, Message)> = open.messages(&question.view.messages).collect();
+        let mut all: Vec<(usize, Message)> = Vec::with_capacity(open.count());
+        open.parts(&question.view.messages).for_each(|(first, part)| all.extend((first..).zip(part.iter())));
         let mut rest = all.as_slice();
         while !rest.is_empty() {
             let mut known = rest.get(..FETCH_FACTS_MAX).unwrap_or(rest);
@@ -220,19 +228,21 @@ fn reaches(words: Option<&Arc<Words>>, uids: &[Uid]) -> bool {
 
 fn verdict(question: &Question, message: &Gathered, words: Option<&Words>, hits: &Hits) -> (usize, Option<bool>) {
     let words = words.and_then(|words| words.get(message.fact.uid));
-    let Some(known) = question.view.messages.get(message.place) else { return (message.place, None) };
-    let seen = Seen { place: message.place, message: known, fact: Some(&message.fact), words, hits: Some(hits) };
+    let seen =
+        Seen { place: message.place, message: message.message, fact: Some(&message.fact), words, hits: Some(hits) };
     (message.place, question.decide(&seen))
 }
 
 /// The places an answer is about: all, or only the first and last where only MIN and MAX are asked for.
-fn said(found: &Places, returns: Option<Returns>) -> Vec<usize> {
+fn said(found: &Places, returns: Option<Returns>) -> Places {
     match returns {
         Some(returns) if !returns.all && !returns.count && (returns.min || returns.max) => {
             let first = found.iter().next().filter(|_| returns.min);
             let last = found.ranges().last().map(|range| range.end - 1).filter(|_| returns.max);
-            first.into_iter().chain(last.filter(|last| Some(*last) != first)).collect()
+            let mut ends = Places::default();
+            first.into_iter().chain(last.filter(|last| Some(*last) != first)).for_each(|place| ends.push(place));
+            ends
         }
-        _ => found.iter().collect(),
+        _ => found.clone(),
     }
 }
