@@ -413,6 +413,8 @@ pub const CHECKPOINT_WAL_OCTETS: u64 = 8 * 1024 * 1024;
 pub const CHECKPOINT_WAL_OCTETS_MAX: u64 = 32 * 1024 * 1024;
 /// What the writer copies for that at most, in octets; the lane does the rest beforehand.
 pub const CHECKPOINT_REST_OCTETS: u64 = 2 * 1024 * 1024;
+/// Octets of the log that wait in memory to be written together. SQLite's own VFS takes less than 128 KiB at once.
+pub const STORE_GATHER_OCTETS_MAX: usize = 124 * 1024;
 /// Octets of the database each connection keeps in memory.
 pub const STORE_CACHE_OCTETS: usize = 8 * 1024 * 1024;
 /// Mailbox views kept in memory beyond those somebody watches.

@@ -1,4 +1,5 @@
-//! A database file: SQLite's own with our locks and our index of the log.
+//! A database file: SQLite's own with our locks and our index of the log. And the log itself: SQLite's own with
+//! writes that are gathered.
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::atomic::{Ordering, fence};
@@ -6,22 +7,52 @@ use std::sync::atomic::{Ordering, fence};
 use rusqlite::ffi;
 
 use super::super::connection::Index;
-use super::lock::Level;
+use super::gather::Gather;
+use super::lock::{Level, Lockable};
 use super::shm::Shm;
 
-/// What SQLite allocates for an open file, followed by the file of the base VFS.
-#[repr(C, align(16))]
+/// What SQLite allocates for an open file, followed by the file of the base VFS. SQLite aligns it to 8 octets.
+#[repr(C, align(8))]
 struct File {
     base: ffi::sqlite3_file,
     own: *mut Own,
+}
+
+/// Which file of a database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Locked and mapped by us.
+    Database,
+    /// The log: written by us, and locked by nobody.
+    Log,
 }
 
 /// What is ours of an open file.
 struct Own {
     path: CString,
     index: Index,
-    level: Level,
+    /// None for the log.
+    level: Option<Level>,
     shm: Option<Shm>,
+    /// The log; none for the database.
+    log: Option<Log>,
+    /// The base has synced it: after its first sync a new file is known to its folder too.
+    known: bool,
+}
+
+/// What is ours of the log.
+struct Log {
+    /// Writes that wait.
+    gather: Gather,
+    /// To be synced.
+    file: Lockable,
+}
+
+impl Own {
+    /// A descriptor of ours of the same file, to be synced.
+    fn file(&self) -> Option<&Lockable> {
+        self.level.as_ref().map(Level::file).or(self.log.as_ref().map(|log| &log.file))
+    }
 }
 
 /// Octets of an open file, given those of the base VFS.
@@ -35,6 +66,7 @@ pub(super) fn octets(base: c_int) -> c_int {
 pub(super) unsafe fn open(
     file: *mut ffi::sqlite3_file,
     path: &CStr,
+    kind: Kind,
     index: Index,
     open_base: impl FnOnce(*mut ffi::sqlite3_file) -> c_int,
 ) -> c_int {
@@ -51,12 +83,16 @@ pub(super) unsafe fn open(
         unsafe { close_base(inner) };
         return code;
     }
-    let Ok(level) = Level::open(path) else {
+    let opened = match kind {
+        Kind::Database => Level::open(path).map(|level| (Some(level), None)),
+        Kind::Log => Lockable::open_any(path).map(|file| (None, Some(Log { gather: Gather::default(), file }))),
+    };
+    let Ok((level, log)) = opened else {
         // SAFETY: the base opened it just now.
         unsafe { close_base(inner) };
         return ffi::SQLITE_CANTOPEN;
     };
-    let own = Own { path: path.to_owned(), index, level, shm: None };
+    let own = Own { path: path.to_owned(), index, level, shm: None, log, known: false };
     // SAFETY: the place is ours; `xClose` frees what is put there.
     unsafe {
         (*file.cast::<File>()).own = Box::into_raw(Box::new(own));
@@ -124,7 +160,36 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xUnfetch: None,
 };
 
+/// Writes octets to the base's file.
+fn write_base(file: *mut ffi::sqlite3_file, octets: &[u8], offset: i64) -> c_int {
+    // No more than `STORE_GATHER_OCTETS_MAX`, or than SQLite gave.
+    base!(file, xWrite, octets.as_ptr().cast(), octets.len() as c_int, offset)
+}
+
+/// Writes what waits; the result code of that.
+///
+/// SAFETY: `file` must be one of ours and open.
+unsafe fn flush(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: as the caller promises.
+    match &mut unsafe { own(file) }.log {
+        Some(log) => log.gather.flush(|octets, offset| write_base(file, octets, offset)),
+        None => ffi::SQLITE_OK,
+    }
+}
+
+/// Returns the error where what waits cannot be written.
+macro_rules! flushed {
+    ($file:ident) => {
+        // SAFETY: SQLite's file is open.
+        let code = unsafe { flush($file) };
+        if code != ffi::SQLITE_OK {
+            return code;
+        }
+    };
+}
+
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
+    // What waits is dropped with it: it belongs to no commit, since a commit syncs.
     // SAFETY: SQLite closes a file once and does not touch it afterwards.
     unsafe {
         drop(Box::from_raw((*file.cast::<File>()).own));
@@ -134,26 +199,51 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
 }
 
 unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, out: *mut c_void, octets: c_int, offset: i64) -> c_int {
+    flushed!(file);
     base!(file, xRead, out, octets, offset)
 }
 
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, octets: c_int, offset: i64) -> c_int {
-    base!(file, xWrite, from, octets, offset)
+    // SAFETY: SQLite's file is open.
+    let Some(log) = &mut unsafe { own(file) }.log else { return base!(file, xWrite, from, octets, offset) };
+    let Ok(octets) = usize::try_from(octets) else { return ffi::SQLITE_IOERR_WRITE };
+    // SAFETY: SQLite gives so many octets, which are there during the call.
+    let octets = unsafe { std::slice::from_raw_parts(from.cast::<u8>(), octets) };
+    log.gather.write(octets, offset, |octets, offset| write_base(file, octets, offset))
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, octets: i64) -> c_int {
+    flushed!(file);
     base!(file, xTruncate, octets)
 }
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
-    base!(file, xSync, flags)
+    flushed!(file);
+    // SAFETY: SQLite's file is open.
+    let own = unsafe { own(file) };
+    match own.file().filter(|_| own.known) {
+        // As SQLite's own VFS does where it was compiled with `HAVE_FDATASYNC`: the time of the last change, which each
+        // write changes, need not be on the disk. With it a sync is two writes to the disk, far from each other.
+        Some(file) => file.sync_data().map_or(ffi::SQLITE_IOERR_FSYNC, |()| ffi::SQLITE_OK),
+        None => {
+            let code = base!(file, xSync, flags);
+            own.known = code == ffi::SQLITE_OK;
+            code
+        }
+    }
 }
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, out: *mut i64) -> c_int {
+    flushed!(file);
     base!(file, xFileSize, out)
 }
 
 unsafe extern "C" fn file_control(file: *mut ffi::sqlite3_file, what: c_int, with: *mut c_void) -> c_int {
+    // SAFETY: SQLite's file is open.
+    if let Some(log) = &mut unsafe { own(file) }.log {
+        // What this gives says nothing of writes.
+        log.gather.flush_untold(|octets, offset| write_base(file, octets, offset));
+    }
     base!(file, xFileControl, what, with)
 }
 
@@ -167,17 +257,17 @@ unsafe extern "C" fn device_characteristics(file: *mut ffi::sqlite3_file) -> c_i
 
 unsafe extern "C" fn lock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     // SAFETY: SQLite's file is open.
-    unsafe { own(file) }.level.raise(level)
+    unsafe { own(file) }.level.as_mut().map_or(ffi::SQLITE_OK, |own| own.raise(level))
 }
 
 unsafe extern "C" fn unlock(file: *mut ffi::sqlite3_file, level: c_int) -> c_int {
     // SAFETY: SQLite's file is open.
-    unsafe { own(file) }.level.lower(level)
+    unsafe { own(file) }.level.as_mut().map_or(ffi::SQLITE_OK, |own| own.lower(level))
 }
 
 unsafe extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, out: *mut c_int) -> c_int {
     // SAFETY: SQLite's file is open and `out` is there to be written.
-    match unsafe { own(file) }.level.is_reserved() {
+    match unsafe { own(file) }.level.as_mut().map_or(Ok(false), |own| own.is_reserved()) {
         Ok(reserved) => {
             // SAFETY: as above.
             unsafe { *out = c_int::from(reserved) };

@@ -41,6 +41,11 @@ impl Lockable {
         Ok(Self { fd })
     }
 
+    /// Opens it for reading and writing, or where it cannot be written for reading.
+    pub fn open_any(path: &CStr) -> io::Result<Self> {
+        Self::open(path, libc::O_RDWR).or_else(|_| Self::open(path, libc::O_RDONLY))
+    }
+
     pub fn raw(&self) -> c_int {
         self.fd.as_raw_fd()
     }
@@ -55,6 +60,16 @@ impl Lockable {
                 e if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
                 e => Err(e),
             },
+        }
+    }
+
+    /// Makes what was written to the file durable, by whatever descriptor, and of what is known of it what is needed
+    /// to read that again.
+    pub fn sync_data(&self) -> io::Result<()> {
+        // SAFETY: the descriptor is open.
+        match unsafe { libc::fdatasync(self.raw()) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 
@@ -92,10 +107,15 @@ pub(super) struct Level {
 }
 
 impl Level {
-    /// Opens the database's file to be locked: for reading where it cannot be written.
+    /// Opens the database's file to be locked.
     pub fn open(path: &CStr) -> io::Result<Self> {
-        let file = Lockable::open(path, libc::O_RDWR).or_else(|_| Lockable::open(path, libc::O_RDONLY))?;
+        let file = Lockable::open_any(path)?;
         Ok(Self { file, level: ffi::SQLITE_LOCK_NONE })
+    }
+
+    /// The file it locks.
+    pub fn file(&self) -> &Lockable {
+        &self.file
     }
 
     /// Raises the lock; a result code of SQLite's.

@@ -8,13 +8,15 @@
 //! locks do, at the same offsets, so that other programs work beside the engine as before.
 //!
 //! Two connections of this process are to each other what two processes are to SQLite's own VFS; the kernel compares
-//! their locks, and there is no state in the process. Everything but locks and shared memory is SQLite's own VFS.
+//! their locks, and there is no state in the process. Writes to the log are gathered (`gather`). Everything else is
+//! SQLite's own VFS.
 //! Elsewhere than on Linux there are no such locks, and a store uses the platform's VFS.
 //!
 //! The only `unsafe` code outside `ffi`: a VFS is a table of C functions. It hands out no pointer and no callback.
 #![allow(unsafe_code, reason = "a VFS is a table of C functions, called with pointers")]
 
 mod file;
+mod gather;
 mod lock;
 mod shm;
 
@@ -62,7 +64,8 @@ fn register(index: Index, name: &'static CStr) -> bool {
     unsafe { ffi::sqlite3_vfs_register(Box::into_raw(Box::new(vfs)), 0) == ffi::SQLITE_OK }
 }
 
-/// Only the database itself is locked and mapped: the other files are wholly those of SQLite's own VFS.
+/// The database itself is locked and mapped by us, and writes to its log are gathered: the other files are wholly
+/// those of SQLite's own VFS.
 unsafe extern "C" fn open(
     vfs: *mut ffi::sqlite3_vfs,
     name: ffi::sqlite3_filename,
@@ -74,14 +77,15 @@ unsafe extern "C" fn open(
     let app = unsafe { &*(*vfs).pAppData.cast::<App>() };
     // SAFETY: `base` is a VFS of SQLite's, never freed.
     let Some(open) = (unsafe { (*app.base).xOpen }) else { return ffi::SQLITE_CANTOPEN };
-    if name.is_null() || flags & ffi::SQLITE_OPEN_MAIN_DB == 0 {
+    let kind = if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 { file::Kind::Database } else { file::Kind::Log };
+    if name.is_null() || flags & (ffi::SQLITE_OPEN_MAIN_DB | ffi::SQLITE_OPEN_WAL) == 0 {
         // SAFETY: `file` has room for more than a file of the base.
         return unsafe { open(app.base, name, file, flags, out_flags) };
     }
     // SAFETY: as above; a name is zero-terminated.
     unsafe {
         let path = CStr::from_ptr(name.cast::<c_char>());
-        file::open(file, path, app.index, |inner| open(app.base, name, inner, flags, out_flags))
+        file::open(file, path, kind, app.index, |inner| open(app.base, name, inner, flags, out_flags))
     }
 }
 

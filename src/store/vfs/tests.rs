@@ -171,6 +171,32 @@ fn an_index_of_its_own_needs_no_file() {
 }
 
 #[test]
+fn what_is_gathered_is_written_before_anybody_is_told() {
+    let folder = Folder::new();
+    let db = fresh(&folder);
+    let other = open(&folder.database(), Index::Shared);
+    let written = || fs::metadata(folder.wal()).unwrap().len();
+    let before = written();
+    db.execute_batch("BEGIN; INSERT INTO t VALUES (randomblob(50000))").unwrap();
+    assert_eq!((written(), rows(&other)), (before, 1));
+    db.execute_batch("COMMIT").unwrap();
+    // 13 pages of 4 KiB at the least, all of them in the file.
+    assert!(written() >= before + 13 * 4_096);
+    assert_eq!((rows(&other), elsewhere(&folder, "SELECT count(*) FROM t").as_str()), (2, "2"));
+    // A transaction that outgrows the cache reads its own pages back from the log; nobody else sees them.
+    let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+                INSERT INTO t SELECT randomblob(4000) FROM n";
+    db.execute_batch(&format!("PRAGMA cache_size = 10; BEGIN; {fill}; UPDATE t SET x = zeroblob(3000)")).unwrap();
+    assert_eq!((rows(&db), rows(&other)), (502, 2));
+    db.execute_batch("ROLLBACK").unwrap();
+    assert_eq!((rows(&db), rows(&other)), (2, 2));
+    db.execute_batch(&format!("BEGIN; {fill}; UPDATE t SET x = zeroblob(3000); COMMIT")).unwrap();
+    let intact = |db: &Connection| db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!((rows(&other), intact(&other).as_str()), (502, "ok"));
+    assert_eq!(intact(&open(&folder.database(), Index::Own)), "ok");
+}
+
+#[test]
 fn a_long_log_wants_more_of_the_index() {
     let folder = Folder::new();
     let db = fresh(&folder);
