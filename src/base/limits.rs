@@ -383,11 +383,11 @@ pub const CHECK_POLICY_QUESTIONS_MAX: u32 = 150;
 /// Seconds that are kept for DMARC alone once the other checks have used up theirs.
 pub const CHECK_POLICY_SECONDS: u64 = 5;
 /// Octets of a message that are hashed on the session's own task; larger ones go to a computing thread.
-pub const CHECK_INLINE_OCTETS_MAX: u64 = 32 * 1024;
+pub const CHECK_INLINE_OCTETS_MAX: u64 = 128 * 1024;
 
 /// Octets of a message that is taken apart for filing on the task that files it; a larger one goes to a computing
 /// thread.
-pub const FILE_INLINE_OCTETS_MAX: u64 = 64 * 1024;
+pub const FILE_INLINE_OCTETS_MAX: u64 = 128 * 1024;
 
 /// Times a message may grow in another transfer encoding: quoted-printable makes three octets of one, and soft line
 /// ends.
