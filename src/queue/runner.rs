@@ -139,7 +139,11 @@ impl Runner {
             };
             match stopped.or(ended).or(freed).or(changed).or(due).await {
                 Wake::Look => {}
-                Wake::Done(done) => self.on_done(done),
+                Wake::Done(done) => {
+                    self.on_done(done);
+                    // Attempts settled by one commit end together: all their places are given out by one more commit.
+                    smol::future::yield_now().await;
+                }
                 Wake::Free(key) => {
                     let now = self.now();
                     self.destinations.unpark(&key, now);
