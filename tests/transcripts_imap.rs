@@ -109,7 +109,7 @@ fn large_messages() {
     // Five octets a line and no period of a power of two: a needle crosses every kind of border somewhere.
     let text: String = (0..600_000).map(|n| format!("{:03}\r\n", n % 997)).collect();
     let octets: Vec<u8> = (0..1_700_000u32).map(|n| (n * 7 + n / 251) as u8).collect();
-    let coded = mailcore::message::mime::base64_encode(&octets);
+    let coded = mailcore::base::base64::lines(&octets);
     let head = "Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n";
     let middle = "\r\n--b\r\nContent-Transfer-Encoding: base64\r\nContent-Type: x/y\r\n\r\n";
     let coded = String::from_utf8(coded).expect("base64");

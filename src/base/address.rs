@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::limits::{DOMAIN_OCTETS_MAX, LOCAL_PART_OCTETS_MAX};
+use super::quoted::quoted;
 
 /// A mail address.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,6 +128,13 @@ impl Domain {
     }
 }
 
+/// Whether a domain name is `domain` or below it, in any case; the final dots may be missing.
+pub fn is_at_or_below(name: &str, domain: &str) -> bool {
+    let [name, domain] = [name, domain].map(|text| text.strip_suffix('.').unwrap_or(text));
+    let split = name.len().checked_sub(domain.len()).and_then(|at| name.split_at_checked(at));
+    split.is_some_and(|(front, end)| end.eq_ignore_ascii_case(domain) && (front.is_empty() || front.ends_with('.')))
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", QuotedLocal(&self.local), self.domain)
@@ -163,14 +171,7 @@ impl fmt::Display for QuotedLocal<'_> {
         if is_dotted(self.0) {
             return f.write_str(self.0);
         }
-        f.write_str("\"")?;
-        for c in self.0.chars() {
-            if c == '"' || c == '\\' {
-                f.write_str("\\")?;
-            }
-            write!(f, "{c}")?;
-        }
-        f.write_str("\"")
+        f.write_str(&quoted(self.0))
     }
 }
 

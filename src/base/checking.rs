@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::address::Domain;
 use super::limits;
 
@@ -112,25 +114,12 @@ impl Checking {
 
 /// Addresses with a common beginning, `192.0.2.0/24`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u32,
-}
+pub struct Network(IpNet);
 
 impl Network {
     /// Whether an address is in it; an IPv4 address mapped into IPv6 is one of IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                let differs = u32::from(ours) ^ u32::from(theirs);
-                differs.leading_zeros() >= self.bits
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
-                let differs = u128::from(ours) ^ u128::from(theirs);
-                differs.leading_zeros() >= self.bits
-            }
-            _ => false,
-        }
+        self.0.contains(&address.to_canonical())
     }
 }
 
@@ -139,18 +128,14 @@ impl FromStr for Network {
 
     /// An address, or an address and a number of bits behind `/`.
     fn from_str(text: &str) -> Result<Network, ()> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| ())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| ()))?;
-        if bits <= most { Ok(Network { address, bits }) } else { Err(()) }
+        let one = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse().or_else(|_| one()).map(Network).map_err(|_| ())
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let most = if self.address.is_ipv4() { 32 } else { 128 };
-        if self.bits == most { write!(f, "{}", self.address) } else { write!(f, "{}/{}", self.address, self.bits) }
+        if self.0.prefix_len() == self.0.max_prefix_len() { self.0.addr().fmt(f) } else { self.0.fmt(f) }
     }
 }
 

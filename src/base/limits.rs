@@ -528,6 +528,8 @@ pub const EVENT_REFUSED_SECONDS: u64 = 60;
 pub const EVENT_REFUSED_PEERS_MAX: usize = 1_024;
 /// Computing jobs (password hashes) waiting for a thread before callers wait to hand theirs in.
 pub const COMPUTE_QUEUE_JOBS_MAX: usize = 64;
+/// A DNS name as text, without its final dot: 255 octets as it travels (RFC 1035 §2.3.4).
+pub const DNS_NAME_OCTETS_MAX: usize = 253;
 /// Aliases followed for one question; resolvers follow between 8 and 16.
 pub const CNAME_STEPS_MAX: usize = 8;
 /// Seconds a denial without a SOA is kept.

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod address;
+pub mod base64;
 pub mod checking;
 pub mod content;
 pub mod dialog;
@@ -13,12 +14,17 @@ pub mod event;
 pub mod limits;
 pub mod line;
 pub mod mailbox;
+pub mod quoted;
 pub mod secret;
 pub mod settings;
 pub mod snapshot;
+#[cfg(test)]
+pub(crate) mod standing_clock;
 pub mod status;
+pub mod stuffing;
 pub mod time;
 pub mod uid_set;
+pub mod varint;
 pub mod world;
 
 pub use account::Account;

@@ -82,7 +82,15 @@ impl Timestamp {
         format!("{:2}-{}-{:04} {:02}:{:02}:{:02} +0000", c.day, month_name(c.month), c.year, c.hour, c.minute, c.second)
     }
 
-    /// The moment a calendar date and time in UTC means.
+    /// The moment a calendar date and time in UTC means; `None` where there is no such day or time. A leap second is the
+    /// first of the next minute.
+    pub fn checked_civil(year: i64, month: u32, day: u32, [hour, minute, second]: [u32; 3]) -> Option<Timestamp> {
+        let is_day = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
+        let is_time = hour <= 23 && minute <= 59 && second <= 60;
+        (is_day && is_time).then(|| Timestamp::from_civil(year, month, day, hour, minute, second))
+    }
+
+    /// The moment a calendar date and time in UTC means. The caller knows that there is such a day and time.
     pub fn from_civil(year: i64, month: u32, day: u32, hour: u32, minute: u32, second: u32) -> Timestamp {
         let days = days_of_civil(year, month, day);
         let of_day = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
@@ -94,6 +102,21 @@ impl Timestamp {
 pub const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 /// Names of the months as mail writes them.
 pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The month of a name in any case, 1 to 12.
+pub fn month_of(name: &str) -> Option<u32> {
+    MONTHS.iter().zip(1..).find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, month)| month)
+}
+
+/// Days of a month, 1 to 12.
+fn days_in(year: i64, month: u32) -> u32 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
 
 fn weekday_name(weekday: u32) -> &'static str {
     WEEKDAYS.get(weekday as usize).copied().unwrap_or_default()
@@ -151,6 +174,22 @@ fn days_of_civil(year: i64, month: u32, day: u32) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_such_day_or_time() {
+        let at = Timestamp::checked_civil;
+        for (year, month, day) in [(2026, 1, 31), (2024, 2, 29), (2000, 2, 29), (1969, 12, 31), (2026, 11, 30)] {
+            assert_eq!(at(year, month, day, [0; 3]), Some(Timestamp::from_civil(year, month, day, 0, 0, 0)));
+        }
+        for (year, month, day) in
+            [(2026, 0, 1), (2026, 13, 1), (2026, 1, 0), (2026, 1, 32), (2026, 2, 29), (1900, 2, 29), (2026, 4, 31)]
+        {
+            assert_eq!(at(year, month, day, [0; 3]), None, "{year}-{month}-{day}");
+        }
+        assert_eq!(at(2026, 6, 30, [23, 59, 60]), at(2026, 7, 1, [0; 3]));
+        assert_eq!([[24, 0, 0], [0, 60, 0], [0, 0, 61]].map(|time| at(2026, 6, 30, time)), [None; 3]);
+        assert_eq!(["jan", "DEC", "Sun", ""].map(month_of), [Some(1), Some(12), None, None]);
+    }
 
     #[test]
     fn writes_dates_as_mail_does() {

@@ -206,34 +206,13 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use smol::future::{block_on, poll_once};
 
     use super::*;
-    use crate::base::time::Timestamp;
+    use crate::base::standing_clock::StandingClock;
     use crate::base::world::{NoRecords, Record};
-
-    #[derive(Default)]
-    struct StandingClock(AtomicU64);
-
-    impl StandingClock {
-        fn advance(&self, seconds: u64) {
-            self.0.fetch_add(seconds * 1_000_000_000, Ordering::SeqCst);
-        }
-    }
-
-    impl Clock for StandingClock {
-        fn now(&self) -> Mono {
-            Mono(self.0.load(Ordering::SeqCst))
-        }
-        fn wall(&self) -> Timestamp {
-            Timestamp(0)
-        }
-        fn sleep_until(&self, _: Mono) -> BoxFuture<'static, ()> {
-            Box::pin(std::future::pending())
-        }
-    }
 
     /// Says how often it was asked, in the address; names that start with `no` do not exist; `slow` waits.
     struct Counter {

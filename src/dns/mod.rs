@@ -4,6 +4,7 @@
 pub mod cache;
 pub mod mx;
 pub mod patient;
+mod record;
 pub mod resolver;
 mod runtime;
 pub mod server;

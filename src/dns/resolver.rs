@@ -21,6 +21,7 @@ use trust_dns_resolver::system_conf::read_system_conf;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver, Spawner};
 
+use super::record;
 use super::runtime::SmolRuntime;
 use super::zone::no_records;
 
@@ -88,8 +89,8 @@ impl RealResolver {
 
 impl Lookups {
     async fn ask(&self, name: &Name, kind: RecordKind) -> std::result::Result<Lookup, NetError> {
-        match (self.first.lookup(name.clone(), type_of(kind)).await, &self.streams) {
-            (Err(NetError::Truncated), Some(streams)) => streams.lookup(name.clone(), type_of(kind)).await,
+        match (self.first.lookup(name.clone(), record::type_of(kind)).await, &self.streams) {
+            (Err(NetError::Truncated), Some(streams)) => streams.lookup(name.clone(), record::type_of(kind)).await,
             (answer, _) => answer,
         }
     }
@@ -163,28 +164,10 @@ impl Resolver for RealResolver {
     }
 }
 
-/// The name as hickory wants it, label by label. Its own parsers of text refuse `s1_2048._domainkey`, and what a macro
-/// of SPF makes of a sender: DNS takes `a/b` and `a b` (RFC 2181 §11).
+/// The name as it is asked for: A-labels in lower case. The root is nobody's.
 fn absolute(name: &str) -> Option<Name> {
     let ascii = if name.is_ascii() { name.to_owned() } else { idna::domain_to_ascii(name).ok()? };
-    let ascii = ascii.strip_suffix('.').unwrap_or(&ascii).to_ascii_lowercase();
-    let label_fits = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(|c| matches!(c, b' '..=b'~'));
-    (ascii.len() <= 253 && ascii.split('.').all(label_fits)).then_some(())?;
-    let mut name = Name::from_labels(ascii.split('.').map(str::as_bytes)).ok()?;
-    name.set_fqdn(true);
-    Some(name)
-}
-
-fn type_of(kind: RecordKind) -> RecordType {
-    match kind {
-        RecordKind::A => RecordType::A,
-        RecordKind::Aaaa => RecordType::AAAA,
-        RecordKind::Mx => RecordType::MX,
-        RecordKind::Txt => RecordType::TXT,
-        RecordKind::Ptr => RecordType::PTR,
-        RecordKind::Tlsa => RecordType::TLSA,
-        RecordKind::Cname => RecordType::CNAME,
-    }
+    record::name_of(&ascii.to_ascii_lowercase()).filter(|name| !name.is_root())
 }
 
 fn cannot_read_edns(e: &NetError) -> bool {
@@ -194,10 +177,10 @@ fn cannot_read_edns(e: &NetError) -> bool {
 /// The answer section also has the aliases on the way, under validation signatures, and whatever else a server puts
 /// there: only what belongs to the name asked for, or to the name its aliases end at, is an answer.
 fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, validate: bool) -> Answer {
-    let wanted = type_of(kind);
+    let wanted = record::type_of(kind);
     let owner = if kind == RecordKind::Cname { asked } else { end_of_aliases(lookup.answers(), asked) };
     let of_owner = lookup.answers().iter().filter(|r| r.record_type() == wanted && r.name == *owner);
-    let records: Vec<Record> = of_owner.filter_map(|r| record(&r.data)).collect();
+    let records: Vec<Record> = of_owner.filter_map(|r| record::record_of(&r.data)).collect();
     if records.is_empty() {
         // What has no records comes as an error: this answers something else.
         return no_records(NoRecords::ServFail);
@@ -225,35 +208,6 @@ fn end_of_aliases<'a>(records: &'a [rr::Record], asked: &'a Name) -> &'a Name {
 fn proved(records: &[rr::Record]) -> bool {
     let mut signed = records.iter().filter(|r| r.record_type() != RecordType::RRSIG).peekable();
     signed.peek().is_some() && signed.all(|r| r.proof == Proof::Secure)
-}
-
-fn record(data: &RData) -> Option<Record> {
-    Some(match data {
-        RData::A(ip) => Record::A(ip.0),
-        RData::AAAA(ip) => Record::Aaaa(ip.0),
-        RData::MX(mx) => Record::Mx { preference: mx.preference, exchange: text(&mx.exchange) },
-        RData::TXT(txt) => Record::Txt(txt.txt_data.concat()),
-        RData::PTR(name) => Record::Ptr(text(&name.0)),
-        RData::CNAME(name) => Record::Cname(text(&name.0)),
-        RData::TLSA(tlsa) => Record::Tlsa {
-            usage: tlsa.cert_usage.into(),
-            selector: tlsa.selector.into(),
-            matching: tlsa.matching.into(),
-            data: tlsa.cert_data.clone(),
-        },
-        _ => return None,
-    })
-}
-
-/// A name without the final dot; empty for the root. Only what would not be read as the same name again is escaped.
-fn text(name: &Name) -> String {
-    let is_plain = |label: &[u8]| label.iter().all(|c| matches!(c, b' '..=b'~') && *c != b'.');
-    if name.iter().all(is_plain) {
-        let labels: Vec<_> = name.iter().map(String::from_utf8_lossy).collect();
-        return labels.join(".");
-    }
-    let ascii = name.to_ascii();
-    ascii.strip_suffix('.').unwrap_or(&ascii).to_owned()
 }
 
 fn not_found(e: &NetError, validate: bool) -> Answer {

@@ -9,8 +9,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use crate::base::address::is_at_or_below;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::limits::{CNAME_STEPS_MAX, DNS_FAILURE_SECONDS, DNS_NEGATIVE_SECONDS};
+use crate::base::limits::{CNAME_STEPS_MAX, DNS_FAILURE_SECONDS, DNS_NAME_OCTETS_MAX, DNS_NEGATIVE_SECONDS};
 use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
 
 /// Records by name and kind.
@@ -107,8 +108,7 @@ impl Zone {
         let Some(key) = key_of(name) else { return Found::Unknown };
         let Some(sets) = self.names.get(&key) else {
             // RFC 8020: a name with others below it exists.
-            let below = format!(".{key}");
-            let parent = self.names.keys().any(|name| name.ends_with(&below));
+            let parent = self.names.keys().any(|name| is_at_or_below(name, &key));
             return if parent { Found::NoData } else { Found::Unknown };
         };
         if let Some(set) = sets.get(&kind) {
@@ -168,7 +168,7 @@ pub(super) fn no_records(why: NoRecords) -> Answer {
 /// The form names are compared in: lower case, no final dot; `None` where it is no DNS name of text.
 pub(super) fn key_of(name: &str) -> Option<String> {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let fits = !name.is_empty() && name.len() <= 253;
+    let fits = !name.is_empty() && name.len() <= DNS_NAME_OCTETS_MAX;
     let label_fits = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'\\')
     };

@@ -10,8 +10,7 @@ use std::fmt::Write as _;
 use super::report::{Action, RecipientReport, Report, Typed};
 use crate::base::envelope::{BodyKind, Returns};
 use crate::base::limits::LINE_OCTETS_MAX;
-use crate::base::{Address, Timestamp};
-use crate::message::mime::base64_encode;
+use crate::base::{Address, Timestamp, base64};
 use crate::message::{encoded_word, header};
 
 /// What a report is made of beside its [`Report`].
@@ -146,7 +145,7 @@ fn human_part(letter: &Letter<'_>) -> Part {
         content_type: "text/plain; charset=utf-8",
         description,
         encoding: "base64",
-        body: base64_encode(text.as_bytes()),
+        body: base64::lines(text.as_bytes()),
     }
 }
 
@@ -387,7 +386,7 @@ fn returned_part(letter: &Letter<'_>) -> Part {
 
 /// RFC 6533 §4.5: UTF-8 headers go back as they are only where the way back must take SMTPUTF8 anyway.
 fn eight_bit_or_base64(letter: &Letter<'_>, octets: Vec<u8>) -> (&'static str, Vec<u8>) {
-    if letter.to.needs_smtputf8() { ("8bit", octets) } else { ("base64", base64_encode(&octets)) }
+    if letter.to.needs_smtputf8() { ("8bit", octets) } else { ("base64", base64::lines(&octets)) }
 }
 
 /// Whether it can stand in a 7bit or 8bit part: CRLF line ends only, no NUL, no line over 998 octets.

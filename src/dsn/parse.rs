@@ -3,30 +3,28 @@
 //! Takes octets of a peer: no recursion, one pass, never fails loudly. What is not understood is left out; a mail
 //! that is no report gives `None`.
 
-use base64::Engine as _;
-
 use super::report::{Action, RecipientReport, Report, Typed};
 use crate::base::limits::SMTP_RECIPIENTS_MAX;
-use crate::base::{Enhanced, Timestamp};
+use crate::base::{Enhanced, Timestamp, base64};
 use crate::message::{date, header, parameter};
 
 /// Reads a whole mail of type multipart/report.
 pub fn parse(mail: &[u8]) -> Option<Report> {
-    let (header, body) = split_header(mail);
+    let (header, body) = header::split_entity(mail);
     let content_type = parameter::parse(header::find(header, "content-type")?.body);
     let is_report = content_type.token.eq_ignore_ascii_case(b"multipart/report")
         && content_type.get("report-type").is_none_or(|kind| kind.eq_ignore_ascii_case(b"delivery-status"));
     let boundary = content_type.get("boundary").filter(|b| is_report && !b.is_empty())?;
     let is_status = |part: &&[u8]| {
-        let kind = header::find(split_header(part).0, "content-type").map(|field| parameter::parse(field.body).token);
+        let kind =
+            header::find(header::split_entity(part).0, "content-type").map(|field| parameter::parse(field.body).token);
         let wanted: [&[u8]; 2] = [b"message/delivery-status", b"message/global-delivery-status"];
         kind.is_some_and(|kind| wanted.iter().any(|w| kind.eq_ignore_ascii_case(w)))
     };
-    let (header, body) = split_header(parts(body, boundary).into_iter().find(is_status)?);
+    let (header, body) = header::split_entity(parts(body, boundary).into_iter().find(is_status)?);
     let encoding = header::find(header, "content-transfer-encoding");
     if encoding.is_some_and(|encoding| encoding.value().eq_ignore_ascii_case(b"base64")) {
-        let packed: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-        return parse_status(&base64::engine::general_purpose::STANDARD.decode(packed).ok()?);
+        return parse_status(&base64::decode_folded(body)?);
     }
     parse_status(body)
 }
@@ -101,11 +99,6 @@ fn groups(octets: &[u8]) -> Vec<Fields> {
         }
     }
     groups.iter().map(|group| fields(group)).collect()
-}
-
-/// Header and body of an entity.
-fn split_header(entity: &[u8]) -> (&[u8], &[u8]) {
-    entity.split_at_checked(header::header_len(entity).unwrap_or(entity.len())).unwrap_or((entity, &[]))
 }
 
 /// The parts of a multipart body (RFC 2046 §5.1.1), without the line end that belongs to the boundary.

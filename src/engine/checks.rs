@@ -22,7 +22,7 @@ use crate::mailauth::iprev::IprevVerdict;
 use crate::mailauth::results::{ArcVerdict, DkimVerdict, Property};
 use crate::mailauth::spf::{self, Query, SpfVerdict};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
-use crate::message::header::header_len;
+use crate::message::header::split_entity;
 use crate::message::line_end::{CrLfWriter, to_crlf};
 use crate::os::{RealClock, ThreadOptions, Threads};
 
@@ -273,8 +273,7 @@ fn results(verdicts: &Verdicts, origin: &Origin, given: &Given, wanted: Wanted) 
 
 /// Header with CRLF line ends, and the body as it is.
 pub(super) fn parted(message: &[u8]) -> (Vec<u8>, &[u8]) {
-    let (header, body) =
-        message.split_at_checked(header_len(message).unwrap_or(message.len())).unwrap_or((message, &[]));
+    let (header, body) = split_entity(message);
     (to_crlf(header), body)
 }
 

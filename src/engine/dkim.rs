@@ -10,12 +10,12 @@ use smol::future::FutureExt;
 
 use super::Engine;
 use super::interrupt::lock;
-use crate::base::limits::{DKIM_PENDING_LOOK_SECONDS, DKIM_PUBLISHED_SECONDS};
+use crate::base::limits::{DKIM_PENDING_LOOK_SECONDS, DKIM_PUBLISHED_SECONDS, DNS_NAME_OCTETS_MAX};
 use crate::base::world::{Record, RecordKind, World};
 use crate::base::{Domain, Error, ErrorKind, Result, Secret, Timestamp};
 use crate::mailauth::Keyring;
 pub use crate::mailauth::dkim::{Algorithm, ExternalKey};
-use crate::mailauth::dkim::{Signer, SigningKey, dns_record, generate};
+use crate::mailauth::dkim::{Signer, SigningKey, dns_record, generate, published_half};
 use crate::store::{DkimKey, DkimKeyState, Store};
 
 /// A key as the host sees it.
@@ -166,7 +166,7 @@ fn names(domain: &str, selector: &str) -> Result<(String, String)> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
     };
-    if selector.split('.').all(is_label) && selector.len() + key.len() + "._domainkey.".len() <= 253 {
+    if selector.split('.').all(is_label) && selector.len() + key.len() + "._domainkey.".len() <= DNS_NAME_OCTETS_MAX {
         Ok((key, selector.to_ascii_lowercase()))
     } else {
         Err(Error::new(ErrorKind::Invalid, format!("{selector:?}: not a selector, like mail2026")))
@@ -291,20 +291,13 @@ impl Desk {
 
     /// Whether DNS has the record of a key.
     async fn is_published(&self, key: &DkimKey) -> bool {
-        let Ok(wanted) = SigningKey::parse(key.key.expose()).and_then(|key| dns_record(&key)) else { return false };
+        let ours = SigningKey::parse(key.key.expose()).and_then(|key| dns_record(&key)).unwrap_or_default();
+        let Some(ours) = published_half(ours.as_bytes()) else { return false };
         let name = format!("{}._domainkey.{}", key.selector, key.domain);
         let found = self.world.resolver.ask(&name, RecordKind::Txt).await.records.unwrap_or_default();
-        found
-            .iter()
-            .any(|record| matches!(record, Record::Txt(txt) if public_half(txt) == public_half(wanted.as_bytes())))
+        let is_ours = |txt: &[u8]| published_half(txt).is_some_and(|half| half == ours);
+        found.iter().any(|record| matches!(record, Record::Txt(txt) if is_ours(txt)))
     }
-}
-
-/// The value of `p=` without white space; nothing where there is none.
-fn public_half(record: &[u8]) -> Option<Vec<u8>> {
-    let tags = record.split(|c| *c == b';');
-    let mut halves = tags.filter_map(|tag| tag.trim_ascii().strip_prefix(b"p="));
-    halves.next().map(|half| half.iter().copied().filter(|c| !c.is_ascii_whitespace()).collect())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::{AggregateReport, NoReport, pack, parse, write};
 use crate::base::limits::DMARC_LETTER_ATTACHMENTS_MAX;
-use crate::base::{Address, Timestamp};
+use crate::base::{Address, Timestamp, base64};
 use crate::message::compose::{Correspondent, HeaderWriter};
-use crate::message::mime::{Decoder, base64_encode};
+use crate::message::mime::Decoder;
 use crate::message::scan;
 use crate::message::structure::{Part, PartKind};
 use crate::message::table::Encoding;
@@ -59,7 +59,7 @@ impl Letter<'_> {
             )
             .as_bytes(),
         );
-        out.extend(base64_encode(&pack::gzip(&write(report))));
+        out.extend(base64::lines(&pack::gzip(&write(report))));
         out.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
         out
     }

@@ -17,6 +17,7 @@ use super::reports;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_STORE};
 use super::text::give;
 use crate::base::{Flags, QueueId, SpecialUse, Uid};
+use crate::imap::encode::envelope::date_and_subject;
 use crate::message::encoded_word;
 use crate::store::{Check, Item, RecipientState};
 
@@ -444,40 +445,9 @@ fn queued(engine: &EngineSeat, item: &Item) -> Result<Row, Failure> {
     })
 }
 
-/// The subject in an ENVELOPE as IMAP writes it (RFC 9051 §7.5.2): its second string, decoded. The one beside it
-/// in the store is cut and folded for sorting.
+/// The subject in an ENVELOPE, decoded. The one beside it in the store is cut and folded for sorting.
 fn subject(envelope: &[u8]) -> String {
-    let rest = envelope.strip_prefix(b"(").unwrap_or_default();
-    let subject = string(rest).and_then(|(_, rest)| string(rest.strip_prefix(b" ")?));
-    subject.map(|(text, _)| encoded_word::decode(&text)).unwrap_or_default()
-}
-
-/// A quoted string, literal or NIL at the start, and what follows it.
-fn string(octets: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    if let Some(rest) = octets.strip_prefix(b"NIL") {
-        return Some((Vec::new(), rest));
-    }
-    if let Some(rest) = octets.strip_prefix(b"{") {
-        let end = rest.iter().position(|c| *c == b'}')?;
-        let length: usize = std::str::from_utf8(rest.get(..end)?).ok()?.parse().ok()?;
-        let (text, rest) = rest.get(end + 1..)?.strip_prefix(b"\r\n")?.split_at_checked(length)?;
-        return Some((text.to_vec(), rest));
-    }
-    let mut text = Vec::new();
-    let mut rest = octets.strip_prefix(b"\"")?;
-    loop {
-        let (first, after) = rest.split_first()?;
-        rest = after;
-        match first {
-            b'"' => return Some((text, rest)),
-            b'\\' => {
-                let (escaped, after) = rest.split_first()?;
-                text.push(*escaped);
-                rest = after;
-            }
-            other => text.push(*other),
-        }
-    }
+    date_and_subject(envelope).1.map(|subject| encoded_word::decode(&subject)).unwrap_or_default()
 }
 
 fn messages(mailbox: &MailboxSeat, page: &[(Uid, Flags, u64)]) -> Result<VecDeque<Row>, Failure> {

@@ -4,9 +4,12 @@
 //! Literals stand in the command as `framing` left them: `{n}` CRLF and n octets.
 
 use crate::base::limits::{IMAP_SEQUENCE_ELEMENTS_MAX, IMAP_TAG_OCTETS_MAX};
+use crate::base::time::month_of;
 use crate::base::{Flags, Timestamp};
 
 use super::sequence::{Number, SequenceSet};
+
+const NO_SUCH_DAY: &str = "no such day or time";
 
 /// Why a command is refused by the parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,7 +288,8 @@ impl<'a> Cursor<'a> {
         if quoted {
             self.expect(b'"', "quote expected")?;
         }
-        day_number(year, month, day)
+        let midnight = Timestamp::checked_civil(i64::from(year), month, day, [0; 3]);
+        Ok(midnight.ok_or(Bad::Syntax(NO_SUCH_DAY))?.seconds().div_euclid(86_400))
     }
 
     /// `date-time`: `" 1-Feb-1994 21:52:25 -0800"`.
@@ -295,19 +299,15 @@ impl<'a> Cursor<'a> {
         self.eat(b' ');
         let day = self.number()?;
         let (month, year) = self.month_year()?;
-        let days = day_number(year, month, day)?;
         self.sp()?;
-        let mut of_day = 0;
-        for (i, limit) in [(0, 23), (1, 59), (2, 60)] {
-            if i > 0 {
+        let mut time = [0; 3];
+        for (at, value) in time.iter_mut().enumerate() {
+            if at > 0 {
                 self.expect(b':', WRONG)?;
             }
-            let value = self.digits(2)?;
-            if value > limit {
-                return Err(Bad::Syntax(WRONG));
-            }
-            of_day = of_day * 60 + i64::from(value);
+            *value = self.digits(2)?;
         }
+        let written = Timestamp::checked_civil(i64::from(year), month, day, time).ok_or(Bad::Syntax(NO_SUCH_DAY))?;
         self.sp()?;
         let west = match self.peek() {
             Some(b'+') => false,
@@ -318,7 +318,7 @@ impl<'a> Cursor<'a> {
         let (hours, minutes) = (i64::from(self.digits(2)?), i64::from(self.digits(2)?));
         let offset = (hours * 60 + minutes) * 60;
         self.expect(b'"', WRONG)?;
-        Ok(Timestamp::from_seconds(days * 86_400 + of_day - if west { -offset } else { offset }))
+        Ok(Timestamp::from_seconds(written.seconds() - if west { -offset } else { offset }))
     }
 
     fn digits(&mut self, n: usize) -> Parse<u32> {
@@ -333,8 +333,7 @@ impl<'a> Cursor<'a> {
     fn month_year(&mut self) -> Parse<(u32, u32)> {
         self.expect(b'-', "date expected")?;
         let name = self.word(|c| c.is_ascii_alphabetic(), "month expected")?;
-        let at = crate::base::time::MONTHS.iter().position(|m| m.eq_ignore_ascii_case(name));
-        let month = at.ok_or(Bad::Syntax("month expected"))? as u32 + 1;
+        let month = month_of(name).ok_or(Bad::Syntax("month expected"))?;
         self.expect(b'-', "date expected")?;
         Ok((month, self.digits(4)?))
     }
@@ -381,21 +380,6 @@ impl FlagNames {
     fn is_empty_list(&self) -> bool {
         self.listed == 0
     }
-}
-
-/// Days since 1970 of a date that exists.
-fn day_number(year: u32, month: u32, day: u32) -> Parse<i64> {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let last = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if day == 0 || day > last {
-        return Err(Bad::Syntax("no such day"));
-    }
-    Ok(Timestamp::from_civil(i64::from(year), month, day, 0, 0, 0).seconds().div_euclid(86_400))
 }
 
 /// `ATOM-CHAR`

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::grammar::is_astring_char;
+use crate::base::quoted;
 
 /// Octets of a string that is still written between quotes.
 const QUOTED_OCTETS_MAX: usize = 1_000;
@@ -93,7 +94,7 @@ pub fn number(out: &mut Vec<u8>, n: impl Into<u64>) {
 /// A string: quoted where it is short and plain ASCII, a literal otherwise. NUL, which no string may hold, is left out.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     if text.len() <= QUOTED_OCTETS_MAX && text.iter().all(|c| matches!(c, 0x20..=0x7e | b'\t')) {
-        return quoted(out, text);
+        return quoted::put(out, text);
     }
     let text: Cow<[u8]> = match memchr::memchr(0, text) {
         None => text.into(),
@@ -101,18 +102,6 @@ pub fn string(out: &mut Vec<u8>, text: &[u8]) {
     };
     literal_announced(out, text.len() as u64);
     out.extend_from_slice(&text);
-}
-
-/// Text between quotes; the caller knows that it fits in there.
-pub fn quoted(out: &mut Vec<u8>, text: &[u8]) {
-    out.push(b'"');
-    for &c in text {
-        if matches!(c, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(c);
-    }
-    out.push(b'"');
 }
 
 /// A string, or NIL.
@@ -136,7 +125,7 @@ pub fn mailbox(out: &mut Vec<u8>, name: &str, utf8: bool) {
     if !wire.is_empty() && wire.bytes().all(is_astring_char) && !wire.eq_ignore_ascii_case("NIL") {
         out.extend_from_slice(wire.as_bytes());
     } else {
-        quoted(out, wire.as_bytes());
+        quoted::put(out, wire.as_bytes());
     }
 }
 

@@ -15,7 +15,7 @@ use crate::dns::patient::PatientResolver;
 use crate::mailauth::results::{AuthenticationResults, is_foreign};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
 use crate::message::fit::{self, Header};
-use crate::message::header::{Field, header_len};
+use crate::message::header::{Field, split_entity};
 use crate::os::aside::aside;
 use crate::smtp::server::Client;
 
@@ -44,7 +44,7 @@ impl Intake {
             return Ok(None);
         }
         let front = self.front(&content.body).await?;
-        let header = header_len(&front).unwrap_or(front.len()).min(HEADER_OCTETS_MAX);
+        let header = split_entity(&front).0.len().min(HEADER_OCTETS_MAX);
         let checks = Checks {
             spf: checking.spf,
             dkim: checking.dkim,

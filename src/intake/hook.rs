@@ -13,7 +13,7 @@ use crate::base::world::BoxFuture;
 use crate::base::{Address, Content, Enhanced, Envelope, Error, ErrorKind, Recipient, Reply, Result};
 use crate::delivery::wire::front;
 use crate::mailauth::Verdicts;
-use crate::message::header::header_len;
+use crate::message::header::split_entity;
 use crate::smtp::server::Client;
 
 use super::Intake;
@@ -106,7 +106,7 @@ impl Question {
     pub fn header(&self) -> io::Result<Vec<u8>> {
         let Some(content) = &self.content else { return Ok(Vec::new()) };
         let front = front(content)?;
-        Ok(header_len(&front).and_then(|len| front.get(..len)).unwrap_or(&front).to_vec())
+        Ok(split_entity(&front).0.to_vec())
     }
 
     /// Whether `decision` can be an answer: `Invalid` for one about a message where there is none yet.

@@ -6,7 +6,7 @@ use super::plan::Plan;
 use crate::base::envelope::Returns;
 use crate::base::{Content, Enhanced, Envelope, Recipient, Result, Timestamp};
 use crate::dsn::{Action, RecipientReport, Typed};
-use crate::message::header::header_len;
+use crate::message::header::split_entity;
 use crate::queue::bounce::{Bounce, Reporter, Subject};
 
 impl Intake {
@@ -22,7 +22,7 @@ impl Intake {
             return Ok(None);
         }
         let front = self.front(&content.body).await?;
-        let header = header_len(&front).and_then(|len| front.get(..len)).unwrap_or(&front);
+        let (header, _) = split_entity(&front);
         let beginning = [content.prefix.as_slice(), header].concat();
         let recipients = plan.reported.iter().map(|recipient| delivered(recipient, now)).collect();
         let returns = Some(Returns::Headers);

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::dmarc::{self, DmarcRecord, DmarcResult, DmarcVerdict, Policy};
-use super::tags::{Tags, a_labels};
+use super::tags::{Tags, a_labels, version};
 use crate::base::Address;
 use crate::base::limits::BIMI_RECORD_OCTETS_MAX;
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
@@ -178,8 +178,7 @@ async fn ask(resolver: &dyn Resolver, selector: &str, domain: &str) -> Result<Op
 
 /// Whether a record begins with `v=BIMI1`.
 fn is_bimi(text: &str) -> bool {
-    let version = text.split(';').next().and_then(|tag| tag.split_once('='));
-    version.is_some_and(|(name, value)| name.trim() == "v" && value.trim() == "BIMI1")
+    version(text.as_bytes()) == Some(("v", "BIMI1"))
 }
 
 /// Reads a record.

@@ -1,12 +1,15 @@
 //! Tag lists (RFC 6376 §3.2): `v=1; a=rsa-sha256; ...`, the form of DKIM, ARC and DMARC values and of key records.
 
-use memchr::memchr3;
+use crate::base::base64;
+use crate::base::limits::{DNS_NAME_OCTETS_MAX, DOMAIN_OCTETS_MAX, TAGS_MAX};
 
-use crate::base::limits::{DOMAIN_OCTETS_MAX, TAGS_MAX};
-
-/// A parsed list; values have the white space around them taken off.
+/// A parsed list; names and values have the white space around them taken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tags<'a>(Vec<(&'a str, &'a str)>);
+pub(super) struct Tags<'a> {
+    list: Vec<(&'a str, &'a str)>,
+    /// Whether a name may be written in any case.
+    any_case: bool,
+}
 
 impl<'a> Tags<'a> {
     /// Parses; `None` for anything but `name=value` between semicolons, for a name twice, for non-ASCII names, or for
@@ -22,17 +25,25 @@ impl<'a> Tags<'a> {
             let is_new = tags.iter().all(|(n, _)| *n != name);
             (named && is_new && tags.len() < TAGS_MAX).then(|| tags.push((name, trim(value))))?;
         }
-        Some(Tags(tags))
+        Some(Tags { list: tags, any_case: false })
+    }
+
+    /// Parses a list of which a reader takes what it understands, as DMARC wants it: what is no `name=value` is passed
+    /// over, as is a name's second value, and names are in any case.
+    pub(super) fn lenient(text: &'a str) -> Tags<'a> {
+        let parts = text.split(';').filter_map(|part| part.split_once('='));
+        Tags { list: parts.map(|(name, value)| (trim(name), trim(value))).collect(), any_case: true }
     }
 
     /// The value of a tag.
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+        let is = |known: &str| known == name || (self.any_case && known.eq_ignore_ascii_case(name));
+        self.list.iter().find(|(known, _)| is(known)).map(|(_, value)| *value)
     }
 
     /// The name of the first tag.
     pub(super) fn first(&self) -> Option<&'a str> {
-        self.0.first().map(|(name, _)| *name)
+        self.list.first().map(|(name, _)| *name)
     }
 
     /// A value that is a domain name, in lower-case A-labels.
@@ -56,30 +67,12 @@ impl<'a> Tags<'a> {
 
     /// A base64 value, white space within allowed; `Some(None)` where it is none.
     pub(super) fn base64(&self, name: &str) -> Option<Option<Vec<u8>>> {
-        use base64::Engine as _;
-        let mut rest = self.get(name)?.as_bytes();
-        let mut letters = Vec::with_capacity(rest.len());
-        // Lines are long: the search for their ends is quicker than a look at each letter.
-        while let Some(at) = memchr3(b' ', b'\t', b'\n', rest) {
-            let (line, behind) = rest.split_at_checked(at).unwrap_or((rest, &[]));
-            letters.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-            rest = behind.get(1..).unwrap_or_default();
-        }
-        letters.extend_from_slice(rest);
-        Some(LENIENT.decode(letters).ok())
+        Some(base64::decode_folded(self.get(name)?.as_bytes()))
     }
 }
 
 /// Few lists have more.
 const TAGS_USUAL: usize = 12;
-
-/// Padding may be missing: signers differ.
-const LENIENT: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    base64::engine::GeneralPurposeConfig::new()
-        .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// A domain name, or a selector, in A-labels, as DNS is asked for it; it may be written in U-labels (RFC 8616 §4).
 /// `None` for what is no name.
@@ -90,7 +83,14 @@ pub(super) fn a_labels(name: &str) -> Option<String> {
     let is_label = |l: &str| {
         !l.is_empty() && l.len() <= 63 && l.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
     };
-    (name.len() <= 253 && name.split('.').all(is_label)).then_some(name)
+    (name.len() <= DNS_NAME_OCTETS_MAX && name.split('.').all(is_label)).then_some(name)
+}
+
+/// The first tag of a record, which says what kind of record it is: `v`, `DMARC1`.
+pub(super) fn version(record: &[u8]) -> Option<(&str, &str)> {
+    let first = record.split(|c| *c == b';').next()?;
+    let (name, value) = std::str::from_utf8(first).ok()?.split_once('=')?;
+    Some((trim(name), trim(value)))
 }
 
 fn is_white(c: char) -> bool {

@@ -5,6 +5,7 @@
 //! words are left as they are, since ENVELOPE (RFC 9051 §7.5.2) wants them so.
 
 use crate::base::limits::HEADER_ADDRESSES_MAX;
+use crate::base::quoted;
 
 /// One element of an address list, groups flattened as ENVELOPE shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Parser<'_> {
     fn word(&mut self) -> (Vec<u8>, bool) {
         match self.rest.split_first() {
             Some((b'"', rest)) => {
-                let (text, rest) = quoted(rest);
+                let (text, rest) = quoted::take(rest);
                 self.rest = rest;
                 (text, false)
             }
@@ -350,7 +351,7 @@ fn concat(words: &[Word]) -> Vec<u8> {
 
 /// Behind `(`: the comment's text without outer parentheses, and what follows it. One that never ends ends with the
 /// value.
-pub(super) fn comment(octets: &[u8]) -> (Vec<u8>, &[u8]) {
+pub fn comment(octets: &[u8]) -> (Vec<u8>, &[u8]) {
     let (text, rest, _) = read_comment(octets);
     (text, rest)
 }
@@ -385,27 +386,6 @@ fn read_comment(octets: &[u8]) -> (Vec<u8>, &[u8], bool) {
         text.push(c);
     }
     (text.trim_ascii().to_vec(), rest, depth == 0)
-}
-
-/// Behind `"`: the string's content, and what follows it. A string that never ends ends with the value.
-pub(super) fn quoted(octets: &[u8]) -> (Vec<u8>, &[u8]) {
-    let mut text = Vec::new();
-    let mut rest = octets;
-    while let Some((&c, behind)) = rest.split_first() {
-        rest = behind;
-        match c {
-            b'"' => break,
-            b'\r' | b'\n' => {}
-            b'\\' => {
-                if let Some((&c, behind)) = rest.split_first() {
-                    rest = behind;
-                    text.push(c);
-                }
-            }
-            _ => text.push(c),
-        }
-    }
-    (text, rest)
 }
 
 /// Anything that separates nothing: atext, octets above ASCII, and stray characters.

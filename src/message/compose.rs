@@ -5,7 +5,7 @@
 use super::encoded_word::encode;
 use super::mime::quoted_printable_encode;
 use crate::base::limits::LINE_OCTETS_MAX;
-use crate::base::{Address, Timestamp};
+use crate::base::{Address, Timestamp, quoted};
 
 /// Lines are folded to stay at or below this (RFC 5322 §2.1.1), where white space allows.
 const FOLD_COLUMN: usize = 78;
@@ -87,15 +87,7 @@ fn phrase(name: &str) -> String {
     if encoded != name || name.chars().all(atom) {
         return encoded.into_owned();
     }
-    let mut quoted = String::from("\"");
-    for c in name.chars() {
-        if c == '"' || c == '\\' {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted.push('"');
-    quoted
+    quoted::quoted(name)
 }
 
 /// A plain text message to be written.

@@ -1,7 +1,7 @@
 //! The date-time of RFC 5322 §3.3 with the obsolete forms of §4.3, and the asctime forms that still come in.
 
 use crate::base::Timestamp;
-use crate::base::time::{MONTHS, WEEKDAYS};
+use crate::base::time::{WEEKDAYS, month_of};
 
 use super::address_list::comment;
 
@@ -67,7 +67,7 @@ struct Read {
     day: Option<u32>,
     month: Option<u32>,
     year: Option<i64>,
-    time: Option<(u32, u32, u32)>,
+    time: Option<[u32; 3]>,
     offset_minutes: Option<i32>,
 }
 
@@ -114,12 +114,8 @@ impl Read {
 
     fn finish(self) -> Option<Date> {
         let (year, month, day) = (self.year?, self.month?, self.day?);
-        let (hour, minute, second) = self.time?;
-        if day == 0 || day > days_in(year, month) || hour > 23 || minute > 59 || second > 60 {
-            return None;
-        }
+        let written = Timestamp::checked_civil(year, month, day, self.time?)?;
         let offset_minutes = self.offset_minutes.unwrap_or(0);
-        let written = Timestamp::from_civil(year, month, day, hour, minute, second);
         Some(Date { at: Timestamp::from_seconds(written.seconds() - i64::from(offset_minutes) * 60), offset_minutes })
     }
 }
@@ -150,7 +146,7 @@ fn without_comments(value: &[u8]) -> String {
 }
 
 /// `h:m` or `h:m:s`, a fraction of seconds cut off.
-fn time_of_day(clock: &str) -> Option<(u32, u32, u32)> {
+fn time_of_day(clock: &str) -> Option<[u32; 3]> {
     let clock = clock.split('.').next().unwrap_or(clock);
     let mut numbers = clock.split(':').map(|n| n.parse::<u32>());
     let hour = numbers.next()?.ok()?;
@@ -159,7 +155,7 @@ fn time_of_day(clock: &str) -> Option<(u32, u32, u32)> {
         Some(second) => second.ok()?,
         None => 0,
     };
-    Some((hour, minute, second))
+    Some([hour, minute, second])
 }
 
 /// `+hhmm`, `+hh:mm`
@@ -195,22 +191,11 @@ fn named_zone(name: &str) -> i32 {
 }
 
 fn month(token: &str) -> Option<u32> {
-    let start = token.get(..3)?;
-    let at = MONTHS.iter().position(|m| m.eq_ignore_ascii_case(start))?;
-    Some(at as u32 + 1)
+    month_of(token.get(..3)?)
 }
 
 fn is_weekday(token: &str) -> bool {
     token.get(..3).is_some_and(|start| WEEKDAYS.iter().any(|d| d.eq_ignore_ascii_case(start)))
-}
-
-fn days_in(year: i64, month: u32) -> u32 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
 }
 
 #[cfg(test)]

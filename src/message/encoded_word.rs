@@ -8,6 +8,7 @@ use super::charset::Charset;
 use super::header::unfold;
 use super::mime::Decoder;
 use super::table::Encoding;
+use crate::base::base64;
 
 /// A field's value as a person reads it. Adjacent words are joined, characters split between two of them too;
 /// words that cannot be decoded stay as they are. Octets that are not UTF-8 are taken as Windows-1252.
@@ -149,7 +150,6 @@ pub fn encode(text: &str) -> Cow<'_, str> {
 const WORD_TEXT_OCTETS_MAX: usize = 39;
 
 fn encode_always(text: &str) -> String {
-    use base64::Engine;
     let mut words = String::new();
     let mut piece = String::new();
     let mut write = |piece: &mut String| {
@@ -158,7 +158,7 @@ fn encode_always(text: &str) -> String {
                 words.push(' ');
             }
             words.push_str("=?utf-8?B?");
-            words.push_str(&base64::engine::general_purpose::STANDARD.encode(&*piece));
+            words.push_str(&base64::encode(&*piece));
             words.push_str("?=");
             piece.clear();
         }

@@ -77,14 +77,53 @@ pub fn find<'a>(header: &'a [u8], name: &str) -> Option<Field<'a>> {
 
 /// Octets of the header at the start of `octets`, its empty line included; `None` where the empty line is not there.
 pub fn header_len(octets: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        let rest = octets.get(at..)?;
-        let line = memchr(b'\n', rest)? + 1;
-        at += line;
-        if line == 1 || (line == 2 && rest.first() == Some(&b'\r')) {
-            return Some(at);
+    let mut end = HeaderEnd::default();
+    let taken = end.take(octets);
+    end.is_found().then_some(taken)
+}
+
+/// The header with its empty line, and the body; without an empty line all is header.
+pub fn split_entity(octets: &[u8]) -> (&[u8], &[u8]) {
+    octets.split_at_checked(header_len(octets).unwrap_or(octets.len())).unwrap_or((octets, &[]))
+}
+
+/// Finds the empty line at the end of a header that comes in pieces of any size.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HeaderEnd(Line);
+
+/// What there is of the present line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Line {
+    #[default]
+    Nothing,
+    Cr,
+    Text,
+    /// It was the empty one.
+    Found,
+}
+
+impl HeaderEnd {
+    /// Octets of the next piece that belong to the header, its empty line included.
+    pub fn take(&mut self, piece: &[u8]) -> usize {
+        let mut rest = piece;
+        while self.0 != Line::Found
+            && let Some((first, behind)) = rest.split_first()
+        {
+            (self.0, rest) = match (self.0, first) {
+                (Line::Nothing | Line::Cr, b'\n') => (Line::Found, behind),
+                (Line::Nothing, b'\r') => (Line::Cr, behind),
+                _ => match memchr(b'\n', rest) {
+                    Some(at) => (Line::Nothing, rest.get(at + 1..).unwrap_or_default()),
+                    None => (Line::Text, &[][..]),
+                },
+            };
         }
+        piece.len() - rest.len()
+    }
+
+    /// Whether the empty line was found: what comes next is the body.
+    pub fn is_found(&self) -> bool {
+        self.0 == Line::Found
     }
 }
 
@@ -158,8 +197,16 @@ mod tests {
             ("\r\nA", Some(2)),
             ("A: b\n\nB", Some(6)),
             ("A: b\r\n \r\n\r\n", Some(11)),
+            ("A: b\r\n\r\r\n\rx\n\r\nB", Some(14)),
         ] {
             assert_eq!(header_len(text.as_bytes()), len, "{text:?}");
+            for size in 1..=text.len() {
+                let mut end = HeaderEnd::default();
+                let taken: usize = text.as_bytes().chunks(size).map(|piece| end.take(piece)).sum();
+                assert_eq!((taken, end.is_found()), (len.unwrap_or(text.len()), len.is_some()), "{text:?} by {size}");
+            }
+            let (header, body) = split_entity(text.as_bytes());
+            assert_eq!((header.len(), header.len() + body.len()), (len.unwrap_or(text.len()), text.len()));
         }
     }
 }

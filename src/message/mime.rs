@@ -245,17 +245,6 @@ pub fn quoted_printable_encode(text: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Base64 in lines of 76 octets, each ending in CRLF.
-pub fn base64_encode(octets: &[u8]) -> Vec<u8> {
-    use base64::Engine;
-    let mut out = Vec::with_capacity(octets.len() / 57 * 78 + 80);
-    for line in octets.chunks(57) {
-        out.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(line).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,7 +309,7 @@ mod tests {
             assert!(encoded.is_ascii());
             assert!(encoded.split(|c| *c == b'\n').all(|line| line.strip_suffix(b"\r").unwrap_or(line).len() <= 76));
             assert_eq!(decode(Encoding::QuotedPrintable, &encoded, 7).0, text);
-            let encoded = base64_encode(text);
+            let encoded = crate::base::base64::lines(text);
             assert!(encoded.split(|c| *c == b'\n').all(|line| line.len() <= 77));
             assert_eq!(decode(Encoding::Base64, &encoded, 7).0, text);
         }

@@ -4,8 +4,9 @@
 //! Values stay octets as sent: a joined value with a charset keeps it and the percent signs, under `name*`. Broken
 //! input gives what could be read.
 
-use super::address_list::{comment, quoted};
+use super::address_list::comment;
 use crate::base::limits::MIME_PARAMETERS_MAX;
+use crate::base::quoted;
 
 /// A token and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,7 +91,7 @@ impl Cursor<'_> {
         self.skip_white();
         let value = match self.rest.split_first() {
             Some((b'"', rest)) => {
-                let (value, rest) = quoted(rest);
+                let (value, rest) = quoted::take(rest);
                 self.rest = rest;
                 value
             }

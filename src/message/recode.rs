@@ -9,11 +9,12 @@ use std::io;
 
 use super::header::{fields, find};
 use super::mailbox_list;
-use super::mime::{Decoder, base64_encode, quoted_printable_encode};
+use super::mime::{Decoder, quoted_printable_encode};
 use super::scanner::Scanner;
 use super::structure::{Part, PartKind, Structure};
 use super::survey::Survey;
 use super::table::Encoding;
+use crate::base::base64;
 use crate::base::limits::{CHUNK_OCTETS_MAX, HEADER_OCTETS_MAX};
 
 /// What the octets must be.
@@ -251,7 +252,7 @@ impl Encoder {
                 rest
             } else {
                 let rest = self.held.split_off(Encoder::STEP);
-                sink(&base64_encode(&self.held))?;
+                sink(&base64::lines(&self.held))?;
                 rest
             };
             self.held = rest;
@@ -264,7 +265,7 @@ impl Encoder {
         if self.is_quoted {
             return sink(&quoted_printable_encode(&self.held));
         }
-        let encoded = base64_encode(&self.held);
+        let encoded = base64::lines(&self.held);
         sink(if self.is_inner { encoded.strip_suffix(b"\r\n").unwrap_or(&encoded) } else { &encoded })
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::structure::{Facts, PartKind, Structure};
 use crate::base::limits::{MIME_NESTING_MAX, MIME_PARTS_MAX};
+use crate::base::varint::{put, take};
 
 /// Parts of a message in preorder, as in [`Structure`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -246,28 +247,6 @@ fn charset(facts: &Facts) -> String {
 
 /// Longest name IANA registers is 45 octets.
 const CHARSET_OCTETS_MAX: usize = 64;
-
-/// Seven bits an octet, lowest first, the high bit where more follow.
-fn put(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-fn take(rest: &mut &[u8]) -> Option<u64> {
-    let mut n = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (octet, behind) = rest.split_first()?;
-        *rest = behind;
-        n |= u64::from(octet & 0x7f) << shift;
-        if octet & 0x80 == 0 {
-            return Some(n);
-        }
-    }
-    None
-}
 
 const _: () = assert!(MIME_NESTING_MAX < MIME_PARTS_MAX);
 

@@ -2,13 +2,28 @@
 //! what will make clients refuse them. Errors begin with `certificate: ` or `key: `, so that the host knows which of
 //! its files is meant.
 
+use std::net::IpAddr;
+
 use openssl::asn1::Asn1Time;
+use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::{X509, X509Ref};
+use openssl::stack::Stack;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags, X509VerifyParam, X509VerifyParamRef};
+use openssl::x509::{X509, X509PurposeId, X509Ref, X509StoreContext, X509VerifyResult};
 
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::limits::CERTIFICATE_EXPIRES_SOON_DAYS;
 use crate::base::time::Timestamp;
+
+/// What OpenSSL's verifier may say (`X509_V_ERR_...` of x509_vfy.h, numbers of its stable ABI).
+const NOT_YET_VALID: i32 = 9;
+const HAS_EXPIRED: i32 = 10;
+const INVALID_PURPOSE: i32 = 26;
+const HOSTNAME_MISMATCH: i32 = 62;
+const IP_ADDRESS_MISMATCH: i32 = 64;
+
+const DAY_SECONDS: i64 = 86_400;
 
 /// The certificates of a PEM text, the server's own first; at least one.
 pub(super) fn chain(pem: &[u8]) -> Result<Vec<X509>> {
@@ -54,30 +69,82 @@ pub(super) fn key_blocks(pem: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What will make clients refuse a certificate that is served as `name`, a sentence each.
+/// What will make clients refuse a certificate that is served as `name`, a sentence each. OpenSSL's verifier judges, as
+/// it does for clients; who issued the certificate is not looked at, since each client has authorities of its own.
 pub(super) fn concerns(certificate: &X509Ref, name: &str, now: Timestamp) -> Vec<String> {
     let mut concerns = Vec::new();
-    let days = |from: &openssl::asn1::Asn1TimeRef, to: &openssl::asn1::Asn1TimeRef| {
-        from.diff(to).map_or(0, |diff| i64::from(diff.days) * 86_400 + i64::from(diff.secs))
+    let at = |now: Timestamp| {
+        judged(certificate, |param| {
+            param.set_time(now.seconds() as _);
+            Ok(())
+        })
     };
-    if let Ok(now) = Asn1Time::from_unix(now.seconds() as _) {
-        let (from, until) = (certificate.not_before(), certificate.not_after());
-        let left = days(&now, until);
-        if left < 0 {
+    let (from, until) = (certificate.not_before(), certificate.not_after());
+    let soon = Timestamp::from_seconds(now.seconds().saturating_add(CERTIFICATE_EXPIRES_SOON_DAYS * DAY_SECONDS));
+    match at(now).as_raw() {
+        HAS_EXPIRED => {
             concerns.push(format!("the certificate for {name} expired on {until}: renew it"));
-        } else if days(&now, from) > 0 {
+        }
+        NOT_YET_VALID => {
             concerns.push(format!("the certificate for {name} is not valid before {from}: is the clock right?"));
-        } else if left < CERTIFICATE_EXPIRES_SOON_DAYS * 86_400 {
-            let days = left / 86_400;
+        }
+        _ if at(soon).as_raw() == HAS_EXPIRED => {
+            let left = Asn1Time::from_unix(now.seconds() as _).and_then(|now| now.diff(until));
+            let days = left.map_or(0, |left| left.days);
             concerns.push(format!("the certificate for {name} expires on {until}, in {days} days: renew it"));
         }
+        _ => {}
     }
-    let names = names(certificate);
-    if !names.iter().any(|known| covers(known, name)) {
-        let known = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
-        concerns.push(format!("the certificate is for {known}, not for {name}: clients that look at it refuse it"));
+    let served = judged(certificate, |param| {
+        param.set_flags(X509VerifyFlags::NO_CHECK_TIME)?;
+        param.set_purpose(X509PurposeId::SSL_SERVER)?;
+        must_be_for(param, name)
+    });
+    match served.as_raw() {
+        HOSTNAME_MISMATCH | IP_ADDRESS_MISMATCH => {
+            let names = names(certificate);
+            let known = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+            concerns.push(format!("the certificate is for {known}, not for {name}: clients that look at it refuse it"));
+        }
+        INVALID_PURPOSE => {
+            concerns.push(format!("the certificate for {name} is not made for servers: clients refuse it"));
+        }
+        _ => {}
     }
     concerns
+}
+
+/// Makes a verification demand that a certificate is for this name or address, in the way the engine's own client does.
+pub(super) fn must_be_for(param: &mut X509VerifyParamRef, name: &str) -> std::result::Result<(), ErrorStack> {
+    let name = name.trim_end_matches('.');
+    match name.parse::<IpAddr>() {
+        Ok(ip) => param.set_ip(ip),
+        Err(_) => {
+            param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
+            param.set_host(name)
+        }
+    }
+}
+
+/// What OpenSSL's verifier says to a certificate that is trusted itself.
+fn judged(
+    certificate: &X509Ref,
+    demand: impl FnOnce(&mut X509VerifyParamRef) -> std::result::Result<(), ErrorStack>,
+) -> X509VerifyResult {
+    let judge = || {
+        let mut param = X509VerifyParam::new()?;
+        // Without it, only a root may be trusted.
+        param.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+        demand(&mut param)?;
+        let mut trusted = X509StoreBuilder::new()?;
+        trusted.add_cert(certificate.to_owned())?;
+        trusted.set_param(&param)?;
+        X509StoreContext::new()?.init(&trusted.build(), certificate, &*Stack::new()?, |context| {
+            context.verify_cert()?;
+            Ok(context.error())
+        })
+    };
+    judge().unwrap_or(X509VerifyResult::APPLICATION_VERIFICATION)
 }
 
 /// The names a certificate is for: its alternative names, or else its common name.
@@ -96,13 +163,6 @@ fn names(certificate: &X509Ref) -> Vec<String> {
         names.extend(common.and_then(|entry| entry.data().to_string().ok()));
     }
     names
-}
-
-/// Whether a certificate's name is `name`, or a wildcard for it (RFC 6125 §6.4.3).
-fn covers(known: &str, name: &str) -> bool {
-    let name = name.trim_end_matches('.');
-    let below = |parent: &str| name.split_once('.').is_some_and(|(_, above)| above.eq_ignore_ascii_case(parent));
-    known.eq_ignore_ascii_case(name) || known.strip_prefix("*.").is_some_and(below)
 }
 
 fn holds(pem: &[u8], words: &str) -> bool {
@@ -167,7 +227,49 @@ mod tests {
             assert_eq!(found.len(), usize::from(!wanted.is_empty()), "{found:?}");
             assert!(found.first().is_none_or(|text| text.starts_with(&wanted)), "{found:?}");
         }
-        assert!(covers("*.example.org", "mx.example.org") && !covers("*.example.org", "example.org"));
-        assert!(!covers("*.example.org", "a.mx.example.org"));
+    }
+
+    #[test]
+    fn names_are_judged_as_clients_judge_them() {
+        let minted = Timestamp::from_civil(2026, 11, 22, 0, 0, 0);
+        for (made_for, served_as, fits) in [
+            ("*.example.org", "mx.example.org", true),
+            ("*.example.org", "example.org", false),
+            ("*.example.org", "a.mx.example.org", false),
+            ("m*.example.org", "mx.example.org", false),
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("2001:db8::1", "2001:db8:0::1", true),
+            ("mx.example.org", "192.0.2.1", false),
+        ] {
+            let leaf = chain(&mint(made_for, minted).unwrap().certificate_pem).unwrap().remove(0);
+            let wanted =
+                format!("the certificate is for {made_for}, not for {served_as}: clients that look at it refuse it");
+            let wanted = if fits { vec![] } else { vec![wanted] };
+            assert_eq!(concerns(&leaf, served_as, minted), wanted);
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_for_servers_is_a_concern() {
+        let minted = Timestamp::from_civil(2026, 11, 22, 0, 0, 0);
+        let identity = mint("mx.example.org", minted).unwrap();
+        let (leaf, key) = (chain(&identity.certificate_pem).unwrap().remove(0), identity.key_pem);
+        let key = keys(key.expose(), &leaf).unwrap().remove(0);
+        let mut client = X509::builder().unwrap();
+        client.set_version(2).unwrap();
+        client.set_subject_name(leaf.subject_name()).unwrap();
+        client.set_issuer_name(leaf.subject_name()).unwrap();
+        client.set_pubkey(&key).unwrap();
+        client.set_not_before(leaf.not_before()).unwrap();
+        client.set_not_after(leaf.not_after()).unwrap();
+        let usage = openssl::x509::extension::ExtendedKeyUsage::new().client_auth().build().unwrap();
+        client.append_extension(usage).unwrap();
+        let mut names = openssl::x509::extension::SubjectAlternativeName::new();
+        let names = names.dns("mx.example.org").build(&client.x509v3_context(None, None)).unwrap();
+        client.append_extension(names).unwrap();
+        client.sign(&key, openssl::hash::MessageDigest::sha256()).unwrap();
+        let found = concerns(&client.build(), "mx.example.org", minted);
+        assert_eq!(found, ["the certificate for mx.example.org is not made for servers: clients refuse it"]);
     }
 }

@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use smol::channel::Receiver;
 use smol::future::FutureExt;
 
@@ -171,13 +172,16 @@ impl Drop for Session {
     }
 }
 
+/// Bits that all addresses of one subscriber have in common.
+const SUBSCRIBER_BITS: u8 = 64;
+
 /// The address that counts as one peer: an IPv4 address, or the /64 that one subscriber has of IPv6.
 pub fn network_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => IpAddr::V4(v4),
-            None => IpAddr::V6(std::net::Ipv6Addr::from_bits(v6.to_bits() & !0 << 64)),
+            None => IpNet::new(ip, SUBSCRIBER_BITS).map_or(ip, |network| network.network()),
         },
     }
 }

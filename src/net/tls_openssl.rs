@@ -14,7 +14,6 @@ use openssl::ssl::{
     NameType, SniError, Ssl, SslAcceptor, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef,
     SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
-use openssl::x509::verify::X509CheckFlags;
 use openssl::x509::{X509, X509VerifyResult};
 
 use super::certificate;
@@ -63,15 +62,11 @@ impl OpensslTls {
         drop(client);
         let mut ssl = ssl?;
         let name = peer.name.trim_end_matches('.');
-        match name.parse::<IpAddr>() {
-            // RFC 6066 §3: addresses are no server names.
-            Ok(ip) => ssl.param_mut().set_ip(ip)?,
-            Err(_) => {
-                ssl.set_hostname(name)?;
-                ssl.param_mut().set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
-                ssl.param_mut().set_host(name)?;
-            }
+        // RFC 6066 §3: addresses are no server names.
+        if name.parse::<IpAddr>().is_err() {
+            ssl.set_hostname(name)?;
         }
+        certificate::must_be_for(ssl.param_mut(), name)?;
         // Verified either way; the mode only says whether a failure ends the handshake.
         ssl.set_verify(if peer.must_verify { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
         Ok(ssl)

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use super::command::{self, Command, CommandError, State};
 use super::maildrop::{Listing, Maildrop, NoMessage};
-use super::reply::{Excerpt, Stuffer, err, line, ok};
+use super::reply::{Excerpt, err, line, ok};
 use crate::base::account::ScramKeys;
 use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits::{OUTPUT_OCTETS_MAX, POP3_COMMAND_LINE_OCTETS_MAX, POP3_ERRORS_MAX};
 use crate::base::line::{Framed, LineReader};
+use crate::base::stuffing::Stuffer;
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
 use crate::base::{BlobId, Secret, UidSet, UidValidity};
@@ -290,10 +291,10 @@ impl Session {
                 let Phase::Transaction(maildrop) = &mut self.phase else { return None };
                 match transaction_command(maildrop, transaction, output) {
                     Some(Work::Message(sending)) => {
-                        self.stuffer.reset();
+                        self.stuffer = Stuffer::default();
                         if sending.message.octets == 0 {
                             sending.begin(output);
-                            self.stuffer.finish(output);
+                            std::mem::take(&mut self.stuffer).end(output);
                             return None;
                         }
                         let ask = sending.ask();
@@ -423,9 +424,9 @@ impl Session {
             }
             None => &piece,
         };
-        self.stuffer.push(wanted, output);
+        self.stuffer.put(wanted, output);
         if over {
-            self.stuffer.finish(output);
+            std::mem::take(&mut self.stuffer).end(output);
             self.work = Work::Nothing;
         }
     }

@@ -1,12 +1,10 @@
 //! Client side, for a smart host that wants a login: PLAIN, LOGIN and SCRAM-SHA-256.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::credential::{hmac_sha_256, prepare, salted_password, same};
-use crate::base::Secret;
 use crate::base::limits::SCRAM_ITERATIONS_MAX;
+use crate::base::{Secret, base64};
 
 /// PLAIN's only message (RFC 4616), before base64.
 pub fn plain(user: &str, password: &Secret) -> Secret {
@@ -61,7 +59,7 @@ impl Scram {
         match self.server_signature {
             None => self.client_final(challenge),
             Some(expected) => {
-                let signature = STANDARD.decode(challenge.strip_prefix("v=")?).ok()?;
+                let signature = base64::decode(challenge.strip_prefix("v=")?)?;
                 self.verified = same(&signature, &expected);
                 self.verified.then(Vec::new)
             }
@@ -76,7 +74,7 @@ impl Scram {
     fn client_final(&mut self, server_first: &str) -> Option<Vec<u8>> {
         let mut attributes = server_first.split(',');
         let nonce = attributes.next()?.strip_prefix("r=")?;
-        let salt = STANDARD.decode(attributes.next()?.strip_prefix("s=")?).ok()?;
+        let salt = base64::decode(attributes.next()?.strip_prefix("s=")?)?;
         let iterations: u32 = attributes.next()?.strip_prefix("i=")?.parse().ok()?;
         let fresh = nonce.strip_prefix(self.nonce.as_str())?;
         if fresh.is_empty() || !(1..=SCRAM_ITERATIONS_MAX).contains(&iterations) {
@@ -84,14 +82,14 @@ impl Scram {
         }
         let mut binding = self.gs2_header.as_bytes().to_vec();
         binding.extend_from_slice(&self.binding);
-        let without_proof = format!("c={},r={nonce}", STANDARD.encode(binding));
+        let without_proof = format!("c={},r={nonce}", base64::encode(binding));
         let salted = salted_password(&self.password, &salt, iterations);
         let client_key = hmac_sha_256(&salted, &[b"Client Key"]);
         let parts: [&[u8]; 5] = [self.bare.as_bytes(), b",", server_first.as_bytes(), b",", without_proof.as_bytes()];
         let signature = hmac_sha_256(&Sha256::digest(client_key), &parts);
         let proof: Vec<u8> = client_key.iter().zip(signature).map(|(k, s)| k ^ s).collect();
         self.server_signature = Some(hmac_sha_256(&hmac_sha_256(&salted, &[b"Server Key"]), &parts));
-        Some(format!("{without_proof},p={}", STANDARD.encode(proof)).into_bytes())
+        Some(format!("{without_proof},p={}", base64::encode(proof)).into_bytes())
     }
 }
 

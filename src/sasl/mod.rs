@@ -12,11 +12,8 @@ mod scram;
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::base::account::ScramKeys;
-use crate::base::{Address, Secret};
+use crate::base::{Address, Secret, base64};
 
 /// Why an exchange failed. All but `Malformed` and `ChannelBinding` look the same to the peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,17 +186,17 @@ fn is_same_account(authzid: &str, authcid: &str) -> bool {
 /// The nonce of exchange number `count` of a session that was given `seed` (32 random octets).
 pub fn nonce(seed: &[u8; 32], count: u32) -> String {
     let octets = credential::hmac_sha_256(seed, &[b"scram nonce", &count.to_be_bytes()]);
-    STANDARD.encode(octets.get(..18).unwrap_or_default())
+    encode(octets.get(..18).unwrap_or_default())
 }
 
 /// Decodes the base64 of a response or an initial response (`=` is the empty one, RFC 4954 §4).
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    if text == b"=" { Some(Vec::new()) } else { STANDARD.decode(text).ok() }
+    if text == b"=" { Some(Vec::new()) } else { base64::decode(text) }
 }
 
 /// Encodes a challenge or response.
 pub fn encode(octets: &[u8]) -> String {
-    STANDARD.encode(octets)
+    base64::encode(octets)
 }
 
 #[cfg(test)]

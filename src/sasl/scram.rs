@@ -3,13 +3,12 @@
 //! The server's signature goes out as a last challenge that the client answers with nothing: SMTP, POP3
 //! and IMAP alike have no place for data beside success (RFC 4954 §4).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::credential::{hmac_sha_256, same};
 use super::{Failure, Step, is_same_account};
 use crate::base::account::ScramKeys;
+use crate::base::base64;
 
 /// One exchange.
 pub(super) struct Scram {
@@ -61,7 +60,7 @@ impl Scram {
             State::ClientFinal(first, server) => match self.client_final(message, &first, &server) {
                 Ok(signature) => {
                     self.state = State::Acknowledge(first.user);
-                    Step::Challenge(format!("v={}", STANDARD.encode(signature)).into_bytes())
+                    Step::Challenge(format!("v={}", base64::encode(signature)).into_bytes())
                 }
                 Err(failure) => Step::Failed(failure),
             },
@@ -75,7 +74,7 @@ impl Scram {
         let State::Credential(first) = std::mem::replace(&mut self.state, State::Over) else {
             return Step::Failed(Failure::Malformed);
         };
-        let (salt, nonce) = (STANDARD.encode(&keys.salt), &self.server_nonce);
+        let (salt, nonce) = (base64::encode(&keys.salt), &self.server_nonce);
         let message = format!("r={}{nonce},s={salt},i={}", first.nonce, keys.iterations);
         let challenge = Step::Challenge(message.clone().into_bytes());
         self.state = State::ClientFinal(first, ServerFirst { message, keys: keys.clone(), known });
@@ -124,11 +123,11 @@ impl Scram {
     fn client_final(&self, message: &[u8], first: &First, server: &ServerFirst) -> Result<[u8; 32], Failure> {
         let message = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
         let (without_proof, proof) = message.rsplit_once(",p=").ok_or(Failure::Malformed)?;
-        let proof = STANDARD.decode(proof).map_err(|_| Failure::Malformed)?;
+        let proof = base64::decode(proof).ok_or(Failure::Malformed)?;
         let mut attributes = without_proof.split(',');
         let binding = attributes.next().and_then(|a| a.strip_prefix("c=")).ok_or(Failure::Malformed)?;
         let nonce = attributes.next().and_then(|a| a.strip_prefix("r=")).ok_or(Failure::Malformed)?;
-        let binding = STANDARD.decode(binding).map_err(|_| Failure::Malformed)?;
+        let binding = base64::decode(binding).ok_or(Failure::Malformed)?;
         let mut expected = first.gs2_header.clone().into_bytes();
         if self.plus {
             expected.extend_from_slice(self.binding.as_deref().unwrap_or_default());
@@ -176,7 +175,7 @@ mod tests {
 
     /// Keys of RFC 7677 §3's user, whose password is `pencil`.
     fn rfc_keys() -> ScramKeys {
-        let salt = STANDARD.decode(USER_KEYS_SALT).unwrap();
+        let salt = base64::decode(USER_KEYS_SALT).unwrap();
         let mut salts = [0; 32];
         salts[16..].copy_from_slice(&salt);
         credential::make(&Secret::new("pencil"), &salts, CHEAP).unwrap().scram_sha_256

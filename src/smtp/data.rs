@@ -135,54 +135,10 @@ impl Unstuffer {
     }
 }
 
-/// Sends a message by DATA: stuffs dots, and ends it.
-///
-/// What it is given must have no bare CR or LF; it passes them on as they are, and stuffs a dot behind either,
-/// so that no reading of them makes an end of data of it.
-#[derive(Debug)]
-pub struct Stuffer {
-    line_start: bool,
-    last_cr: bool,
-    crlf: bool,
-}
-
-impl Default for Stuffer {
-    fn default() -> Self {
-        Self { line_start: true, last_cr: false, crlf: true }
-    }
-}
-
-impl Stuffer {
-    /// Appends the stuffed form of a piece to `out`.
-    pub fn put(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        let mut rest = piece;
-        while let Some(first) = rest.first() {
-            if self.line_start && *first == b'.' {
-                out.push(b'.');
-            }
-            let stride = memchr2(b'\r', b'\n', rest).map_or(rest.len(), |at| at + 1);
-            let (line, beyond) = rest.split_at_checked(stride).unwrap_or((rest, &[]));
-            out.extend_from_slice(line);
-            let last = line.last().copied();
-            self.crlf = last == Some(b'\n') && (if line.len() == 1 { self.last_cr } else { false });
-            self.line_start = matches!(last, Some(b'\r' | b'\n'));
-            self.last_cr = last == Some(b'\r');
-            rest = beyond;
-        }
-    }
-
-    /// Appends what ends the message: a CRLF where its last line has none, the dot, CRLF.
-    pub fn end(self, out: &mut Vec<u8>) {
-        if !self.crlf {
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(b".\r\n");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::stuffing::Stuffer;
 
     /// What becomes of `wire`, cut into pieces of `n`: (message, broken, what follows the end).
     fn unstuff(wire: &[u8], bare: BareEnds, n: usize) -> Option<(Vec<u8>, bool, Vec<u8>)> {

@@ -1,15 +1,7 @@
 //! Numbers of varying length as the packed columns hold them: LEB128, and zigzag for signed steps.
 
-use crate::base::{Error, ErrorKind, Result, Uid, UidSet};
-
-/// Appends `n`, seven bits an octet, lowest first.
-pub(super) fn put(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
+pub(super) use crate::base::varint::put;
+use crate::base::{Error, ErrorKind, Result, Uid, UidSet, varint};
 
 /// Appends a signed number.
 pub(super) fn put_signed(out: &mut Vec<u8>, n: i64) {
@@ -18,16 +10,7 @@ pub(super) fn put_signed(out: &mut Vec<u8>, n: i64) {
 
 /// Takes a number from the front.
 pub(super) fn take(from: &mut &[u8]) -> Result<u64> {
-    let mut n = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&octet, rest) = from.split_first().ok_or_else(torn)?;
-        *from = rest;
-        n |= u64::from(octet & 0x7f) << shift;
-        if octet < 0x80 {
-            return Ok(n);
-        }
-    }
-    Err(torn())
+    varint::take(from).ok_or_else(torn)
 }
 
 /// Takes a signed number from the front.

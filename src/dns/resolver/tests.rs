@@ -10,8 +10,8 @@ use super::*;
 
 mod proofs;
 
-use crate::base::time::{Mono, Timestamp};
-use crate::base::world::{Clock, Task};
+use crate::base::standing_clock::StandingClock;
+use crate::base::world::Task;
 use crate::dns::server::DnsServer;
 use crate::dns::zone::{SharedZone, Zone};
 
@@ -27,20 +27,6 @@ impl Spawner for Runs {
     }
     fn compute(&self, job: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
         Box::pin(async { job() })
-    }
-}
-
-struct Never;
-
-impl Clock for Never {
-    fn now(&self) -> Mono {
-        Mono(0)
-    }
-    fn wall(&self) -> Timestamp {
-        Timestamp(0)
-    }
-    fn sleep_until(&self, _: Mono) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
     }
 }
 
@@ -60,7 +46,7 @@ fn bench(lines: &str) -> Bench {
     let executor = Arc::new(smol::Executor::new());
     let run: Arc<dyn Spawner> = Arc::new(Runs(executor.clone()));
     let loopback = "127.0.0.1:0".parse().unwrap();
-    let server = DnsServer::start(&run, Arc::new(Never), loopback, SharedZone::new(zone)).unwrap();
+    let server = DnsServer::start(&run, Arc::new(StandingClock::default()), loopback, SharedZone::new(zone)).unwrap();
     let options = ResolverOptions { server: Some(server.local_addr()), ..ResolverOptions::default() };
     Bench { resolver: RealResolver::new(run, &options).unwrap(), executor, _server: Some(server) }
 }

@@ -1,7 +1,8 @@
 //! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4, RFC 4731, RFC 7162 §3.1.5).
 
+use crate::base::quoted;
 use crate::imap::command::Returns;
-use crate::imap::response::{number, quoted};
+use crate::imap::response::number;
 
 /// What a search found.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,7 @@ pub fn search(out: &mut Vec<u8>, found: &Found<'_>) {
 /// `* ESEARCH (TAG "A282") UID MIN 2 COUNT 3`; nothing of what cannot be said of nothing.
 pub fn esearch(out: &mut Vec<u8>, tag: &str, returns: Returns, found: &Found<'_>) {
     out.extend_from_slice(b"* ESEARCH (TAG ");
-    quoted(out, tag.as_bytes());
+    quoted::put(out, tag.as_bytes());
     out.push(b')');
     if found.uids {
         out.extend_from_slice(b" UID");

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use openssl::md::Md;
 use openssl::pkey::{Id, PKey, Private, Public};
 use openssl::pkey_ctx::PkeyCtx;
@@ -17,7 +15,7 @@ use super::covered::sha256;
 use super::opened::opened;
 use crate::base::limits::{DKIM_KEY_RECORD_OCTETS_MAX, DKIM_RSA_BITS_MAX, DKIM_RSA_BITS_MIN};
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Result, base64};
 
 /// How a signature is made. SHA-1 is not among them (RFC 8301 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,15 +135,9 @@ impl SigningKey {
 
 /// An Ed25519 key from its seed in base64.
 fn seed(text: &[u8]) -> Option<PKey<Private>> {
-    let octets = SEED_BASE64.decode(text.trim_ascii()).ok()?;
+    let octets = base64::decode_folded(text)?;
     PKey::private_key_from_raw_bytes(&octets, Id::ED25519).ok()
 }
-
-/// Base64 with or without its padding.
-const SEED_BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// A fresh key (RSA of 2048 bits, or Ed25519) as PKCS #8 PEM.
 pub fn generate(algorithm: Algorithm) -> Result<Vec<u8>> {
@@ -167,8 +159,13 @@ pub fn dns_record(key: &SigningKey) -> Result<String> {
         Algorithm::Ed25519Sha256 => own.raw_public_key(),
     };
     let octets = octets.map_err(|e| Error::new(ErrorKind::Invalid, format!("no public half: {e}")))?;
-    let p = base64::engine::general_purpose::STANDARD.encode(octets);
+    let p = base64::encode(octets);
     Ok(format!("v=DKIM1; k={}; p={p}", key.algorithm.key_type()))
+}
+
+/// The public half of a key that a record publishes; `None` where it has none that can be read.
+pub fn published_half(record: &[u8]) -> Option<Vec<u8>> {
+    Tags::parse(std::str::from_utf8(record).ok()?)?.base64("p")?
 }
 
 /// A published key.

@@ -12,7 +12,7 @@ mod tests;
 mod verify;
 
 pub use canonical::Canonicalization;
-pub use key::{Algorithm, ExternalKey, SigningKey, dns_record, generate};
+pub use key::{Algorithm, ExternalKey, SigningKey, dns_record, generate, published_half};
 pub use sign::{Signer, Signing};
 
 pub use super::results::{DkimResult, DkimVerdict};

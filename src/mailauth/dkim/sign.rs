@@ -1,12 +1,10 @@
 //! Signs a message: the body in pieces, then the header; out comes the field to put in front.
 
-use base64::Engine as _;
-
 use super::super::tags::a_labels;
 use super::covered::canonical_field;
-use super::signature::is_at_or_below;
 use super::{BodyCanon, Canonicalization, SigningKey};
-use crate::base::{Error, ErrorKind, Result, Timestamp};
+use crate::base::address::is_at_or_below;
+use crate::base::{Error, ErrorKind, Result, Timestamp, base64};
 use crate::message::header::{self, Field};
 
 /// Fields worth signing (RFC 6376 §5.4.1), and whether one more of them than there is is signed, so that none can be
@@ -167,7 +165,7 @@ impl Signer {
             now.seconds(),
         );
         fold_list(&mut field, "\th=", &names);
-        let hash = base64::engine::general_purpose::STANDARD.encode(body_hash);
+        let hash = base64::encode(body_hash);
         field.push_str(&format!("\tbh={hash};\r\n\tb="));
         canonical_field(self.header, field.as_bytes(), &mut data);
         push_signature(&mut field, &self.key.sign(&data)?);
@@ -177,7 +175,7 @@ impl Signer {
 
 /// A signature behind its `b=`, folded, CRLF at its end.
 pub(crate) fn push_signature(field: &mut String, signature: &[u8]) {
-    let signature = base64::engine::general_purpose::STANDARD.encode(signature);
+    let signature = base64::encode(signature);
     let mut rest = signature.as_str();
     while let Some((line, behind)) = rest.split_at_checked(72) {
         field.push_str(line);

@@ -3,6 +3,7 @@
 use super::super::tags::{Tags, a_labels};
 use super::covered::Header;
 use super::{Algorithm, Canonicalization};
+use crate::base::address::is_at_or_below;
 use crate::base::limits::DKIM_SIGNED_FIELDS_MAX;
 use crate::message::header::Field;
 
@@ -89,10 +90,4 @@ fn canons(c: Option<&str>) -> Result<(Canonicalization, Canonicalization), &'sta
     let (header, body) = c.split_once('/').unwrap_or((c, "simple"));
     let parse = |word| Canonicalization::parse(word).ok_or("c= is unknown");
     Ok((parse(header)?, parse(body)?))
-}
-
-/// Whether `name` is `domain` or below it.
-pub(crate) fn is_at_or_below(name: &str, domain: &str) -> bool {
-    let (name, domain) = (name.to_ascii_lowercase(), domain.to_ascii_lowercase());
-    name.strip_suffix(&domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }

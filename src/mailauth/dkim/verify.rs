@@ -3,11 +3,12 @@
 use super::bodies::{Bodies, BodyHash};
 use super::covered::Header;
 use super::key::Keys;
-use super::signature::{Signature, is_at_or_below};
+use super::signature::Signature;
 use super::{DkimResult, DkimVerdict};
-use crate::base::Timestamp;
+use crate::base::address::is_at_or_below;
 use crate::base::limits::DKIM_SIGNATURES_MAX;
 use crate::base::world::Resolver;
+use crate::base::{Timestamp, base64};
 
 /// The signatures of a header, each with the pass over the body it wants.
 #[derive(Default)]
@@ -72,10 +73,8 @@ pub(crate) async fn check(signature: &Signature, body: BodyHash, keys: &mut Keys
 }
 
 fn verdict(signature: Option<&Signature>, result: DkimResult, why: String) -> DkimVerdict {
-    use base64::Engine as _;
     // Six octets are eight letters.
-    let begins =
-        |s: &Signature| base64::engine::general_purpose::STANDARD.encode(s.signature.get(..6).unwrap_or_default());
+    let begins = |s: &Signature| base64::encode(s.signature.get(..6).unwrap_or_default());
     DkimVerdict {
         result,
         domain: signature.map(|s| s.domain.clone()).unwrap_or_default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::record::{self, DmarcRecord};
 use super::{DmarcResult, DmarcVerdict};
+use crate::base::address::is_at_or_below;
 use crate::base::limits::DMARC_WALK_LABELS_MAX;
 use crate::base::world::{NoRecords, Record, RecordKind, Resolver};
 use crate::mailauth::results::DkimResult;
@@ -293,10 +294,6 @@ async fn exists(resolver: &dyn Resolver, domain: &str) -> Result<bool, Trouble> 
         }
     }
     Ok(false)
-}
-
-fn is_at_or_below(name: &str, domain: &str) -> bool {
-    name.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }
 
 /// The name one label below `suffix` on the way down to `name`.

@@ -6,6 +6,7 @@
 use super::Policy;
 use crate::base::Address;
 use crate::base::limits::{DMARC_RECORD_OCTETS_MAX, DMARC_REPORT_URIS_MAX};
+use crate::mailauth::tags::{Tags, version};
 
 /// What a domain published. Tags it left out have their default, except where an `Option` says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,8 @@ impl DmarcRecord {
     /// Reads a TXT record; `None` for one that is no DMARC record, and for one of more than `DMARC_RECORD_OCTETS_MAX`.
     pub fn parse(txt: &[u8]) -> Option<DmarcRecord> {
         let text = std::str::from_utf8(txt).ok().filter(|text| text.len() <= DMARC_RECORD_OCTETS_MAX)?;
-        let tags = Tags::parse(text)?;
+        let tags = Some(Tags::lenient(text)).filter(|_| is_dmarc(txt))?;
+        let number = |tag| tags.number(tag).flatten().and_then(|n| u32::try_from(n).ok());
         let (aggregate, asks_for_reports) = uris(tags.get("rua"));
         let p = tags.get("p").and_then(policy);
         let is_known = |tag| tags.get(tag).is_none_or(|word| policy(word).is_some());
@@ -86,14 +88,14 @@ impl DmarcRecord {
             nonexistent_policy: said("np"),
             strict_dkim: is("adkim", "s"),
             strict_spf: is("aspf", "s"),
-            percent: tags.number("pct").and_then(|p| u8::try_from(p).ok()).filter(|p| *p <= 100).unwrap_or(100),
+            percent: number("pct").and_then(|p| u8::try_from(p).ok()).filter(|p| *p <= 100).unwrap_or(100),
             is_testing: is("t", "y"),
             psd: if is("psd", "y") { Some(true) } else { is("psd", "n").then_some(false) },
             aggregate,
             failure: uris(tags.get("ruf")).0,
             failure_on: FailureOn::parse(tags.get("fo").unwrap_or_default()),
             failure_formats: formats(tags.get("rf").unwrap_or_default()),
-            interval_seconds: tags.number("ri").unwrap_or(86_400),
+            interval_seconds: number("ri").unwrap_or(86_400),
         })
     }
 
@@ -126,29 +128,7 @@ impl FailureOn {
 
 /// Whether a TXT record claims to be a DMARC record.
 pub(super) fn is_dmarc(txt: &[u8]) -> bool {
-    let Some((b'v' | b'V', rest)) = txt.trim_ascii_start().split_first() else { return false };
-    let Some(rest) = rest.trim_ascii_start().strip_prefix(b"=") else { return false };
-    let Some(rest) = rest.trim_ascii_start().strip_prefix(b"DMARC1") else { return false };
-    rest.trim_ascii_start().first().is_none_or(|c| *c == b';')
-}
-
-/// The tags behind the version. What is no `name=value` is passed over, as is a name's second value.
-struct Tags<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Tags<'a> {
-    fn parse(text: &'a str) -> Option<Tags<'a>> {
-        is_dmarc(text.as_bytes()).then_some(())?;
-        let parts = text.split(';').skip(1).filter_map(|part| part.split_once('='));
-        Some(Tags(parts.map(|(name, value)| (name.trim(), value.trim())).collect()))
-    }
-
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
-    }
-
-    fn number(&self, name: &str) -> Option<u32> {
-        self.get(name).filter(|value| value.bytes().all(|c| c.is_ascii_digit()))?.parse().ok()
-    }
+    version(txt).is_some_and(|(name, value)| name.eq_ignore_ascii_case("v") && value == "DMARC1")
 }
 
 fn policy(word: &str) -> Option<Policy> {

@@ -2,6 +2,7 @@
 //! length, whatever a peer called itself.
 
 use crate::base::limits::{AUTHRES_TEXT_OCTETS_MAX, AUTHRES_VALUE_OCTETS_MAX, EVENT_TEXT_OCTETS_MAX};
+use crate::base::quoted::{comment, quoted};
 
 /// The value of an Authentication-Results field, or of what follows the instance in ARC-Authentication-Results.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -110,7 +111,7 @@ impl MethodResult {
     fn write(&self, out: &mut String) {
         let mut words = vec![format!("{}={}", keyword(&self.method), keyword(&self.result))];
         if !self.comment.is_empty() {
-            words.push(comment(&self.comment));
+            words.push(comment(&clean(&self.comment, AUTHRES_TEXT_OCTETS_MAX)));
         }
         if !self.reason.is_empty() {
             words.push(format!("reason={}", quoted(&clean(&self.reason, AUTHRES_TEXT_OCTETS_MAX))));
@@ -156,31 +157,6 @@ fn value(text: &str) -> String {
 /// A character of a token (RFC 2045 §5.1); beyond ASCII all are (RFC 6532 §3.2).
 fn is_token(c: char) -> bool {
     !c.is_ascii() || (c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?=".contains(c))
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push('"');
-    out
-}
-
-fn comment(text: &str) -> String {
-    let mut out = String::from("(");
-    for c in clean(text, AUTHRES_TEXT_OCTETS_MAX).chars() {
-        if matches!(c, '(' | ')' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push(')');
-    out
 }
 
 /// On one line, without controls, of at most `octets_max` octets.

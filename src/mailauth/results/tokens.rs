@@ -1,6 +1,9 @@
 //! The words of Authentication-Results and its like (RFC 8601 §2.2): white space and comments between them, atoms
 //! and quoted strings. Never fails for good: what is no word is told as none, and the caller steps over it.
 
+use crate::base::quoted;
+use crate::message::address_list::comment;
+
 /// Octets of a value, read from the left.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens<'a> {
@@ -19,20 +22,12 @@ impl<'a> Tokens<'a> {
 
     /// Steps over white space, line ends and comments (CFWS). A comment that does not end goes to the end.
     pub(crate) fn skip_blank(&mut self) {
-        let mut depth = 0u32;
         while let Some((octet, rest)) = self.rest.split_first() {
-            match octet {
-                b' ' | b'\t' | b'\r' | b'\n' => {}
-                b'(' => depth += 1,
-                b')' if depth > 0 => depth -= 1,
-                b'\\' if depth > 0 => {
-                    self.rest = rest.get(1..).unwrap_or_default();
-                    continue;
-                }
-                _ if depth > 0 => {}
+            self.rest = match octet {
+                b' ' | b'\t' | b'\r' | b'\n' => rest,
+                b'(' => comment(rest).1,
                 _ => return,
-            }
-            self.rest = rest;
+            };
         }
     }
 
@@ -58,22 +53,9 @@ impl<'a> Tokens<'a> {
 
     /// A quoted string, if one is next, unquoted; one that does not end goes to the end. Line ends in it are folding.
     pub(crate) fn quoted(&mut self) -> Option<Vec<u8>> {
-        let mut rest = self.rest.strip_prefix(b"\"")?;
-        let mut out = Vec::new();
-        while let Some((octet, behind)) = rest.split_first() {
-            rest = behind;
-            match octet {
-                b'"' => break,
-                b'\r' | b'\n' => {}
-                b'\\' => {
-                    out.extend(rest.first());
-                    rest = rest.get(1..).unwrap_or_default();
-                }
-                other => out.push(*other),
-            }
-        }
+        let (text, rest) = quoted::take(self.rest.strip_prefix(b"\"")?);
         self.rest = rest;
-        Some(out)
+        Some(text)
     }
 
     /// Steps behind the next semicolon outside of comments and quoted strings; false where there is none.

@@ -3,10 +3,13 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::macros::{MacroString, Use, Values};
 use super::record::{self, Directive, Mechanism, Prefixes, SpfRecord};
 use super::{SpfResult, SpfVerdict};
-use crate::base::limits::{SPF_LOOKUPS_MAX, SPF_NAMES_MAX, SPF_VOID_LOOKUPS_MAX};
+use crate::base::address::is_at_or_below;
+use crate::base::limits::{DNS_NAME_OCTETS_MAX, SPF_LOOKUPS_MAX, SPF_NAMES_MAX, SPF_VOID_LOOKUPS_MAX};
 use crate::base::world::{BoxFuture, NoRecords, Record, RecordKind, Resolver};
 use crate::base::{Domain, Timestamp};
 
@@ -143,13 +146,12 @@ impl<'a> Check<'a> {
     }
 
     async fn matches(&mut self, domain: &str, directive: &Directive) -> Result<bool, Stop> {
-        if !matches!(directive.mechanism, Mechanism::All | Mechanism::Ip4(..) | Mechanism::Ip6(..)) {
+        if !matches!(directive.mechanism, Mechanism::All | Mechanism::Ip(_)) {
             self.count_lookup(&directive.text)?;
         }
         match &directive.mechanism {
             Mechanism::All => Ok(true),
-            Mechanism::Ip4(network, prefix) => Ok(within(self.query.ip, IpAddr::V4(*network), *prefix)),
-            Mechanism::Ip6(network, prefix) => Ok(within(self.query.ip, IpAddr::V6(*network), *prefix)),
+            Mechanism::Ip(network) => Ok(network.contains(&self.query.ip)),
             Mechanism::Include(target) => self.includes(domain, target).await,
             Mechanism::Exists(target) => {
                 let name = self.expand(target, domain).await;
@@ -166,7 +168,7 @@ impl<'a> Check<'a> {
             Mechanism::Ptr(target) => {
                 let name = self.target(target.as_ref(), domain).await.to_ascii_lowercase();
                 let names = self.validated_names().await;
-                Ok(names.iter().any(|n| is_below(n, &name)))
+                Ok(names.iter().any(|n| is_at_or_below(n, &name)))
             }
         }
     }
@@ -279,7 +281,7 @@ impl<'a> Check<'a> {
     /// A domain-spec filled in; too long, it loses labels from the left (RFC 7208 §7.3).
     async fn expand(&mut self, text: &MacroString, domain: &str) -> String {
         let mut name = self.fill(text, domain).await;
-        while name.trim_end_matches('.').len() > 253 {
+        while name.trim_end_matches('.').len() > DNS_NAME_OCTETS_MAX {
             match name.split_once('.') {
                 Some((_, rest)) => name = rest.to_owned(),
                 None => break,
@@ -307,7 +309,7 @@ impl<'a> Check<'a> {
     async fn validated_name(&mut self, domain: &str) -> String {
         let names = self.validated_names().await;
         let domain = domain.to_ascii_lowercase();
-        let best = names.iter().find(|n| **n == domain).or_else(|| names.iter().find(|n| is_below(n, &domain)));
+        let best = names.iter().find(|n| **n == domain).or_else(|| names.iter().find(|n| is_at_or_below(n, &domain)));
         best.or(names.first()).cloned().unwrap_or_else(|| "unknown".to_owned())
     }
 
@@ -338,7 +340,9 @@ fn canonical(ip: IpAddr) -> IpAddr {
 /// Whether a name may be asked for: labels neither empty nor over 63 octets.
 fn is_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    !name.is_empty() && name.len() <= 253 && name.split('.').all(|label| !label.is_empty() && label.len() <= 63)
+    !name.is_empty()
+        && name.len() <= DNS_NAME_OCTETS_MAX
+        && name.split('.').all(|label| !label.is_empty() && label.len() <= 63)
 }
 
 /// Whether a domain may have a record: a name of at least two labels (RFC 7208 §4.3).
@@ -346,25 +350,9 @@ fn is_usable(domain: &str) -> bool {
     is_name(domain) && domain.contains('.') && Domain::parse(domain).is_ok_and(|d| matches!(d, Domain::Name(_)))
 }
 
-/// Whether `name` is `domain` or below it.
-fn is_below(name: &str, domain: &str) -> bool {
-    let domain = domain.trim_end_matches('.');
-    name.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
-}
-
 /// Whether the first `prefix` bits are equal.
 fn within(ip: IpAddr, network: IpAddr, prefix: u8) -> bool {
-    match (ip, network) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => {
-            let shift = 32 - u32::from(prefix.min(32));
-            (u64::from(a.to_bits()) >> shift) == (u64::from(b.to_bits()) >> shift)
-        }
-        (IpAddr::V6(a), IpAddr::V6(b)) => {
-            let shift = 128 - u32::from(prefix.min(128));
-            a.to_bits().checked_shr(shift) == b.to_bits().checked_shr(shift)
-        }
-        _ => false,
-    }
+    IpNet::new(network, prefix).is_ok_and(|network| network.contains(&ip))
 }
 
 /// `3.2.0.192.in-addr.arpa`

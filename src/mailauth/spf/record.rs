@@ -1,7 +1,7 @@
 //! The SPF record (RFC 7208 §12): text into terms. One error anywhere makes the whole record a permerror, so it is
 //! parsed whole before anything is asked.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::SpfResult;
 use super::macros::{MacroString, Use};
@@ -37,8 +37,7 @@ pub(super) enum Mechanism {
     A(Option<MacroString>, Prefixes),
     Mx(Option<MacroString>, Prefixes),
     Ptr(Option<MacroString>),
-    Ip4(Ipv4Addr, u8),
-    Ip6(Ipv6Addr, u8),
+    Ip(IpNet),
     Exists(MacroString),
 }
 
@@ -108,11 +107,11 @@ fn parse_mechanism(name: &str, rest: &str) -> Option<Mechanism> {
         }
         "ip4" => {
             let (ip, prefix) = network(rest, 32)?;
-            Mechanism::Ip4(ip.parse().ok()?, prefix)
+            Mechanism::Ip(Ipv4Net::new(ip.parse().ok()?, prefix).ok()?.into())
         }
         "ip6" => {
             let (ip, prefix) = network(rest, 128)?;
-            Mechanism::Ip6(ip.parse().ok()?, prefix)
+            Mechanism::Ip(Ipv6Net::new(ip.parse().ok()?, prefix).ok()?.into())
         }
         _ => return None,
     })

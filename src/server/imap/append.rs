@@ -12,6 +12,7 @@ use crate::imap::framing::{Announced, Cut};
 use crate::imap::parse::append::{self, Append};
 use crate::imap::response::Answer;
 use crate::message::line_end::CrLfWriter;
+use crate::os::aside::aside;
 use crate::store::{Acceptance, Arrival, Filing};
 
 use super::Session;
@@ -134,8 +135,8 @@ impl Session {
     /// Takes a large message apart where it holds up no other session.
     async fn describe_aside(&mut self, content: Content, filing: Filing) -> io::Result<Arrival> {
         let now = self.shared.world.clock.wall();
-        let arrival = super::aside(&self.shared, move || local::arrival(content, vec![filing], now)).await;
-        arrival.unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
+        let arrival = aside(&*self.shared.world.run, false, move || local::arrival(content, vec![filing], now)).await;
+        arrival.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
     }
 
     /// Passes over a message that is refused but comes all the same, and the rest of its command.

@@ -31,7 +31,7 @@ mod store;
 mod wire;
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::base::Account;
 use crate::base::limits::{IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_ERRORS_MAX, IMAP_LITERAL_OCTETS_MAX, LOGIN_FAILURES_MAX};
@@ -279,16 +279,4 @@ impl Session {
     fn account(&self) -> Result<Arc<Account>, Stop> {
         self.account.clone().ok_or_else(|| Answer::bad("Not logged in").into())
     }
-}
-
-/// Runs `job` on a computing thread. `None` only where the engine is stopping.
-async fn aside<T: Send + Sync + 'static>(shared: &Shared, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let given = Arc::new(OnceLock::new());
-    let to = given.clone();
-    let job = move || {
-        // Set once, by this job alone.
-        let _ = to.set(job());
-    };
-    shared.world.run.compute(Box::new(job)).await;
-    Arc::into_inner(given).and_then(OnceLock::into_inner)
 }

@@ -5,8 +5,8 @@ use super::transaction::{Command, Scan, Standing};
 use super::{BodyAsk, Client, Fate, Phase, Stage, Unfit};
 use crate::base::dialog::Step;
 use crate::base::envelope::BodyKind;
+use crate::base::stuffing::Stuffer;
 use crate::base::{Reply, limits};
-use crate::smtp::data::Stuffer;
 
 impl Client {
     /// Starts the transaction that waits.

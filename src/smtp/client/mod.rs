@@ -16,12 +16,12 @@ mod transaction;
 
 use std::time::Duration;
 
-use super::data::Stuffer;
 use super::extension::Extensions;
 use super::reply::ReplyReader;
 use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits;
 use crate::base::settings::{OutboundTls, OutboundWaits};
+use crate::base::stuffing::Stuffer;
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
 use crate::base::{Reply, Secret};

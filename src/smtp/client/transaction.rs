@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::fate::{Fate, Unfit};
 use crate::base::envelope::{BodyKind, Notify, Recipient, Returns};
 use crate::base::{Address, Envelope};
+use crate::message::header::HeaderEnd;
 use crate::smtp::extension::Extensions;
 
 /// A message to be handed over.
@@ -233,46 +234,25 @@ fn unitext(text: &str, utf8: bool) -> String {
 pub(super) struct Scan {
     pub(super) doubts: Doubts,
     pub(super) offset: u64,
-    line: Line,
-    in_header: bool,
+    header: HeaderEnd,
     /// An octet above 127 was seen in the header.
     pub(super) header_eight: bool,
     /// An octet above 127 was seen behind it.
     pub(super) body_eight: bool,
 }
 
-/// How much of the present header line there is.
-#[derive(Debug, PartialEq, Eq)]
-enum Line {
-    Empty,
-    EmptyCr,
-    Text,
-}
-
 impl Scan {
     pub(super) fn new(doubts: Doubts) -> Self {
-        Self { doubts, offset: 0, line: Line::Empty, in_header: true, header_eight: false, body_eight: false }
+        Self { doubts, offset: 0, header: HeaderEnd::default(), header_eight: false, body_eight: false }
     }
 
     /// Looks at a piece; whether nothing further can change the answer.
     pub(super) fn look(&mut self, piece: &[u8]) -> bool {
         self.offset += piece.len() as u64;
-        let mut rest = piece.iter();
-        while self.in_header {
-            let Some(octet) = rest.next() else { break };
-            self.header_eight |= !octet.is_ascii();
-            self.line = match (&self.line, octet) {
-                (Line::Empty | Line::EmptyCr, b'\n') => {
-                    self.in_header = false;
-                    Line::Empty
-                }
-                (Line::Text, b'\n') => Line::Empty,
-                (Line::Empty, b'\r') => Line::EmptyCr,
-                _ => Line::Text,
-            };
-        }
-        self.body_eight |= !rest.as_slice().is_ascii();
-        self.header_eight || self.body_eight || (!self.in_header && !self.doubts.body)
+        let (header, body) = piece.split_at_checked(self.header.take(piece)).unwrap_or((piece, &[]));
+        self.header_eight |= !header.is_ascii();
+        self.body_eight |= !body.is_ascii();
+        self.header_eight || self.body_eight || (self.header.is_found() && !self.doubts.body)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::imap::command::{Returns, Search};
 use crate::imap::encode::search::{Found, esearch, search};
 use crate::imap::response::Answer;
 use crate::imap::sequence::Places;
+use crate::os::aside::aside;
 
 use crate::store::{MetaColumns, Words, described_together};
 
@@ -214,8 +215,8 @@ impl Session {
             };
             messages.iter().map(one).collect::<Vec<_>>()
         };
-        let more = super::aside(&self.shared, job).await;
-        verdicts.extend(more.ok_or_else(|| Answer::no("UNAVAILABLE", "Server shutting down"))?);
+        let more = aside(&*self.shared.world.run, false, job).await;
+        verdicts.extend(more.map_err(|_| Answer::no("UNAVAILABLE", "Server shutting down"))?);
         Ok(verdicts)
     }
 }
