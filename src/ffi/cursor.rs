@@ -82,8 +82,8 @@ unsafe impl Record for mailcore_query {
     const NAME: &'static str = "mailcore_query";
 }
 
-/// A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL; they belong to the
-/// cursor and are valid until the next call on it.
+/// A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL. They belong to the
+/// cursor and are valid until it is read again or closed, also where the engine is closed before.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mailcore_row {
@@ -129,16 +129,19 @@ unsafe impl Record for mailcore_row {
 /// A listing and how far it was read.
 pub(crate) struct CursorSeat {
     pub engine: Arc<EngineSeat>,
+    pub lent: Arc<Lent>,
     state: Mutex<State>,
 }
+
+/// Texts of the row given last, which the program reads by their addresses. They outlive the engine.
+#[derive(Default)]
+pub(crate) struct Lent(Mutex<[CString; 3]>);
 
 struct State {
     rows: VecDeque<Row>,
     more: More,
     /// Rows still wanted.
     left: usize,
-    /// Texts of the row given last.
-    texts: [CString; 3],
 }
 
 /// Where further rows come from.
@@ -174,7 +177,7 @@ pub(super) struct Row {
 /// Lists what there is many of: accounts, mailboxes, messages, the queue.
 ///
 /// [disk] The rows are read with mailcore_next(). Messages are those of the moment of this call, less those that
-/// go meanwhile.
+/// go meanwhile. Close the cursor with mailcore_close(), also after its engine was closed.
 ///
 /// @param from  an engine, account or mailbox: see the MAILCORE_LIST_ values
 /// @param kind  MAILCORE_LIST_ and what is wanted
@@ -208,9 +211,9 @@ pub unsafe extern "C" fn mailcore_list(
         };
         let (rows, more) = begin(&object, kind, &query)?;
         let left = if query.limit == 0 { usize::MAX } else { query.limit as usize };
-        let state = Mutex::new(State { rows, more, left, texts: Default::default() });
+        let state = Mutex::new(State { rows, more, left });
         let engine = object.engine().ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?.clone();
-        let seat = CursorSeat { engine, state };
+        let seat = CursorSeat { engine, lent: Arc::default(), state };
         let handle = object::hold(Object::Cursor(seat.into()))?;
         // SAFETY: the caller's output.
         unsafe { give(cursor, handle) };
@@ -223,7 +226,7 @@ pub unsafe extern "C" fn mailcore_list(
 /// [disk]
 ///
 /// @param cursor  from mailcore_list()
-/// @param row  takes the row; its texts are valid until the next call on the cursor
+/// @param row  takes the row; its texts are valid until the cursor is read again or closed
 /// @param err  takes what went wrong, or NULL
 /// @returns 1 for a row, 0 at the end, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_STORE,
 /// MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
@@ -243,8 +246,9 @@ pub unsafe extern "C" fn mailcore_next(
         unsafe { record::check(row.cast_const()) }?;
         let mut state = seat.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(next) = state.next(&seat.engine)? else { return Ok(0) };
-        state.texts = next.texts.clone().map(|text| CString::new(text.replace('\0', " ")).unwrap_or_default());
-        let [name, text, detail] = state.texts.each_ref().map(|text| text.as_ptr());
+        let mut lent = seat.lent.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *lent = next.texts.clone().map(|text| CString::new(text.replace('\0', " ")).unwrap_or_default());
+        let [name, text, detail] = lent.each_ref().map(|text| text.as_ptr());
         let given = mailcore_row {
             struct_size: 0,
             kind: next.kind,
