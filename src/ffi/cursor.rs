@@ -16,7 +16,8 @@ use super::record::{self, Record};
 use super::reports;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_STORE};
 use super::text::give;
-use crate::base::{Flags, QueueId, SpecialUse, Uid};
+use crate::base::snapshot::{Message, Messages};
+use crate::base::{QueueId, SpecialUse, Uid};
 use crate::message::encoded_word;
 use crate::store::{Check, Item, RecipientState};
 
@@ -150,7 +151,12 @@ enum More {
     Queue(QueueId),
     Reports(u64),
     Records(u64, u64),
-    Messages(Arc<MailboxSeat>, VecDeque<(Uid, Flags, u64)>),
+    Messages {
+        mailbox: Arc<MailboxSeat>,
+        messages: Messages,
+        /// Place of the first one that was not read.
+        next: usize,
+    },
     Check(Check),
     /// A check that ended with an error: its end must not be taken for that of a whole one.
     FailedCheck,
@@ -304,9 +310,10 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
         (MAILCORE_LIST_MESSAGES, Object::Mailbox(seat)) => {
             let engine = &seat.account.engine;
             let snapshot = engine.run(engine.engine.snapshot(seat.id))?;
-            let states = snapshot.messages.iter().map(|message| (message.uid, message.flags, message.mod_seq));
-            let states = states.filter(|(uid, ..)| u64::from(*uid) > query.after).collect();
-            return Ok((VecDeque::new(), More::Messages(seat.clone(), states)));
+            let messages = snapshot.messages;
+            let behind = u32::try_from(query.after.saturating_add(1));
+            let next = behind.map_or(messages.len(), |uid| messages.place_from(uid));
+            return Ok((VecDeque::new(), More::Messages { mailbox: seat.clone(), messages, next }));
         }
         (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_CHECK, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
@@ -400,11 +407,13 @@ impl State {
                 *after = self.rows.back().map_or(*after, |row| row.id);
                 Ok(!self.rows.is_empty())
             }
-            More::Messages(mailbox, states) => {
-                let page: Vec<_> = states.drain(..wanted.min(states.len())).collect();
+            More::Messages { mailbox, messages: all, next } => {
+                let page: Vec<Message> =
+                    all.range(*next..all.len().min(next.saturating_add(wanted))).map(|(_, message)| message).collect();
                 if page.is_empty() {
                     return Ok(false);
                 }
+                *next += page.len();
                 self.rows = messages(mailbox, &page)?;
                 Ok(true)
             }
@@ -484,8 +493,8 @@ fn string(octets: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-fn messages(mailbox: &MailboxSeat, page: &[(Uid, Flags, u64)]) -> Result<VecDeque<Row>, Failure> {
-    let uids: Vec<Uid> = page.iter().map(|(uid, ..)| *uid).collect();
+fn messages(mailbox: &MailboxSeat, page: &[Message]) -> Result<VecDeque<Row>, Failure> {
+    let uids: Vec<Uid> = page.iter().map(|message| message.uid).collect();
     let facts = mailbox.facts(&uids)?;
     let engine = &mailbox.account.engine;
     let blobs = facts.iter().map(|fact| fact.blob).collect();
@@ -494,15 +503,15 @@ fn messages(mailbox: &MailboxSeat, page: &[(Uid, Flags, u64)]) -> Result<VecDequ
     let mut states = page.iter();
     for (fact, meta) in facts.iter().zip(metas) {
         // Facts come in the order of the page; those of messages that are gone are missing.
-        let Some((_, flags, mod_seq)) = states.find(|(uid, ..)| *uid == fact.uid) else { break };
+        let Some(message) = states.find(|message| message.uid == fact.uid) else { break };
         let meta = meta.unwrap_or_default();
         rows.push_back(Row {
             kind: MAILCORE_LIST_MESSAGES,
             id: u64::from(fact.uid),
             size: fact.size,
-            mod_seq: *mod_seq,
+            mod_seq: message.mod_seq,
             time_ms: fact.internal_date.0,
-            flags: flags_to_c(*flags),
+            flags: flags_to_c(message.flags),
             texts: [meta.from, subject(&meta.envelope), meta.message_id],
             ..Row::default()
         });
