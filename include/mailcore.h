@@ -1212,8 +1212,8 @@ typedef struct {
 typedef uint64_t mailcore_cursor;
 
 /**
- * A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL; they belong to the
- * cursor and are valid until the next call on it.
+ * A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL. They belong to the
+ * cursor and are valid until it is read again or closed, also where the engine is closed before.
  */
 typedef struct {
     /**
@@ -2174,7 +2174,7 @@ MAILCORE_API int32_t mailcore_domain_delete(mailcore_engine engine, const char *
  * Lists what there is many of: accounts, mailboxes, messages, the queue.
  *
  * [disk] The rows are read with mailcore_next(). Messages are those of the moment of this call, less those that
- * go meanwhile.
+ * go meanwhile. Close the cursor with mailcore_close(), also after its engine was closed.
  *
  * @param from  an engine, account or mailbox: see the MAILCORE_LIST_ values
  * @param kind  MAILCORE_LIST_ and what is wanted
@@ -2199,7 +2199,7 @@ int32_t mailcore_list(mailcore_handle from,
  * [disk]
  *
  * @param cursor  from mailcore_list()
- * @param row  takes the row; its texts are valid until the next call on the cursor
+ * @param row  takes the row; its texts are valid until the cursor is read again or closed
  * @param err  takes what went wrong, or NULL
  * @returns 1 for a row, 0 at the end, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_STORE,
  * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
@@ -2520,7 +2520,8 @@ int32_t mailcore_mailbox_expunge(mailcore_mailbox mailbox,
 /**
  * Listens for a service.
  *
- * [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the
+ * [nowait] After mailcore_engine_start(). mailcore_close() ends it: when it returns the port is free. Its sessions go
+ * on. Services with TLS from the
  * first byte need a certificate: one from mailcore_tls_set(), or the one that the engine makes for itself.
  *
  * @param engine  the engine
@@ -2957,7 +2958,8 @@ int32_t mailcore_request_open(mailcore_engine engine,
 MAILCORE_API int32_t mailcore_interrupt(mailcore_handle handle);
 
 /**
- * Closes a handle. For an engine: stops it at once if it runs, and closes everything that came from it.
+ * Closes a handle. For an engine: stops it at once if it runs, and closes everything that came from it, also what
+ * other threads make meanwhile. Only the row that a cursor gave last stays, until the cursor is closed as well.
  *
  * [disk] Safe at any time, also while other threads are inside calls on the handle: those that wait return
  * MAILCORE_E_INTERRUPTED. To let sessions end first, call mailcore_engine_stop() before. A message that

@@ -7,7 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
+	"runtime/debug"
 	"sync"
 	"unsafe"
 )
@@ -186,7 +188,8 @@ func (e *Engine) Requests(ctx context.Context) iter.Seq2[*Request, error] {
 }
 
 // Answer has decide answer all requests, each in a goroutine of its own, until ctx ends or the engine has stopped; it
-// returns when they have. An answer that is not taken is given to trouble, which may be nil.
+// returns when they have. Where decide panics, or gives an answer that cannot be sent, trouble, which may be nil, is
+// told why and may answer in its place; otherwise the peer is told to try again later.
 func (e *Engine) Answer(ctx context.Context, decide func(*Request) Verdict, trouble func(*Request, error)) error {
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -198,10 +201,30 @@ func (e *Engine) Answer(ctx context.Context, decide func(*Request) Verdict, trou
 		go func() {
 			defer group.Done()
 			defer request.Close()
-			if err := request.Reply(decide(request)); err != nil && trouble != nil {
+			verdict, err := request.decided(decide)
+			if err == nil {
+				err = request.Reply(verdict)
+			}
+			if err == nil {
+				return
+			}
+			if trouble != nil {
 				trouble(request, err)
 			}
+			// Where trouble has answered, nobody waits any more.
+			later := Verdict{Action: Defer, SMTPCode: 451, Enhanced: "4.3.0", Text: "Local trouble, try again later"}
+			_ = request.Reply(later)
 		}()
 	}
 	return nil
+}
+
+// decided is what decide gives; a panic is an error.
+func (r *Request) decided(decide func(*Request) Verdict) (verdict Verdict, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("decide panicked: %v\n%s", panicked, debug.Stack())
+		}
+	}()
+	return decide(r), nil
 }

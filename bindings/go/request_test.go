@@ -160,3 +160,44 @@ func TestRequestsArePulled(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A mistake of the program's costs the peer a later attempt, at once, and nobody else anything.
+func TestMistakesOfDecideAreAnsweredAtOnce(t *testing.T) {
+	engine, at := asking(t)
+	ended := make(chan error)
+	troubles := make(chan error, 10)
+	decide := func(r *mailcore.Request) mailcore.Verdict {
+		if r.Hook == mailcore.OnRecipient {
+			return mailcore.Verdict{}
+		}
+		switch subject, _, _ := r.Message.Header("Subject", 0); subject {
+		case "panic":
+			panic("a mistake")
+		case "code":
+			return mailcore.Verdict{Action: mailcore.Reject, SMTPCode: 250}
+		case "nul":
+			return mailcore.Verdict{Action: mailcore.Reject, Text: "n\x00o"}
+		case "kind":
+			return mailcore.Verdict{Action: 4711}
+		case "nobody":
+			return mailcore.Verdict{Action: mailcore.Redirect, To: "nobody@example.org"}
+		}
+		return mailcore.Verdict{}
+	}
+	go func() {
+		ended <- engine.Answer(context.Background(), decide, func(_ *mailcore.Request, err error) { troubles <- err })
+	}()
+	for _, subject := range []string{"panic", "code", "nul", "kind", "nobody"} {
+		if said := deliver(at, subject, "bob@example.org"); said != "451 4.3.0 Local trouble, try again later" {
+			t.Errorf("%s: %s", subject, said)
+		}
+		if err := <-troubles; err == nil {
+			t.Errorf("%s: no trouble was told", subject)
+		}
+		if said := deliver(at, "right", "bob@example.org"); said != "taken" {
+			t.Errorf("after %s: %s", subject, said)
+		}
+	}
+	must(t, engine.Stop(context.Background()))
+	must(t, <-ended)
+}

@@ -27,8 +27,15 @@ pub struct ListenerId(pub u64);
 pub(super) struct Listening {
     pub(super) service: Service,
     pub(super) at: SocketAddr,
-    /// Dropping it closes the socket; sessions go on.
-    _task: Task<()>,
+    /// Takes connections; holds the socket.
+    task: Task<()>,
+}
+
+impl Listening {
+    /// Closes the socket: afterwards its port is free. Sessions go on.
+    pub(super) async fn end(self) {
+        self.task.cancel().await;
+    }
 }
 
 impl Engine {
@@ -66,14 +73,15 @@ impl Engine {
         state.listener_last += 1;
         let id = ListenerId(state.listener_last);
         let task = shared.world.run.task("listen", Box::pin(task));
-        state.listeners.insert(id, Listening { service, at: local, _task: task });
+        state.listeners.insert(id, Listening { service, at: local, task });
         Ok((id, local))
     }
 
-    /// Closes a listener; its sessions go on.
-    pub fn unlisten(&self, id: ListenerId) -> Result<()> {
+    /// Closes a listener; its sessions go on. When this returns its port is free.
+    pub async fn unlisten(&self, id: ListenerId) -> Result<()> {
         let gone = lock(&self.inner.state).listeners.remove(&id);
-        gone.map(drop).ok_or_else(|| Error::new(ErrorKind::NotFound, "no such listener"))
+        gone.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such listener"))?.end().await;
+        Ok(())
     }
 
     /// The open listeners.

@@ -8,6 +8,7 @@ use smol::future::FutureExt;
 
 use super::hooks::{Desk, Questions};
 use super::interrupt::lock;
+use super::listen::Listening;
 use super::{Config, Drain, Engine, Inner, Phase, State, Stopping};
 use crate::base::event::{Event, EventSink};
 use crate::base::world::{Clock, Task};
@@ -174,6 +175,8 @@ impl Inner {
         if state.phase != Phase::Running {
             if matches!(state.phase, Phase::Open | Phase::Starting) {
                 state.phase = Phase::Stopped;
+                // It never started, so that there is no STOPPED either.
+                self.events.close();
             }
             return state.stopping.clone();
         }
@@ -182,17 +185,17 @@ impl Inner {
         let stopping = Stopping { sooner, over };
         state.stopping = Some(stopping.clone());
         let parts = Parts {
+            listeners: std::mem::take(&mut state.listeners).into_values().collect(),
             drain: state.drain.take(),
             tasks: [state.runner.take(), state.reporter.take()],
             deadlines,
             deadline,
             _done: done,
         };
-        let listeners = std::mem::take(&mut state.listeners);
         let (shared, rotation, questions) = (state.shared.take(), state.rotation.take(), state.questions.clone());
         drop(state);
         // Outside the lock: much ends with these.
-        drop((listeners, shared, rotation));
+        drop((shared, rotation));
         if let Some(questions) = questions {
             questions.close();
         }
@@ -208,6 +211,8 @@ impl Inner {
             lock(&state).phase = Phase::Stopped;
             events.say_last_counts();
             events.say(Event::Stopped);
+            // It is the last one: those who wait for more learn that none will come.
+            events.close();
             drop(parts);
         };
         self.world.run.task("stop", Box::pin(end)).detach();
@@ -228,6 +233,7 @@ impl Inner {
 
 /// What is to end when an engine stops.
 struct Parts {
+    listeners: Vec<Listening>,
     drain: Option<Drain>,
     tasks: [Option<Task<()>>; 2],
     /// Further deadlines; the soonest counts.
@@ -241,6 +247,9 @@ impl Parts {
     /// Waits until sessions and tasks have ended, at most until the deadline; then sessions end where they stand, and
     /// the tasks are dropped, which cancels them.
     async fn end(&mut self, clock: &RealClock) {
+        for listening in std::mem::take(&mut self.listeners) {
+            listening.end().await;
+        }
         let Some(Drain { _begin, alive, cut, is_cut, ended }) = self.drain.take() else { return };
         drop((_begin, alive, is_cut));
         let tasks = std::mem::take(&mut self.tasks);

@@ -20,7 +20,8 @@ pub extern "C" fn mailcore_interrupt(handle: mailcore_handle) -> i32 {
     })
 }
 
-/// Closes a handle. For an engine: stops it at once if it runs, and closes everything that came from it.
+/// Closes a handle. For an engine: stops it at once if it runs, and closes everything that came from it, also what
+/// other threads make meanwhile. Only the row that a cursor gave last stays, until the cursor is closed as well.
 ///
 /// [disk] Safe at any time, also while other threads are inside calls on the handle: those that wait return
 /// MAILCORE_E_INTERRUPTED. To let sessions end first, call mailcore_engine_stop() before. A message that
@@ -37,6 +38,7 @@ pub extern "C" fn mailcore_close(handle: mailcore_handle) -> i32 {
         }
         match object::release(handle)? {
             Object::Engine(seat) => {
+                seat.mark_closed();
                 drop(object::release_all_of(&seat));
                 seat.interrupt.interrupt();
                 seat.closing.interrupt();
@@ -44,7 +46,7 @@ pub extern "C" fn mailcore_close(handle: mailcore_handle) -> i32 {
             }
             Object::Listener(seat) => seat.close()?,
             Object::Resolver(seat) => seat.checker.interrupt(),
-            Object::Account(_) | Object::Mailbox(_) | Object::Message(_) | Object::Cursor(_) => {}
+            Object::Account(_) | Object::Mailbox(_) | Object::Message(_) | Object::Cursor(_) | Object::Orphan { .. } => {}
         }
         Ok::<i32, Failure>(0)
     })

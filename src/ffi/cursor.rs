@@ -16,7 +16,8 @@ use super::record::{self, Record};
 use super::reports;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_STORE};
 use super::text::give;
-use crate::base::{Flags, QueueId, SpecialUse, Uid};
+use crate::base::snapshot::{Message, Messages};
+use crate::base::{QueueId, SpecialUse, Uid};
 use crate::imap::encode::envelope::date_and_subject;
 use crate::message::encoded_word;
 use crate::store::{Check, Item, RecipientState};
@@ -83,8 +84,8 @@ unsafe impl Record for mailcore_query {
     const NAME: &'static str = "mailcore_query";
 }
 
-/// A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL; they belong to the
-/// cursor and are valid until the next call on it.
+/// A row; what its fields mean stands at the MAILCORE_LIST_ values. The texts are never NULL. They belong to the
+/// cursor and are valid until it is read again or closed, also where the engine is closed before.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mailcore_row {
@@ -130,16 +131,19 @@ unsafe impl Record for mailcore_row {
 /// A listing and how far it was read.
 pub(crate) struct CursorSeat {
     pub engine: Arc<EngineSeat>,
+    pub lent: Arc<Lent>,
     state: Mutex<State>,
 }
+
+/// Texts of the row given last, which the program reads by their addresses. They outlive the engine.
+#[derive(Default)]
+pub(crate) struct Lent(Mutex<[CString; 3]>);
 
 struct State {
     rows: VecDeque<Row>,
     more: More,
     /// Rows still wanted.
     left: usize,
-    /// Texts of the row given last.
-    texts: [CString; 3],
 }
 
 /// Where further rows come from.
@@ -148,7 +152,12 @@ enum More {
     Queue(QueueId),
     Reports(u64),
     Records(u64, u64),
-    Messages(Arc<MailboxSeat>, VecDeque<(Uid, Flags, u64)>),
+    Messages {
+        mailbox: Arc<MailboxSeat>,
+        messages: Messages,
+        /// Place of the first one that was not read.
+        next: usize,
+    },
     Check(Check),
     /// A check that ended with an error: its end must not be taken for that of a whole one.
     FailedCheck,
@@ -175,7 +184,7 @@ pub(super) struct Row {
 /// Lists what there is many of: accounts, mailboxes, messages, the queue.
 ///
 /// [disk] The rows are read with mailcore_next(). Messages are those of the moment of this call, less those that
-/// go meanwhile.
+/// go meanwhile. Close the cursor with mailcore_close(), also after its engine was closed.
 ///
 /// @param from  an engine, account or mailbox: see the MAILCORE_LIST_ values
 /// @param kind  MAILCORE_LIST_ and what is wanted
@@ -209,9 +218,9 @@ pub unsafe extern "C" fn mailcore_list(
         };
         let (rows, more) = begin(&object, kind, &query)?;
         let left = if query.limit == 0 { usize::MAX } else { query.limit as usize };
-        let state = Mutex::new(State { rows, more, left, texts: Default::default() });
+        let state = Mutex::new(State { rows, more, left });
         let engine = object.engine().ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?.clone();
-        let seat = CursorSeat { engine, state };
+        let seat = CursorSeat { engine, lent: Arc::default(), state };
         let handle = object::hold(Object::Cursor(seat.into()))?;
         // SAFETY: the caller's output.
         unsafe { give(cursor, handle) };
@@ -224,7 +233,7 @@ pub unsafe extern "C" fn mailcore_list(
 /// [disk]
 ///
 /// @param cursor  from mailcore_list()
-/// @param row  takes the row; its texts are valid until the next call on the cursor
+/// @param row  takes the row; its texts are valid until the cursor is read again or closed
 /// @param err  takes what went wrong, or NULL
 /// @returns 1 for a row, 0 at the end, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_STORE,
 /// MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
@@ -244,8 +253,9 @@ pub unsafe extern "C" fn mailcore_next(
         unsafe { record::check(row.cast_const()) }?;
         let mut state = seat.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(next) = state.next(&seat.engine)? else { return Ok(0) };
-        state.texts = next.texts.clone().map(|text| CString::new(text.replace('\0', " ")).unwrap_or_default());
-        let [name, text, detail] = state.texts.each_ref().map(|text| text.as_ptr());
+        let mut lent = seat.lent.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *lent = next.texts.clone().map(|text| CString::new(text.replace('\0', " ")).unwrap_or_default());
+        let [name, text, detail] = lent.each_ref().map(|text| text.as_ptr());
         let given = mailcore_row {
             struct_size: 0,
             kind: next.kind,
@@ -301,9 +311,10 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
         (MAILCORE_LIST_MESSAGES, Object::Mailbox(seat)) => {
             let engine = &seat.account.engine;
             let snapshot = engine.run(engine.engine.snapshot(seat.id))?;
-            let states = snapshot.messages.iter().map(|message| (message.uid, message.flags, message.mod_seq));
-            let states = states.filter(|(uid, ..)| u64::from(*uid) > query.after).collect();
-            return Ok((VecDeque::new(), More::Messages(seat.clone(), states)));
+            let messages = snapshot.messages;
+            let behind = u32::try_from(query.after.saturating_add(1));
+            let next = behind.map_or(messages.len(), |uid| messages.place_from(uid));
+            return Ok((VecDeque::new(), More::Messages { mailbox: seat.clone(), messages, next }));
         }
         (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_CHECK, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
@@ -397,11 +408,13 @@ impl State {
                 *after = self.rows.back().map_or(*after, |row| row.id);
                 Ok(!self.rows.is_empty())
             }
-            More::Messages(mailbox, states) => {
-                let page: Vec<_> = states.drain(..wanted.min(states.len())).collect();
+            More::Messages { mailbox, messages: all, next } => {
+                let page: Vec<Message> =
+                    all.range(*next..all.len().min(next.saturating_add(wanted))).map(|(_, message)| message).collect();
                 if page.is_empty() {
                     return Ok(false);
                 }
+                *next += page.len();
                 self.rows = messages(mailbox, &page)?;
                 Ok(true)
             }
@@ -450,8 +463,8 @@ fn subject(envelope: &[u8]) -> String {
     date_and_subject(envelope).1.map(|subject| encoded_word::decode(&subject)).unwrap_or_default()
 }
 
-fn messages(mailbox: &MailboxSeat, page: &[(Uid, Flags, u64)]) -> Result<VecDeque<Row>, Failure> {
-    let uids: Vec<Uid> = page.iter().map(|(uid, ..)| *uid).collect();
+fn messages(mailbox: &MailboxSeat, page: &[Message]) -> Result<VecDeque<Row>, Failure> {
+    let uids: Vec<Uid> = page.iter().map(|message| message.uid).collect();
     let facts = mailbox.facts(&uids)?;
     let engine = &mailbox.account.engine;
     let blobs = facts.iter().map(|fact| fact.blob).collect();
@@ -460,15 +473,15 @@ fn messages(mailbox: &MailboxSeat, page: &[(Uid, Flags, u64)]) -> Result<VecDequ
     let mut states = page.iter();
     for (fact, meta) in facts.iter().zip(metas) {
         // Facts come in the order of the page; those of messages that are gone are missing.
-        let Some((_, flags, mod_seq)) = states.find(|(uid, ..)| *uid == fact.uid) else { break };
+        let Some(message) = states.find(|message| message.uid == fact.uid) else { break };
         let meta = meta.unwrap_or_default();
         rows.push_back(Row {
             kind: MAILCORE_LIST_MESSAGES,
             id: u64::from(fact.uid),
             size: fact.size,
-            mod_seq: *mod_seq,
+            mod_seq: message.mod_seq,
             time_ms: fact.internal_date.0,
-            flags: flags_to_c(*flags),
+            flags: flags_to_c(message.flags),
             texts: [meta.from, subject(&meta.envelope), meta.message_id],
             ..Row::default()
         });

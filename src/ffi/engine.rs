@@ -1,6 +1,7 @@
 //! Engines: open, start, stop.
 
 use std::ffi::c_char;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::error::mailcore_error;
@@ -49,9 +50,19 @@ pub(crate) struct EngineSeat {
     /// Wakes those who wait for the disk; only closing the engine fires it, so that an interrupt
     /// meant for one call of the program leaves no other in doubt.
     pub closing: Interrupt,
+    closed: AtomicBool,
 }
 
 impl EngineSeat {
+    /// From here on nothing new may come from it.
+    pub fn mark_closed(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     /// Waits for work on the store; ended only by closing the engine.
     pub fn run<T>(&self, work: impl Future<Output = Result<T>>) -> std::result::Result<T, Failure> {
         Ok(self.engine.wait(&self.closing, None, work)?)
@@ -130,6 +141,7 @@ pub unsafe extern "C" fn mailcore_engine_open(
             engine: Engine::open(config)?,
             interrupt: Interrupt::default(),
             closing: Interrupt::default(),
+            closed: AtomicBool::new(false),
         };
         let handle = object::hold(Object::Engine(seat.into()))?;
         // SAFETY: the caller's output.

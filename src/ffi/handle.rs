@@ -79,15 +79,20 @@ impl<T: Clone> Table<T> {
         table.take(parts(token).1)
     }
 
-    /// Takes out every object that `which` names; gives them for dropping outside the lock.
-    pub fn remove_where(&self, which: impl Fn(&T) -> bool) -> Vec<T> {
+    /// Takes out every object that `which` names, and puts what `instead` gives in its place, under the same token.
+    /// Gives those taken out, for dropping outside the lock.
+    pub fn remove_where(&self, which: impl Fn(&T) -> bool, instead: impl Fn(&T) -> Option<T>) -> Vec<T> {
         let mut table = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        let found: Vec<u32> = (0u32..)
-            .zip(&table.slots)
-            .filter(|(_, slot)| slot.object.as_ref().is_some_and(&which))
-            .map(|(index, _)| index)
-            .collect();
-        found.into_iter().filter_map(|index| table.take(index)).collect()
+        let mut taken = Vec::new();
+        for index in 0u32.. {
+            let Some(slot) = table.slots.get_mut(index as usize) else { break };
+            let Some(object) = slot.object.as_ref().filter(|object| which(object)) else { continue };
+            match instead(object) {
+                Some(other) => taken.extend(slot.object.replace(other)),
+                None => taken.extend(table.take(index)),
+            }
+        }
+        taken
     }
 }
 
@@ -148,7 +153,7 @@ mod tests {
         let first = table.insert(Tag::Cursor, 1).unwrap();
         table.slots.write().unwrap().slots[0].generation = u32::MAX - 1;
         assert_eq!(table.get(first), None);
-        table.remove_where(|_| true);
+        table.remove_where(|_| true, |_| None);
         let last = table.insert(Tag::Cursor, 2).unwrap();
         assert_eq!(parts(last).1, 0);
         assert_eq!(table.remove(last), Some(2));
@@ -169,10 +174,10 @@ mod tests {
     fn children_go_together() {
         let table = Table::new();
         let tokens: Vec<u64> = (0..6).map(|n| table.insert(Tag::Account, n).unwrap()).collect();
-        let mut gone = table.remove_where(|n| n % 2 == 0);
+        let mut gone = table.remove_where(|n| n % 2 == 0, |n| (*n == 4).then_some(40));
         gone.sort_unstable();
         assert_eq!(gone, [0, 2, 4]);
         let left: Vec<Option<i32>> = tokens.iter().map(|token| table.get(*token)).collect();
-        assert_eq!(left, [None, Some(1), None, Some(3), None, Some(5)]);
+        assert_eq!(left, [None, Some(1), None, Some(3), Some(40), Some(5)]);
     }
 }

@@ -11,7 +11,7 @@ use super::panic::wall;
 use super::record::{self, Record};
 use super::result::Failure;
 use super::text::{give, needed};
-use crate::base::Service;
+use crate::base::{ErrorKind, Service};
 use crate::engine::ListenerId;
 
 /// SMTP from the world (usually port 25), STARTTLS.
@@ -78,13 +78,18 @@ pub(crate) struct ListenerSeat {
 impl ListenerSeat {
     /// Listens no more; sessions go on.
     pub fn close(&self) -> Result<(), Failure> {
-        Ok(self.engine.engine.unlisten(self.id)?)
+        match self.engine.engine.wait(&self.engine.closing, None, self.engine.engine.unlisten(self.id)) {
+            // It ended with the engine's stop.
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            ended => Ok(ended?),
+        }
     }
 }
 
 /// Listens for a service.
 ///
-/// [nowait] After mailcore_engine_start(). mailcore_close() ends it; its sessions go on. Services with TLS from the
+/// [nowait] After mailcore_engine_start(). mailcore_close() ends it: when it returns the port is free. Its sessions go
+/// on. Services with TLS from the
 /// first byte need a certificate: one from mailcore_tls_set(), or the one that the engine makes for itself.
 ///
 /// @param engine  the engine

@@ -341,7 +341,8 @@ pub unsafe extern "C" fn mailcore_message_read(
 
 /// Reads a header field.
 ///
-/// [disk] [hook-ok] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8.
+/// [disk] [hook-ok] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8. It holds no NUL: U+FFFD
+/// stands for one.
 ///
 /// @param message  the message
 /// @param name  "Subject", in any case
@@ -368,7 +369,7 @@ pub unsafe extern "C" fn mailcore_message_header(
         let field = header::fields(&header).filter(|field| field.is(name)).nth(index as usize);
         let Some(field) = field else { return Ok(0) };
         // SAFETY: the caller's output.
-        unsafe { give_buf(value, encoded_word::decode(&field.value()).as_bytes()) }?;
+        unsafe { give_buf(value, encoded_word::decode(&field.value()).replace('\0', "\u{fffd}").as_bytes()) }?;
         Ok(1)
     })
 }

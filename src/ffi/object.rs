@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::account::AccountSeat;
-use super::cursor::CursorSeat;
+use super::cursor::{CursorSeat, Lent};
 use super::engine::EngineSeat;
 use super::handle::{Table, Tag};
 use super::listen::ListenerSeat;
@@ -38,6 +38,8 @@ pub(crate) enum Object {
     Mailbox(Arc<MailboxSeat>),
     Message(Arc<MessageSeat>),
     Cursor(Arc<CursorSeat>),
+    /// What a cursor gave last, after its engine was closed.
+    Orphan { _row: Arc<Lent> },
     Listener(Arc<ListenerSeat>),
     Resolver(Arc<ResolverSeat>),
 }
@@ -45,7 +47,7 @@ pub(crate) enum Object {
 static OBJECTS: Table<Object> = Table::new();
 
 impl Object {
-    /// The engine it came from; a resolver has none.
+    /// The engine it came from; a resolver and an orphan have none.
     pub fn engine(&self) -> Option<&Arc<EngineSeat>> {
         Some(match self {
             Object::Engine(seat) => seat,
@@ -54,7 +56,7 @@ impl Object {
             Object::Message(seat) => &seat.engine,
             Object::Cursor(seat) => &seat.engine,
             Object::Listener(seat) => &seat.engine,
-            Object::Resolver(_) => return None,
+            Object::Resolver(_) | Object::Orphan { .. } => return None,
         })
     }
 
@@ -73,18 +75,26 @@ impl Object {
             Object::Account(_) => Tag::Account,
             Object::Mailbox(_) => Tag::Mailbox,
             Object::Message(_) => Tag::Message,
-            Object::Cursor(_) => Tag::Cursor,
+            Object::Cursor(_) | Object::Orphan { .. } => Tag::Cursor,
             Object::Listener(_) => Tag::Listener,
             Object::Resolver(_) => Tag::Resolver,
         }
     }
 }
 
-/// A handle for `object`.
+/// A handle for `object`; MAILCORE_E_HANDLE where its engine is closed, also by another thread just now.
 pub(crate) fn hold(object: Object) -> Result<mailcore_handle, Failure> {
-    OBJECTS
+    let engine = object.engine().cloned();
+    let handle = OBJECTS
         .insert(object.tag(), object)
-        .ok_or_else(|| Failure::new(MAILCORE_E_LIMIT, "there are too many open handles"))
+        .ok_or_else(|| Failure::new(MAILCORE_E_LIMIT, "there are too many open handles"))?;
+    // Closing marks the engine first and then ends its handles under the table's lock: a handle that came too late to
+    // be ended there sees the mark here.
+    if engine.is_some_and(|engine| engine.is_closed()) {
+        drop(OBJECTS.remove(handle));
+        return Err(Failure::new(MAILCORE_E_HANDLE, "the engine was closed meanwhile"));
+    }
+    Ok(handle)
 }
 
 /// Ends a handle; gives what it stood for.
@@ -92,14 +102,22 @@ pub(crate) fn release(handle: mailcore_handle) -> Result<Object, Failure> {
     OBJECTS.remove(handle).ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))
 }
 
-/// Ends every handle that came from `engine`.
+/// Ends every handle that came from `engine`. Of a cursor the row stays that was given last, which the program may be
+/// reading: until its handle is closed as well.
 pub(crate) fn release_all_of(engine: &Arc<EngineSeat>) -> Vec<Object> {
-    OBJECTS.remove_where(|object| object.engine().is_some_and(|its| Arc::ptr_eq(its, engine)))
+    let theirs = |object: &Object| object.engine().is_some_and(|its| Arc::ptr_eq(its, engine));
+    OBJECTS.remove_where(theirs, |object| match object {
+        Object::Cursor(seat) => Some(Object::Orphan { _row: seat.lent.clone() }),
+        _ => None,
+    })
 }
 
 /// What any handle stands for, for calls that a failed engine still answers: interrupt, close, reading a property.
 pub(crate) fn any(handle: mailcore_handle) -> Result<Object, Failure> {
     let object = OBJECTS.get(handle).ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?;
+    if matches!(object, Object::Orphan { .. }) {
+        return Err(Failure::new(MAILCORE_E_HANDLE, "the cursor's engine is closed"));
+    }
     if let Some(engine) = object.engine() {
         panic::concerns(engine);
     }

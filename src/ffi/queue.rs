@@ -102,7 +102,8 @@ pub unsafe extern "C" fn mailcore_queue_control(
 /// state at that time.
 ///
 /// @param engine  the engine
-/// @param id  queue id
+/// @param id  queue id, as mailcore_submit() and mailcore_send() give it. 0 stands for a message whose recipients were
+/// all here: it is delivered
 /// @param timeout_ms  how long to wait: -1 for ever, 0 not at all
 /// @param delivery  takes the state, also after MAILCORE_E_TIMEOUT; or NULL
 /// @param err  takes what went wrong, or NULL
@@ -122,6 +123,12 @@ pub unsafe extern "C" fn mailcore_queue_wait(
         // SAFETY: the caller gives NULL or a struct with its size.
         unsafe { record::check(delivery.cast_const()) }?;
         let id = queue_id(id)?;
+        if id.0 == 0 {
+            let delivered = mailcore_delivery { state: MAILCORE_DELIVERY_DELIVERED, ..fares(None, &[]) };
+            // SAFETY: checked above.
+            unsafe { record::write(delivery, &delivered) };
+            return Ok(0);
+        }
         let waited = seat.wait(duration(timeout_ms), seat.engine.queue_wait(id));
         let (fares, code) = match waited {
             Ok(attempts) => (fares(None, &attempts), Ok(0)),

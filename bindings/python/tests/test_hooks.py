@@ -1,5 +1,6 @@
 """The host decides about messages and recipients, through the Python package."""
 
+import asyncio
 import os
 import smtplib
 import tempfile
@@ -76,6 +77,52 @@ class Handlers(Case):
         self.assertEqual([m.subject for m in carol["INBOX"]], ["redirect"])
         self.assertEqual(seen[0], ("data", "mx", "accept", "a@far.example", ("bob@example.org",)))
         self.assertNotIn("request", [event.name for event in engine.events(0)])
+
+    def test_a_mistake_of_a_handler_is_answered_at_once(self):
+        subjects, after = [], []
+
+        async def coroutine():
+            return "no verdict"
+
+        wrong = {
+            "true": lambda request: True,
+            "text": lambda request: "reject",
+            "code": lambda request: mailcore.reject("no", smtp_code=250),
+            "nul": lambda request: mailcore.reject("n\0o"),
+            "kind": lambda request: mailcore.Verdict("accept"),
+            "coroutine": lambda request: coroutine(),
+            "nobody": lambda request: mailcore.redirect("nobody@example.org"),
+            "raises": lambda request: 1 / 0,
+        }
+
+        @self.engine.on_message
+        def decide(request):
+            subjects.append(request.message.subject)
+            return wrong.get(request.message.subject, after.append)(request)
+
+        self.start()
+        for subject in wrong:
+            with self.assertLogs("mailcore.hook", "ERROR"):
+                self.assertEqual(self.send(subject), "451 4.3.0 Local trouble, try again later", subject)
+            # Those after it are decided about as before.
+            self.assertEqual(self.send("right"), "taken")
+        self.assertEqual(len(after), len(wrong))
+        self.assertEqual(len(subjects), 2 * len(wrong))
+
+    def test_what_a_stranger_writes_can_be_quoted(self):
+        self.engine.on_message(lambda request: mailcore.reject(f"not {request.message.subject}"))
+        self.start()
+        self.assertEqual(self.send("=?utf-8?q?a_=00_b?="), "550 5.7.1 not a ? b")
+
+    def test_an_async_handler_decides(self):
+        @self.engine.on_message
+        async def decide(request):
+            await asyncio.sleep(0)
+            return mailcore.reject(request.message.subject)
+
+        self.start()
+        for n in range(3):
+            self.assertEqual(self.send(f"n{n}"), f"550 5.7.1 n{n}")
 
     def test_recipients_are_decided_about(self):
         @self.engine.on_recipient

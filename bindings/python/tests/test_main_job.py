@@ -1,5 +1,7 @@
 """The main job through the Python package: submit, deliver, read, watch."""
 
+import contextlib
+import copy
 import email.message
 import errno
 import os
@@ -54,6 +56,97 @@ class Store(Case):
             got.seek(-5, os.SEEK_END)
             self.assertEqual(got.read(), got.as_bytes()[-5:])
             self.assertEqual(len(bob["INBOX"]), 1)
+
+    def test_a_mailbox_is_one_thing_by_uid_and_in_turn(self):
+        with self.engine() as engine:
+            account = engine.put_account("bob@example.org", None)
+            inbox, junk = account["INBOX"], account["Junk"]
+            for n in range(3):
+                inbox.append(f"From: a@b.example\r\nSubject: n{n}\r\n\r\nx\r\n".encode(), mailcore.Flag.SEEN)
+            inbox.expunge(2)
+            known = lambda m: (m.uid, m.subject, m.sender, m.flags, m.size, m.time, m.as_bytes())  # noqa: E731
+            self.assertEqual([known(inbox[m.uid]) for m in inbox], [known(m) for m in inbox])
+            self.assertEqual([m.uid for m in inbox], [1, 3])
+            self.assertEqual([m.uid for m in inbox.messages(after=1)], [3])
+            for uid in (-1, 0, 2, 4, 2**32, 2**70):
+                with self.assertRaises(mailcore.NotFound):
+                    inbox[uid]
+                self.assertNotIn(uid, inbox)
+            with self.assertRaises(TypeError):
+                inbox["1"]
+            self.assertNotIn("1", inbox)
+            self.assertIn(1, inbox)
+            self.assertIn(inbox[3], inbox)
+            self.assertNotIn(inbox[3], junk)
+            for name in ("INBOX", "inbox", "Junk"):
+                self.assertIn(name, account)
+                self.assertTrue(account[name].name)
+            for name in ("Nope", "", "a//b", 5, None):
+                self.assertNotIn(name, account)
+
+    def test_objects_of_the_library_are_not_copied(self):
+        with self.engine() as engine:
+            account = engine.put_account("bob@example.org", None)
+            uid = account["INBOX"].append(b"Subject: x\r\n\r\nx\r\n")
+            with mailcore.Resolver() as resolver:
+                things = (engine, account, account["INBOX"], account["INBOX"][uid], engine.listen("mx"), engine.dkim, resolver)
+                for thing in things:
+                    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+                        with self.assertRaisesRegex(TypeError, f"{type(thing).__name__} cannot be copied"):
+                            copied(thing)
+            self.assertEqual(engine.accounts(), ["bob@example.org"])
+
+    def test_local_mail_is_waited_for_as_any(self):
+        with self.engine() as engine:
+            engine.put_account("bob@example.org", None)
+            for id in (engine.submit(message("hello")), 0):
+                self.assertEqual(engine.wait(id, timeout=1).state, mailcore.DeliveryState.DELIVERED)
+                self.assertEqual(engine.delivery(id).state, mailcore.DeliveryState.DELIVERED)
+            with self.assertRaises(mailcore.NotFound):
+                engine.wait(4711, timeout=1)
+
+    def test_wrong_keywords_are_type_errors(self):
+        with self.assertRaisesRegex(TypeError, "no argument and no setting 'hostnam'"):
+            mailcore.Engine(os.path.join(self.folder.name, "none"), hostnam="mx.example.org")
+        self.assertFalse(os.path.exists(os.path.join(self.folder.name, "none")))
+        with contextlib.closing(mailcore.Engine(os.path.join(self.folder.name, "some"), outbound__port=2525)) as engine:
+            self.assertEqual(engine.get("outbound.port"), "2525")
+
+    def test_ends_come_after_the_stop(self):
+        engine = self.engine()
+        engine.start()
+        engine.stop(0)
+        self.assertEqual([event.name for event in engine.events()], ["started", "stopped"])
+        self.assertEqual(list(engine.events()), [])
+        with self.assertRaises(mailcore.StateError):
+            engine.next_request()
+        readable, _, _ = select.select([engine], [], [], 0)
+        self.assertEqual(readable, [engine])
+
+    def test_rows_stay_while_another_thread_closes(self):
+        for n in range(20):
+            engine = self.engine()
+            if n == 0:
+                inbox = engine.put_account("bob@example.org", None)["INBOX"]
+                for _ in range(20):
+                    inbox.append(b"Subject: a subject\r\n\r\nx\r\n")
+            inbox = engine.account("bob@example.org")["INBOX"]
+            begun, wrong = threading.Event(), []
+
+            def read():
+                try:
+                    while True:
+                        wrong.extend(m.subject for m in inbox if m.subject != "a subject")
+                        begun.set()
+                except mailcore.Error:
+                    pass
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            begun.wait(60)
+            engine.close()
+            reader.join()
+            self.assertEqual(wrong, [])
 
     def test_mail_is_signed(self):
         with self.engine() as engine:

@@ -9,7 +9,8 @@ import logging
 import os
 import pathlib
 import sys
-from typing import Any
+import threading
+from typing import Any, Callable, List, NoReturn, TypeVar
 
 from . import _abi
 from .errors import Error, error_for
@@ -77,6 +78,52 @@ def close(handle: int) -> None:
     result = LIBRARY.mailcore_close(handle)
     if result < 0:
         raise error_for(result, LIBRARY.mailcore_strerror(result).decode())
+
+
+class Unique:
+    """What stands for something of the library's: a copy of it would close it twice."""
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} cannot be copied or pickled: it stands for something of the library's")
+
+
+_T = TypeVar("_T")
+
+
+def until_interrupted(handle: int, work: Callable[[], _T]) -> _T:
+    """Does a call that may wait long on `handle`, so that Ctrl-C ends it at once.
+
+    Python runs signal handlers on the main thread, between two of its own steps: there the call is made on a thread
+    beside it. On all other threads it is simply made.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    done: List[_T] = []
+    failed: List[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as e:
+            failed.append(e)
+
+    beside = threading.Thread(target=run, name="mailcore-wait", daemon=True)
+    beside.start()
+    try:
+        while beside.is_alive():
+            beside.join(_WATCH_SECONDS)
+    except BaseException:
+        LIBRARY.mailcore_interrupt(handle)
+        # The call returns at once; until then it writes to what the caller gave it.
+        beside.join()
+        raise
+    if failed:
+        raise failed[0]
+    return done[0]
+
+
+# How often the main thread looks for signals on platforms where one does not wake it.
+_WATCH_SECONDS = 0.5
 
 
 def text(value: "str | None") -> "bytes | None":

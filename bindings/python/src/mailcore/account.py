@@ -2,16 +2,21 @@
 
 import ctypes
 import email.message
+import operator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, Optional, Union
 
 from . import _abi
-from ._library import LIBRARY, call, get, get_number, text
+from ._library import LIBRARY, Unique, call, get, get_number, text
+from .errors import ClosedError, NotFound, UsageError
 from .message import Draft, Flag, Message, moment, octets_of
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+# UIDs there can be.
+_UIDS = range(1, 2**32)
 
 Uids = Union[int, Message, Iterable[Union[int, Message]]]
 
@@ -47,7 +52,7 @@ class MailboxInfo:
     selectable: bool
 
 
-class Account:
+class Account(Unique):
     """An account of an engine. `account["INBOX"]` opens a mailbox."""
 
     def __init__(self, engine: "Engine", address: str) -> None:
@@ -60,8 +65,17 @@ class Account:
     def __getitem__(self, name: str) -> "Mailbox":
         return Mailbox(self, name)
 
-    def __contains__(self, name: str) -> bool:
-        return any(info.name == name for info in self.mailboxes())
+    def __contains__(self, name: object) -> bool:
+        """Whether `account[name]` gives a mailbox."""
+        if not isinstance(name, str):
+            return False
+        try:
+            self[name].close()
+        except (NotFound, UsageError) as e:
+            if isinstance(e, ClosedError):
+                raise
+            return False
+        return True
 
     def mailboxes(self) -> List[MailboxInfo]:
         """All its mailboxes, by name."""
@@ -120,8 +134,8 @@ class Account:
         call("mailcore_mailbox_control", self._handle, action, text(name), text(argument))
 
 
-class Mailbox:
-    """A mailbox. Iterating gives its messages, oldest first; `mailbox[uid]` gives one."""
+class Mailbox(Unique):
+    """A mailbox. Iterating gives its messages, oldest first; `mailbox[uid]` gives one of them."""
 
     def __init__(self, account: Account, name: str, create: bool = False) -> None:
         handle = _abi.mailcore_mailbox()
@@ -141,9 +155,23 @@ class Mailbox:
         return True
 
     def __getitem__(self, uid: int) -> Message:
-        message = Message(self._handle, uid)
-        message._open()
-        return message
+        number = operator.index(uid)
+        if number in _UIDS:
+            for message in self.messages(after=number - 1, limit=1):
+                if message.uid == number:
+                    message._open()
+                    return message
+        raise NotFound(_abi.MAILCORE_E_NOT_FOUND, f"no message {number}")
+
+    def __contains__(self, message: object) -> bool:
+        """Whether there is a message with this UID; of a `Message`, whether it is one of this mailbox."""
+        if isinstance(message, Message):
+            if message._source != self._handle:
+                return False
+            message = message.uid
+        if not isinstance(message, int) or message not in _UIDS:
+            return False
+        return any(found.uid == message for found in self.messages(after=message - 1, limit=1))
 
     def messages(self, after: int = 0, limit: int = 0) -> Iterator[Message]:
         """Messages with UIDs above `after`, at most `limit` (0 for all)."""

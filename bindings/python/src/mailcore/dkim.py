@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import List, Optional, Union
 
 from . import _abi
-from ._library import call, take, text
+from ._library import Unique, call, take, text
 from .account import rows, words
 from .mailauth import algorithm_number
 from .message import moment
@@ -40,7 +40,7 @@ class DkimKey:
     record: str
 
 
-class Keyring:
+class Keyring(Unique):
     """The keys of one engine: `engine.dkim`."""
 
     def __init__(self, handle: int) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 from . import _abi
-from ._library import LIBRARY, call, close, get, get_number, text
+from ._library import LIBRARY, Unique, call, close, get, get_number, text, until_interrupted
 from .account import Account, rows, words
 from .check import CheckStep, check
 from .dkim import Keyring
@@ -60,7 +60,7 @@ class Property:
     writable: bool
 
 
-class Listener:
+class Listener(Unique):
     """A listening socket of an engine."""
 
     def __init__(self, handle: int) -> None:
@@ -75,7 +75,7 @@ class Listener:
             close(handle)
 
 
-class Engine:
+class Engine(Unique):
     """A mail engine on the store in `folder`.
 
     `with Engine(...) as engine:` starts it, and stops and closes it in the end; without `with`, call `start` and
@@ -97,7 +97,12 @@ class Engine:
         self._handlers: Dict[str, Handler] = {}
         self._answering: Optional[threading.Thread] = None
         lines: Dict[str, Setting] = dict(settings or {})
-        lines.update({name.replace("__", "."): value for name, value in more.items()})
+        if more:
+            known = {known.name for known in properties()}
+            for name, value in more.items():
+                if name.replace("__", ".") not in known:
+                    raise TypeError(f"Engine() has no argument and no setting {name!r}")
+                lines[name.replace("__", ".")] = value
         import os
 
         options = _abi.mailcore_open(
@@ -130,7 +135,8 @@ class Engine:
 
     def stop(self, timeout: Optional[float] = 10.0) -> None:
         """Lets sessions and deliveries end for at most `timeout` seconds, then drops them."""
-        call("mailcore_engine_stop", self.handle, _milliseconds(timeout))
+        handle, at_most = self.handle, _milliseconds(timeout)
+        until_interrupted(handle, lambda: call("mailcore_engine_stop", handle, at_most))
 
     def close(self) -> None:
         """Stops it and closes the store. A second call does nothing."""
@@ -276,7 +282,10 @@ class Engine:
         return id.value
 
     def wait(self, id: int, timeout: Optional[float] = None) -> Delivery:
-        """Waits until a queued message is finished; `TimeoutError` after `timeout` seconds."""
+        """Waits until a queued message is finished; `TimeoutError` after `timeout` seconds.
+
+        `id` is what `submit` gave: where that is 0, every recipient was here and has the message.
+        """
         delivery = _abi.mailcore_delivery()
         for slice_ms in _slices(timeout):
             try:
@@ -400,7 +409,8 @@ class Engine:
         """Before the start, also as a decorator: `handler(request)` decides about each message.
 
         It gives `accept()`, `junk()`, `reject(...)`, `defer(...)`, `redirect(...)`, or None for what the engine's
-        own policy says. Handlers run on one thread, one after the other; one that raises defers the message.
+        own policy says; it may be an `async def`. Handlers run on one thread, one after the other. One that raises,
+        or gives anything else, defers the message: the peer hears 451 at once, and the log "mailcore.hook" says why.
         """
         return self._handle_by("data", handler)
 

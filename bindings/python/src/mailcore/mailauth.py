@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Type, Union
 
 from . import _abi
-from ._library import LIBRARY, call, close, take, text
+from ._library import LIBRARY, Unique, call, close, take, text, until_interrupted
 from .errors import ClosedError, ForkedError, UsageError
 
 Octets = Union[bytes, bytearray, memoryview]
@@ -176,7 +176,7 @@ class Verdicts:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-class Resolver:
+class Resolver(Unique):
     """Where names are looked up: the system's DNS, the server at `server` ("127.0.0.1:5353", "[::1]:53"), or `zone`.
 
     A zone is text, a line "name type data" for each record, or a sequence of such lines; it stands in front of the
@@ -370,7 +370,8 @@ def arc_seal(
 
 def _sealed(message: Octets, signer: _abi.mailcore_signer, resolver: Resolver) -> bytes:
     octets, fields = bytes(message), _abi.mailcore_buf()
-    call("mailcore_arc_seal", resolver.handle, ctypes.byref(signer), octets, len(octets), ctypes.byref(fields))
+    handle, arguments = resolver.handle, (ctypes.byref(signer), octets, len(octets), ctypes.byref(fields))
+    until_interrupted(handle, lambda: call("mailcore_arc_seal", handle, *arguments))
     return take(fields)
 
 
@@ -442,7 +443,8 @@ def _verdicts(function: str, resolver: Optional[Resolver], *arguments: Any) -> V
             return _verdicts(function, own, *arguments)
     raw = _abi.mailcore_verdicts()
     try:
-        call(function, resolver.handle, *arguments, ctypes.byref(raw))
+        handle = resolver.handle
+        until_interrupted(handle, lambda: call(function, handle, *arguments, ctypes.byref(raw)))
         return verdicts_of(json.loads(raw.json))
     finally:
         LIBRARY.mailcore_verdicts_clear(ctypes.byref(raw))

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from . import _abi
-from ._library import LIBRARY, call, close, get_number, take, text
+from ._library import LIBRARY, Unique, call, close, get_number, take, text
 
 
 class Flag(enum.IntFlag):
@@ -28,7 +28,7 @@ def moment(unix_ms: int) -> Optional[datetime]:
     return datetime.fromtimestamp(unix_ms / 1000, timezone.utc) if unix_ms else None
 
 
-class Message(io.RawIOBase):
+class Message(Unique, io.RawIOBase):
     """A message that is kept: a file to read, with what a mailbox listing knows of it.
 
     `uid` (or the queue id), `size`, `time`, `flags`, `sender`, `subject`, `message_id`. Use it in a `with`
@@ -138,7 +138,7 @@ class Offered(Message):
         self.message_id = self.header("Message-ID") or ""
 
 
-class Draft:
+class Draft(Unique):
     """A message on its way into the library. Internal: `Engine.submit` and `Mailbox.append` make it."""
 
     def __init__(self, engine: int, octets: bytes) -> None:

@@ -1,13 +1,15 @@
 """Decisions about recipients and messages, asked of the host while a peer waits."""
 
+import asyncio
 import ctypes
+import inspect
 import logging
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Awaitable, Callable, Dict, Mapping, Optional, Tuple, Union
 
 from . import _abi
-from ._library import LIBRARY, call, text
-from .errors import Error, Interrupted, StateError
+from ._library import LIBRARY, Unique, call, text
+from .errors import ClosedError, Error, Interrupted, StateError
 from .event import Event, event_of
 from .mailauth import Verdicts, verdicts_of
 from .message import Message, Offered
@@ -53,7 +55,7 @@ def redirect(to: str) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(Unique):
     """A question of the engine's, answered once by `reply` while the peer waits (setting `hook.timeout_ms`).
 
     `hook` is "data" for a message, "rcpt" for a recipient; `policy` what the engine would do by itself: "accept",
@@ -104,7 +106,7 @@ class Request:
         self.close()
 
 
-Handler = Callable[[Request], Optional[Verdict]]
+Handler = Callable[[Request], Union[Optional[Verdict], Awaitable[Optional[Verdict]]]]
 
 
 def request_of(engine: int, event: Event) -> Optional[Request]:
@@ -149,17 +151,33 @@ def next_request(engine: int, wait_ms: int) -> Tuple[bool, Optional[Request]]:
 
 
 def answer(request: Request, handlers: Mapping[str, Handler]) -> None:
-    """Has the handler answer. One that fails costs the peer a later attempt, never a message."""
+    """Has the handler answer. One that fails, or gives what is no verdict, costs the peer a later attempt, never a
+    message, and nobody else anything."""
     with request:
         try:
-            verdict = handlers[request.hook](request)
+            request.reply(_decided(handlers[request.hook], request))
+        except (StateError, ClosedError):
+            _log.warning("the handler of %r answered too late", request.hook)
         except Exception:
             _log.exception("the handler of %r failed", request.hook)
-            verdict = defer("Local trouble, try again later", enhanced="4.3.0")
-        try:
-            request.reply(verdict)
-        except Error as e:
-            _log.error("the answer of the handler of %r was not taken: %s", request.hook, e)
+            try:
+                request.reply(defer("Local trouble, try again later", enhanced="4.3.0"))
+            except Error as e:
+                _log.error("no answer to %r could be given: %s", request.hook, e)
+
+
+def _decided(handler: Handler, request: Request) -> Optional[Verdict]:
+    """What a handler gives, or what an `async def` comes to."""
+    verdict = handler(request)
+    if inspect.isawaitable(verdict):
+        verdict = asyncio.run(_awaited(verdict))
+    if verdict is not None and not isinstance(verdict, Verdict):
+        raise TypeError(f"a handler gives accept(), junk(), reject(), defer(), redirect() or None, not {verdict!r}")
+    return verdict
+
+
+async def _awaited(verdict: Awaitable[Optional[Verdict]]) -> Optional[Verdict]:
+    return await verdict
 
 
 def serve(engine: int, handlers: Mapping[str, Handler]) -> None:
