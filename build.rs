@@ -1,8 +1,11 @@
-//! Build script: names the shared library and writes the C header.
+//! Build script: names the shared library and writes the C header, and beside it the same as data.
 //!
-//! The header always goes to OUT_DIR. `include/mailcore.h` is committed and only rewritten when
-//! MAILCORE_WRITE_HEADER=1; `tests/abi.rs` compares the two. A header that cannot be made is a warning, not
-//! an error: packagers have the committed one.
+//! Both always go to OUT_DIR. `include/mailcore.h` and `include/abi.json` are committed and only rewritten when
+//! MAILCORE_WRITE_HEADER=1; `tests/abi.rs` compares them. A header that cannot be made is a warning, not an error:
+//! packagers have the committed one.
+
+#[path = "bindings/abi.rs"]
+mod abi;
 
 use std::env;
 use std::fs;
@@ -28,13 +31,13 @@ fn variable(name: &str) -> String {
 }
 
 fn main() {
-    for path in ["build.rs", "src/ffi", "src/engine/keys", "include"] {
+    for path in ["build.rs", "bindings/abi.rs", "src/ffi", "src/engine/keys", "include"] {
         say(&format!("rerun-if-changed={path}"));
     }
     let os = variable("CARGO_CFG_TARGET_OS");
     if !matches!(os.as_str(), "windows" | "macos" | "ios") {
-        // The number changes when the ABI does, never with the version. Threads outlive a dlclose: -z nodelete.
-        say("rustc-cdylib-link-arg=-Wl,-soname,libmailcore.so.0");
+        // Threads outlive a dlclose: -z nodelete.
+        say(&format!("rustc-cdylib-link-arg=-Wl,-soname,{SONAME}"));
         say("rustc-cdylib-link-arg=-Wl,-z,nodelete");
         link_soname();
     }
@@ -78,25 +81,36 @@ fn link_soname() {
     let build = out.ancestors().nth(2).filter(|folder| folder.ends_with("build"));
     if let Some(profile) = build.and_then(Path::parent) {
         #[cfg(unix)]
-        let _ = std::os::unix::fs::symlink("libmailcore.so", profile.join("libmailcore.so.0"));
+        let _ = std::os::unix::fs::symlink("libmailcore.so", profile.join(SONAME));
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "a build script writes files")]
 fn write_header(root: &Path, text: &str) {
-    let out = PathBuf::from(variable("OUT_DIR")).join("mailcore.h");
-    if let Err(e) = fs::write(&out, text) {
-        say(&format!("warning={}: {e}", out.display()));
-    }
-    say(&format!("rustc-env=MAILCORE_HEADER={}", out.display()));
-    if variable("MAILCORE_WRITE_HEADER") == "1"
-        && let Err(e) = fs::create_dir_all(root.join("include")).and_then(|()| fs::write(root.join(COMMITTED), text))
-    {
-        say(&format!("error={COMMITTED}: {e}"));
+    let json = abi::json(text, SONAME).unwrap_or_else(|e| {
+        say(&format!("warning={ABI_JSON} could not be made anew: {e}"));
+        String::new()
+    });
+    let committed = variable("MAILCORE_WRITE_HEADER") == "1";
+    for (path, text, name) in [(HEADER, text, "MAILCORE_HEADER"), (ABI_JSON, json.as_str(), "MAILCORE_ABI_JSON")] {
+        let path = Path::new(path);
+        let out = PathBuf::from(variable("OUT_DIR")).join(path.file_name().unwrap_or_default());
+        if let Err(e) = fs::write(&out, text) {
+            say(&format!("warning={}: {e}", out.display()));
+        }
+        say(&format!("rustc-env={name}={}", out.display()));
+        if committed
+            && let Err(e) = fs::create_dir_all(root.join("include")).and_then(|()| fs::write(root.join(path), text))
+        {
+            say(&format!("error={}: {e}", path.display()));
+        }
     }
 }
 
-const COMMITTED: &str = "include/mailcore.h";
+const HEADER: &str = "include/mailcore.h";
+const ABI_JSON: &str = "include/abi.json";
+/// The name that programs ask the dynamic linker for. Its number changes when the ABI does, never with the version.
+const SONAME: &str = "libmailcore.so.0";
 
 /// The whole header.
 fn header(root: &Path) -> Result<String, String> {

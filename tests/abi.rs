@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use mailcore::ffi;
-use support::{command, compile, folder, functions, header, library, root, run, structs, tool};
+use support::{abi, command, compile, folder, functions, header, items, library, root, run, structs, tool, word};
 
 // -- the header ------------------------------------------------------------------------------------------
 
@@ -24,6 +24,49 @@ fn committed_header_is_the_generated_one() {
         committed == header(),
         "include/mailcore.h is not what the sources say: MAILCORE_WRITE_HEADER=1 cargo build, then commit it"
     );
+}
+
+#[test]
+fn committed_json_is_the_generated_one() {
+    let committed = fs::read_to_string(root().join("include/abi.json")).expect("include/abi.json");
+    let generated = fs::read_to_string(env!("MAILCORE_ABI_JSON")).expect("abi.json in OUT_DIR");
+    assert!(committed == generated, "include/abi.json: MAILCORE_WRITE_HEADER=1 cargo build, then commit it");
+}
+
+/// The tests read the header in their own way; both readings must come to the same.
+#[test]
+fn header_and_json_agree() {
+    let (header, abi) = (header(), abi());
+    let defined = header.lines().filter_map(|line| line.strip_prefix("#define "));
+    let defined = defined.filter(|line| !line.contains('(') && !line.contains('{') && line.contains(' '));
+    let defined: Vec<String> = defined.filter(|line| !line.contains("__declspec")).map(str::to_owned).collect();
+    let listed = |constant| format!("{} {}", word(constant, "name"), constant["value"]);
+    assert_eq!(items(&abi, "constants").iter().map(listed).collect::<Vec<_>>(), defined);
+
+    let declared = functions(&header);
+    assert_eq!(items(&abi, "functions").len(), declared.len());
+    for (item, function) in items(&abi, "functions").iter().zip(&declared) {
+        assert_eq!((word(item, "name"), word(item, "returns")), (function.name.as_str(), function.returns.as_str()));
+        let parameters = items(item, "parameters").iter();
+        let parameters: Vec<_> = parameters.map(|p| (word(p, "type").to_owned(), word(p, "name").to_owned())).collect();
+        assert_eq!(parameters, function.parameters, "{}", function.name);
+        assert!(items(item, "parameters").iter().all(|p| !word(p, "doc").is_empty()), "{item}");
+        assert!(!items(item, "tags").is_empty() && !word(item, "since").is_empty(), "{item}");
+        let codes = items(item, "errors").iter().map(|code| code.as_str().expect("code"));
+        assert!(codes.clone().all(|code| header.contains(&format!("#define {code} -"))), "{item}");
+        assert_eq!(function.doc.contains("MAILCORE_E_"), codes.count() > 0, "{}", function.name);
+    }
+    let names = |of, list| items(of, list).iter().map(|item| word(item, "name").to_owned()).collect::<Vec<_>>();
+    let structs = structs(&header);
+    assert_eq!(names(&abi, "structs"), structs.iter().map(|s| s.name.clone()).collect::<Vec<_>>());
+    for (item, one) in items(&abi, "structs").iter().zip(&structs) {
+        assert_eq!(names(item, "fields"), one.fields, "{}", one.name);
+    }
+    assert_eq!(names(&abi, "handles").len(), header.matches("typedef uint64_t ").count());
+    assert_eq!(names(&abi, "callbacks").len(), header.matches("typedef int32_t (*").count());
+    for list in ["constants", "handles", "callbacks", "structs", "functions"] {
+        assert!(items(&abi, list).iter().all(|item| !word(item, "doc").is_empty()), "{list}: one has no text");
+    }
 }
 
 #[test]
@@ -156,6 +199,22 @@ fn structs_lie_as_c_sees_them() {
     let c = run(&mut command(&program));
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(lines(&c), lines(&rust));
+    assert_eq!(lines(&c), lines(&layout_of_json()), "abi.json");
+}
+
+/// Size and offsets of each struct in abi.json, for the pointers of this machine.
+fn layout_of_json() -> String {
+    let (size, offset) =
+        if cfg!(target_pointer_width = "64") { ("size64", "offset64") } else { ("size32", "offset32") };
+    let mut text = String::new();
+    for item in items(&abi(), "structs") {
+        let name = word(item, "name");
+        writeln!(text, "{name} {}", item[size]).expect("text");
+        for field in items(item, "fields") {
+            writeln!(text, "{name}.{} {}", word(field, "name"), field[offset]).expect("text");
+        }
+    }
+    text
 }
 
 // -- sources and documentation -------------------------------------------------------------------------------

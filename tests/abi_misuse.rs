@@ -1,15 +1,16 @@
-//! Every function of the header with every handle, text, struct and number wrong in turn: the documented code,
-//! and no crash. The C program is made from the header, so that a new function cannot be forgotten.
+//! Every function of the interface with every handle, text, struct and number wrong in turn: the documented code,
+//! and no crash. The C program is made from abi.json, so that a new function cannot be forgotten.
 
 #![allow(clippy::disallowed_methods, reason = "a test writes and runs a program")]
 
 #[path = "abi/support.rs"]
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use support::{Function, command, compile, folder, functions, header, run, structs};
+use serde_json::Value;
+use support::{abi, command, compile, folder, items, run, word};
 
 const SET_UP: &str = r#"
 #include <mailcore.h>
@@ -120,7 +121,7 @@ failed:
 "#;
 
 /// What is passed where nothing is wrong.
-fn right(function: &Function, kind: &str, name: &str) -> String {
+fn right(function: &str, kind: &str, name: &str, records: &BTreeSet<String>) -> String {
     match kind {
         "mailcore_engine" | "mailcore_handle" => "engine".to_owned(),
         "mailcore_account" | "mailcore_mailbox" | "mailcore_message" | "mailcore_cursor" | "mailcore_resolver" => {
@@ -128,7 +129,7 @@ fn right(function: &Function, kind: &str, name: &str) -> String {
         }
         "const char *" => match name {
             "pattern" | "address" | "from" | "to" | "target" => "\"bob@example.org\"".to_owned(),
-            "key" => format!("\"{}\"", if function.name.ends_with("i64") { "outbound.port" } else { "hostname" }),
+            "key" => format!("\"{}\"", if function.ends_with("i64") { "outbound.port" } else { "hostname" }),
             _ => "\"example\"".to_owned(),
         },
         "mailcore_error *" => "&err".to_owned(),
@@ -142,15 +143,14 @@ fn right(function: &Function, kind: &str, name: &str) -> String {
         "void *" | "const void *" => "room".to_owned(),
         "size_t" => if name == "count" { "2" } else { "sizeof(room)" }.to_owned(),
         "uint32_t" | "int32_t" | "int64_t" | "uint64_t" => "1".to_owned(),
-        kind if is_record(kind) => format!("&{}", record(kind)),
+        kind if is_record(kind, records) => format!("&{}", record(kind)),
         kind if kind.ends_with('*') => "&out_handle".to_owned(),
-        kind => panic!("{}: {kind}", function.name),
+        kind => panic!("{function}: {kind}"),
     }
 }
 
-fn is_record(kind: &str) -> bool {
-    structs(&header()).iter().any(|s| s.name == kind.trim_start_matches("const ").trim_end_matches([' ', '*']))
-        && kind.ends_with('*')
+fn is_record(kind: &str, records: &BTreeSet<String>) -> bool {
+    records.contains(kind.trim_start_matches("const ").trim_end_matches([' ', '*'])) && kind.ends_with('*')
 }
 
 fn record(kind: &str) -> &str {
@@ -159,8 +159,7 @@ fn record(kind: &str) -> &str {
 }
 
 /// What is passed where it is wrong: a word for it and the C expression.
-fn wrong(function: &Function, kind: &str, name: &str) -> Vec<(&'static str, String)> {
-    let waits = function.doc.contains("[wait]");
+fn wrong(waits: bool, kind: &str, name: &str) -> Vec<(&'static str, String)> {
     match kind {
         "mailcore_handle" => {
             vec![
@@ -192,21 +191,25 @@ fn ends_things(name: &str) -> bool {
     matches!(name, "mailcore_close" | "mailcore_engine_stop" | "mailcore_account_delete" | "mailcore_interrupt")
 }
 
-fn program() -> String {
+fn program(abi: &Value) -> String {
+    let records: BTreeSet<String> = items(abi, "structs").iter().map(|s| word(s, "name").to_owned()).collect();
     let mut text = SET_UP.to_owned();
-    for function in functions(&header()) {
-        let name = &function.name;
-        if function.returns != "int32_t" {
+    for function in items(abi, "functions") {
+        let name = word(function, "name");
+        let waits = items(function, "tags").contains(&Value::from("wait"));
+        if word(function, "returns") != "int32_t" {
             continue;
         }
+        let parameters: Vec<(&str, &str)> =
+            items(function, "parameters").iter().map(|p| (word(p, "type"), word(p, "name"))).collect();
         let call = |wrong_at: usize, with: &str| {
-            let arguments = function.parameters.iter().enumerate().map(|(at, (kind, parameter))| {
-                if at == wrong_at { with.to_owned() } else { right(&function, kind, parameter) }
+            let arguments = parameters.iter().enumerate().map(|(at, (kind, parameter))| {
+                if at == wrong_at { with.to_owned() } else { right(name, kind, parameter, &records) }
             });
             format!("{name}({})", arguments.collect::<Vec<_>>().join(", "))
         };
-        for (at, (kind, parameter)) in function.parameters.iter().enumerate() {
-            for (what, with) in wrong(&function, kind, parameter) {
+        for (at, (kind, parameter)) in parameters.iter().enumerate() {
+            for (what, with) in wrong(waits, kind, parameter) {
                 // 0 is a handle that may be closed.
                 if ends_things(name) && (what != "handle" || with == "0") {
                     continue;
@@ -214,7 +217,8 @@ fn program() -> String {
                 let call = call(at, &with);
                 writeln!(text, "    report(\"{name}\", \"{what}\", \"{parameter}\", {call});").expect("text");
             }
-            if is_record(kind) && kind != "mailcore_buf *" && kind != "mailcore_error *" && !ends_things(name) {
+            let fixed = ["mailcore_buf *", "mailcore_error *"].contains(kind);
+            if is_record(kind, &records) && !fixed && !ends_things(name) {
                 let record = record(kind);
                 for size in ["0", "3", "0xffffffffu"] {
                     let call = call(usize::MAX, "");
@@ -233,18 +237,18 @@ fn program() -> String {
 fn everything_wrong_is_answered_with_its_code() {
     let folder = folder("misuse");
     let path = folder.join("misuse.c");
-    std::fs::write(&path, program()).expect("write");
+    let abi = abi();
+    std::fs::write(&path, program(&abi)).expect("write");
     let Some(program) = compile(&path, &folder) else { return };
     let out = run(command(&program).current_dir(&folder));
 
-    let header = header();
-    let codes: BTreeMap<i64, &str> = header
-        .lines()
-        .filter_map(|line| line.strip_prefix("#define MAILCORE_E_")?.split_once(' '))
-        .filter_map(|(name, number)| Some((number.parse().ok()?, name)))
+    let codes: BTreeMap<i64, &str> = items(&abi, "constants")
+        .iter()
+        .filter_map(|constant| Some((constant["value"].as_i64()?, word(constant, "name").strip_prefix("MAILCORE_E_")?)))
         .collect();
-    let functions: BTreeMap<String, Function> =
-        functions(&header).into_iter().map(|function| (function.name.clone(), function)).collect();
+    let errors: BTreeMap<&str, &[Value]> =
+        items(&abi, "functions").iter().map(|function| (word(function, "name"), items(function, "errors"))).collect();
+    let mut called = BTreeSet::new();
     let mut calls = 0;
     let mut complaints = Vec::new();
     for line in out.lines() {
@@ -253,6 +257,7 @@ fn everything_wrong_is_answered_with_its_code() {
         let result: i64 = result.parse().expect("number");
         let code = codes.get(&result).copied().unwrap_or("OK");
         calls += 1;
+        called.insert(name);
         let expected = match what {
             "handle" => Some("HANDLE"),
             "text" => Some("UTF8"),
@@ -263,10 +268,14 @@ fn everything_wrong_is_answered_with_its_code() {
         if expected.is_some_and(|expected| expected != code) {
             complaints.push(format!("{line}: {code}"));
         }
-        if result < 0 && !functions[name].doc.contains(&format!("MAILCORE_E_{code}")) {
+        if result < 0 && !errors[name].contains(&Value::from(format!("MAILCORE_E_{code}"))) {
             complaints.push(format!("{line}: MAILCORE_E_{code} is not documented"));
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     assert!(calls > 200, "only {calls} calls were made");
+    for function in items(&abi, "functions").iter().filter(|f| word(f, "returns") == "int32_t") {
+        let name = word(function, "name");
+        assert!(called.contains(name), "{name} was not called");
+    }
 }

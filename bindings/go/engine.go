@@ -237,7 +237,7 @@ func (e *Engine) Listen(service Service, address string) (*Listener, error) {
 	defer C.free(unsafe.Pointer(c))
 	how := (*C.mailcore_listen_options)(C.malloc(C.sizeof_mailcore_listen_options))
 	defer C.free(unsafe.Pointer(how))
-	*how = C.listen_init()
+	*how = C.listen_options_init()
 	how.service, how.address, how.port = C.uint32_t(service), c, C.uint32_t(port)
 	cerr := C.error_init()
 	var handle C.mailcore_listener

@@ -23,6 +23,22 @@ pub fn header() -> String {
     std::fs::read_to_string(env!("MAILCORE_HEADER")).expect("header in OUT_DIR")
 }
 
+/// The interface as data, as the build made it from the header.
+pub fn abi() -> serde_json::Value {
+    let text = std::fs::read_to_string(env!("MAILCORE_ABI_JSON")).expect("abi.json in OUT_DIR");
+    serde_json::from_str(&text).expect("abi.json")
+}
+
+/// A list of `abi.json`, or of one of its items.
+pub fn items<'a>(of: &'a serde_json::Value, list: &str) -> &'a [serde_json::Value] {
+    of[list].as_array().unwrap_or_else(|| panic!("no list {list} in {of}"))
+}
+
+/// A text of an item of `abi.json`.
+pub fn word<'a>(item: &'a serde_json::Value, key: &str) -> &'a str {
+    item[key].as_str().unwrap_or_else(|| panic!("no text {key} in {item}"))
+}
+
 /// A fresh folder of this name for one test.
 pub fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

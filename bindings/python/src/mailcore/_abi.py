@@ -1,4 +1,4 @@
-"""The C interface as ctypes sees it. Written by generate_abi.py from include/mailcore.h: do not edit."""
+"""The C interface as ctypes sees it. Written by bindings/generate.py from include/abi.json: do not edit."""
 
 # fmt: off
 from ctypes import (
@@ -673,7 +673,7 @@ class mailcore_hooks(Structure):
 
 
 def declare(library: CDLL) -> None:
-    """Tells ctypes the type of every function."""
+    """Tells ctypes the type of every function. Raises AttributeError where the library lacks one."""
     library.mailcore_buf_free.argtypes = [POINTER(mailcore_buf)]
     library.mailcore_buf_free.restype = None
     library.mailcore_version.argtypes = []

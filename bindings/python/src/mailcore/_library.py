@@ -28,11 +28,11 @@ else:
 def _load() -> "tuple[ctypes.CDLL, str]":
     named = os.environ.get("MAILCORE_LIBRARY")
     if named:
-        return ctypes.CDLL(named), named
+        return _open(named), named
     folder = pathlib.Path(__file__).parent / "_lib"
     for name in _NAMES:
         if (folder / name).exists():
-            return ctypes.CDLL(str(folder / name)), str(folder / name)
+            return _open(str(folder / name)), str(folder / name)
     missing = ""
     for name in _NAMES:
         try:
@@ -44,13 +44,37 @@ def _load() -> "tuple[ctypes.CDLL, str]":
     )
 
 
+def _open(path: str) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(path)
+    except OSError as e:
+        raise ImportError(f"libmailcore cannot be loaded: {e}") from None
+
+
+def _declare(library: ctypes.CDLL, path: str) -> int:
+    """Tells ctypes the types of the functions; the library's version. ImportError where it is not the right one."""
+    try:
+        version: int = library.mailcore_version()
+    except AttributeError:
+        raise ImportError(f"{path} is not libmailcore: it has no function mailcore_version") from None
+    if version < _abi.MAILCORE_VERSION_NUMBER:
+        raise ImportError(
+            f"{path} is libmailcore {_dotted(version)}, and this package needs "
+            f"{_dotted(_abi.MAILCORE_VERSION_NUMBER)} or later"
+        )
+    try:
+        _abi.declare(library)
+    except AttributeError as e:
+        raise ImportError(f"{path} is libmailcore {_dotted(version)}, but not the one of this package: {e}") from None
+    return version
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1_000_000}.{version // 1000 % 1000}.{version % 1000}"
+
+
 LIBRARY, PATH = _load()
-_abi.declare(LIBRARY)
-VERSION: int = LIBRARY.mailcore_version()
-if VERSION < _abi.MAILCORE_VERSION_NUMBER:
-    raise ImportError(
-        f"{PATH} is version {VERSION}, older than {_abi.MAILCORE_VERSION_NUMBER}, which this package was made for"
-    )
+VERSION: int = _declare(LIBRARY, PATH)
 _log.debug("libmailcore %s from %s", VERSION, PATH)
 
 
