@@ -12,6 +12,11 @@
 // hickory; TLS 1.2 with its extended master secret (RFC 5246, RFC 7627), TLS 1.3 (RFC 8446) and the comparison of a
 // certificate with a name (RFC 9525) by OpenSSL.
 
+// Every `#[test]` is watched: one that hangs ends with its name (tests/watchdog).
+#[cfg(test)]
+#[macro_use]
+extern crate mailcore_watchdog;
+
 // Floor 0
 pub mod base;
 // Floor 1

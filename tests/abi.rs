@@ -2,6 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test reads files and runs compilers")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 #[path = "abi/support.rs"]
 mod support;
 

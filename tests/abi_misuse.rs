@@ -3,6 +3,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test writes and runs a program")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 #[path = "abi/support.rs"]
 mod support;
 

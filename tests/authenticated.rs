@@ -3,6 +3,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod wire;
 
 use std::net::SocketAddr;

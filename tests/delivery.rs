@@ -1,6 +1,9 @@
 //! Attempts from beginning to end in a simulated world: names, hosts that follow scripts, a clock that jumps.
 #![allow(dead_code, reason = "the simulation offers more than these tests use")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 #[path = "simulation/clock.rs"]
 mod clock;
 #[path = "simulation/disk.rs"]

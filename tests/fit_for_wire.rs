@@ -1,6 +1,9 @@
 //! What a message looks like once it is taken: submitted by a user, by the host program, or brought by a stranger, and
 //! filed here. One engine, real sessions, IMAP to look.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod wire;
 
 use mailcore::base::{Secret, Service};

@@ -1,6 +1,9 @@
 //! The entries of the fuzz targets (`fuzz/entries.rs`) over seeded mutations of something well-formed: no panic, no
 //! hang, on any compiler and in any test run.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 #[path = "../fuzz/entries.rs"]
 mod entries;
 

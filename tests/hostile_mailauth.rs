@@ -1,6 +1,9 @@
 //! Mail authentication against peers and name servers that mean harm: whatever they send, a verdict comes, after a
 //! bounded number of questions and, on a clock that only jumps, in bounded time.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use std::future::ready;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;

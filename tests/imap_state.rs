@@ -8,6 +8,9 @@
 #![allow(clippy::disallowed_macros, reason = "a failing run names its seed and what was said")]
 #![allow(dead_code, reason = "the simulation's chance offers more than this test uses")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 #[path = "imap_state/model.rs"]
 mod model;
 #[path = "imap_state/response.rs"]

@@ -14,6 +14,9 @@
     reason = "a test talks to the server as a foreign program would"
 )]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod tools;
 mod wire;
 

@@ -4,6 +4,9 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,6 +3,9 @@
 //!
 //! Seeded: the same mails in every run. `MESSAGE_SEED=n` takes other ones.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 

@@ -1,6 +1,9 @@
 //! The queue at work on the real store, in a simulated world: retries to the second, reports, filing, control.
 #![allow(dead_code, reason = "the simulation offers more than these tests use")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 #[path = "simulation/clock.rs"]
 mod clock;
 #[path = "simulation/disk.rs"]

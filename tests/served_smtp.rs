@@ -1,5 +1,8 @@
 //! SMTP, submission and LMTP over real sockets, with a real store: what is answered with 250 is there.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,6 +1,9 @@
 //! POP3 from socket to store: sessions of the real server on a real store, in a simulated world.
 #![allow(dead_code, reason = "the simulation offers more than these tests use")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 #[path = "simulation/clock.rs"]
 mod clock;
 #[path = "simulation/disk.rs"]

@@ -6,6 +6,9 @@
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "a test writes files and runs programs")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -2,6 +2,9 @@
 //! once. And a clock in the host's hand: everything due by then is done.
 #![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod wire;
 
 use std::time::Duration;

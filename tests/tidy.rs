@@ -5,6 +5,9 @@
 //! the words nobody wants to find in a release. Every complaint names file, line and rule. Code under
 //! `#[cfg(test)]` is free of the rules about words, floors and function lengths.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

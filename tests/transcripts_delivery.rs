@@ -5,6 +5,9 @@
 //! more, `S=` the same without CRLF and with the escapes of `text:`; `(tls)`, `(end)`, `(expire)`, `(again)`, `(quit)`, `(broken)` with what the peer said before it; `=` lines: the
 //! session must have come to rest, with these fates, `= open` or `= ended`. Every dialogue runs twice, the peer's octets at once and one by one.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Envelope, Notify, Recipient, Returns};
 use mailcore::base::limits::READ_OCTETS;

@@ -20,6 +20,9 @@
 //! \\ \xHH` stand for octets. Everything the server says must be named. The head, up to an empty line, has
 //! `account: address password`, `tls: no`, `login: plain` (passwords without TLS) and `large: octets`.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};

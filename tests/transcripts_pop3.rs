@@ -1,5 +1,8 @@
 //! POP3 dialogues as text, against the session alone.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod transcript;
 
 use std::sync::{Arc, OnceLock};

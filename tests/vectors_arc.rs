@@ -10,6 +10,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "vectors are files")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use mailcore::mailauth::results::{ArcResult, ArcVerdict};
 
 mod signed;

@@ -5,6 +5,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "vectors are files")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod signed;
 
 #[test]

@@ -1,6 +1,9 @@
 //! Delivery status notifications: reports of other mail systems read; our own written, judged for legality, and read
 //! back by our own reader and by an independent one (mail-parser).
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use mail_parser::{MessageParser, MimeHeaders, PartType};
 use mailcore::base::envelope::{BodyKind, Returns};
 use mailcore::base::{Address, Enhanced, Timestamp};

@@ -1,5 +1,8 @@
 //! The OpenSPF test suites for RFC 7208 and RFC 4408 (tests/vectors/spf), each test against its own little zone.
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::time::Duration;

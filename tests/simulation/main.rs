@@ -9,6 +9,9 @@
 //! child processes for more.
 #![allow(dead_code, reason = "the harness offers more than each campaign uses")]
 
+#[macro_use]
+extern crate mailcore_watchdog;
+
 mod check;
 mod client;
 mod clock;
