@@ -2284,7 +2284,8 @@ int32_t mailcore_message_read(mailcore_message message,
 /**
  * Reads a header field.
  *
- * [disk] [hook-ok] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8.
+ * [disk] [hook-ok] Gives the value on one line, encoded words (RFC 2047) decoded, as UTF-8. It holds no NUL: U+FFFD
+ * stands for one.
  *
  * @param message  the message
  * @param name  "Subject", in any case
@@ -2372,7 +2373,8 @@ MAILCORE_API int32_t mailcore_queue_control(mailcore_engine engine, uint64_t id,
  * state at that time.
  *
  * @param engine  the engine
- * @param id  queue id
+ * @param id  queue id, as mailcore_submit() and mailcore_send() give it. 0 stands for a message whose recipients were
+ * all here: it is delivered
  * @param timeout_ms  how long to wait: -1 for ever, 0 not at all
  * @param delivery  takes the state, also after MAILCORE_E_TIMEOUT; or NULL
  * @param err  takes what went wrong, or NULL

@@ -409,8 +409,8 @@ impl State {
                 Ok(!self.rows.is_empty())
             }
             More::Messages { mailbox, messages: all, next } => {
-                let page: Vec<Message> =
-                    all.range(*next..all.len().min(next.saturating_add(wanted))).map(|(_, message)| message).collect();
+                let places = *next..all.len().min(next.saturating_add(wanted));
+                let page: Vec<Message> = all.parts(places).flat_map(|(_, part)| part.iter()).collect();
                 if page.is_empty() {
                     return Ok(false);
                 }
