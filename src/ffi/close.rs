@@ -46,7 +46,11 @@ pub extern "C" fn mailcore_close(handle: mailcore_handle) -> i32 {
             }
             Object::Listener(seat) => seat.close()?,
             Object::Resolver(seat) => seat.checker.interrupt(),
-            Object::Account(_) | Object::Mailbox(_) | Object::Message(_) | Object::Cursor(_) | Object::Orphan { .. } => {}
+            Object::Account(_)
+            | Object::Mailbox(_)
+            | Object::Message(_)
+            | Object::Cursor(_)
+            | Object::Orphan { .. } => {}
         }
         Ok::<i32, Failure>(0)
     })

@@ -39,7 +39,9 @@ pub(crate) enum Object {
     Message(Arc<MessageSeat>),
     Cursor(Arc<CursorSeat>),
     /// What a cursor gave last, after its engine was closed.
-    Orphan { _row: Arc<Lent> },
+    Orphan {
+        _row: Arc<Lent>,
+    },
     Listener(Arc<ListenerSeat>),
     Resolver(Arc<ResolverSeat>),
 }

@@ -273,7 +273,9 @@ fn read(object: &Object, name: &str) -> Result<Value, Failure> {
             "listener.port" => Value::Number(seat.address.port().into()),
             _ => Value::Text(seat.address.to_string()),
         },
-        Object::Cursor(_) | Object::Orphan { .. } => return Err(Failure::new(MAILCORE_E_KEY, "a cursor has no properties")),
+        Object::Cursor(_) | Object::Orphan { .. } => {
+            return Err(Failure::new(MAILCORE_E_KEY, "a cursor has no properties"));
+        }
         Object::Resolver(_) => return Err(Failure::new(MAILCORE_E_KEY, "a resolver has no properties")),
     })
 }
