@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use mailcore::base::Timestamp;
-use mailcore::base::world::{Answer, BoxFuture, Record, RecordKind, Resolver};
+use mailcore::base::world::{BoxFuture, DnsAnswer, Record, RecordKind, Resolver};
 use mailcore::mailauth::dkim::{Algorithm, Canonicalization, DkimResult, Signer, SigningKey, dns_record, generate};
 use mailcore::mailauth::{Checks, Verifier};
 
@@ -107,8 +107,8 @@ fn verify(zone: &OneKey, header: &[u8], body: &str) {
 struct OneKey(Vec<u8>);
 
 impl Resolver for OneKey {
-    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let records = Ok(vec![Record::Txt(self.0.clone())]);
-        Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+        Box::pin(ready(DnsAnswer { records, ttl: Duration::ZERO, secure: false }))
     }
 }

@@ -33,8 +33,8 @@ impl Network for Nothing {
 }
 
 impl Resolver for Nothing {
-    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
-        Box::pin(async { Answer { records: Err(NoRecords::ServFail), ttl: Duration::ZERO, secure: false } })
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
+        Box::pin(async { DnsAnswer { records: Err(NoRecords::ServFail), ttl: Duration::ZERO, secure: false } })
     }
 }
 

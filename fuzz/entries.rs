@@ -5,7 +5,7 @@ use std::future::ready;
 use std::time::Duration;
 
 use mailcore::base::Timestamp;
-use mailcore::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
+use mailcore::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Resolver};
 use mailcore::mailauth::dmarc::DmarcRecord;
 use mailcore::mailauth::results::{AuthenticationResults, is_foreign};
 use mailcore::mailauth::{Checks, Verifier, spf};
@@ -43,12 +43,12 @@ const SIGNATURE: &[u8] =
 struct Text(Vec<u8>);
 
 impl Resolver for Text {
-    fn ask(&self, _: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, _: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let records = match kind {
             RecordKind::Txt => Ok(vec![Record::Txt(self.0.clone())]),
             _ => Err(NoRecords::NxDomain),
         };
-        Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+        Box::pin(ready(DnsAnswer { records, ttl: Duration::ZERO, secure: false }))
     }
 }
 

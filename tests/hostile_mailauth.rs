@@ -15,7 +15,7 @@ use mailcore::base::limits::{
     SPF_LOOKUPS_MAX, SPF_NAMES_MAX,
 };
 use mailcore::base::time::Mono;
-use mailcore::base::world::{Answer, BoxFuture, Clock, NoRecords, Record, RecordKind, Resolver};
+use mailcore::base::world::{BoxFuture, Clock, DnsAnswer, NoRecords, Record, RecordKind, Resolver};
 use mailcore::base::{Address, Timestamp};
 use mailcore::dns::patient::PatientResolver;
 use mailcore::mailauth::dkim::{Algorithm, DkimResult, Signer, SigningKey, dns_record, generate};
@@ -47,9 +47,9 @@ impl<F: Fn(&str, RecordKind) -> Records + Send + Sync> Liar<F> {
 }
 
 impl<F: Fn(&str, RecordKind) -> Records + Send + Sync> Resolver for Liar<F> {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        Box::pin(ready(Answer { records: (self.answer)(name, kind), ttl: Duration::ZERO, secure: false }))
+        Box::pin(ready(DnsAnswer { records: (self.answer)(name, kind), ttl: Duration::ZERO, secure: false }))
     }
 }
 
@@ -254,7 +254,7 @@ impl Clock for Jumping {
 fn servers_that_never_answer() {
     struct Silent;
     impl Resolver for Silent {
-        fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             Box::pin(std::future::pending())
         }
     }

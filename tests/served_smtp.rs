@@ -13,7 +13,7 @@ use std::time::Duration;
 use mailcore::base::checking::UncertainFrom;
 use mailcore::base::event::{Event, EventSink};
 use mailcore::base::settings::{Ends, PasswordCost};
-use mailcore::base::world::{Answer, BoxFuture, BoxStream, NoRecords, RecordKind, Resolver, TlsInfo, TlsPeer};
+use mailcore::base::world::{BoxFuture, BoxStream, DnsAnswer, NoRecords, RecordKind, Resolver, TlsInfo, TlsPeer};
 use mailcore::base::{
     AccountId, Address, Checking, Envelope, MailboxId, QueueId, Recipient, Secret, Service, Settings, UidSet,
 };
@@ -37,8 +37,8 @@ const COST: PasswordCost = PasswordCost { argon2_kib: 8, argon2_passes: 1, scram
 struct NoNames;
 
 impl Resolver for NoNames {
-    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
-        Box::pin(async { Answer { records: Err(NoRecords::NxDomain), ttl: Duration::ZERO, secure: false } })
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
+        Box::pin(async { DnsAnswer { records: Err(NoRecords::NxDomain), ttl: Duration::ZERO, secure: false } })
     }
 }
 

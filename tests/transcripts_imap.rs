@@ -36,7 +36,7 @@ use std::time::Duration;
 use mailcore::base::event::Silence;
 use mailcore::base::settings::{Ends, PasswordCost};
 use mailcore::base::world::{
-    Answer, BoxFuture, BoxStream, Listener, Network, NoRecords, RecordKind, Resolver, Tls, TlsInfo, TlsPeer,
+    BoxFuture, BoxStream, DnsAnswer, Listener, Network, NoRecords, RecordKind, Resolver, Tls, TlsInfo, TlsPeer,
 };
 use mailcore::base::{Address, Content, Flags, Secret, Service, Settings, World};
 use mailcore::delivery::local;
@@ -528,8 +528,8 @@ impl Network for Outside {
 }
 
 impl Resolver for Outside {
-    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
-        Box::pin(async { Answer { records: Err(NoRecords::NoData), ttl: Duration::ZERO, secure: false } })
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
+        Box::pin(async { DnsAnswer { records: Err(NoRecords::NoData), ttl: Duration::ZERO, secure: false } })
     }
 }
 

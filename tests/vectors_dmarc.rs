@@ -20,8 +20,8 @@ use mailcore::base::limits::{
 };
 use mailcore::base::{Address, Timestamp};
 use mailcore::feedback::{
-    AggregateReport, Checked, Disposition, Letter, NoReport, Period, PublishedPolicy, Reason, ReasonKind, Row, gzip,
-    parse, read, unpack, write,
+    AggregateReport, Checked, Disposition, Letter, NoReport, Period, PublishedPolicy, Reason, ReasonKind, ReportRow,
+    gzip, parse, read, unpack, write,
 };
 use tools::tool;
 
@@ -84,7 +84,7 @@ fn reports_of_every_shape() {
 }
 
 fn sample() -> AggregateReport {
-    let row = |source: &str, count, disposition| Row {
+    let row = |source: &str, count, disposition| ReportRow {
         source: source.parse().unwrap(),
         count,
         disposition,

@@ -8,7 +8,7 @@ use std::future::ready;
 use std::time::Duration;
 
 use mailcore::base::Timestamp;
-use mailcore::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
+use mailcore::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Resolver};
 use mailcore::mailauth::spf::{Query, check};
 use serde_json::Value;
 
@@ -129,8 +129,8 @@ fn record(kind: &str, value: &Value, wanted: RecordKind) -> Option<Record> {
 }
 
 impl Resolver for SuiteZone {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let records = self.look_up(name, kind, 0);
-        Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+        Box::pin(ready(DnsAnswer { records, ttl: Duration::ZERO, secure: false }))
     }
 }

@@ -175,10 +175,10 @@ pub struct TlsInfo {
 
 /// DNS. Names are ASCII (A-labels), absolute, with or without the final dot; answers have CNAMEs followed.
 pub trait Resolver: Send + Sync {
-    /// Asks for the records of one kind. Never fails otherwise than in [`Answer::records`].
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer>;
+    /// Asks for the records of one kind. Never fails otherwise than in [`DnsAnswer::records`].
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer>;
     /// The answer, where it is at hand and costs no question to a server.
-    fn known(&self, _name: &str, _kind: RecordKind) -> Option<Answer> {
+    fn known(&self, _name: &str, _kind: RecordKind) -> Option<DnsAnswer> {
         None
     }
 }
@@ -268,7 +268,7 @@ impl fmt::Display for NoRecords {
 
 /// An answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct DnsAnswer {
     /// The records, in the order received; at least one where `Ok`.
     pub records: std::result::Result<Vec<Record>, NoRecords>,
     /// How long the answer may be kept.

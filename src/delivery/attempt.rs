@@ -4,14 +4,16 @@
 //! What an error means is `error`'s; which hosts may be dialled now is `hosts`'; when to try again is the queue's.
 //! Bounded in hosts, addresses, recipients per transaction and time.
 
+mod tally;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Judgement, Scope, describe, judge};
+use self::tally::{Next, Talk, Tally};
 use super::hosts::{HostPlace, Hosts, Refusal, back_off};
-use super::outcome::{Outcome, Reach, RecipientOutcome, Report, Verdict};
+use super::outcome::{Outcome, Report, Verdict};
 use super::pool::Pool;
 use super::progress::{Progress, Waiting};
 use super::route::Destination;
@@ -20,7 +22,7 @@ use super::session::{BodySource, NoSession, Peer, told};
 use crate::base::limits::{ATTEMPT_DIALS_SECONDS_MAX, MESSAGES_PER_TURN_MAX, RECIPIENTS_PER_TRANSACTION};
 use crate::base::settings::OutboundTls;
 use crate::base::{Enhanced, Envelope, Mono, Recipient, Settings, World};
-use crate::dns::mx::{self, Exchanger, NoRoute};
+use crate::dns::mx::{self, Exchanger};
 use crate::smtp::client::{Delivery, Fate, Stage, Transaction};
 
 /// What all attempts share.
@@ -68,19 +70,16 @@ pub async fn attempt(outlet: &Outlet, work: &Work<'_>) -> Report {
         outlet,
         work,
         key: work.destination.key(),
-        recipients: vec![RecipientOutcome::default(); work.recipients.len()],
+        tally: Tally::new(work.recipients.len()),
         dials_until: outlet.world.clock.now() + Duration::from_secs(ATTEMPT_DIALS_SECONDS_MAX),
         heard: BTreeSet::new(),
-        answered: false,
-        unreachable: None,
-        full: None,
     };
     attempt.over_idle_connections().await;
-    if attempt.is_open() && !work.progress.is_stopped() {
+    if attempt.tally.is_open() && !work.progress.is_stopped() {
         attempt.over_all_hosts().await;
     }
     work.progress.note(Waiting::Nobody, outlet.world.clock.now());
-    attempt.report()
+    attempt.tally.report()
 }
 
 struct Attempt<'a> {
@@ -88,37 +87,15 @@ struct Attempt<'a> {
     work: &'a Work<'a>,
     /// Of the destination.
     key: String,
-    recipients: Vec<RecipientOutcome>,
+    tally: Tally,
     dials_until: Mono,
     /// Hosts that said what they had to say over an idle connection.
     heard: BTreeSet<String>,
-    /// A host took part, or DNS said for good that there is none.
-    answered: bool,
-    /// Why a host could not be reached.
-    unreachable: Option<Outcome>,
-    /// A host that may have no further connection, and its preference.
-    full: Option<(SocketAddr, u16)>,
-}
-
-/// Where to go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Address,
-    Host,
 }
 
 impl Attempt<'_> {
-    fn is_open(&self) -> bool {
-        self.recipients.iter().any(|recipient| recipient.decided.is_none())
-    }
-
-    fn open(&self) -> Vec<usize> {
-        let recipients = self.recipients.iter().enumerate();
-        recipients.filter(|(_, recipient)| recipient.decided.is_none()).map(|(at, _)| at).collect()
-    }
-
     fn is_over(&self) -> bool {
-        !self.is_open() || self.work.progress.is_stopped()
+        !self.tally.is_open() || self.work.progress.is_stopped()
     }
 
     /// Tries connections kept for this destination. One that turns out to be dead means nothing.
@@ -142,11 +119,11 @@ impl Attempt<'_> {
         let (world, settings) = (&self.outlet.world, &self.outlet.settings);
         let hosts = match self.work.destination.hosts(world, &settings.hostname).await {
             Ok(hosts) => hosts,
-            Err(no_route) => return self.note_route(no_route),
+            Err(no_route) => return self.tally.note_route(no_route, self.is_to_smart_host()),
         };
         for exchanger in hosts {
             // A worse host is not for mail that has only to wait for a better one.
-            let worse = self.full.is_some_and(|(_, preference)| exchanger.preference > preference);
+            let worse = self.tally.full.is_some_and(|(_, preference)| exchanger.preference > preference);
             if worse || self.is_over() {
                 return;
             }
@@ -160,7 +137,7 @@ impl Attempt<'_> {
         let (world, settings) = (&self.outlet.world, &self.outlet.settings);
         let addresses = match mx::addresses(world, exchanger, settings.outbound.ipv6).await {
             Ok(addresses) => addresses,
-            Err(no_route) => return self.note_route(no_route),
+            Err(no_route) => return self.tally.note_route(no_route, self.is_to_smart_host()),
         };
         for address in addresses {
             if world.clock.now() >= self.dials_until {
@@ -200,7 +177,7 @@ impl Attempt<'_> {
                     return Next::Address;
                 }
             };
-            let open = self.open();
+            let open = self.tally.open();
             let (first, more) = open.split_at(open.len().min(RECIPIENTS_PER_TRANSACTION));
             let delivery = self.deliver(&mut session, first).await;
             if session.broke_in_handshake()
@@ -222,8 +199,8 @@ impl Attempt<'_> {
             Ok(place) => Some(place),
             Err(Refusal::LeftAlone { error, .. }) => {
                 let error = Outcome { host: exchanger.name.clone(), ..error };
-                self.unreachable = Some(error.clone());
-                self.note_all(&error);
+                self.tally.unreachable = Some(error.clone());
+                self.tally.note_all(&error);
                 None
             }
             Err(Refusal::Full) => {
@@ -237,7 +214,7 @@ impl Attempt<'_> {
                     self.outlet.hosts.take_turn(at, &self.key);
                     return Some(place);
                 }
-                self.full = self.full.or(Some((at, exchanger.preference)));
+                self.tally.full = self.tally.full.or(Some((at, exchanger.preference)));
                 None
             }
         }
@@ -254,7 +231,7 @@ impl Attempt<'_> {
     /// Uses an idle session. `None` where it says nothing of this message: it was dead, or the host wants no further
     /// messages on it.
     async fn over_idle(&mut self, mut session: Session) -> Option<Next> {
-        let open = self.open();
+        let open = self.tally.open();
         let (first, more) = open.split_at(open.len().min(RECIPIENTS_PER_TRANSACTION));
         let delivery = self.deliver(&mut session, first).await;
         if !session.is_open() && !session.was_alive(&delivery) {
@@ -287,13 +264,13 @@ impl Attempt<'_> {
         denied_tls: bool,
     ) -> Next {
         let mut waiting = more.to_vec();
-        let (mut next, again) = self.take_in(&session, to, &delivery, denied_tls);
+        let (mut next, again) = self.tally.take_in(&talk(&session, denied_tls), to, &delivery);
         waiting.extend(again);
         while session.is_open() && !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(RECIPIENTS_PER_TRANSACTION));
             let now = std::mem::replace(&mut waiting, rest);
             let delivery = self.deliver(&mut session, &now).await;
-            let (then, again) = self.take_in(&session, &now, &delivery, denied_tls);
+            let (then, again) = self.tally.take_in(&talk(&session, denied_tls), &now, &delivery);
             next = then;
             waiting.extend(again);
         }
@@ -302,14 +279,7 @@ impl Attempt<'_> {
             return next;
         }
         if !waiting.is_empty() {
-            // It ended with some not yet asked for: they have seen no error of their own.
-            let ended = Outcome::unreached(Verdict::Deferred, Enhanced::new(4, 4, 2), "the session ended early");
-            let ended = Outcome { host: session.host().to_owned(), ..ended };
-            for at in waiting {
-                if let Some(recipient) = self.recipients.get_mut(at).filter(|it| it.so_far.is_none()) {
-                    recipient.note(ended.clone());
-                }
-            }
+            self.tally.note_ended(session.host(), &waiting);
             next = Next::Address;
         }
         self.note_end(&session, to.first().copied());
@@ -321,7 +291,7 @@ impl Attempt<'_> {
     fn keep(&mut self, session: Session, denied_tls: bool) {
         let Outlet { world, settings, pool, hosts } = self.outlet;
         let at = session.at();
-        self.answered = true;
+        self.tally.answered = true;
         hosts.answered(at);
         let wanted = hosts.is_wanted(at);
         if denied_tls || (wanted && session.messages() >= MESSAGES_PER_TURN_MAX) {
@@ -340,18 +310,16 @@ impl Attempt<'_> {
     fn note_end(&mut self, session: &Session, first: Option<usize>) {
         let at = session.at();
         if session.greeted() && !session.timed_out() && !self.work.progress.is_stopped() {
-            self.answered = true;
+            self.tally.answered = true;
             self.outlet.hosts.strained(at);
             return;
         }
-        let told = first.and_then(|at| self.recipients.get(at));
-        let told = told.and_then(|recipient| recipient.decided.as_ref().or(recipient.so_far.as_ref()));
-        let Some(error) = told.cloned() else { return };
+        let Some(error) = first.and_then(|at| self.tally.told(at)).cloned() else { return };
         let busy = error.code == 421 || error.code / 100 == 4;
         if !session.greeted() && busy && self.outlet.hosts.has_others(at) {
             // It has as many of our connections as it wants.
             self.outlet.hosts.strained(at);
-            self.full = self.full.or(Some((at, 0)));
+            self.tally.full = self.tally.full.or(Some((at, 0)));
             return;
         }
         self.fail(at, Outcome { verdict: Verdict::Deferred, ..error });
@@ -361,90 +329,21 @@ impl Attempt<'_> {
         let Outlet { settings, hosts, .. } = self.outlet;
         let pause = |failures| back_off(&settings.outbound.retry, failures);
         hosts.failed(at, &error, self.work.late, pause);
-        self.unreachable = Some(error);
+        self.tally.unreachable = Some(error);
     }
 
-    /// Writes down the fates of one transaction; gives where to go on, and who is to be asked for again here.
-    fn take_in(
-        &mut self,
-        session: &Session,
-        to: &[usize],
-        delivery: &Delivery,
-        denied_tls: bool,
-    ) -> (Next, Vec<usize>) {
-        let taken = delivery.fates.iter().any(|fate| judge(fate, false, denied_tls) == Judgement::Done);
-        let mut next = Next::Host;
-        let mut again = Vec::new();
-        for (at, fate) in to.iter().zip(&delivery.fates) {
-            let Some(recipient) = self.recipients.get_mut(*at) else { continue };
-            let (code, enhanced, text) = describe(fate);
-            let outcome = |verdict| Outcome {
-                verdict,
-                host: session.host().to_owned(),
-                code,
-                enhanced,
-                text: text.clone(),
-                tls: session.tls(),
-                dsn: delivery.dsn,
-            };
-            match judge(fate, taken, denied_tls) {
-                Judgement::Done => recipient.decided = Some(outcome(Verdict::Delivered)),
-                Judgement::Defer => recipient.decided = Some(outcome(Verdict::Deferred)),
-                Judgement::Fail => recipient.decided = Some(outcome(Verdict::Failed)),
-                Judgement::Again => again.push(*at),
-                Judgement::Elsewhere { scope, hard } => {
-                    if scope == Scope::Session {
-                        next = Next::Address;
-                    }
-                    recipient.note(outcome(if hard { Verdict::Failed } else { Verdict::Deferred }));
-                }
-            }
-        }
-        (next, again)
-    }
-
-    fn note_route(&mut self, no_route: NoRoute) {
-        let mut error = Outcome::unreached(Verdict::Deferred, no_route.status, no_route.text);
-        if error.enhanced.is_some_and(|status| status.class == 5) {
-            if matches!(self.work.destination, Destination::SmartHost(_)) {
-                // A mistake on our side, or in our DNS: the sender's mail waits for it to be mended.
-                error.enhanced = Some(Enhanced::new(4, 3, 5));
-            } else {
-                error.verdict = Verdict::Failed;
-            }
-        }
-        match error.verdict {
-            Verdict::Failed => self.answered = true,
-            _ => self.unreachable = Some(error.clone()),
-        }
-        self.note_all(&error);
+    fn is_to_smart_host(&self) -> bool {
+        matches!(self.work.destination, Destination::SmartHost(_))
     }
 
     fn note_unreachable(&mut self, at: SocketAddr, status: Enhanced, host: &str, text: &str) {
         let error = Outcome::unreached(Verdict::Deferred, status, text);
         let error = Outcome { host: host.to_owned(), ..error };
-        self.note_all(&error);
+        self.tally.note_all(&error);
         self.fail(at, error);
     }
+}
 
-    /// The same error for everybody who is open.
-    fn note_all(&mut self, error: &Outcome) {
-        let open = self.recipients.iter_mut().filter(|recipient| recipient.decided.is_none());
-        open.for_each(|recipient| recipient.note(error.clone()));
-    }
-
-    fn report(self) -> Report {
-        let untouched = self.recipients.iter().all(|recipient| recipient.decided.is_none());
-        let reach = match (self.full, self.unreachable) {
-            (Some((at, _)), _) if untouched && !self.answered => Reach::Full(at),
-            (_, Some(error)) if !self.answered => Reach::Unreachable(error),
-            _ => Reach::Answered,
-        };
-        let outcomes = self.recipients.into_iter().map(|recipient| {
-            recipient.decided.or(recipient.so_far).unwrap_or_else(|| {
-                Outcome::unreached(Verdict::Deferred, Enhanced::new(4, 3, 0), "nothing came of the attempt")
-            })
-        });
-        Report { outcomes: outcomes.collect(), reach }
-    }
+fn talk(session: &Session, denied_tls: bool) -> Talk<'_> {
+    Talk { host: session.host(), tls: session.tls(), denied_tls }
 }

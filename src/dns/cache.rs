@@ -15,7 +15,7 @@ use crate::base::limits::{
     DNS_CACHE_ENTRIES_MAX, DNS_GIVEN_UP_SECONDS, DNS_NEGATIVE_SECONDS_MAX, DNS_POSITIVE_SECONDS_MAX,
 };
 use crate::base::time::Mono;
-use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver};
+use crate::base::world::{BoxFuture, Clock, DnsAnswer, NoRecords, RecordKind, Resolver};
 
 /// A resolver that remembers. Clones share what they know.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ type Key = (String, RecordKind);
 
 #[derive(Default)]
 struct Known {
-    answers: BTreeMap<Key, (Answer, Mono)>,
+    answers: BTreeMap<Key, (DnsAnswer, Mono)>,
     /// The same by the time at which they go stale.
     stale: BTreeSet<(Mono, Key)>,
     asking: BTreeMap<Key, Question>,
@@ -47,7 +47,7 @@ fn key(name: &str, kind: RecordKind) -> Key {
 /// A question under way.
 #[derive(Clone)]
 struct Question {
-    answer: Arc<OnceLock<Answer>>,
+    answer: Arc<OnceLock<DnsAnswer>>,
     /// Ends when the question does, answered or given up.
     ends: Receiver<Infallible>,
 }
@@ -72,7 +72,7 @@ impl CachedResolver {
 }
 
 impl Resolver for CachedResolver {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let shared = self.0.clone();
         let key = key(name, kind);
         Box::pin(async move {
@@ -95,16 +95,16 @@ impl Resolver for CachedResolver {
         })
     }
 
-    fn known(&self, name: &str, kind: RecordKind) -> Option<Answer> {
+    fn known(&self, name: &str, kind: RecordKind) -> Option<DnsAnswer> {
         let now = self.0.clock.now();
         let known = self.0.known();
         let (answer, until) = known.answers.get(&key(name, kind)).filter(|(_, until)| now < *until)?;
-        Some(Answer { ttl: *until - now, ..answer.clone() })
+        Some(DnsAnswer { ttl: *until - now, ..answer.clone() })
     }
 }
 
 enum Look {
-    Known(Answer),
+    Known(DnsAnswer),
     UnderWay(Question),
     Ours(Asking),
 }
@@ -113,14 +113,14 @@ enum Look {
 struct Asking {
     shared: Arc<Shared>,
     key: Key,
-    answer: Arc<OnceLock<Answer>>,
+    answer: Arc<OnceLock<DnsAnswer>>,
     since: Mono,
     era: u64,
     _ends: Sender<Infallible>,
 }
 
 impl Asking {
-    fn answered(self, answer: Answer) -> Answer {
+    fn answered(self, answer: DnsAnswer) -> DnsAnswer {
         let now = self.shared.clock.now();
         let mut known = self.shared.known();
         if known.era == self.era {
@@ -158,7 +158,7 @@ impl Shared {
         if let Some((answer, until)) = known.answers.get(key) {
             let (answer, until) = (answer, *until);
             if now < until {
-                return Look::Known(Answer { ttl: until - now, ..answer.clone() });
+                return Look::Known(DnsAnswer { ttl: until - now, ..answer.clone() });
             }
             known.drop_entry(until, key.clone());
         }
@@ -180,7 +180,7 @@ impl Shared {
 }
 
 impl Known {
-    fn keep(&mut self, key: Key, answer: &Answer, now: Mono, entries_max: usize) {
+    fn keep(&mut self, key: Key, answer: &DnsAnswer, now: Mono, entries_max: usize) {
         let most = if answer.records.is_ok() { DNS_POSITIVE_SECONDS_MAX } else { DNS_NEGATIVE_SECONDS_MAX };
         let ttl = answer.ttl.min(Duration::from_secs(most));
         if ttl.is_zero() {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     impl Resolver for Counter {
-        fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             let count = self.asked.fetch_add(1, Ordering::SeqCst) as u8 + 1;
             let gate = name.starts_with("slow").then(|| self.gate.clone());
             let records = if name.starts_with("no") {
@@ -230,7 +230,7 @@ mod tests {
             } else {
                 Ok(vec![Record::A(Ipv4Addr::from([count; 4]))])
             };
-            let answer = Answer { records, ttl: Duration::from_secs(self.ttl), secure: false };
+            let answer = DnsAnswer { records, ttl: Duration::from_secs(self.ttl), secure: false };
             Box::pin(async move {
                 if let Some(gate) = gate {
                     let _ = gate.recv().await;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use smol::future::FutureExt;
 
 use crate::base::limits::{ADDRESSES_PER_HOST_MAX, DNS_WAIT_SECONDS, MX_HOSTS_MAX};
-use crate::base::world::{Answer, Entropy, NoRecords, Record, RecordKind};
+use crate::base::world::{DnsAnswer, Entropy, NoRecords, Record, RecordKind};
 use crate::base::{Domain, Enhanced, World};
 
 /// A host that may take a domain's mail.
@@ -165,11 +165,11 @@ fn address_of(record: Record) -> Option<IpAddr> {
 }
 
 /// Asks; a resolver that never answers counts as one that timed out.
-async fn ask(world: &World, name: &str, kind: RecordKind) -> Answer {
+async fn ask(world: &World, name: &str, kind: RecordKind) -> DnsAnswer {
     let deadline = world.clock.sleep_until(world.clock.now() + Duration::from_secs(DNS_WAIT_SECONDS));
     let silence = async move {
         deadline.await;
-        Answer { records: Err(NoRecords::Timeout), ttl: Duration::ZERO, secure: false }
+        DnsAnswer { records: Err(NoRecords::Timeout), ttl: Duration::ZERO, secure: false }
     };
     world.resolver.ask(name, kind).or(silence).await
 }

@@ -12,7 +12,7 @@ use smol::future::FutureExt;
 
 use super::zone::no_records;
 use crate::base::time::Mono;
-use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver};
+use crate::base::world::{BoxFuture, Clock, DnsAnswer, NoRecords, RecordKind, Resolver};
 
 /// A resolver for one piece of work.
 pub struct PatientResolver {
@@ -39,7 +39,7 @@ impl PatientResolver {
 }
 
 impl Resolver for PatientResolver {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         if let Some(answer) = self.beyond.known(name, kind) {
             return Box::pin(std::future::ready(answer));
         }
@@ -91,7 +91,7 @@ mod tests {
     struct Silent;
 
     impl Resolver for Silent {
-        fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             Box::pin(std::future::pending())
         }
     }
@@ -131,7 +131,7 @@ mod tests {
     struct Counted(SharedZone, AtomicU32);
 
     impl Resolver for Counted {
-        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             assert_eq!(self.1.fetch_add(1, Ordering::Relaxed), 0, "asked again");
             self.0.ask(name, kind)
         }

@@ -19,7 +19,7 @@ use trust_dns_resolver::proto::rr::{self, Name, RData, RecordType};
 use trust_dns_resolver::system_conf::read_system_conf;
 
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver, Spawner};
+use crate::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Resolver, Spawner};
 
 use super::record;
 use super::runtime::SmolRuntime;
@@ -146,7 +146,7 @@ fn set(hickory: &mut ResolverOpts, options: &ResolverOptions) {
 }
 
 impl Resolver for RealResolver {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let Some(name) = absolute(name) else { return Box::pin(std::future::ready(no_records(NoRecords::BadName))) };
         let (lookups, plain, validate) = (self.lookups.clone(), self.plain.clone(), self.validate);
         Box::pin(async move {
@@ -176,7 +176,7 @@ fn cannot_read_edns(e: &NetError) -> bool {
 
 /// The answer section also has the aliases on the way, under validation signatures, and whatever else a server puts
 /// there: only what belongs to the name asked for, or to the name its aliases end at, is an answer.
-fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, validate: bool) -> Answer {
+fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, validate: bool) -> DnsAnswer {
     let wanted = record::type_of(kind);
     let owner = if kind == RecordKind::Cname { asked } else { end_of_aliases(lookup.answers(), asked) };
     let of_owner = lookup.answers().iter().filter(|r| r.record_type() == wanted && r.name == *owner);
@@ -187,7 +187,7 @@ fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, validate: bool) -> Ans
     }
     let ttl = lookup.answers().iter().map(|r| r.ttl).min().unwrap_or(0);
     let secure = validate && proved(lookup.answers());
-    Answer { records: Ok(records), ttl: Duration::from_secs(u64::from(ttl)), secure }
+    DnsAnswer { records: Ok(records), ttl: Duration::from_secs(u64::from(ttl)), secure }
 }
 
 fn end_of_aliases<'a>(records: &'a [rr::Record], asked: &'a Name) -> &'a Name {
@@ -210,7 +210,7 @@ fn proved(records: &[rr::Record]) -> bool {
     signed.peek().is_some() && signed.all(|r| r.proof == Proof::Secure)
 }
 
-fn not_found(e: &NetError, validate: bool) -> Answer {
+fn not_found(e: &NetError, validate: bool) -> DnsAnswer {
     match e {
         // A response over TCP that does not say to what (the name is the root's then) denies nothing.
         NetError::Dns(DnsError::NoRecordsFound(denial)) if denial.query.name().is_root() => {
@@ -223,15 +223,15 @@ fn not_found(e: &NetError, validate: bool) -> Answer {
                 _ => NoRecords::ServFail,
             };
             let secure = validate && denial.authorities.as_deref().is_some_and(proved);
-            let answer = Answer { secure, ..no_records(why) };
+            let answer = DnsAnswer { secure, ..no_records(why) };
             match denial.negative_ttl {
-                Some(ttl) if !why.is_transient() => Answer { ttl: Duration::from_secs(u64::from(ttl)), ..answer },
+                Some(ttl) if !why.is_transient() => DnsAnswer { ttl: Duration::from_secs(u64::from(ttl)), ..answer },
                 _ => answer,
             }
         }
         NetError::Dns(DnsError::Nsec { response, proof: Proof::Secure, .. }) => {
             let nx = response.response_code == ResponseCode::NXDomain;
-            Answer { secure: true, ..no_records(if nx { NoRecords::NxDomain } else { NoRecords::NoData }) }
+            DnsAnswer { secure: true, ..no_records(if nx { NoRecords::NxDomain } else { NoRecords::NoData }) }
         }
         NetError::Dns(DnsError::Nsec { proof: Proof::Bogus, .. } | DnsError::DnssecBogus) => {
             no_records(NoRecords::Bogus)

@@ -19,7 +19,7 @@ use smol::future::FutureExt;
 use super::zone::no_records;
 use crate::base::limits::{DNS_GIVEN_UP_SECONDS, DNS_PROBE_PAUSE_SECONDS, DNS_PROBE_SECONDS, DNS_UNANSWERED_MAX};
 use crate::base::time::Mono;
-use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver};
+use crate::base::world::{BoxFuture, Clock, DnsAnswer, NoRecords, RecordKind, Resolver};
 
 /// A resolver that asks nothing while no server answers.
 pub struct VigilantResolver(Arc<Shared>);
@@ -50,14 +50,14 @@ impl VigilantResolver {
 }
 
 impl Resolver for VigilantResolver {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let (shared, name) = (self.0.clone(), name.to_owned());
         Box::pin(async move {
             loop {
                 match shared.look() {
                     Look::Open => return shared.asked(&name, kind).await,
                     // Not to be remembered: the next probe may be answered.
-                    Look::Silent => return Answer { ttl: Duration::ZERO, ..no_records(NoRecords::Timeout) },
+                    Look::Silent => return DnsAnswer { ttl: Duration::ZERO, ..no_records(NoRecords::Timeout) },
                     Look::Probed(ends) => drop(ends.recv().await),
                     Look::Ours(probe) => probe.ask().await,
                 }
@@ -95,7 +95,7 @@ impl Shared {
         Look::Ours(Probe { shared: self.clone(), number: hearing.probes, since, is_heard: None, _ends: ends_tx })
     }
 
-    async fn asked(self: &Arc<Self>, name: &str, kind: RecordKind) -> Answer {
+    async fn asked(self: &Arc<Self>, name: &str, kind: RecordKind) -> DnsAnswer {
         let mut question = Question { shared: self, since: self.clock.now(), is_answered: None };
         let answer = self.beyond.ask(name, kind).await;
         question.is_answered = Some(answer.records != Err(NoRecords::Timeout));

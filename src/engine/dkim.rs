@@ -37,7 +37,7 @@ pub struct DkimKeyInfo {
 
 /// What the keys of an engine are kept in.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(super) struct DkimKeys {
     world: World,
     store: Store,
     /// What signs now.
@@ -185,10 +185,10 @@ fn info(key: DkimKey) -> Option<DkimKeyInfo> {
     })
 }
 
-impl Desk {
-    pub(super) fn new(world: &World, store: &Store) -> Desk {
+impl DkimKeys {
+    pub(super) fn new(world: &World, store: &Store) -> DkimKeys {
         let (keyring, externals, loads) = Default::default();
-        Desk { world: world.clone(), store: store.clone(), keyring, externals, loads }
+        DkimKeys { world: world.clone(), store: store.clone(), keyring, externals, loads }
     }
 
     /// Gives the keyring what signs now. To be called after each change of the keys.

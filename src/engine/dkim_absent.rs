@@ -38,7 +38,7 @@ pub struct DkimKeyInfo {
 
 /// Holds nothing.
 #[derive(Clone, Default)]
-pub(super) struct Desk {
+pub(super) struct DkimKeys {
     pub(super) keyring: Arc<Keyring>,
 }
 
@@ -78,9 +78,9 @@ impl Engine {
     }
 }
 
-impl Desk {
-    pub(super) fn new(_: &World, _: &Store) -> Desk {
-        Desk::default()
+impl DkimKeys {
+    pub(super) fn new(_: &World, _: &Store) -> DkimKeys {
+        DkimKeys::default()
     }
 
     pub(super) async fn load(&self) -> Result<()> {

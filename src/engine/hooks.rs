@@ -20,7 +20,7 @@ use crate::base::event::{Event, EventSink};
 use crate::base::world::{BoxFuture, Clock, World};
 use crate::base::{Error, ErrorKind, Result, Settings};
 use crate::delivery::directory::{is_local, resolve};
-use crate::intake::hook::{Decision, Host, Point, Question, Refusal};
+use crate::intake::hook::{Decision, Point, Program, Question, Refusal};
 use crate::store::Store;
 
 /// A function of the host's. It may block for as long as the peer waits; an error counts as no answer.
@@ -110,10 +110,10 @@ struct Asked {
 
 struct Waiting {
     question: Arc<Question>,
-    answer: Sender<Answer>,
+    answer: Sender<HookAnswer>,
 }
 
-enum Answer {
+enum HookAnswer {
     Decided(Decision),
     /// Why there is none.
     Failed(String),
@@ -163,7 +163,7 @@ impl Questions {
         let Some(waiting) = asked.waiting.remove(&id) else { return Err(asked.gone(id)) };
         drop(asked);
         // The session may end at this very moment: then nobody hears it, as with any reply on the wire.
-        let _ = waiting.answer.try_send(Answer::Decided(decision));
+        let _ = waiting.answer.try_send(HookAnswer::Decided(decision));
         Ok(())
     }
 
@@ -200,12 +200,12 @@ impl Questions {
             Some(Hook::Call(_)) => {
                 let _ = self.wake.try_send(());
             }
-            None => self.answer(id, Answer::Decided(Decision::Policy)),
+            None => self.answer(id, HookAnswer::Decided(Decision::Policy)),
         }
         Some(wait)
     }
 
-    fn answer(&self, id: u64, answer: Answer) {
+    fn answer(&self, id: u64, answer: HookAnswer) {
         let waiting = lock(&self.asked).waiting.remove(&id);
         if let Some(waiting) = waiting {
             let _ = waiting.answer.try_send(answer);
@@ -240,21 +240,21 @@ impl Questions {
         Some((id, question))
     }
 
-    fn call(&self, question: &Question) -> Answer {
+    fn call(&self, question: &Question) -> HookAnswer {
         let Some(Hook::Call(function)) = self.hooks.at(question.point()) else {
-            return Answer::Decided(Decision::Policy);
+            return HookAnswer::Decided(Decision::Policy);
         };
         // Unwind-safe: the question is only read, and what the host's function has changed is the host's.
         match catch_unwind(AssertUnwindSafe(|| function(question))) {
             Ok(Ok(decision)) => match self.check(question, &decision) {
-                Ok(()) => Answer::Decided(decision),
-                Err(e) => Answer::Failed(e.to_string()),
+                Ok(()) => HookAnswer::Decided(decision),
+                Err(e) => HookAnswer::Failed(e.to_string()),
             },
-            Ok(Err(e)) => Answer::Failed(e.to_string()),
+            Ok(Err(e)) => HookAnswer::Failed(e.to_string()),
             Err(payload) => {
                 // Its drop may panic again.
                 std::mem::forget(payload);
-                Answer::Failed("the host's function panicked".to_owned())
+                HookAnswer::Failed("the host's function panicked".to_owned())
             }
         }
     }
@@ -277,10 +277,10 @@ impl Asked {
     }
 }
 
-/// What [`Host`] is for the sessions.
-pub(super) struct Desk(pub(super) Arc<Questions>);
+/// What [`Program`] is for the sessions.
+pub(super) struct HookedProgram(pub(super) Arc<Questions>);
 
-impl Host for Desk {
+impl Program for HookedProgram {
     fn wants(&self, point: Point) -> bool {
         self.0.hooks.at(point).is_some()
     }
@@ -296,11 +296,11 @@ impl Host for Desk {
             let over = async {
                 late.await;
                 let text = format!("no answer within {} ms", questions.wait.as_millis());
-                Ok(Answer::Failed(text))
+                Ok(HookAnswer::Failed(text))
             };
             match wait.answered.recv().or(over).await {
-                Ok(Answer::Decided(decision)) => decision,
-                Ok(Answer::Failed(text)) => questions.failed(point, text),
+                Ok(HookAnswer::Decided(decision)) => decision,
+                Ok(HookAnswer::Failed(text)) => questions.failed(point, text),
                 // The engine stops.
                 Err(_) => Decision::Refuse(Refusal::unanswered(true)),
             }
@@ -313,7 +313,7 @@ struct Wait {
     questions: Arc<Questions>,
     id: u64,
     point: Point,
-    answered: Receiver<Answer>,
+    answered: Receiver<HookAnswer>,
 }
 
 impl Drop for Wait {

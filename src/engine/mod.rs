@@ -69,7 +69,7 @@ pub(super) struct Inner {
     store: Store,
     events: Arc<EventQueue>,
     breakdown: Arc<Breakdown>,
-    dkim: dkim::Desk,
+    dkim: dkim::DkimKeys,
     /// Says that a key was made.
     keys_made: (Sender<()>, Receiver<()>),
     /// Shared with the task that stops it.
@@ -172,7 +172,7 @@ impl Engine {
             questions: None,
             rotation: None,
         };
-        let dkim = dkim::Desk::new(&world, &store);
+        let dkim = dkim::DkimKeys::new(&world, &store);
         let (keys_made, state) = (bounded(1), Arc::new(Mutex::new(state)));
         Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, breakdown, dkim, keys_made, state }) })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
-use crate::base::world::{Answer, BoxFuture, NoRecords, RecordKind, Resolver};
+use crate::base::world::{BoxFuture, DnsAnswer, NoRecords, RecordKind, Resolver};
 
 /// A resolver that is named later.
 #[derive(Default, Clone)]
@@ -24,10 +24,10 @@ impl LateResolver {
 }
 
 impl Resolver for LateResolver {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         match self.chosen.get() {
             Some(resolver) => resolver.ask(name, kind),
-            None => Box::pin(std::future::ready(Answer {
+            None => Box::pin(std::future::ready(DnsAnswer {
                 records: Err(NoRecords::NxDomain),
                 ttl: Duration::ZERO,
                 secure: false,
@@ -35,7 +35,7 @@ impl Resolver for LateResolver {
         }
     }
 
-    fn known(&self, name: &str, kind: RecordKind) -> Option<Answer> {
+    fn known(&self, name: &str, kind: RecordKind) -> Option<DnsAnswer> {
         self.chosen.get()?.known(name, kind)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Config;
-use crate::base::world::{Answer, BoxFuture, Clock, NoRecords, RecordKind, Resolver, Task, World};
+use crate::base::world::{BoxFuture, Clock, DnsAnswer, NoRecords, RecordKind, Resolver, Task, World};
 use crate::base::{Error, ErrorKind, Result};
 use crate::dns::cache::CachedResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
@@ -105,8 +105,8 @@ impl Real {
 struct Refusing(NoRecords);
 
 impl Resolver for Refusing {
-    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
-        let answer = Answer { records: Err(self.0), ttl: Duration::ZERO, secure: false };
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
+        let answer = DnsAnswer { records: Err(self.0), ttl: Duration::ZERO, secure: false };
         Box::pin(std::future::ready(answer))
     }
 }

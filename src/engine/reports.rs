@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::base::Result;
-use crate::feedback::Row;
+use crate::feedback::ReportRow;
 use crate::store::ReportInfo;
 
 impl Engine {
@@ -13,7 +13,7 @@ impl Engine {
     }
 
     /// Rows of a report behind the place `after`, with their places, 1 and up; none where there is no such report.
-    pub async fn dmarc_records(&self, report: i64, after: i64, limit: usize) -> Result<Vec<(i64, Row)>> {
+    pub async fn dmarc_records(&self, report: i64, after: i64, limit: usize) -> Result<Vec<(i64, ReportRow)>> {
         self.store().dmarc_records(report, after, limit).await
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt;
 
-use super::hooks::{Desk, Questions};
+use super::hooks::{HookedProgram, Questions};
 use super::interrupt::lock;
 use super::listen::Listening;
 use super::{Config, Drain, Engine, Inner, Phase, State, Stopping};
 use crate::base::event::{Event, EventSink};
 use crate::base::world::{Clock, Task};
 use crate::base::{Error, ErrorKind, Mono, Result, Settings};
-use crate::intake::hook::Host;
+use crate::intake::hook::Program;
 use crate::net::identity;
 use crate::os::RealClock;
 use crate::server::Shared;
@@ -58,7 +58,7 @@ impl Engine {
         let (alive, ended) = bounded(1);
         let settings = Arc::new(config.settings.clone());
         let questions = self.open_questions(config, &settings);
-        let host = questions.clone().map(|questions| Arc::new(Desk(questions)) as Arc<dyn Host>);
+        let host = questions.clone().map(|questions| Arc::new(HookedProgram(questions)) as Arc<dyn Program>);
         let shared = Arc::new(Shared {
             world: inner.world.clone(),
             store: inner.store.clone(),

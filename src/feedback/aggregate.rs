@@ -26,7 +26,7 @@ pub struct AggregateReport {
     /// What the domain had published.
     pub published: PublishedPolicy,
     /// What was seen.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ReportRow>,
 }
 
 /// The time a report is about, both ends included (RFC 9990 leaves that open; reporters mostly end a day with
@@ -110,7 +110,7 @@ impl Disposition {
 
 /// Messages that went the same way, and how many there were.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
+pub struct ReportRow {
     /// Who sent them.
     pub source: IpAddr,
     /// How many.

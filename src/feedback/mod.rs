@@ -7,7 +7,7 @@ mod pack;
 mod parse;
 mod write;
 
-pub use aggregate::{AggregateReport, Checked, Disposition, Period, PublishedPolicy, Reason, ReasonKind, Row};
+pub use aggregate::{AggregateReport, Checked, Disposition, Period, PublishedPolicy, Reason, ReasonKind, ReportRow};
 pub use letter::{Letter, read};
 pub use pack::{gzip, unpack};
 pub use parse::{NoReport, parse};

@@ -11,7 +11,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 
 use super::aggregate::word;
-use super::{AggregateReport, Checked, Disposition, Reason, ReasonKind, Row};
+use super::{AggregateReport, Checked, Disposition, Reason, ReasonKind, ReportRow};
 use crate::base::limits::{
     DMARC_REPORT_COMMENT_CHARS_MAX, DMARC_REPORT_ERRORS_MAX, DMARC_REPORT_FIELD_OCTETS_MAX, DMARC_REPORT_NESTING_MAX,
     DMARC_REPORT_READ_ROWS_MAX, DMARC_ROW_RESULTS_MAX,
@@ -225,12 +225,12 @@ impl Draft {
     }
 
     /// The row; `None` where it does not say who sent, for then it says nothing.
-    fn finish(mut self) -> Option<Row> {
+    fn finish(mut self) -> Option<ReportRow> {
         // An empty element costs seven octets and would keep seventy.
         for list in [&mut self.dkim, &mut self.spf] {
             list.retain(|checked| !checked.result.is_empty() || !checked.domain.is_empty());
         }
-        Some(Row {
+        Some(ReportRow {
             source: self.source.parse::<std::net::IpAddr>().ok()?.to_canonical(),
             count: self.count,
             disposition: self.disposition,

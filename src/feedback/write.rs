@@ -7,7 +7,7 @@
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-use super::{AggregateReport, Checked, Row};
+use super::{AggregateReport, Checked, ReportRow};
 
 /// The report in UTF-8.
 pub fn write(report: &AggregateReport) -> Vec<u8> {
@@ -65,7 +65,7 @@ fn published(xml: &mut Xml, report: &AggregateReport) {
     });
 }
 
-fn record(xml: &mut Xml, row: &Row) {
+fn record(xml: &mut Xml, row: &ReportRow) {
     let result = |is_aligned: bool| if is_aligned { "pass" } else { "fail" };
     xml.inside("row", |xml| {
         xml.text("source_ip", &row.source.to_string());

@@ -3,23 +3,23 @@
 
 use std::collections::VecDeque;
 
-use super::cursor::{MAILCORE_LIST_CHECK, Row};
+use super::cursor::{ListRow, MAILCORE_LIST_CHECK};
 use super::engine::EngineSeat;
 use super::result::Failure;
 use crate::store::{Check, CheckStep};
 
 /// The rows of the next step, at least one, and whether it was the last step.
-pub(super) fn step(engine: &EngineSeat, check: &mut Check) -> Result<(VecDeque<Row>, bool), Failure> {
+pub(super) fn step(engine: &EngineSeat, check: &mut Check) -> Result<(VecDeque<ListRow>, bool), Failure> {
     let CheckStep { mut found, done, total, over } = engine.run(check.step())?;
     if found.is_empty() {
         found.push(String::new());
     }
-    let row = |what: String| Row {
+    let row = |what: String| ListRow {
         kind: MAILCORE_LIST_CHECK,
         id: done,
         size: total,
         texts: [what, String::new(), String::new()],
-        ..Row::default()
+        ..ListRow::default()
     };
     Ok((found.into_iter().map(row).collect(), over))
 }

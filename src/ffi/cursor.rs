@@ -140,7 +140,7 @@ pub(crate) struct CursorSeat {
 pub(crate) struct Lent(Mutex<[CString; 3]>);
 
 struct State {
-    rows: VecDeque<Row>,
+    rows: VecDeque<ListRow>,
     more: More,
     /// Rows still wanted.
     left: usize,
@@ -165,7 +165,7 @@ enum More {
 
 /// A row before it is given.
 #[derive(Default, Clone)]
-pub(super) struct Row {
+pub(super) struct ListRow {
     pub(super) kind: u32,
     pub(super) id: u64,
     pub(super) size: u64,
@@ -281,7 +281,7 @@ pub unsafe extern "C" fn mailcore_next(
 }
 
 /// The first rows of a listing, and where the others come from.
-fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque<Row>, More), Failure> {
+fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque<ListRow>, More), Failure> {
     let rows = match (kind, object) {
         (MAILCORE_LIST_ACCOUNTS, Object::Engine(seat)) => {
             let accounts = seat.engine.directory().accounts();
@@ -292,7 +292,8 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
         }
         (MAILCORE_LIST_ALIASES, Object::Engine(seat)) => {
             let aliases = seat.engine.directory().aliases();
-            let row = |(pattern, target)| Row { kind, texts: [pattern, target, String::new()], ..Row::default() };
+            let row =
+                |(pattern, target)| ListRow { kind, texts: [pattern, target, String::new()], ..ListRow::default() };
             aliases.into_iter().map(row).collect()
         }
         (MAILCORE_LIST_QUEUE, Object::Engine(_)) => {
@@ -324,39 +325,39 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
     Ok((rows, More::Nothing))
 }
 
-fn named(kind: u32, id: i64, name: &str) -> Row {
-    Row { kind, id: id as u64, texts: [name.to_owned(), String::new(), String::new()], ..Row::default() }
+fn named(kind: u32, id: i64, name: &str) -> ListRow {
+    ListRow { kind, id: id as u64, texts: [name.to_owned(), String::new(), String::new()], ..ListRow::default() }
 }
 
-fn attempts(engine: &EngineSeat, id: u64) -> Result<VecDeque<Row>, Failure> {
+fn attempts(engine: &EngineSeat, id: u64) -> Result<VecDeque<ListRow>, Failure> {
     let queue_id = QueueId(i64::try_from(id).map_err(|_| Failure::invalid(format!("queue id {id}")))?);
     let rows = engine.run(engine.engine.attempts(queue_id))?;
-    let row = |(recipient, result): (String, crate::store::AttemptResult)| Row {
+    let row = |(recipient, result): (String, crate::store::AttemptResult)| ListRow {
         kind: MAILCORE_LIST_ATTEMPTS,
         id,
         time_ms: result.at.0,
         state: fares(None, std::slice::from_ref(&(recipient.clone(), result.clone()))).state,
         code: u32::from(result.code),
         texts: [recipient, result.text, result.host],
-        ..Row::default()
+        ..ListRow::default()
     };
     Ok(rows.into_iter().map(row).collect())
 }
 
-fn dkim_keys(engine: &EngineSeat) -> Result<VecDeque<Row>, Failure> {
-    let row = |key: crate::engine::dkim::DkimKeyInfo| Row {
+fn dkim_keys(engine: &EngineSeat) -> Result<VecDeque<ListRow>, Failure> {
+    let row = |key: crate::engine::dkim::DkimKeyInfo| ListRow {
         kind: MAILCORE_LIST_DKIM_KEYS,
         time_ms: key.changed.0,
         state: key.state as u32,
         code: dkim::number_of(key.algorithm),
         texts: [key.domain, key.selector, key.record],
-        ..Row::default()
+        ..ListRow::default()
     };
     Ok(engine.run(engine.engine.dkim_keys())?.into_iter().map(row).collect())
 }
 
-fn mailboxes(engine: &EngineSeat, account: crate::base::AccountId) -> Result<VecDeque<Row>, Failure> {
-    let row = |info: crate::store::MailboxInfo| Row {
+fn mailboxes(engine: &EngineSeat, account: crate::base::AccountId) -> Result<VecDeque<ListRow>, Failure> {
+    let row = |info: crate::store::MailboxInfo| ListRow {
         kind: MAILCORE_LIST_MAILBOXES,
         id: info.id.0 as u64,
         size: info.octets,
@@ -365,13 +366,13 @@ fn mailboxes(engine: &EngineSeat, account: crate::base::AccountId) -> Result<Vec
         total: info.total,
         unseen: info.unseen,
         texts: [info.name, info.special_use.map_or("", SpecialUse::attribute).to_owned(), String::new()],
-        ..Row::default()
+        ..ListRow::default()
     };
     Ok(engine.run(engine.engine.mailboxes(account))?.into_iter().map(row).collect())
 }
 
 impl State {
-    fn next(&mut self, engine: &EngineSeat) -> Result<Option<Row>, Failure> {
+    fn next(&mut self, engine: &EngineSeat) -> Result<Option<ListRow>, Failure> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -436,14 +437,14 @@ fn signed(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
-fn queued(engine: &EngineSeat, item: &Item) -> Result<Row, Failure> {
+fn queued(engine: &EngineSeat, item: &Item) -> Result<ListRow, Failure> {
     let attempts = engine.run(engine.engine.attempts(item.id))?;
     let fares = fares(Some(item), &attempts);
     let waiting = item.recipients.iter().filter(|recipient| recipient.state == RecipientState::Waiting);
     let waiting: Vec<String> = waiting.map(|recipient| recipient.recipient.address.to_string()).collect();
     let from = item.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
     let last = attempts.last().map(|(_, result)| result.text.clone()).unwrap_or_default();
-    Ok(Row {
+    Ok(ListRow {
         kind: MAILCORE_LIST_QUEUE,
         id: item.id.0 as u64,
         size: item.size,
@@ -454,7 +455,7 @@ fn queued(engine: &EngineSeat, item: &Item) -> Result<Row, Failure> {
         attempts: item.recipients.iter().map(|recipient| recipient.attempts).max().unwrap_or(0),
         code: fares.smtp_code,
         texts: [from, waiting.join(","), last],
-        ..Row::default()
+        ..ListRow::default()
     })
 }
 
@@ -463,7 +464,7 @@ fn subject(envelope: &[u8]) -> String {
     date_and_subject(envelope).1.map(|subject| encoded_word::decode(&subject)).unwrap_or_default()
 }
 
-fn messages(mailbox: &MailboxSeat, page: &[Message]) -> Result<VecDeque<Row>, Failure> {
+fn messages(mailbox: &MailboxSeat, page: &[Message]) -> Result<VecDeque<ListRow>, Failure> {
     let uids: Vec<Uid> = page.iter().map(|message| message.uid).collect();
     let facts = mailbox.facts(&uids)?;
     let engine = &mailbox.account.engine;
@@ -475,7 +476,7 @@ fn messages(mailbox: &MailboxSeat, page: &[Message]) -> Result<VecDeque<Row>, Fa
         // Facts come in the order of the page; those of messages that are gone are missing.
         let Some(message) = states.find(|message| message.uid == fact.uid) else { break };
         let meta = meta.unwrap_or_default();
-        rows.push_back(Row {
+        rows.push_back(ListRow {
             kind: MAILCORE_LIST_MESSAGES,
             id: u64::from(fact.uid),
             size: fact.size,
@@ -483,7 +484,7 @@ fn messages(mailbox: &MailboxSeat, page: &[Message]) -> Result<VecDeque<Row>, Fa
             time_ms: fact.internal_date.0,
             flags: flags_to_c(message.flags),
             texts: [meta.from, subject(&meta.envelope), meta.message_id],
-            ..Row::default()
+            ..ListRow::default()
         });
     }
     Ok(rows)

@@ -32,14 +32,14 @@ enum State {
     /// Written; submitted or appended any number of times.
     Written(Content),
     /// In the store.
-    Kept(Kept),
+    Stored(StoredMessage),
     /// Writing failed; nothing is left of it.
     Broken,
 }
 
 /// A message in the store.
 #[derive(Clone, Copy)]
-pub(crate) struct Kept {
+pub(crate) struct StoredMessage {
     pub blob: BlobId,
     pub size: u64,
     pub id: u64,
@@ -59,10 +59,10 @@ impl MessageSeat {
         let content = match std::mem::replace(&mut *state, State::Broken) {
             State::Writing(spool) => spool.finish(),
             State::Written(content) => content,
-            State::Kept(kept) => {
-                *state = State::Kept(kept);
+            State::Stored(stored) => {
+                *state = State::Stored(stored);
                 drop(state);
-                return self.copy_of(kept);
+                return self.copy_of(stored);
             }
             State::Broken => return Err(Failure::new(MAILCORE_E_STATE, "writing this message failed")),
         };
@@ -70,11 +70,11 @@ impl MessageSeat {
         Ok(content)
     }
 
-    fn copy_of(&self, kept: Kept) -> Result<Content, Failure> {
+    fn copy_of(&self, stored: StoredMessage) -> Result<Content, Failure> {
         let mut spool = self.engine.engine.spool()?;
         let mut at = 0;
-        while at < kept.size {
-            let piece = self.engine.run(self.engine.engine.read(kept.blob, at, PIECE_OCTETS))?;
+        while at < stored.size {
+            let piece = self.engine.run(self.engine.engine.read(stored.blob, at, PIECE_OCTETS))?;
             if piece.is_empty() {
                 return Err(Failure::new(MAILCORE_E_NOT_FOUND, "the message was removed meanwhile"));
             }
@@ -101,24 +101,24 @@ impl MessageSeat {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &*state {
             State::Written(content) => read_content(content, offset, out),
-            State::Kept(kept) => {
-                let kept = *kept;
+            State::Stored(stored) => {
+                let stored = *stored;
                 drop(state);
-                self.read_kept(kept, offset, out)
+                self.read_stored(stored, offset, out)
             }
             _ => Err(Failure::new(MAILCORE_E_STATE, "the message is still being written")),
         }
     }
 
-    fn read_kept(&self, kept: Kept, offset: u64, out: &mut [u8]) -> Result<usize, Failure> {
+    fn read_stored(&self, stored: StoredMessage, offset: u64, out: &mut [u8]) -> Result<usize, Failure> {
         let mut done = 0;
         while let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) {
             let at = offset.saturating_add(done as u64);
-            if at >= kept.size {
+            if at >= stored.size {
                 break;
             }
             let wanted = rest.len().min(PIECE_OCTETS);
-            let piece = self.engine.run(self.engine.engine.read(kept.blob, at, wanted))?;
+            let piece = self.engine.run(self.engine.engine.read(stored.blob, at, wanted))?;
             if piece.is_empty() {
                 break;
             }
@@ -154,7 +154,7 @@ impl MessageSeat {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Writing(spool) => (spool.octets(), 0, 0),
             State::Written(content) => (content.len(), 0, 0),
-            State::Kept(kept) => (kept.size, kept.id, kept.time.0),
+            State::Stored(stored) => (stored.size, stored.id, stored.time.0),
             State::Broken => (0, 0, 0),
         }
     }
@@ -265,9 +265,10 @@ pub unsafe extern "C" fn mailcore_message_open(
         if message.is_null() {
             return Err(Failure::null("message"));
         }
-        let kept = find(&object, id)?.ok_or_else(|| Failure::new(MAILCORE_E_NOT_FOUND, format!("no message {id}")))?;
+        let stored =
+            find(&object, id)?.ok_or_else(|| Failure::new(MAILCORE_E_NOT_FOUND, format!("no message {id}")))?;
         let engine = object.engine().ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?.clone();
-        let opened = MessageSeat { engine, state: Mutex::new(State::Kept(kept)) };
+        let opened = MessageSeat { engine, state: Mutex::new(State::Stored(stored)) };
         let handle = object::hold(Object::Message(opened.into()))?;
         // SAFETY: the caller's output.
         unsafe { give(message, handle) };
@@ -276,17 +277,17 @@ pub unsafe extern "C" fn mailcore_message_open(
 }
 
 /// The message `id` of a mailbox, or of an engine's queue.
-fn find(object: &Object, id: u64) -> Result<Option<Kept>, Failure> {
+fn find(object: &Object, id: u64) -> Result<Option<StoredMessage>, Failure> {
     match object {
         Object::Engine(seat) => {
             let Ok(queue_id) = i64::try_from(id) else { return Ok(None) };
             let item = seat.run(seat.engine.queue_item(QueueId(queue_id)))?;
-            Ok(Some(Kept { blob: item.blob, size: item.size, id, time: item.created }))
+            Ok(Some(StoredMessage { blob: item.blob, size: item.size, id, time: item.created }))
         }
         Object::Mailbox(seat) => {
             let Ok(uid) = Uid::try_from(id) else { return Ok(None) };
             let fact = seat.facts(&[uid])?.into_iter().next();
-            Ok(fact.map(|fact| Kept { blob: fact.blob, size: fact.size, id, time: fact.internal_date }))
+            Ok(fact.map(|fact| StoredMessage { blob: fact.blob, size: fact.size, id, time: fact.internal_date }))
         }
         _ => Err(Failure::new(MAILCORE_E_HANDLE, "the handle is neither a mailbox nor an engine")),
     }

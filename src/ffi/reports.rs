@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::cursor::{MAILCORE_LIST_DMARC_RECORDS, MAILCORE_LIST_DMARC_REPORTS, Row};
+use super::cursor::{ListRow, MAILCORE_LIST_DMARC_RECORDS, MAILCORE_LIST_DMARC_REPORTS};
 use super::engine::EngineSeat;
 use super::result::Failure;
 use crate::base::Timestamp;
@@ -11,12 +11,12 @@ use crate::feedback::{Checked, Disposition};
 use crate::store::ReportInfo;
 
 /// Reports with ids above `after`.
-pub(super) fn reports(engine: &EngineSeat, after: i64, limit: usize) -> Result<Vec<Row>, Failure> {
+pub(super) fn reports(engine: &EngineSeat, after: i64, limit: usize) -> Result<Vec<ListRow>, Failure> {
     let reports = engine.run(engine.engine.dmarc_reports(after, limit))?;
     Ok(reports.into_iter().map(report).collect())
 }
 
-fn report(info: ReportInfo) -> Row {
+fn report(info: ReportInfo) -> ListRow {
     let ReportInfo { id, arrived, messages, failed, row_count, report } = info;
     let published = &report.published;
     let word = |policy: Option<Disposition>| policy.map(Disposition::word);
@@ -36,7 +36,7 @@ fn report(info: ReportInfo) -> Row {
         "testing": published.is_testing,
         "fo": published.failure_on,
     });
-    Row {
+    ListRow {
         kind: MAILCORE_LIST_DMARC_REPORTS,
         id: number(id),
         size: row_count,
@@ -46,14 +46,14 @@ fn report(info: ReportInfo) -> Row {
         total: count(messages),
         unseen: count(failed),
         texts: [report.organization, report.published.domain, detail.to_string()],
-        ..Row::default()
+        ..ListRow::default()
     }
 }
 
 /// Rows of a report behind the place `after`.
-pub(super) fn records(engine: &EngineSeat, report: i64, after: i64, limit: usize) -> Result<Vec<Row>, Failure> {
+pub(super) fn records(engine: &EngineSeat, report: i64, after: i64, limit: usize) -> Result<Vec<ListRow>, Failure> {
     let records = engine.run(engine.engine.dmarc_records(report, after, limit))?;
-    let row = |(place, row): (i64, crate::feedback::Row)| {
+    let row = |(place, row): (i64, crate::feedback::ReportRow)| {
         let reasons = row.reasons.iter().map(|reason| json!({"type": reason.kind.word(), "comment": reason.comment}));
         let detail = json!({
             "envelope_from": row.envelope_from,
@@ -62,14 +62,14 @@ pub(super) fn records(engine: &EngineSeat, report: i64, after: i64, limit: usize
             "dkim": results(&row.dkim, "selector"),
             "spf": results(&row.spf, "scope"),
         });
-        Row {
+        ListRow {
             kind: MAILCORE_LIST_DMARC_RECORDS,
             id: number(place),
             flags: u32::from(row.dkim_aligned) | u32::from(row.spf_aligned) << 1,
             state: row.disposition as u32,
             total: count(row.count),
             texts: [row.source.to_string(), row.header_from, detail.to_string()],
-            ..Row::default()
+            ..ListRow::default()
         }
     };
     Ok(records.into_iter().map(row).collect())

@@ -10,7 +10,7 @@ use super::panic::wall;
 use super::record::{self, Record};
 use super::result::Failure;
 use super::verdict_json::json_of;
-use super::verdict_row::{Row, rows};
+use super::verdict_row::{CheckRow, rows};
 use crate::engine::checks::Checked;
 
 /// SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
@@ -212,7 +212,7 @@ pub(crate) fn verdicts_of(checked: &Checked) -> Result<mailcore_verdicts, Failur
         let list = memory.data.add(table).cast::<*const mailcore_check>();
         for (i, (row, texts)) in rows.iter().zip(&texts).enumerate() {
             let [domain, selector, signature, explanation, why, indicator, evidence] = texts.map(text);
-            let Row { method, result, policy, percent, flags, .. } = *row;
+            let CheckRow { method, result, policy, percent, flags, .. } = *row;
             let struct_size = size_of::<mailcore_check>() as u32;
             checks.add(i).write(mailcore_check {
                 struct_size,

@@ -12,7 +12,7 @@ use crate::mailauth::spf::{SpfResult, SpfVerdict};
 
 /// A check before it is given. Its fields are those of `mailcore_check`.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Row<'a> {
+pub(super) struct CheckRow<'a> {
     pub(super) method: u32,
     pub(super) result: u32,
     pub(super) policy: u32,
@@ -27,7 +27,7 @@ pub(super) struct Row<'a> {
     evidence: &'a str,
 }
 
-impl<'a> Row<'a> {
+impl<'a> CheckRow<'a> {
     /// Its texts, in the order of the fields.
     pub(super) fn texts(&self) -> [&'a str; 7] {
         [self.domain, self.selector, self.signature, self.explanation, self.why, self.indicator, self.evidence]
@@ -35,8 +35,8 @@ impl<'a> Row<'a> {
 }
 
 /// A row for each check that was asked for; of DKIM one for each signature.
-pub(super) fn rows(checked: &Checked) -> Vec<Row<'_>> {
-    let mut rows: Vec<Row> = checked.spf_helo.iter().map(|v| spf_row(MAILCORE_METHOD_SPF_HELO, v)).collect();
+pub(super) fn rows(checked: &Checked) -> Vec<CheckRow<'_>> {
+    let mut rows: Vec<CheckRow> = checked.spf_helo.iter().map(|v| spf_row(MAILCORE_METHOD_SPF_HELO, v)).collect();
     rows.extend(checked.spf.iter().map(|v| spf_row(MAILCORE_METHOD_SPF, v)));
     rows.extend(checked.dkim.iter().flatten().map(dkim_row));
     rows.extend(checked.dmarc.iter().map(dmarc_row));
@@ -46,7 +46,7 @@ pub(super) fn rows(checked: &Checked) -> Vec<Row<'_>> {
     rows
 }
 
-fn spf_row(method: u32, v: &SpfVerdict) -> Row<'_> {
+fn spf_row(method: u32, v: &SpfVerdict) -> CheckRow<'_> {
     let result = match v.result {
         SpfResult::None => MAILCORE_RESULT_NONE,
         SpfResult::Neutral => MAILCORE_RESULT_NEUTRAL,
@@ -56,10 +56,10 @@ fn spf_row(method: u32, v: &SpfVerdict) -> Row<'_> {
         SpfResult::TempError => MAILCORE_RESULT_TEMPERROR,
         SpfResult::PermError => MAILCORE_RESULT_PERMERROR,
     };
-    Row { method, result, domain: &v.domain, explanation: &v.explanation, why: &v.why, ..Row::default() }
+    CheckRow { method, result, domain: &v.domain, explanation: &v.explanation, why: &v.why, ..CheckRow::default() }
 }
 
-fn dkim_row(v: &DkimVerdict) -> Row<'_> {
+fn dkim_row(v: &DkimVerdict) -> CheckRow<'_> {
     let result = match v.result {
         DkimResult::None => MAILCORE_RESULT_NONE,
         DkimResult::Pass => MAILCORE_RESULT_PASS,
@@ -68,7 +68,7 @@ fn dkim_row(v: &DkimVerdict) -> Row<'_> {
         DkimResult::TempError => MAILCORE_RESULT_TEMPERROR,
         DkimResult::PermError => MAILCORE_RESULT_PERMERROR,
     };
-    Row {
+    CheckRow {
         method: MAILCORE_METHOD_DKIM,
         result,
         flags: if v.is_testing { MAILCORE_TESTING } else { 0 },
@@ -76,11 +76,11 @@ fn dkim_row(v: &DkimVerdict) -> Row<'_> {
         selector: &v.selector,
         signature: &v.signature_begins,
         why: &v.why,
-        ..Row::default()
+        ..CheckRow::default()
     }
 }
 
-fn dmarc_row(v: &DmarcVerdict) -> Row<'_> {
+fn dmarc_row(v: &DmarcVerdict) -> CheckRow<'_> {
     let result = match v.result {
         DmarcResult::None => MAILCORE_RESULT_NONE,
         DmarcResult::Pass => MAILCORE_RESULT_PASS,
@@ -97,30 +97,30 @@ fn dmarc_row(v: &DmarcVerdict) -> Row<'_> {
     let dkim = if v.dkim_aligned { MAILCORE_ALIGNED_DKIM } else { 0 };
     let (percent, flags) = (v.percent.into(), spf | dkim);
     let (domain, why) = (v.record_domain.as_str(), v.why.as_str());
-    Row { method: MAILCORE_METHOD_DMARC, result, policy, percent, flags, domain, why, ..Row::default() }
+    CheckRow { method: MAILCORE_METHOD_DMARC, result, policy, percent, flags, domain, why, ..CheckRow::default() }
 }
 
-fn arc_row(v: &ArcVerdict) -> Row<'_> {
+fn arc_row(v: &ArcVerdict) -> CheckRow<'_> {
     let result = match v.result {
         ArcResult::None => MAILCORE_RESULT_NONE,
         ArcResult::Pass => MAILCORE_RESULT_PASS,
         ArcResult::Fail => MAILCORE_RESULT_FAIL,
     };
     let (domain, selector) = v.sets.first().map(|set| (&*set.domain, &*set.selector)).unwrap_or_default();
-    Row { method: MAILCORE_METHOD_ARC, result, domain, selector, why: &v.why, ..Row::default() }
+    CheckRow { method: MAILCORE_METHOD_ARC, result, domain, selector, why: &v.why, ..CheckRow::default() }
 }
 
-fn iprev_row(v: &IprevVerdict) -> Row<'_> {
+fn iprev_row(v: &IprevVerdict) -> CheckRow<'_> {
     let result = match v.result {
         IprevResult::Pass => MAILCORE_RESULT_PASS,
         IprevResult::Fail => MAILCORE_RESULT_FAIL,
         IprevResult::TempError => MAILCORE_RESULT_TEMPERROR,
         IprevResult::PermError => MAILCORE_RESULT_PERMERROR,
     };
-    Row { method: MAILCORE_METHOD_IPREV, result, domain: &v.name, why: &v.why, ..Row::default() }
+    CheckRow { method: MAILCORE_METHOD_IPREV, result, domain: &v.name, why: &v.why, ..CheckRow::default() }
 }
 
-fn bimi_row(v: &BimiVerdict) -> Row<'_> {
+fn bimi_row(v: &BimiVerdict) -> CheckRow<'_> {
     let result = match v.result {
         BimiResult::Found => MAILCORE_RESULT_FOUND,
         BimiResult::None => MAILCORE_RESULT_NONE,
@@ -129,7 +129,7 @@ fn bimi_row(v: &BimiVerdict) -> Row<'_> {
         BimiResult::Fail => MAILCORE_RESULT_FAIL,
         BimiResult::TempError => MAILCORE_RESULT_TEMPERROR,
     };
-    Row {
+    CheckRow {
         method: MAILCORE_METHOD_BIMI,
         result,
         flags: if v.prefers_person { MAILCORE_PREFERS_PERSON } else { 0 },
@@ -138,6 +138,6 @@ fn bimi_row(v: &BimiVerdict) -> Row<'_> {
         why: &v.why,
         indicator: &v.indicator,
         evidence: &v.evidence,
-        ..Row::default()
+        ..CheckRow::default()
     }
 }

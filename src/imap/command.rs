@@ -12,12 +12,12 @@ pub struct Command {
     /// Its tag.
     pub tag: String,
     /// Its row in the table.
-    pub row: &'static Row,
+    pub row: &'static VerbRow,
     /// What it asks.
     pub request: Request,
 }
 
-/// A session's state, as bits of [`Row::states`].
+/// A session's state, as bits of [`VerbRow::states`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Before login.
@@ -34,44 +34,42 @@ const SELECTED: u8 = 4;
 const ANY: u8 = 7;
 
 /// What is known of a verb before it is parsed.
-pub struct Row {
+pub struct VerbRow {
     /// The verb, `UID` verbs in two words.
     pub name: &'static str,
     /// States it is legal in.
     pub states: u8,
     /// Whether untagged EXPUNGE may come while it runs (RFC 9051 §7.5.1).
-    pub expunge: bool,
+    pub may_expunge: bool,
     /// Whether it looks at the mailbox as it is now, so that what is new is told before.
     pub looks: bool,
     /// Reads what stands behind the verb.
     pub parse: fn(&mut super::grammar::Cursor<'_>) -> Parse<Request>,
 }
 
-impl std::fmt::Debug for Row {
+impl std::fmt::Debug for VerbRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl PartialEq for Row {
+impl PartialEq for VerbRow {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Row {}
+impl Eq for VerbRow {}
 
-impl Row {
+impl VerbRow {
     /// Whether the verb is legal in `state`.
     pub fn legal_in(&self, state: State) -> bool {
         self.states & state as u8 != 0
     }
 }
 
-macro_rules! rows {
-    ($($name:literal $states:ident $expunge:literal $looks:literal $parse:path;)*) => {
-        &[$(Row { name: $name, states: $states, expunge: $expunge, looks: $looks, parse: $parse }),*]
-    };
+const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cursor<'_>) -> Parse<Request>) -> VerbRow {
+    VerbRow { name, states, may_expunge: true, looks: false, parse }
 }
 
 use super::parse::{
@@ -80,44 +78,44 @@ use super::parse::{
 };
 
 /// Every verb.
-pub const VERBS: &[Row] = rows! {
-    "CAPABILITY"   ANY       true  false plain::capability;
-    "NOOP"         ANY       true  false plain::noop;
-    "LOGOUT"       ANY       true  false plain::logout;
-    "ID"           ANY       true  false id::parse;
-    "STARTTLS"     START     true  false plain::starttls;
-    "LOGIN"        START     true  false login::parse;
-    "AUTHENTICATE" START     true  false authenticate::parse;
-    "ENABLE"       LOGGED_IN true  false enable::parse;
-    "SELECT"       LOGGED_IN true  false select::select;
-    "EXAMINE"      LOGGED_IN true  false select::examine;
-    "CREATE"       LOGGED_IN true  false create::parse;
-    "DELETE"       LOGGED_IN true  false mailbox::delete;
-    "RENAME"       LOGGED_IN true  false mailbox::rename;
-    "SUBSCRIBE"    LOGGED_IN true  false mailbox::subscribe;
-    "UNSUBSCRIBE"  LOGGED_IN true  false mailbox::unsubscribe;
-    "LIST"         LOGGED_IN true  false list::list;
-    "LSUB"         LOGGED_IN true  false list::lsub;
-    "NAMESPACE"    LOGGED_IN true  false plain::namespace;
-    "STATUS"       LOGGED_IN true  false status::parse;
-    "APPEND"       LOGGED_IN true  false append::without_message;
-    "IDLE"         LOGGED_IN true  false plain::idle;
-    "CHECK"        SELECTED  true  false plain::check;
-    "CLOSE"        SELECTED  true  false plain::close;
-    "UNSELECT"     SELECTED  true  false plain::unselect;
-    "EXPUNGE"      SELECTED  true  false expunge::all;
-    "SEARCH"       SELECTED  false true  search::by_number;
-    "FETCH"        SELECTED  false true  fetch::by_number;
-    "STORE"        SELECTED  false false store::by_number;
-    "COPY"         SELECTED  true  false copy::copy;
-    "MOVE"         SELECTED  true  false copy::mv;
-    "UID EXPUNGE"  SELECTED  true  false expunge::by_uid;
-    "UID SEARCH"   SELECTED  true  true  search::by_uid;
-    "UID FETCH"    SELECTED  true  true  fetch::by_uid;
-    "UID STORE"    SELECTED  true  false store::by_uid;
-    "UID COPY"     SELECTED  true  false copy::uid_copy;
-    "UID MOVE"     SELECTED  true  false copy::uid_move;
-};
+pub const VERBS: &[VerbRow] = &[
+    verb("CAPABILITY", ANY, plain::capability),
+    verb("NOOP", ANY, plain::noop),
+    verb("LOGOUT", ANY, plain::logout),
+    verb("ID", ANY, id::parse),
+    verb("STARTTLS", START, plain::starttls),
+    verb("LOGIN", START, login::parse),
+    verb("AUTHENTICATE", START, authenticate::parse),
+    verb("ENABLE", LOGGED_IN, enable::parse),
+    verb("SELECT", LOGGED_IN, select::select),
+    verb("EXAMINE", LOGGED_IN, select::examine),
+    verb("CREATE", LOGGED_IN, create::parse),
+    verb("DELETE", LOGGED_IN, mailbox::delete),
+    verb("RENAME", LOGGED_IN, mailbox::rename),
+    verb("SUBSCRIBE", LOGGED_IN, mailbox::subscribe),
+    verb("UNSUBSCRIBE", LOGGED_IN, mailbox::unsubscribe),
+    verb("LIST", LOGGED_IN, list::list),
+    verb("LSUB", LOGGED_IN, list::lsub),
+    verb("NAMESPACE", LOGGED_IN, plain::namespace),
+    verb("STATUS", LOGGED_IN, status::parse),
+    verb("APPEND", LOGGED_IN, append::without_message),
+    verb("IDLE", LOGGED_IN, plain::idle),
+    verb("CHECK", SELECTED, plain::check),
+    verb("CLOSE", SELECTED, plain::close),
+    verb("UNSELECT", SELECTED, plain::unselect),
+    verb("EXPUNGE", SELECTED, expunge::all),
+    VerbRow { may_expunge: false, looks: true, ..verb("SEARCH", SELECTED, search::by_number) },
+    VerbRow { may_expunge: false, looks: true, ..verb("FETCH", SELECTED, fetch::by_number) },
+    VerbRow { may_expunge: false, ..verb("STORE", SELECTED, store::by_number) },
+    verb("COPY", SELECTED, copy::copy),
+    verb("MOVE", SELECTED, copy::mv),
+    verb("UID EXPUNGE", SELECTED, expunge::by_uid),
+    VerbRow { looks: true, ..verb("UID SEARCH", SELECTED, search::by_uid) },
+    VerbRow { looks: true, ..verb("UID FETCH", SELECTED, fetch::by_uid) },
+    verb("UID STORE", SELECTED, store::by_uid),
+    verb("UID COPY", SELECTED, copy::uid_copy),
+    verb("UID MOVE", SELECTED, copy::uid_move),
+];
 
 /// What a command asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,7 +29,7 @@ impl Status {
 
 /// How a command ends: its tagged response, but for the tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Completion {
     /// OK, NO, BAD.
     pub status: Status,
     /// Response code without its brackets; empty where there is none.
@@ -38,25 +38,25 @@ pub struct Answer {
     pub text: Cow<'static, str>,
 }
 
-impl Answer {
+impl Completion {
     /// OK.
-    pub fn ok(text: impl Into<Cow<'static, str>>) -> Answer {
-        Answer { status: Status::Ok, code: "".into(), text: text.into() }
+    pub fn ok(text: impl Into<Cow<'static, str>>) -> Completion {
+        Completion { status: Status::Ok, code: "".into(), text: text.into() }
     }
 
     /// NO with a response code.
-    pub fn no(code: impl Into<Cow<'static, str>>, text: impl Into<Cow<'static, str>>) -> Answer {
-        Answer { status: Status::No, code: code.into(), text: text.into() }
+    pub fn no(code: impl Into<Cow<'static, str>>, text: impl Into<Cow<'static, str>>) -> Completion {
+        Completion { status: Status::No, code: code.into(), text: text.into() }
     }
 
     /// BAD.
-    pub fn bad(text: impl Into<Cow<'static, str>>) -> Answer {
-        Answer { status: Status::Bad, code: "".into(), text: text.into() }
+    pub fn bad(text: impl Into<Cow<'static, str>>) -> Completion {
+        Completion { status: Status::Bad, code: "".into(), text: text.into() }
     }
 
     /// The same with a response code.
-    pub fn with_code(self, code: impl Into<Cow<'static, str>>) -> Answer {
-        Answer { code: code.into(), ..self }
+    pub fn with_code(self, code: impl Into<Cow<'static, str>>) -> Completion {
+        Completion { code: code.into(), ..self }
     }
 
     /// Writes it behind `tag`; `*` makes it untagged.
@@ -188,8 +188,8 @@ mod tests {
 
     #[test]
     fn answers() {
-        let answer = Answer::no("TRYCREATE", "no such mailbox");
+        let answer = Completion::no("TRYCREATE", "no such mailbox");
         assert_eq!(written(|out| answer.write(out, "a1")), "a1 NO [TRYCREATE] no such mailbox\r\n");
-        assert_eq!(written(|out| Answer::ok("done").write(out, "*")), "* OK done\r\n");
+        assert_eq!(written(|out| Completion::ok("done").write(out, "*")), "* OK done\r\n");
     }
 }

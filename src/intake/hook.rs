@@ -19,7 +19,7 @@ use crate::smtp::server::Client;
 use super::Intake;
 
 /// Who is asked: the host program, behind the engine.
-pub trait Host: Send + Sync {
+pub trait Program: Send + Sync {
     /// Whether it wants to be asked at this point. Asked before a question is made.
     fn wants(&self, point: Point) -> bool;
     /// Asks. Always completes: what stands for a host that does not answer is [`Decision::Refuse`] with a 451.

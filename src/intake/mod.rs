@@ -26,7 +26,7 @@ use crate::mailauth::Keyring;
 use crate::os::aside::aside;
 use crate::store::Store;
 
-use self::hook::Host;
+use self::hook::Program;
 
 /// Where messages come in.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct Intake {
     /// What the host set.
     pub settings: Arc<Settings>,
     /// Who is asked before a recipient or a message is taken.
-    pub host: Option<Arc<dyn Host>>,
+    pub host: Option<Arc<dyn Program>>,
     /// Keys our mail is signed with.
     pub keyring: Arc<Keyring>,
 }

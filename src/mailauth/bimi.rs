@@ -220,18 +220,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::world::{Answer, BoxFuture};
+    use crate::base::world::{BoxFuture, DnsAnswer};
 
     struct Txt(BTreeMap<&'static str, &'static str>);
 
     impl Resolver for Txt {
-        fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             let records = match self.0.get(name) {
                 Some(&"SERVFAIL") => Err(NoRecords::ServFail),
                 Some(txt) => Ok(txt.split(" | ").map(|t| Record::Txt(t.as_bytes().to_vec())).collect()),
                 None => Err(NoRecords::NxDomain),
             };
-            Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+            Box::pin(ready(DnsAnswer { records, ttl: Duration::ZERO, secure: false }))
         }
     }
 

@@ -244,7 +244,7 @@ async fn judge(
 mod tests {
     use super::*;
     #[cfg(not(any(windows, target_vendor = "apple")))]
-    use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind};
+    use crate::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind};
 
     /// Answers TXT of two names, and counts what it is asked.
     #[cfg(not(any(windows, target_vendor = "apple")))]
@@ -252,11 +252,11 @@ mod tests {
 
     #[cfg(not(any(windows, target_vendor = "apple")))]
     impl Resolver for Keys {
-        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let found = self.0.iter().find(|(known, _)| *known == name && kind == RecordKind::Txt);
             let records = found.map(|(_, txt)| vec![Record::Txt(txt.clone().into_bytes())]).ok_or(NoRecords::NxDomain);
-            Box::pin(std::future::ready(Answer { records, ttl: std::time::Duration::ZERO, secure: false }))
+            Box::pin(std::future::ready(DnsAnswer { records, ttl: std::time::Duration::ZERO, secure: false }))
         }
     }
 
@@ -266,9 +266,9 @@ mod tests {
 
     #[cfg(not(any(windows, target_vendor = "apple")))]
     impl Resolver for Silent {
-        fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             let records = Err(NoRecords::Timeout);
-            Box::pin(std::future::ready(Answer { records, ttl: std::time::Duration::ZERO, secure: false }))
+            Box::pin(std::future::ready(DnsAnswer { records, ttl: std::time::Duration::ZERO, secure: false }))
         }
     }
 

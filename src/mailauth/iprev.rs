@@ -95,13 +95,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::world::{Answer, BoxFuture};
+    use crate::base::world::{BoxFuture, DnsAnswer};
 
     /// Lines of a question and its answers; SERVFAIL for one that fails.
     struct Zone(&'static str);
 
     impl Resolver for Zone {
-        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             let wanted = format!("{name} {kind:?} ");
             let record = |text: &str| match kind {
                 RecordKind::A => Record::A(text.parse().unwrap()),
@@ -113,7 +113,7 @@ mod tests {
                 Some(answers) => Ok(answers.split(' ').map(record).collect()),
                 None => Err(NoRecords::NxDomain),
             };
-            Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+            Box::pin(ready(DnsAnswer { records, ttl: Duration::ZERO, secure: false }))
         }
     }
 

@@ -8,7 +8,7 @@
 
 use memchr::memchr;
 
-use super::structure::{Budget, Kept, Part, PartKind, Structure, kept, read_header};
+use super::structure::{Budget, FieldLimit, Part, PartKind, Structure, field_limit, read_header};
 use crate::base::limits::{
     HEADER_LISTS_OCTETS_MAX, HEADER_OCTETS_MAX, MIME_BOUNDARY_OCTETS_MAX, MIME_NESTING_MAX, MIME_PARTS_MAX,
 };
@@ -51,25 +51,25 @@ struct Header {
     lists: usize,
     /// Octets of other fields in it.
     others: usize,
-    /// How the present field is kept.
-    kept: Kept,
+    /// Where the present field is counted.
+    limit: FieldLimit,
 }
 
 impl Header {
     fn new(text: Vec<u8>) -> Header {
-        Header { text, lists: 0, others: 0, kept: Kept::No }
+        Header { text, lists: 0, others: 0, limit: FieldLimit::NotKept }
     }
 
     /// A line of which `head` is the beginning, or all. What goes over the limit is cut off, so that a long list of
     /// recipients does not hide the fields behind it.
     fn line(&mut self, head: &[u8]) {
         if !matches!(head.first(), Some(b' ' | b'\t')) {
-            self.kept = kept(head);
+            self.limit = field_limit(head);
         }
-        let (used, most) = match self.kept {
-            Kept::No => return,
-            Kept::List => (&mut self.lists, HEADER_LISTS_OCTETS_MAX),
-            Kept::Yes => (&mut self.others, HEADER_OCTETS_MAX),
+        let (used, most) = match self.limit {
+            FieldLimit::NotKept => return,
+            FieldLimit::Lists => (&mut self.lists, HEADER_LISTS_OCTETS_MAX),
+            FieldLimit::Others => (&mut self.others, HEADER_OCTETS_MAX),
         };
         let n = most.saturating_sub(*used).min(head.len());
         *used += n;

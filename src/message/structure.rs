@@ -163,28 +163,30 @@ impl Budget {
     }
 }
 
-/// How a field's octets are kept until the header is complete.
+/// In which limit the octets of a field are counted that are kept until the header is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// Not at all: nothing is made of it.
-    No,
-    /// As one of those that may be long, addresses and message ids.
-    List,
-    /// As one of the others.
-    Yes,
+pub(super) enum FieldLimit {
+    /// In none: nothing is made of it, and nothing kept.
+    NotKept,
+    /// In that of fields that may be long, addresses and message ids.
+    Lists,
+    /// In that of all others.
+    Others,
 }
 
-/// How the field that begins with `line` is kept.
-pub(super) fn kept(line: &[u8]) -> Kept {
+/// The limit for the field that begins with `line`.
+pub(super) fn field_limit(line: &[u8]) -> FieldLimit {
     let name = name_of(line);
     let any = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     match name.len() {
-        0 => Kept::No,
-        2 | 3 | 11 if any(&["to", "cc", "bcc", "in-reply-to"]) => Kept::List,
-        10 if any(&["references"]) => Kept::List,
-        4 | 6 | 7 | 8 | 10 if any(&["date", "from", "sender", "subject", "reply-to", "message-id"]) => Kept::Yes,
-        _ if name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) => Kept::Yes,
-        _ => Kept::No,
+        0 => FieldLimit::NotKept,
+        2 | 3 | 11 if any(&["to", "cc", "bcc", "in-reply-to"]) => FieldLimit::Lists,
+        10 if any(&["references"]) => FieldLimit::Lists,
+        4 | 6 | 7 | 8 | 10 if any(&["date", "from", "sender", "subject", "reply-to", "message-id"]) => {
+            FieldLimit::Others
+        }
+        _ if name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-")) => FieldLimit::Others,
+        _ => FieldLimit::NotKept,
     }
 }
 

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn one_peer_does_not_fill_the_house() {
+    fn one_peer_does_not_take_all_places() {
         let bench = bench(9, 1);
         for peer in ["192.0.2.1:1", "192.0.2.1:2", "[2001:db8::1]:3", "[2001:db8::ffff]:4", "[2001:db8:0:1::]:5"] {
             bench.call(peer);

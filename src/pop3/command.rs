@@ -45,36 +45,42 @@ pub enum State {
     Transaction,
 }
 
-struct Row {
+/// When a verb may be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    BeforeLogin,
+    AfterLogin,
+    Always,
+}
+
+/// What is known of a verb.
+struct VerbRow {
     name: &'static str,
-    /// Legal in AUTHORIZATION, in TRANSACTION.
-    authorization: bool,
-    transaction: bool,
+    when: When,
+    /// Reads what stands behind the verb.
     parse: fn(&[u8]) -> Option<Command>,
 }
 
-const fn row(name: &'static str, authorization: bool, transaction: bool, parse: fn(&[u8]) -> Option<Command>) -> Row {
-    Row { name, authorization, transaction, parse }
+const fn row(name: &'static str, when: When, parse: fn(&[u8]) -> Option<Command>) -> VerbRow {
+    VerbRow { name, when, parse }
 }
 
-#[rustfmt::skip]
-const ROWS: [Row; 15] = [
-    //   verb    before  after login
-    row("RETR",  false,  true,   |rest| Some(Command::Retr(number(rest)?))),
-    row("LIST",  false,  true,   |rest| Some(Command::List(optional_number(rest)?))),
-    row("UIDL",  false,  true,   |rest| Some(Command::Uidl(optional_number(rest)?))),
-    row("TOP",   false,  true,   top),
-    row("DELE",  false,  true,   |rest| Some(Command::Dele(number(rest)?))),
-    row("STAT",  false,  true,   |rest| bare(rest, Command::Stat)),
-    row("RSET",  false,  true,   |rest| bare(rest, Command::Rset)),
-    row("NOOP",  false,  true,   |rest| bare(rest, Command::Noop)),
-    row("CAPA",  true,   true,   |rest| bare(rest, Command::Capa)),
-    row("QUIT",  true,   true,   |rest| bare(rest, Command::Quit)),
-    row("USER",  true,   false,  user),
-    row("PASS",  true,   false,  |rest| (!rest.is_empty()).then(|| Command::Pass(Secret::new(rest)))),
-    row("AUTH",  true,   false,  auth),
-    row("STLS",  true,   false,  |rest| bare(rest, Command::Stls)),
-    row("APOP",  true,   false,  |_| Some(Command::Apop)),
+const ROWS: [VerbRow; 15] = [
+    row("RETR", When::AfterLogin, |rest| Some(Command::Retr(number(rest)?))),
+    row("LIST", When::AfterLogin, |rest| Some(Command::List(optional_number(rest)?))),
+    row("UIDL", When::AfterLogin, |rest| Some(Command::Uidl(optional_number(rest)?))),
+    row("TOP", When::AfterLogin, top),
+    row("DELE", When::AfterLogin, |rest| Some(Command::Dele(number(rest)?))),
+    row("STAT", When::AfterLogin, |rest| bare(rest, Command::Stat)),
+    row("RSET", When::AfterLogin, |rest| bare(rest, Command::Rset)),
+    row("NOOP", When::AfterLogin, |rest| bare(rest, Command::Noop)),
+    row("CAPA", When::Always, |rest| bare(rest, Command::Capa)),
+    row("QUIT", When::Always, |rest| bare(rest, Command::Quit)),
+    row("USER", When::BeforeLogin, user),
+    row("PASS", When::BeforeLogin, |rest| (!rest.is_empty()).then(|| Command::Pass(Secret::new(rest)))),
+    row("AUTH", When::BeforeLogin, auth),
+    row("STLS", When::BeforeLogin, |rest| bare(rest, Command::Stls)),
+    row("APOP", When::BeforeLogin, |_| Some(Command::Apop)),
 ];
 
 /// Reads a line, without its line end.
@@ -84,9 +90,9 @@ pub fn parse(line: &[u8], state: State) -> Result<Command, CommandError> {
     // A password may end in spaces; it begins behind the one space (RFC 1939 §7, PASS).
     let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     let row = ROWS.iter().find(|row| verb.eq_ignore_ascii_case(row.name.as_bytes())).ok_or(CommandError::Unknown)?;
-    match state {
-        State::Authorization if !row.authorization => Err(CommandError::State("log in first")),
-        State::Transaction if !row.transaction => Err(CommandError::State("already logged in")),
+    match (state, row.when) {
+        (State::Authorization, When::AfterLogin) => Err(CommandError::State("log in first")),
+        (State::Transaction, When::BeforeLogin) => Err(CommandError::State("already logged in")),
         _ => (row.parse)(rest).ok_or(CommandError::Arguments),
     }
 }

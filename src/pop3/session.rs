@@ -4,124 +4,22 @@
 //! times out deletes nothing; output is handed over whenever it passes `OUTPUT_OCTETS_MAX`, bodies come and go in
 //! pieces; commands may be pipelined.
 
+mod ask;
 mod login;
+mod sending;
 
-use std::sync::Arc;
-use std::time::Duration;
-
+pub use self::ask::{Answer, Ask, LoginTrouble, OpenedMaildrop, Refusal, SessionSettings};
+use self::sending::{Work, number_line, transaction_command};
 use super::command::{self, Command, CommandError, State};
-use super::maildrop::{Listing, Maildrop, NoMessage};
-use super::reply::{Excerpt, err, line, ok};
-use crate::base::account::ScramKeys;
+use super::maildrop::Maildrop;
+use super::reply::{err, line, ok};
 use crate::base::dialog::{Dialog, Input, Step};
 use crate::base::limits::{OUTPUT_OCTETS_MAX, POP3_COMMAND_LINE_OCTETS_MAX, POP3_ERRORS_MAX};
 use crate::base::line::{Framed, LineReader};
 use crate::base::stuffing::Stuffer;
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
-use crate::base::{BlobId, Secret, UidSet, UidValidity};
 use crate::sasl::{self, Exchange, Mechanism, Offer};
-
-/// What a session is told when it begins.
-#[derive(Debug, Clone)]
-pub struct SessionSettings {
-    /// Our name, in the greeting.
-    pub hostname: String,
-    /// How long it waits for a command, and for the login from the greeting on.
-    pub idle: Duration,
-    /// Whether STLS can be done.
-    pub can_start_tls: bool,
-    /// Whether passwords are taken without TLS.
-    pub allow_plaintext_login: bool,
-    /// 32 random octets, for the nonces of SCRAM.
-    pub nonce_seed: [u8; 32],
-}
-
-/// What a session asks.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// Check this password, then open the maildrop. Answer: `Login`.
-    Login {
-        /// Who.
-        user: String,
-        /// With which password.
-        password: Secret,
-    },
-    /// The SCRAM keys of this user. Answer: `ScramKeys`.
-    ScramKeys(String),
-    /// The exchange that asked for this user's keys ended: where it went well, open the maildrop. Answer: `Login`.
-    ScramEnded {
-        /// Who.
-        user: String,
-        /// Whether the proof was right.
-        right: bool,
-    },
-    /// The next octets of a message. Answer: `Body`.
-    Body {
-        /// Its number, 1 and up.
-        number: u32,
-        /// Where its octets are.
-        blob: BlobId,
-        /// From where on.
-        offset: u64,
-    },
-    /// The session is over: delete these, committed, and let the maildrop go. Answer: `Left`. Asked before QUIT is
-    /// answered, so that who reads the answer finds the maildrop free.
-    Leave(UidSet),
-    /// The peer was refused something: tell the host. Not asked for failed logins, which `Login` and `ScramEnded` tell.
-    /// Answer: `Told`.
-    Refused(Refusal),
-}
-
-/// What a peer was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// When: `login` before somebody has logged in, else `command`.
-    pub stage: &'static str,
-    /// Response code without its brackets; empty where there is none.
-    pub code: String,
-    /// What the peer was told.
-    pub reason: String,
-    /// Whether the connection ends with it.
-    pub closed: bool,
-}
-
-/// What a session is answered.
-#[derive(Debug)]
-pub enum Answer {
-    /// To `Login` and `ScramEnded`.
-    Login(Result<OpenedMaildrop, LoginTrouble>),
-    /// To `ScramKeys`: keys, and whether they are of somebody real.
-    ScramKeys(ScramKeys, bool),
-    /// To `Body`: at least one octet; `None` where it cannot be read.
-    Body(Option<Vec<u8>>),
-    /// To `Body`: the account was deleted meanwhile, and the session ends.
-    Gone,
-    /// To `Leave`: whether the deletion is committed.
-    Left(bool),
-    /// To `Refused`.
-    Told,
-}
-
-/// An open maildrop.
-#[derive(Debug, Clone)]
-pub struct OpenedMaildrop {
-    /// UIDVALIDITY of INBOX.
-    pub uid_validity: UidValidity,
-    /// Its messages, UIDs ascending.
-    pub messages: Arc<Vec<Listing>>,
-}
-
-/// Why a maildrop was not opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginTrouble {
-    /// Wrong user, password or proof.
-    Refused,
-    /// Another session has it.
-    InUse,
-    /// The store cannot be read now.
-    Unavailable,
-}
 
 /// A session.
 pub struct Session {
@@ -163,20 +61,6 @@ struct Login {
     exchange: Option<Exchange>,
     /// Whose keys the exchange asked for.
     scram_user: Option<String>,
-}
-
-/// What is not finished with one line of output.
-enum Work {
-    Nothing,
-    Numbers { next: u32, ids: bool },
-    Message(Sending),
-}
-
-struct Sending {
-    number: u32,
-    message: Listing,
-    offset: u64,
-    excerpt: Option<Excerpt>,
 }
 
 impl Session {
@@ -397,122 +281,6 @@ impl Session {
             _ => None,
         }
     }
-
-    /// Octets of the message under way.
-    fn body(&mut self, piece: Option<Vec<u8>>, output: &mut Vec<u8>) {
-        let Work::Message(sending) = &mut self.work else { return };
-        let Some(piece) = piece.filter(|piece| !piece.is_empty()) else {
-            if sending.offset == 0 {
-                self.refuse("[SYS/TEMP] the message cannot be read", output);
-            } else {
-                // Half of it is out: only the end of the connection says that there is no more.
-                self.phase = Phase::Over;
-            }
-            self.work = Work::Nothing;
-            return;
-        };
-        if sending.offset == 0 {
-            sending.begin(output);
-        }
-        sending.offset += piece.len() as u64;
-        let mut over = sending.offset >= sending.message.octets;
-        let wanted = match &mut sending.excerpt {
-            Some(excerpt) => {
-                let wanted = excerpt.take(&piece);
-                over |= excerpt.is_over();
-                wanted
-            }
-            None => &piece,
-        };
-        self.stuffer.put(wanted, output);
-        if over {
-            std::mem::take(&mut self.stuffer).end(output);
-            self.work = Work::Nothing;
-        }
-    }
-}
-
-impl Sending {
-    fn ask(&self) -> Ask {
-        Ask::Body { number: self.number, blob: self.message.blob, offset: self.offset }
-    }
-
-    fn begin(&self, output: &mut Vec<u8>) {
-        match self.excerpt {
-            Some(_) => ok(output, "top of message follows"),
-            None => ok(output, &format!("{} octets", self.message.octets)),
-        }
-    }
-}
-
-/// Commands of TRANSACTION; gives what cannot be done at once.
-fn transaction_command(maildrop: &mut Maildrop, command: Command, output: &mut Vec<u8>) -> Option<Work> {
-    let answered = match command {
-        Command::Stat => {
-            let (count, octets) = maildrop.left();
-            ok(output, &format!("{count} {octets}"));
-            Ok(None)
-        }
-        Command::Noop => {
-            ok(output, "nothing done");
-            Ok(None)
-        }
-        Command::Rset => {
-            maildrop.reset();
-            ok(output, "marks taken away");
-            Ok(None)
-        }
-        Command::Dele(number) => maildrop.mark(number).map(|()| {
-            ok(output, "marked");
-            None
-        }),
-        Command::List(None) => {
-            let (count, octets) = maildrop.left();
-            ok(output, &format!("{count} messages ({octets} octets)"));
-            Ok(Some(Work::Numbers { next: 1, ids: false }))
-        }
-        Command::Uidl(None) => {
-            ok(output, "unique-ids follow");
-            Ok(Some(Work::Numbers { next: 1, ids: true }))
-        }
-        Command::List(Some(number)) => one_number(maildrop, number, false, output),
-        Command::Uidl(Some(number)) => one_number(maildrop, number, true, output),
-        Command::Retr(number) => sending(maildrop, number, None),
-        Command::Top(number, lines) => sending(maildrop, number, Some(Excerpt::new(lines))),
-        _ => Ok(None),
-    };
-    match answered {
-        Ok(work) => work,
-        Err(NoMessage::Unknown) => {
-            err(output, "no such message");
-            None
-        }
-        Err(NoMessage::Deleted) => {
-            err(output, "that message is deleted");
-            None
-        }
-    }
-}
-
-fn sending(maildrop: &Maildrop, number: u32, excerpt: Option<Excerpt>) -> Result<Option<Work>, NoMessage> {
-    let message = maildrop.get(number)?;
-    Ok(Some(Work::Message(Sending { number, message, offset: 0, excerpt })))
-}
-
-fn one_number(maildrop: &Maildrop, number: u32, ids: bool, output: &mut Vec<u8>) -> Result<Option<Work>, NoMessage> {
-    let message = maildrop.get(number)?;
-    output.extend_from_slice(b"+OK ");
-    number_line(maildrop, number, &message, ids, output);
-    Ok(None)
-}
-
-fn number_line(maildrop: &Maildrop, number: u32, message: &Listing, ids: bool, output: &mut Vec<u8>) {
-    let text = if ids {
-        format!("{number} {}\r\n", maildrop.unique_id(message))
-    } else {
-        format!("{number} {}\r\n", message.octets)
-    };
-    output.extend_from_slice(text.as_bytes());
 }
 
 fn mechanism_names(offer: Offer, between: &str) -> String {

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::kept::Kept;
+use super::kept::QueuedBody;
 use super::settle::{self, Decided};
 use super::{Context, bounce, local, schedule};
 use crate::base::event::{Event, Outcome as Kind};
@@ -165,7 +165,7 @@ impl<'a> Job<'a> {
         let clock = &self.context.world.clock;
         let begun = clock.now();
         let recipients: Vec<Recipient> = self.item.recipients.iter().map(|to| to.recipient.clone()).collect();
-        let body = Kept { context: self.context, item: &self.item };
+        let body = QueuedBody { context: self.context, item: &self.item };
         let (envelope, size) = (&self.item.envelope, self.item.size);
         let work = Work { destination, envelope, recipients: &recipients, size, body: &body, progress, late };
         let report = attempt(outlet, &work).await;

@@ -12,12 +12,12 @@ use crate::os::aside::aside;
 use crate::store::Item;
 
 /// A message in the store.
-pub(super) struct Kept<'a> {
+pub(super) struct QueuedBody<'a> {
     pub(super) context: &'a Context,
     pub(super) item: &'a Item,
 }
 
-impl BodySource for Kept<'_> {
+impl BodySource for QueuedBody<'_> {
     fn piece(&self, offset: u64, octets_max: usize) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move { self.context.store.body(self.item.blob, offset, octets_max).await.ok() })
     }
@@ -33,7 +33,7 @@ impl BodySource for Kept<'_> {
     }
 }
 
-impl Kept<'_> {
+impl QueuedBody<'_> {
     /// Encoded anew, and signed anew where it was signed here: what is changed breaks a signature.
     async fn form(&self) -> Result<Option<SevenBit>> {
         let Context { world, store, settings, keyring, .. } = self.context;

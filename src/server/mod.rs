@@ -13,7 +13,7 @@ use crate::base::event::EventSink;
 use crate::base::world::BoxStream;
 use crate::base::{Settings, World};
 use crate::intake::Intake;
-use crate::intake::hook::Host;
+use crate::intake::hook::Program;
 use crate::mailauth::Keyring;
 use crate::store::Store;
 
@@ -31,7 +31,7 @@ pub struct Shared {
     /// Where the host is told.
     pub events: Arc<dyn EventSink>,
     /// Who is asked about recipients and messages, if the host wants to be.
-    pub host: Option<Arc<dyn Host>>,
+    pub host: Option<Arc<dyn Program>>,
     /// Logins that were right a moment ago.
     pub logins: Arc<accounts::Logins>,
     /// Maildrops with a POP3 session.

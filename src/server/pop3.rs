@@ -38,7 +38,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let mut connection = Connection::new(accepted.stream);
     connection.drain_with(shared.draining.clone());
     let (service, peer) = (accepted.service, accepted.ends.peer);
-    let mut host = Host { shared: Arc::clone(&shared), service, peer, scram: None, open: None };
+    let mut host = Pop3Answerer { shared: Arc::clone(&shared), service, peer, scram: None, open: None };
     let world = &shared.world;
     let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
     if let PumpEnd::Closed = end {
@@ -49,7 +49,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
 }
 
 /// Answers a session's questions.
-struct Host {
+struct Pop3Answerer {
     shared: Arc<Shared>,
     service: Service,
     peer: SocketAddr,
@@ -64,13 +64,13 @@ struct Open {
     account: Arc<Account>,
     inbox: MailboxId,
     messages: Arc<Vec<Listing>>,
-    ahead: ReadAhead,
+    ahead: BodiesAhead,
     _lock: OpenMaildrop,
     /// What somebody else takes away meanwhile stays readable.
     _hold: Hold,
 }
 
-impl Answerer<Session> for Host {
+impl Answerer<Session> for Pop3Answerer {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Login { user, password } => {
@@ -102,7 +102,7 @@ impl Answerer<Session> for Host {
     }
 }
 
-impl Host {
+impl Pop3Answerer {
     fn door(&self, stage: &'static str) -> Door {
         Door { service: self.service, peer: self.peer, stage }
     }
@@ -141,7 +141,7 @@ impl Host {
         let opened = list(&self.shared.store, account.inbox).await.map_err(|_| LoginTrouble::Unavailable)?;
         let messages = Arc::clone(&opened.messages);
         let inbox = account.inbox;
-        let ahead = ReadAhead::default();
+        let ahead = BodiesAhead::default();
         self.open = Some(Open { account, inbox, messages, ahead, _lock: lock, _hold: hold });
         Ok(opened)
     }
@@ -167,7 +167,7 @@ async fn list(store: &Store, inbox: MailboxId) -> Result<OpenedMaildrop> {
 
 /// Bodies read before they are asked for.
 #[derive(Default)]
-struct ReadAhead {
+struct BodiesAhead {
     /// By message number.
     bodies: BTreeMap<u32, Vec<u8>>,
     /// The message asked for last.
@@ -176,7 +176,7 @@ struct ReadAhead {
     window: usize,
 }
 
-impl ReadAhead {
+impl BodiesAhead {
     async fn read(
         &mut self,
         store: &Store,

@@ -37,13 +37,13 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let Accepted { stream, ends, service, .. } = accepted;
     let mut connection = Connection::new(stream);
     connection.drain_with(shared.draining.clone());
-    let mut desk = Desk { intake: shared.intake(), shared: shared.clone(), service, ends, body: None };
+    let mut answerer = SmtpAnswerer { intake: shared.intake(), shared: shared.clone(), service, ends, body: None };
     // How it ended is the peer's affair: what was accepted is kept, what was not was not.
-    let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut desk).await;
+    let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut answerer).await;
 }
 
 /// Answers one session.
-struct Desk {
+struct SmtpAnswerer {
     shared: Arc<Shared>,
     intake: Intake,
     service: Service,
@@ -51,7 +51,7 @@ struct Desk {
     body: Option<Result<Spool, SpoolError>>,
 }
 
-impl Answerer<Session> for Desk {
+impl Answerer<Session> for SmtpAnswerer {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Sender(client, envelope) => {
@@ -89,7 +89,7 @@ impl Answerer<Session> for Desk {
     }
 }
 
-impl Desk {
+impl SmtpAnswerer {
     fn door(&self) -> Door {
         Door { service: self.service, peer: self.ends.peer, stage: "auth" }
     }

@@ -18,7 +18,7 @@ use crate::base::limits::{
     DMARC_REPORT_ROWS_MAX,
 };
 use crate::base::{Error, ErrorKind, Result};
-use crate::feedback::Row;
+use crate::feedback::ReportRow as Row;
 
 /// Observations that wait to be written.
 #[derive(Debug, Default)]

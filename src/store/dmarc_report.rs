@@ -12,7 +12,7 @@ use super::{ReportInfo, Store};
 use crate::base::event::Event;
 use crate::base::limits::{DMARC_REPORTS_KEPT_MAX, DMARC_ROWS_KEPT_MAX, DMARC_ROWS_PER_COMMIT};
 use crate::base::{BlobId, Result, Timestamp};
-use crate::feedback::{AggregateReport, Disposition, Period, PublishedPolicy, Row};
+use crate::feedback::{AggregateReport, Disposition, Period, PublishedPolicy, ReportRow as Row};
 
 impl Store {
     /// The body of the oldest mail for the reports' address that was not read yet.

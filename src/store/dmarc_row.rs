@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 
 use crate::base::Result;
-use crate::feedback::{Checked, Disposition, Reason, Row};
+use crate::feedback::{Checked, Disposition, Reason, ReportRow as Row};
 
 /// `source` to `messages`, in the order of the table.
 pub(super) fn values(row: &Row, messages: i64) -> [Value; 10] {

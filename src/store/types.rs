@@ -8,7 +8,7 @@ use crate::base::{AccountId, Enhanced, UidValidity};
 use crate::base::{
     BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, Secret, SpecialUse, Timestamp, Uid,
 };
-use crate::feedback::{AggregateReport, Row};
+use crate::feedback::{AggregateReport, ReportRow as Row};
 
 // -- mailboxes ---------------------------------------------------------------------------------------
 

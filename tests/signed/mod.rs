@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mailcore::base::Timestamp;
-use mailcore::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
+use mailcore::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Resolver};
 use mailcore::mailauth::results::{ArcVerdict, DkimVerdict};
 use mailcore::mailauth::{Checks, Verifier};
 use mailcore::message::header::header_len;
@@ -66,7 +66,7 @@ impl Txt {
 }
 
 impl Resolver for Txt {
-    fn ask(&self, name: &str, _kind: RecordKind) -> BoxFuture<'static, Answer> {
-        Box::pin(ready(Answer { records: self.find(name), ttl: Duration::ZERO, secure: false }))
+    fn ask(&self, name: &str, _kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
+        Box::pin(ready(DnsAnswer { records: self.find(name), ttl: Duration::ZERO, secure: false }))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mailcore::base::World;
 use mailcore::base::world::BoxFuture;
-use mailcore::intake::hook::{Decision, Host, Point, Question, Refusal};
+use mailcore::intake::hook::{Decision, Point, Program, Question, Refusal};
 
 /// Asked about every recipient and message of its office.
 pub struct Judge {
@@ -19,7 +19,7 @@ impl Judge {
     }
 }
 
-impl Host for Judge {
+impl Program for Judge {
     fn wants(&self, _: Point) -> bool {
         true
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mailcore::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
+use mailcore::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Resolver};
 
 use crate::clock::SimClock;
 use crate::disk::lock;
@@ -68,7 +68,7 @@ fn key(name: &str) -> String {
 }
 
 impl Resolver for Zone {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let name = key(name);
         let zone = self.clone();
         Box::pin(async move {
@@ -88,7 +88,7 @@ impl Resolver for Zone {
             };
             zone.trace.note(&name, kind as u64, u64::from(records.is_ok()));
             zone.clock.sleep(Duration::from_millis(late)).await;
-            Answer { records, ttl: Duration::from_secs(300), secure: false }
+            DnsAnswer { records, ttl: Duration::from_secs(300), secure: false }
         })
     }
 }

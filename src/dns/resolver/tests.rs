@@ -52,7 +52,7 @@ fn bench(lines: &str) -> Bench {
 }
 
 impl Bench {
-    fn ask(&self, name: &str, kind: RecordKind) -> Answer {
+    fn ask(&self, name: &str, kind: RecordKind) -> DnsAnswer {
         smol::block_on(self.executor.run(self.resolver.ask(name, kind)))
     }
 }

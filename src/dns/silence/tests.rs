@@ -52,7 +52,7 @@ struct Server {
 }
 
 impl Resolver for Server {
-    fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.lives.load(Ordering::SeqCst) && !name.ends_with(".dead") {
             return Box::pin(std::future::ready(no_records(NoRecords::NxDomain)));

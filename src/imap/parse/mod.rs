@@ -18,7 +18,7 @@ pub mod select;
 pub mod status;
 pub mod store;
 
-use super::command::{Command, Row, VERBS};
+use super::command::{Command, VERBS, VerbRow};
 use super::grammar::{Bad, Cursor};
 
 /// A command that did not parse.
@@ -40,7 +40,7 @@ pub fn command(octets: &[u8], utf8: bool) -> Result<Command, Refused> {
     }
 }
 
-fn request(cursor: &mut Cursor<'_>) -> Result<(&'static Row, super::command::Request), Bad> {
+fn request(cursor: &mut Cursor<'_>) -> Result<(&'static VerbRow, super::command::Request), Bad> {
     cursor.sp()?;
     let row = verb(cursor)?;
     let request = (row.parse)(cursor)?;
@@ -49,7 +49,7 @@ fn request(cursor: &mut Cursor<'_>) -> Result<(&'static Row, super::command::Req
 }
 
 /// Reads the verb, `UID` and what follows it together.
-fn verb(cursor: &mut Cursor<'_>) -> Result<&'static Row, Bad> {
+fn verb(cursor: &mut Cursor<'_>) -> Result<&'static VerbRow, Bad> {
     let word = cursor.atom().map_err(|_| Bad::Syntax("command expected"))?;
     let found = if word.eq_ignore_ascii_case("UID") {
         cursor.sp()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::base::Timestamp;
-use crate::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
+use crate::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Resolver};
 use crate::mailauth::dkim::{Algorithm, Bodies, Header, SigningKey, dns_record, generate};
 use crate::mailauth::results::{AuthenticationResults, MethodResult};
 use crate::mailauth::{Checks, Verifier};
@@ -15,9 +15,9 @@ use crate::mailauth::{Checks, Verifier};
 struct Zone(BTreeMap<String, String>);
 
 impl Resolver for Zone {
-    fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let txt = self.0.get(name).map(|txt| vec![Record::Txt(txt.clone().into_bytes())]);
-        Box::pin(ready(Answer { records: txt.ok_or(NoRecords::NxDomain), ttl: Duration::ZERO, secure: false }))
+        Box::pin(ready(DnsAnswer { records: txt.ok_or(NoRecords::NxDomain), ttl: Duration::ZERO, secure: false }))
     }
 }
 
@@ -129,9 +129,9 @@ fn fifty_sets_are_the_end() {
 struct Counting(std::sync::atomic::AtomicUsize);
 
 impl Resolver for Counting {
-    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, _: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Box::pin(ready(Answer { records: Err(NoRecords::NxDomain), ttl: Duration::ZERO, secure: false }))
+        Box::pin(ready(DnsAnswer { records: Err(NoRecords::NxDomain), ttl: Duration::ZERO, secure: false }))
     }
 }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::canonical::relaxed_field;
 use super::*;
 use crate::base::Timestamp;
-use crate::base::world::{Answer, BoxFuture, Record, RecordKind, Resolver};
+use crate::base::world::{BoxFuture, DnsAnswer, Record, RecordKind, Resolver};
 use crate::mailauth::{Checks, Verifier};
 
 struct OneKey(String);
 
 impl Resolver for OneKey {
-    fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, Answer> {
+    fn ask(&self, name: &str, _: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         assert_eq!(name, "sel._domainkey.example.org");
         let records = Ok(vec![Record::Txt(self.0.clone().into_bytes())]);
-        Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+        Box::pin(ready(DnsAnswer { records, ttl: Duration::ZERO, secure: false }))
     }
 }
 

@@ -316,12 +316,12 @@ mod tests {
 
     use super::super::Policy;
     use super::*;
-    use crate::base::world::{Answer, BoxFuture};
+    use crate::base::world::{BoxFuture, DnsAnswer};
 
     struct Txt(BTreeMap<&'static str, &'static str>);
 
     impl Resolver for Txt {
-        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
+        fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
             let records = match (self.0.get(name), kind) {
                 (Some(&"SERVFAIL"), _) => Err(NoRecords::ServFail),
                 (Some(txt), RecordKind::Txt) => {
@@ -330,7 +330,7 @@ mod tests {
                 (Some(_), _) => Err(NoRecords::NoData),
                 (None, _) => Err(NoRecords::NxDomain),
             };
-            Box::pin(ready(Answer { records, ttl: Duration::ZERO, secure: false }))
+            Box::pin(ready(DnsAnswer { records, ttl: Duration::ZERO, secure: false }))
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{DmarcResult, DmarcVerdict, Policy};
 use crate::base::Timestamp;
-use crate::feedback::{Checked, Disposition, Period, Reason, ReasonKind, Row};
+use crate::feedback::{Checked, Disposition, Period, Reason, ReasonKind, ReportRow};
 use crate::mailauth::{Origin, Verdicts};
 use crate::store::Observation;
 
@@ -24,7 +24,7 @@ pub fn observation(
         None => (String::new(), "helo"),
     };
     let dkim = verdicts.dkim.iter().map(|v| Checked::new(v.result.word(), &v.domain, &v.selector));
-    let row = Row {
+    let row = ReportRow {
         source: origin.ip.to_canonical(),
         count: 1,
         disposition: disposition(applied),

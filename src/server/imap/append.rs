@@ -10,7 +10,7 @@ use crate::delivery::local;
 use crate::imap::command::State;
 use crate::imap::framing::{Announced, Cut};
 use crate::imap::parse::append::{self, Append};
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::message::line_end::CrLfWriter;
 use crate::os::aside::aside;
 use crate::store::{Acceptance, Arrival, Filing};
@@ -25,12 +25,12 @@ impl Session {
     pub(super) async fn append(&mut self, head: &[u8], literal: Announced) -> io::Result<()> {
         let (tag, allowed) = match append::head(head, self.enabled.utf8_names()) {
             Ok(append) => (Some(append.tag.clone()), self.may_append(&append, literal).await.map(|to| (append, to))),
-            Err(refused) => (refused.tag, Err(Stop::Answer(of_bad(refused.why)))),
+            Err(refused) => (refused.tag, Err(Stop::Completion(of_bad(refused.why)))),
         };
         let tag = tag.as_deref().unwrap_or("*");
         let done = match allowed {
             Ok((append, mailbox)) => self.take_message(append, mailbox, literal).await,
-            Err(Stop::Answer(answer)) => self.pass_over(literal).await.and(Err(Stop::Answer(answer))),
+            Err(Stop::Completion(answer)) => self.pass_over(literal).await.and(Err(Stop::Completion(answer))),
             Err(stop) => Err(stop),
         };
         match done {
@@ -38,7 +38,7 @@ impl Session {
                 self.report_changes(true).await;
                 self.finish(tag, answer);
             }
-            Err(Stop::Answer(answer)) => self.finish(tag, answer),
+            Err(Stop::Completion(answer)) => self.finish(tag, answer),
             Err(Stop::Answered) => {}
             Err(Stop::Wire(e)) => return Err(e),
         }
@@ -48,20 +48,20 @@ impl Session {
     /// Everything that can be said before the message comes.
     async fn may_append(&mut self, append: &Append, literal: Announced) -> Result<MailboxId, Stop> {
         if self.state() == State::NotAuthenticated {
-            return Err(Answer::bad("APPEND is not possible now").into());
+            return Err(Completion::bad("APPEND is not possible now").into());
         }
         if literal.octets > self.shared.settings.message_octets_max {
             return Err(self.too_large().into());
         }
         let account = self.account()?;
         let mailbox = self.shared.store.mailbox(account.id, &append.name).await?;
-        let mailbox = mailbox.filter(|mailbox| mailbox.selectable).ok_or_else(|| Stop::Answer(no_destination()))?;
+        let mailbox = mailbox.filter(|mailbox| mailbox.selectable).ok_or_else(|| Stop::Completion(no_destination()))?;
         // The quota as it is now, not as it was at login.
         let account = self.shared.store.directory().account_by_id(account.id);
         if let Some(quota) = account.and_then(|account| account.quota_octets.map(|quota| (quota, account.id))) {
             let kept = self.shared.store.account_octets(quota.1).await?;
             if kept.saturating_add(literal.octets) > quota.0 {
-                return Err(Answer::no("OVERQUOTA", "There is no room left").into());
+                return Err(Completion::no("OVERQUOTA", "There is no room left").into());
             }
         }
         Ok(mailbox.id)
@@ -119,13 +119,13 @@ impl Session {
             self.describe_aside(content, filing).await
         };
         let Ok(arrival) = arrival else {
-            return Ok(Answer::no("UNAVAILABLE", "Not possible just now, try again later"));
+            return Ok(Completion::no("UNAVAILABLE", "Not possible just now, try again later"));
         };
         let origin = Origin { peer: self.ends.peer.to_string(), ..Origin::default() };
         let arrival = Arrival { origin, ..arrival };
         let acceptance = Acceptance { arrivals: vec![arrival], ..Acceptance::default() };
-        let accepted = self.shared.store.accept(acceptance).await.map_err(|e| Stop::Answer(of_destination(&e)))?;
-        let answer = Answer::ok("Append completed");
+        let accepted = self.shared.store.accept(acceptance).await.map_err(|e| Stop::Completion(of_destination(&e)))?;
+        let answer = Completion::ok("Append completed");
         Ok(match accepted.filed.first() {
             Some(filed) => answer.with_code(format!("APPENDUID {} {}", filed.uid_validity, filed.uid)),
             None => answer,
@@ -168,7 +168,7 @@ impl Session {
                 Cut::Command(rest) => return Ok(rest),
                 Cut::More => self.more().await?,
                 Cut::Invite => self.wire.out.extend_from_slice(b"+ OK\r\n"),
-                Cut::Refused { .. } => return Err(Answer::bad("Line end expected behind the message").into()),
+                Cut::Refused { .. } => return Err(Completion::bad("Line end expected behind the message").into()),
                 Cut::Message { .. } | Cut::Hopeless => {
                     self.bye(Goodbye::Command);
                     return Err(Stop::Answered);
@@ -177,9 +177,9 @@ impl Session {
         }
     }
 
-    fn too_large(&self) -> Answer {
+    fn too_large(&self) -> Completion {
         let most = self.shared.settings.message_octets_max;
-        Answer::no("TOOBIG", format!("The message is too large, at most {most} bytes"))
+        Completion::no("TOOBIG", format!("The message is too large, at most {most} bytes"))
     }
 
     /// Waits for more octets of a message.

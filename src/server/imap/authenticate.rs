@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::Account;
 use crate::imap::framing::Cut;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::sasl::{self, Exchange, Failure, Mechanism, Step};
 use crate::server::accounts;
 
@@ -63,7 +63,7 @@ impl Session {
                     }
                     let refusal = self.logged_in(None);
                     return Ok(if failure == Failure::Malformed {
-                        Answer::bad("Not what SASL wants")
+                        Completion::bad("Not what SASL wants")
                     } else {
                         refusal
                     });
@@ -85,11 +85,11 @@ impl Session {
         self.wire.out.extend_from_slice(line.as_bytes());
         let line = self.line().await?;
         if line == b"*" {
-            return Err(Answer::bad("Authentication cancelled").into());
+            return Err(Completion::bad("Authentication cancelled").into());
         }
         // Only a command's initial response says `=` for nothing: here that is an empty line.
         let response = if line == b"=" { None } else { sasl::decode(&line) };
-        response.ok_or_else(|| Answer::bad("Response is not base64").into())
+        response.ok_or_else(|| Completion::bad("Response is not base64").into())
     }
 
     /// The next plain line.
@@ -100,7 +100,7 @@ impl Session {
                 Cut::More => {}
                 _ => {
                     self.bye(Goodbye::Line);
-                    return Err(Answer::bad("Line too long").into());
+                    return Err(Completion::bad("Line too long").into());
                 }
             }
             match self.wire.wait(self.deadline(), None, None).await? {
@@ -120,8 +120,8 @@ impl Session {
 }
 
 /// NO with the mechanisms there are.
-fn no_mechanism(what: &str, offer: sasl::Offer) -> Answer {
+fn no_mechanism(what: &str, offer: sasl::Offer) -> Completion {
     let offered: Vec<_> = Mechanism::offered(offer).map(Mechanism::name).collect();
     let offered = if offered.is_empty() { "none".to_owned() } else { offered.join(" ") };
-    Answer::no("CANNOT", format!("{what}, offered: {offered}"))
+    Completion::no("CANNOT", format!("{what}, offered: {offered}"))
 }

@@ -1,7 +1,7 @@
 //! CAPABILITY, ID, ENABLE and NAMESPACE: what the server says of itself.
 
 use crate::imap::name::SEPARATOR;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::imap::session::{self, Offer};
 use crate::sasl;
 
@@ -30,13 +30,13 @@ impl Session {
     pub(super) fn capability(&mut self) -> Done {
         let line = format!("* CAPABILITY {}\r\n", self.capabilities());
         self.wire.out.extend_from_slice(line.as_bytes());
-        Ok(Answer::ok("Capability completed"))
+        Ok(Completion::ok("Capability completed"))
     }
 
     pub(super) fn id(&mut self) -> Done {
         let line = concat!("* ID (\"name\" \"libmailcore\" \"version\" \"", env!("CARGO_PKG_VERSION"), "\")\r\n");
         self.wire.out.extend_from_slice(line.as_bytes());
-        Ok(Answer::ok("ID completed"))
+        Ok(Completion::ok("ID completed"))
     }
 
     pub(super) fn enable(&mut self, names: &[String]) -> Done {
@@ -47,7 +47,7 @@ impl Session {
         if fresh.contains(&"CONDSTORE") {
             self.write_highest();
         }
-        Ok(Answer::ok("Enabled"))
+        Ok(Completion::ok("Enabled"))
     }
 
     /// A command told that the client knows CONDSTORE; the first one that does is answered with where the open
@@ -69,6 +69,6 @@ impl Session {
     pub(super) fn namespace(&mut self) -> Done {
         let line = format!("* NAMESPACE ((\"\" \"{SEPARATOR}\")) NIL NIL\r\n");
         self.wire.out.extend_from_slice(line.as_bytes());
-        Ok(Answer::ok("Namespace completed"))
+        Ok(Completion::ok("Namespace completed"))
     }
 }

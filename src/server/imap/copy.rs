@@ -3,7 +3,7 @@
 use crate::base::ErrorKind;
 use crate::imap::command::Copy;
 use crate::imap::encode::search::set_in_order;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 
 use super::Session;
 use super::open::Told;
@@ -15,13 +15,13 @@ impl Session {
         let open = self.open()?;
         let places = open.places(&copy.set, copy.by_uid)?;
         if copy.moves && open.read_only {
-            return Ok(Answer::no("NOPERM", "The mailbox is open read-only"));
+            return Ok(Completion::no("NOPERM", "The mailbox is open read-only"));
         }
         let store = &self.shared.store;
         let to = store.mailbox(account.id, &copy.to).await?.filter(|mailbox| mailbox.selectable);
-        let to = to.ok_or_else(|| Stop::Answer(no_destination()))?;
+        let to = to.ok_or_else(|| Stop::Completion(no_destination()))?;
         if places.is_empty() {
-            return Ok(Answer::ok("No messages"));
+            return Ok(Completion::ok("No messages"));
         }
         let uids = places.uids(&open.view.messages);
         let copied = if copy.moves {
@@ -38,16 +38,16 @@ impl Session {
             copied => copied?,
         };
         if copied.from.is_empty() {
-            return Ok(Answer::no("EXPUNGEISSUED", "These messages are gone"));
+            return Ok(Completion::no("EXPUNGEISSUED", "These messages are gone"));
         }
         let code =
             format!("COPYUID {} {} {}", copied.uid_validity, set_in_order(&copied.from), set_in_order(&copied.to));
         if !copy.moves {
-            return Ok(Answer::ok("Copied").with_code(code));
+            return Ok(Completion::ok("Copied").with_code(code));
         }
         // RFC 6851 §4.3: before the EXPUNGEs, which make the source's UIDs meaningless.
-        Answer::ok("Moved").with_code(code).write(&mut self.wire.out, "*");
+        Completion::ok("Moved").with_code(code).write(&mut self.wire.out, "*");
         self.sync(true, Told::default()).await?;
-        Ok(Answer::ok("Move completed"))
+        Ok(Completion::ok("Move completed"))
     }
 }

@@ -1,6 +1,6 @@
 //! EXPUNGE and UID EXPUNGE (RFC 9051 §6.4.3, §6.4.9). The untagged answers come with the next look at the mailbox.
 
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::imap::sequence::SequenceSet;
 use crate::store::Expunge;
 
@@ -12,7 +12,7 @@ impl Session {
     pub(super) async fn expunge(&mut self, uids: Option<&SequenceSet>) -> Done {
         let open = self.open()?;
         if open.read_only {
-            return Ok(Answer::no("NOPERM", "The mailbox is open read-only"));
+            return Ok(Completion::no("NOPERM", "The mailbox is open read-only"));
         }
         let which = match uids {
             None => Expunge::Deleted,
@@ -20,7 +20,7 @@ impl Session {
         };
         let expunged = self.shared.store.expunge(open.mailbox, which).await?;
         self.sync(true, Told::default()).await?;
-        let answer = Answer::ok("Expunged");
+        let answer = Completion::ok("Expunged");
         // RFC 7162 §3.2.7: the mailbox's new modification sequence.
         Ok(if self.enabled.condstore && !expunged.uids.is_empty() {
             answer.with_code(format!("HIGHESTMODSEQ {}", expunged.mod_seq))

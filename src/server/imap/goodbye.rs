@@ -8,7 +8,7 @@ use crate::base::limits::{
     EVENT_TEXT_OCTETS_MAX, IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_ERRORS_MAX, IMAP_SKIP_OCTETS_MAX, LOGIN_FAILURES_MAX,
     SASL_LINE_OCTETS_MAX,
 };
-use crate::imap::response::{Answer, Status};
+use crate::imap::response::{Completion, Status};
 
 use super::Session;
 
@@ -94,7 +94,7 @@ impl Session {
 
     /// Tells the host of an answer that refuses: any, before the login; afterwards those that name a limit or trouble
     /// of ours. Of a failed login it has been told already.
-    pub(super) fn note(&mut self, answer: &Answer) {
+    pub(super) fn note(&mut self, answer: &Completion) {
         let was_told = std::mem::take(&mut self.login_told);
         if answer.status == Status::Ok || was_told {
             return;

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::imap::framing::Cut;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 
 use super::Session;
 use super::goodbye::Goodbye;
@@ -19,8 +19,10 @@ impl Session {
                 return Err(Stop::Answered);
             }
             match self.framing.cut_line(&mut self.wire.input) {
-                Cut::Command(line) if line.eq_ignore_ascii_case(b"DONE") => return Ok(Answer::ok("Idle completed")),
-                Cut::Command(_) => return Ok(Answer::bad("DONE expected")),
+                Cut::Command(line) if line.eq_ignore_ascii_case(b"DONE") => {
+                    return Ok(Completion::ok("Idle completed"));
+                }
+                Cut::Command(_) => return Ok(Completion::bad("DONE expected")),
                 Cut::More => {}
                 _ => {
                     self.bye(Goodbye::Line);

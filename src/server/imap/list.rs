@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::imap::command::List;
 use crate::imap::encode::list::{Entry, entry, root};
 use crate::imap::name::{Pattern, SEPARATOR};
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::store::MailboxInfo;
 
 use super::Session;
@@ -22,7 +22,7 @@ impl Session {
     pub(super) async fn list(&mut self, list: &List) -> Done {
         if !list.extended && list.patterns.iter().all(Vec::is_empty) {
             root(&mut self.wire.out, "LIST");
-            return Ok(Answer::ok("List completed"));
+            return Ok(Completion::ok("List completed"));
         }
         let account = self.account()?;
         let mut names: BTreeMap<String, Known> = BTreeMap::new();
@@ -55,13 +55,13 @@ impl Session {
             }
             self.wire.relieve().await?;
         }
-        Ok(Answer::ok("List completed"))
+        Ok(Completion::ok("List completed"))
     }
 
     pub(super) async fn lsub(&mut self, reference: &[u8], asked: &[u8]) -> Done {
         if asked.is_empty() {
             root(&mut self.wire.out, "LSUB");
-            return Ok(Answer::ok("Lsub completed"));
+            return Ok(Completion::ok("Lsub completed"));
         }
         let account = self.account()?;
         let utf8 = self.enabled.utf8_names();
@@ -85,7 +85,7 @@ impl Session {
             entry(&mut self.wire.out, "LSUB", &line, utf8);
             self.wire.relieve().await?;
         }
-        Ok(Answer::ok("Lsub completed"))
+        Ok(Completion::ok("Lsub completed"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Account, Secret};
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::server::accounts;
 
 use super::Session;
@@ -22,19 +22,19 @@ impl Session {
     }
 
     /// Ends a login: with what it may do now, or with a refusal that does not say what was wrong.
-    pub(super) fn logged_in(&mut self, account: Option<Arc<Account>>) -> Answer {
+    pub(super) fn logged_in(&mut self, account: Option<Arc<Account>>) -> Completion {
         let Some(account) = account else {
             self.failures += 1;
-            return Answer::no("AUTHENTICATIONFAILED", "Authentication failed");
+            return Completion::no("AUTHENTICATIONFAILED", "Authentication failed");
         };
         self.account_watch = Some(self.shared.store.watch_account(account.id));
         self.account = Some(account);
         self.failures = 0;
-        Answer::ok("Logged in").with_code(format!("CAPABILITY {}", self.capabilities()))
+        Completion::ok("Logged in").with_code(format!("CAPABILITY {}", self.capabilities()))
     }
 }
 
 /// Passwords are not taken on this connection.
-pub(super) fn needs_privacy() -> Answer {
-    Answer::no("PRIVACYREQUIRED", "Login needs TLS")
+pub(super) fn needs_privacy() -> Completion {
+    Completion::no("PRIVACYREQUIRED", "Login needs TLS")
 }

@@ -1,7 +1,7 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8).
 
 use crate::base::SpecialUse;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 
 use super::Session;
 use super::refusal::Done;
@@ -10,18 +10,18 @@ impl Session {
     pub(super) async fn create(&mut self, name: &str, special_use: Option<SpecialUse>) -> Done {
         let account = self.account()?;
         self.shared.store.mailbox_create(account.id, name, special_use).await?;
-        Ok(Answer::ok("Created"))
+        Ok(Completion::ok("Created"))
     }
 
     pub(super) async fn delete(&mut self, name: &str) -> Done {
         let account = self.account()?;
         if name == "INBOX" {
-            return Ok(Answer::no("CANNOT", "INBOX cannot be deleted"));
+            return Ok(Completion::no("CANNOT", "INBOX cannot be deleted"));
         }
         let mailbox = self.shared.store.mailbox(account.id, name).await?;
         let deleted = self.shared.store.mailbox_delete(account.id, name).await;
         if deleted.is_err() && mailbox.as_ref().is_some_and(|mailbox| !mailbox.selectable) {
-            return Ok(Answer::no("HASCHILDREN", "There are mailboxes below it"));
+            return Ok(Completion::no("HASCHILDREN", "There are mailboxes below it"));
         }
         deleted?;
         // Deleting what is selected closes it.
@@ -29,18 +29,18 @@ impl Session {
             self.open = None;
             self.wire.out.extend_from_slice(b"* OK [CLOSED] The selected mailbox is deleted\r\n");
         }
-        Ok(Answer::ok("Deleted"))
+        Ok(Completion::ok("Deleted"))
     }
 
     pub(super) async fn rename(&mut self, from: &str, to: &str) -> Done {
         let account = self.account()?;
         self.shared.store.mailbox_rename(account.id, from, to).await?;
-        Ok(Answer::ok("Renamed"))
+        Ok(Completion::ok("Renamed"))
     }
 
     pub(super) async fn subscribe(&mut self, name: &str, on: bool) -> Done {
         let account = self.account()?;
         self.shared.store.mailbox_subscribe(account.id, name, on).await?;
-        Ok(Answer::ok(if on { "Subscribed" } else { "Unsubscribed" }))
+        Ok(Completion::ok(if on { "Subscribed" } else { "Unsubscribed" }))
     }
 }

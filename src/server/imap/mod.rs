@@ -41,7 +41,7 @@ use crate::base::world::TlsInfo;
 use crate::imap::command::{Command, Request, State};
 use crate::imap::framing::{Cut, Framing, Refusal};
 use crate::imap::parse;
-use crate::imap::response::{Answer, Status};
+use crate::imap::response::{Completion, Status};
 use crate::imap::session::Enabled;
 use crate::store::Watch;
 
@@ -112,7 +112,7 @@ struct Session {
 
 impl Session {
     async fn run(&mut self) -> io::Result<()> {
-        let greeting = Answer::ok(format!("{} ready", self.shared.settings.hostname));
+        let greeting = Completion::ok(format!("{} ready", self.shared.settings.hostname));
         let greeting = greeting.with_code(format!("CAPABILITY {}", self.capabilities()));
         greeting.write(&mut self.wire.out, "*");
         while !self.over {
@@ -190,7 +190,7 @@ impl Session {
         };
         let Command { tag, row, request } = command;
         if !row.legal_in(self.state()) {
-            self.finish(&tag, Answer::bad(format!("{} is not possible now", row.name)));
+            self.finish(&tag, Completion::bad(format!("{} is not possible now", row.name)));
             return Ok(());
         }
         if row.looks {
@@ -198,13 +198,13 @@ impl Session {
         }
         let done = self.perform(&tag, request).await;
         let answer = match done {
-            Ok(answer) | Err(Stop::Answer(answer)) => answer,
+            Ok(answer) | Err(Stop::Completion(answer)) => answer,
             Err(Stop::Answered) => return Ok(()),
             Err(Stop::Wire(e)) => return Err(e),
         };
         // What changed meanwhile, whether the command did it or somebody else; the store being down is no
         // reason to give another answer.
-        self.report_changes(row.expunge).await;
+        self.report_changes(row.may_expunge).await;
         self.finish(&tag, answer);
         Ok(())
     }
@@ -213,10 +213,10 @@ impl Session {
     async fn perform(&mut self, tag: &str, request: Request) -> Done {
         match request {
             Request::Capability => self.capability(),
-            Request::Noop | Request::Check => Ok(Answer::ok("Done")),
+            Request::Noop | Request::Check => Ok(Completion::ok("Done")),
             Request::Logout => {
                 self.bye(Goodbye::Logout);
-                Ok(Answer::ok("Logout completed"))
+                Ok(Completion::ok("Logout completed"))
             }
             Request::Id(_) => self.id(),
             Request::StartTls => Box::pin(self.starttls(tag)).await,
@@ -246,7 +246,7 @@ impl Session {
     }
 
     /// Ends a command; a session that only makes errors is ended too.
-    fn finish(&mut self, tag: &str, answer: Answer) {
+    fn finish(&mut self, tag: &str, answer: Completion) {
         answer.write(&mut self.wire.out, tag);
         self.note(&answer);
         if answer.status != Status::Bad {
@@ -265,11 +265,11 @@ impl Session {
     fn refused(&mut self, tag: Option<String>, why: Refusal) {
         let answer = match why {
             Refusal::LineTooLong => {
-                Answer::bad(format!("Command line too long, at most {IMAP_COMMAND_LINE_OCTETS_MAX} bytes"))
+                Completion::bad(format!("Command line too long, at most {IMAP_COMMAND_LINE_OCTETS_MAX} bytes"))
             }
             Refusal::LiteralTooLarge => {
                 let text = format!("Literal too large, at most {IMAP_LITERAL_OCTETS_MAX} bytes");
-                Answer::bad(text).with_code("TOOBIG")
+                Completion::bad(text).with_code("TOOBIG")
             }
         };
         self.finish(tag.as_deref().unwrap_or("*"), answer);
@@ -277,6 +277,6 @@ impl Session {
 
     /// Who logged in; only asked in states that have somebody.
     fn account(&self) -> Result<Arc<Account>, Stop> {
-        self.account.clone().ok_or_else(|| Answer::bad("Not logged in").into())
+        self.account.clone().ok_or_else(|| Completion::bad("Not logged in").into())
     }
 }

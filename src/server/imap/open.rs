@@ -3,7 +3,7 @@
 use crate::base::snapshot::{Finder, Message};
 use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, UidSet, UidValidity};
 use crate::imap::encode::{fetch::Response, flags};
-use crate::imap::response::{Answer, numbered};
+use crate::imap::response::{Completion, numbered};
 use crate::imap::sequence::{Places, SequenceSet, places_of};
 use crate::imap::view::{Changes, update};
 use crate::store::{FlagHow, FlagsChanged, Hold, Watch};
@@ -33,7 +33,7 @@ impl Open {
             return Ok(set.by_uid(&self.view.messages, &self.saved));
         }
         let places = set.by_number(&self.view.messages, &self.saved);
-        places.map_err(|_| Answer::bad("No message with this number").into())
+        places.map_err(|_| Completion::bad("No message with this number").into())
     }
 }
 
@@ -70,7 +70,7 @@ impl Silent<'_> {
 impl Session {
     /// The selected mailbox; only asked in states that have one.
     pub(super) fn open(&self) -> Result<&Open, Stop> {
-        self.open.as_ref().ok_or_else(|| Answer::bad("No mailbox is selected").into())
+        self.open.as_ref().ok_or_else(|| Completion::bad("No mailbox is selected").into())
     }
 
     /// Tells what changed since the last time, at the end of a command.

@@ -6,13 +6,13 @@ use std::io;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::imap::grammar::Bad;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 
 /// What ends a verb before its end.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The command is answered so.
-    Answer(Answer),
+    Completion(Completion),
     /// All is said already.
     Answered,
     /// The connection is gone.
@@ -20,7 +20,7 @@ pub(super) enum Stop {
 }
 
 /// What a verb gives.
-pub(super) type Done = Result<Answer, Stop>;
+pub(super) type Done = Result<Completion, Stop>;
 
 impl From<io::Error> for Stop {
     fn from(e: io::Error) -> Self {
@@ -30,21 +30,21 @@ impl From<io::Error> for Stop {
 
 impl From<Error> for Stop {
     fn from(e: Error) -> Self {
-        Stop::Answer(of_error(&e))
+        Stop::Completion(of_error(&e))
     }
 }
 
-impl From<Answer> for Stop {
-    fn from(answer: Answer) -> Self {
-        Stop::Answer(answer)
+impl From<Completion> for Stop {
+    fn from(answer: Completion) -> Self {
+        Stop::Completion(answer)
     }
 }
 
 /// What an error of the store is to a client.
-pub(super) fn of_error(e: &Error) -> Answer {
+pub(super) fn of_error(e: &Error) -> Completion {
     let (code, text) = match e.kind() {
         // The store names the limit.
-        ErrorKind::Limit => return Answer::no("LIMIT", e.text().replace(char::is_control, " ")),
+        ErrorKind::Limit => return Completion::no("LIMIT", e.text().replace(char::is_control, " ")),
         ErrorKind::NotFound => ("NONEXISTENT", "It is not there"),
         ErrorKind::Exists => ("ALREADYEXISTS", "It is there already"),
         ErrorKind::Invalid | ErrorKind::State => ("CANNOT", "That cannot be done"),
@@ -55,26 +55,26 @@ pub(super) fn of_error(e: &Error) -> Answer {
         ErrorKind::Bug => ("SERVERBUG", "An error of this server"),
         _ => ("UNAVAILABLE", "Not possible just now, try again later"),
     };
-    Answer::no(code, text)
+    Completion::no(code, text)
 }
 
 /// The same where what was not found is a destination, which the client may make (RFC 9051 §6.4.7).
-pub(super) fn of_destination(e: &Error) -> Answer {
+pub(super) fn of_destination(e: &Error) -> Completion {
     if e.kind() == ErrorKind::NotFound { no_destination() } else { of_error(e) }
 }
 
 /// The destination is not there.
-pub(super) fn no_destination() -> Answer {
-    Answer::no("TRYCREATE", "No such mailbox")
+pub(super) fn no_destination() -> Completion {
+    Completion::no("TRYCREATE", "No such mailbox")
 }
 
 /// What the parser's refusal is to a client.
-pub(super) fn of_bad(bad: Bad) -> Answer {
+pub(super) fn of_bad(bad: Bad) -> Completion {
     match bad {
-        Bad::Syntax(text) => Answer::bad(text),
-        Bad::Charset => Answer::no("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "Unknown charset"),
-        Bad::Name => Answer::no("CANNOT", "No mailbox can have this name"),
-        Bad::SpecialUse => Answer::no("USEATTR", "No mailbox can have this special use"),
-        Bad::Limit(text, most) => Answer::no("LIMIT", format!("{text}, at most {most}")),
+        Bad::Syntax(text) => Completion::bad(text),
+        Bad::Charset => Completion::no("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "Unknown charset"),
+        Bad::Name => Completion::no("CANNOT", "No mailbox can have this name"),
+        Bad::SpecialUse => Completion::no("USEATTR", "No mailbox can have this special use"),
+        Bad::Limit(text, most) => Completion::no("LIMIT", format!("{text}, at most {most}")),
     }
 }

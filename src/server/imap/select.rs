@@ -3,7 +3,7 @@
 use crate::base::{Flags, UidSet};
 use crate::imap::command::Select;
 use crate::imap::encode::{flags, list};
-use crate::imap::response::{Answer, numbered};
+use crate::imap::response::{Completion, numbered};
 use crate::store::Expunge;
 
 use super::Session;
@@ -20,7 +20,7 @@ impl Session {
         let account = self.account()?;
         let mailbox = self.shared.store.mailbox(account.id, &select.name).await?;
         let Some(mailbox) = mailbox.filter(|mailbox| mailbox.selectable) else {
-            return Ok(Answer::no("NONEXISTENT", "No such mailbox"));
+            return Ok(Completion::no("NONEXISTENT", "No such mailbox"));
         };
         // The watch first: what happens between it and the snapshot is then noticed.
         let watch = self.shared.store.watch(mailbox.id);
@@ -39,7 +39,7 @@ impl Session {
         self.describe(&open, &mailbox.name);
         self.open = Some(open);
         let code = if select.read_only { "READ-ONLY" } else { "READ-WRITE" };
-        Ok(Answer::ok("Selected").with_code(code))
+        Ok(Completion::ok("Selected").with_code(code))
     }
 
     /// The untagged answers of SELECT.
@@ -69,7 +69,7 @@ impl Session {
 
     pub(super) fn unselect(&mut self) -> Done {
         self.open = None;
-        Ok(Answer::ok("Unselected"))
+        Ok(Completion::ok("Unselected"))
     }
 
     /// CLOSE expunges without a word.
@@ -79,6 +79,6 @@ impl Session {
         {
             self.shared.store.expunge(open.mailbox, Expunge::Deleted).await?;
         }
-        Ok(Answer::ok("Closed"))
+        Ok(Completion::ok("Closed"))
     }
 }

@@ -1,7 +1,7 @@
 //! STARTTLS (RFC 9051 §6.2.1).
 
 use crate::imap::framing::Framing;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 
 use super::Session;
 use super::goodbye::Goodbye;
@@ -12,16 +12,16 @@ impl Session {
     /// connection: somebody put it there.
     pub(super) async fn starttls(&mut self, tag: &str) -> Done {
         if self.tls.is_some() {
-            return Ok(Answer::bad("TLS is active already"));
+            return Ok(Completion::bad("TLS is active already"));
         }
         if !self.shared.world.tls.can_accept() {
-            return Ok(Answer::bad("No TLS here"));
+            return Ok(Completion::bad("No TLS here"));
         }
         if !self.wire.input.is_empty() {
             self.bye(Goodbye::Injection);
             return Err(Stop::Answered);
         }
-        Answer::ok("Begin TLS negotiation now").write(&mut self.wire.out, tag);
+        Completion::ok("Begin TLS negotiation now").write(&mut self.wire.out, tag);
         self.tls = Some(self.wire.start_tls().await?);
         self.framing = Framing::new();
         // A client is held to its login time from here on.

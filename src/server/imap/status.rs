@@ -2,7 +2,7 @@
 
 use crate::imap::command::{StatusItem, StatusItems};
 use crate::imap::encode::status::{Counts, status};
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::store::MailboxInfo;
 
 use super::Session;
@@ -13,10 +13,10 @@ impl Session {
         let account = self.account()?;
         let mailbox = self.shared.store.mailbox(account.id, name).await?;
         let Some(mailbox) = mailbox.filter(|mailbox| mailbox.selectable) else {
-            return Ok(Answer::no("NONEXISTENT", "No such mailbox"));
+            return Ok(Completion::no("NONEXISTENT", "No such mailbox"));
         };
         self.write_status(&mailbox, items);
-        Ok(Answer::ok("Status completed"))
+        Ok(Completion::ok("Status completed"))
     }
 
     /// `* STATUS`. Asking for HIGHESTMODSEQ tells that the client knows CONDSTORE (RFC 7162 §3.1).

@@ -3,7 +3,7 @@
 use crate::base::UidSet;
 use crate::imap::command::{Store, StoreHow};
 use crate::imap::encode::search::set_in_order;
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::imap::sequence::Places;
 use crate::store::{FlagChange, FlagHow, FlagsChanged};
 
@@ -19,10 +19,10 @@ impl Session {
         let open = self.open()?;
         let places = open.places(&store.set, store.by_uid)?;
         if open.read_only {
-            return Ok(Answer::no("NOPERM", "The mailbox is open read-only"));
+            return Ok(Completion::no("NOPERM", "The mailbox is open read-only"));
         }
         if places.is_empty() {
-            return Ok(Answer::ok("No messages"));
+            return Ok(Completion::ok("No messages"));
         }
         let how = match store.how {
             StoreHow::Replace => FlagHow::Replace,
@@ -48,10 +48,11 @@ impl Session {
             };
             let code = format!("MODIFIED {}", set_in_order(&numbers));
             let all = done.modified.len() >= places.count();
-            let answer = if all { Answer::no("", "Changed meanwhile") } else { Answer::ok("Stored where unchanged") };
+            let answer =
+                if all { Completion::no("", "Changed meanwhile") } else { Completion::ok("Stored where unchanged") };
             return Ok(answer.with_code(code));
         }
-        Ok(Answer::ok("Stored"))
+        Ok(Completion::ok("Stored"))
     }
 }
 

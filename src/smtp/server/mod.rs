@@ -330,7 +330,7 @@ impl Session {
             transaction: self.transaction.as_ref().map(|t| (t.envelope.recipients.len(), t.chunking)),
         };
         let row = verbs::check(verb, &standing)?;
-        if row.idle {
+        if row.is_idle {
             self.idle_commands += 1;
         }
         command::arguments(verb, rest).map(|command| (verb, command))

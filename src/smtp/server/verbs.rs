@@ -16,44 +16,56 @@ pub(super) enum Needs {
     Recipients,
 }
 
-/// A verb's row.
-pub(super) struct Row {
-    verb: Verb,
-    /// Whether it belongs to LMTP (`Some(true)`), to SMTP (`Some(false)`), to both.
-    lmtp: Option<bool>,
-    /// Whether EHLO or its like must come first.
-    hello: bool,
-    /// Whether submission wants a login first.
-    login: bool,
-    needs: Needs,
-    /// Whether it moves nothing forward, so that too many in a row end the session.
-    pub(super) idle: bool,
+/// Which protocol a verb belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Smtp,
+    Lmtp,
+    Both,
 }
 
-const fn row(verb: Verb, lmtp: Option<bool>, hello: bool, login: bool, needs: Needs, idle: bool) -> Row {
-    Row { verb, lmtp, hello, login, needs, idle }
+/// What is known of a verb.
+pub(super) struct VerbRow {
+    verb: Verb,
+    protocol: Protocol,
+    /// Whether EHLO or its like must come first.
+    needs_hello: bool,
+    /// Whether submission wants a login first.
+    needs_login: bool,
+    needs: Needs,
+    /// Whether it moves nothing forward, so that too many in a row end the session.
+    pub(super) is_idle: bool,
+}
+
+/// A verb that may be said at any time.
+const fn any_time(verb: Verb) -> VerbRow {
+    let (protocol, needs) = (Protocol::Both, Needs::Nothing);
+    VerbRow { verb, protocol, needs_hello: false, needs_login: false, needs, is_idle: false }
+}
+
+/// A verb of a transaction.
+const fn of_transaction(verb: Verb, needs: Needs) -> VerbRow {
+    VerbRow { needs_hello: true, needs_login: true, needs, ..any_time(verb) }
 }
 
 /// The rows. RFC 5321 §4.1.4 has the order of commands; BDAT checks its transaction itself, since its octets
 /// must be read whatever the reply will be.
-#[rustfmt::skip]
-const ROWS: [Row; 15] = [
-    //  verb            lmtp          hello  login  needs              idle
-    row(Verb::Ehlo,     Some(false),  false, false, Needs::Nothing,    true),
-    row(Verb::Helo,     Some(false),  false, false, Needs::Nothing,    true),
-    row(Verb::Lhlo,     Some(true),   false, false, Needs::Nothing,    true),
-    row(Verb::Mail,     None,         true,  true,  Needs::None,       false),
-    row(Verb::Rcpt,     None,         true,  true,  Needs::Open,       false),
-    row(Verb::Data,     None,         true,  true,  Needs::Recipients, false),
-    row(Verb::Bdat,     None,         false, false, Needs::Nothing,    false),
-    row(Verb::Rset,     None,         false, false, Needs::Nothing,    true),
-    row(Verb::Noop,     None,         false, false, Needs::Nothing,    true),
-    row(Verb::Vrfy,     None,         false, true,  Needs::Nothing,    true),
-    row(Verb::Expn,     None,         false, true,  Needs::Nothing,    true),
-    row(Verb::Help,     None,         false, false, Needs::Nothing,    true),
-    row(Verb::Quit,     None,         false, false, Needs::Nothing,    false),
-    row(Verb::StartTls, None,         true,  false, Needs::None,       false),
-    row(Verb::Auth,     None,         true,  false, Needs::None,       false),
+const ROWS: [VerbRow; 15] = [
+    VerbRow { protocol: Protocol::Smtp, is_idle: true, ..any_time(Verb::Ehlo) },
+    VerbRow { protocol: Protocol::Smtp, is_idle: true, ..any_time(Verb::Helo) },
+    VerbRow { protocol: Protocol::Lmtp, is_idle: true, ..any_time(Verb::Lhlo) },
+    of_transaction(Verb::Mail, Needs::None),
+    of_transaction(Verb::Rcpt, Needs::Open),
+    of_transaction(Verb::Data, Needs::Recipients),
+    any_time(Verb::Bdat),
+    VerbRow { is_idle: true, ..any_time(Verb::Rset) },
+    VerbRow { is_idle: true, ..any_time(Verb::Noop) },
+    VerbRow { needs_login: true, is_idle: true, ..any_time(Verb::Vrfy) },
+    VerbRow { needs_login: true, is_idle: true, ..any_time(Verb::Expn) },
+    VerbRow { is_idle: true, ..any_time(Verb::Help) },
+    any_time(Verb::Quit),
+    VerbRow { needs_hello: true, needs: Needs::None, ..any_time(Verb::StartTls) },
+    VerbRow { needs_hello: true, needs: Needs::None, ..any_time(Verb::Auth) },
 ];
 
 /// How a session stands, as far as the rows ask.
@@ -66,17 +78,18 @@ pub(super) struct Standing {
 }
 
 /// The row of a verb, where it may be said now; the reply to it where it may not.
-pub(super) fn check(verb: Verb, standing: &Standing) -> Result<&'static Row, Reply> {
+pub(super) fn check(verb: Verb, standing: &Standing) -> Result<&'static VerbRow, Reply> {
     let is_lmtp = standing.service == Service::Lmtp;
-    let Some(row) = ROWS.iter().find(|row| row.verb == verb && row.lmtp.is_none_or(|lmtp| lmtp == is_lmtp)) else {
+    let other = if is_lmtp { Protocol::Smtp } else { Protocol::Lmtp };
+    let Some(row) = ROWS.iter().find(|row| row.verb == verb && row.protocol != other) else {
         return Err(Reply::new(500, 5, 1, format!("Unknown command {}", verb.name())));
     };
     let sequence = |text: &str| Err(Reply::new(503, 5, 1, text));
-    if row.hello && !standing.greeted {
+    if row.needs_hello && !standing.greeted {
         return sequence(if is_lmtp { "Say LHLO first" } else { "Say EHLO first" });
     }
     let submission = matches!(standing.service, Service::Submission | Service::Submissions);
-    if row.login && submission && !standing.logged_in {
+    if row.needs_login && submission && !standing.logged_in {
         return Err(Reply::new(530, 7, 0, "Authentication required"));
     }
     match (row.needs, standing.transaction) {

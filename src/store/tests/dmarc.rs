@@ -4,7 +4,9 @@ use super::*;
 use crate::base::limits::{
     DMARC_OBSERVED_WAITING, DMARC_OBSERVED_WAITING_MAX, DMARC_REPORT_ROWS_MAX, DMARC_ROWS_PER_COMMIT,
 };
-use crate::feedback::{AggregateReport, Checked, Disposition, Period, PublishedPolicy, Reason, ReasonKind, Row};
+use crate::feedback::{
+    AggregateReport, Checked, Disposition, Period, PublishedPolicy, Reason, ReasonKind, ReportRow as Row,
+};
 
 fn seen(day: i64, domain: &str, source: u32) -> Observation {
     let row = Row {

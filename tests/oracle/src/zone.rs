@@ -13,7 +13,7 @@ use mail_auth::common::verify::DomainKey;
 use mail_auth::dmarc::Dmarc;
 use mail_auth::spf::Spf;
 use mail_auth::{DnsError, DnssecStatus, Error, MX, Parameters, RecordSet, ResolverCache, Txt};
-use mailcore::base::world::{Answer, BoxFuture, NoRecords, Record, RecordKind, Resolver};
+use mailcore::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Resolver};
 
 /// Names in lower case without the final dot. A name that is here exists.
 #[derive(Debug, Default)]
@@ -94,8 +94,8 @@ fn not_found() -> Error {
 }
 
 impl Resolver for Zone {
-    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, Answer> {
-        Box::pin(ready(Answer { records: self.find(name, kind), ttl: Duration::ZERO, secure: false }))
+    fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
+        Box::pin(ready(DnsAnswer { records: self.find(name, kind), ttl: Duration::ZERO, secure: false }))
     }
 }
 

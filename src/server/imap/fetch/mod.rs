@@ -15,7 +15,7 @@ use crate::imap::command::{Fetch, FetchItem, SectionText};
 use crate::imap::encode::envelope::told;
 use crate::imap::encode::fetch::Response;
 use crate::imap::encode::structure::without_extensions;
-use crate::imap::response::{Answer, number};
+use crate::imap::response::{Completion, number};
 use crate::imap::sequence::Places;
 use crate::store::{FlagChange, FlagHow, MetaColumns};
 
@@ -50,7 +50,7 @@ impl Session {
         let plan = Plan { items: &items, view, seen, condstore: self.enabled.condstore };
         let Some(needs) = needs(&items) else {
             self.fetch_from_view(&plan, &places).await?;
-            return Ok(Answer::ok("Fetch completed"));
+            return Ok(Completion::ok("Fetch completed"));
         };
         let mailbox = self.open()?.mailbox;
         let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &plan.view, &places, needs);
@@ -63,11 +63,11 @@ impl Session {
             batch = next?;
         }
         Ok(if unknown_encoding {
-            Answer::no("UNKNOWN-CTE", "A part has a transfer encoding that is not known")
+            Completion::no("UNKNOWN-CTE", "A part has a transfer encoding that is not known")
         } else if gatherer.missing() > 0 && !fetch.by_uid {
-            Answer::no("EXPUNGEISSUED", "Some of the messages are gone")
+            Completion::no("EXPUNGEISSUED", "Some of the messages are gone")
         } else {
-            Answer::ok("Fetch completed")
+            Completion::ok("Fetch completed")
         })
     }
 
@@ -121,7 +121,7 @@ impl Session {
     async fn fetch_one(&mut self, plan: &Plan<'_>, message: &Gathered) -> Result<bool, Stop> {
         let mark = self.wire.mark();
         match self.fetch_items(plan, message).await {
-            Err(Stop::Answer(_)) if !self.wire.take_back(mark) => {
+            Err(Stop::Completion(_)) if !self.wire.take_back(mark) => {
                 self.wire.out.clear();
                 Err(Stop::Wire(std::io::ErrorKind::UnexpectedEof.into()))
             }

@@ -13,7 +13,7 @@ use crate::base::snapshot::Message;
 use crate::base::{Uid, UidSet};
 use crate::imap::command::{Returns, Search};
 use crate::imap::encode::search::{Found, esearch, search};
-use crate::imap::response::Answer;
+use crate::imap::response::Completion;
 use crate::imap::sequence::Places;
 use crate::os::aside::aside;
 
@@ -71,7 +71,7 @@ impl Session {
             Some(returns) if returns == (Returns { save: true, ..Returns::default() }) => {}
             Some(returns) => esearch(&mut self.wire.out, tag, returns, &found),
         }
-        Ok(Answer::ok("Search completed"))
+        Ok(Completion::ok("Search completed"))
     }
 
     /// Keeps the result for `$`: what MIN and MAX name where only they were asked for (RFC 5182 §2.1).
@@ -216,7 +216,7 @@ impl Session {
             messages.iter().map(one).collect::<Vec<_>>()
         };
         let more = aside(&*self.shared.world.run, false, job).await;
-        verdicts.extend(more.map_err(|_| Answer::no("UNAVAILABLE", "Server shutting down"))?);
+        verdicts.extend(more.map_err(|_| Completion::no("UNAVAILABLE", "Server shutting down"))?);
         Ok(verdicts)
     }
 }
