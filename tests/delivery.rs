@@ -8,6 +8,8 @@ extern crate mailcore_watchdog;
 mod clock;
 #[path = "simulation/disk.rs"]
 mod disk;
+#[path = "simulation/files.rs"]
+mod files;
 #[path = "simulation/image.rs"]
 mod image;
 mod peers;

@@ -80,6 +80,7 @@ fn bodies(tx: &WriteTx<'_>) -> Result<bool> {
             continue;
         }
         let ids = ids_from_octets(&packed)?;
+        let (mut stay, ids): (Vec<i64>, Vec<i64>) = ids.into_iter().partition(|id| tx.shared.ghosts.names(BlobId(*id)));
         let mut rest = ids.iter();
         for blob in rest.by_ref() {
             let size: Option<i64> = size_of.query_row([blob], |row| row.get(0)).optional()?;
@@ -91,11 +92,12 @@ fn bodies(tx: &WriteTx<'_>) -> Result<bool> {
                 break;
             }
         }
-        let rest = rest.as_slice();
-        if rest.is_empty() {
+        stay.extend(rest);
+        if stay.is_empty() {
             db.prepare_cached("DELETE FROM dead WHERE id = ?1")?.execute([id])?;
-        } else {
-            db.prepare_cached("UPDATE dead SET blobs = ?2 WHERE id = ?1")?.execute((id, ids_to_octets(rest)))?;
+        } else if !ids.is_empty() {
+            stay.sort_unstable();
+            db.prepare_cached("UPDATE dead SET blobs = ?2 WHERE id = ?1")?.execute((id, ids_to_octets(&stay)))?;
         }
     }
     Ok(true)

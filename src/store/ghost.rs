@@ -3,12 +3,13 @@
 //!
 //! A session takes a [`Hold`] on the mailbox it opens. Nothing of this is on disk: after a restart nobody holds.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Fact, Store};
 use crate::base::limits::GHOST_MESSAGES_MAX;
-use crate::base::{MailboxId, UidSet};
+use crate::base::{BlobId, MailboxId, UidSet};
 
 /// Keeps messages of a mailbox readable that its owner was not told to be gone.
 #[must_use]
@@ -71,10 +72,20 @@ struct Kept {
     mailboxes: BTreeMap<MailboxId, Held>,
     /// Rows of `dead` that must stay.
     dead: BTreeSet<i64>,
+    /// Bodies that messages held here have. They may be used elsewhere and die there, in a row of another expunge.
+    bodies: BTreeMap<BlobId, Named>,
     messages: usize,
     number: u64,
     /// Rows of `dead` were let go since the writer last looked.
     freed: bool,
+}
+
+/// A body that can still be named.
+#[derive(Debug, Default)]
+struct Named {
+    messages: usize,
+    /// The writer wanted to remove it.
+    died: bool,
 }
 
 #[derive(Debug, Default)]
@@ -115,11 +126,15 @@ impl Ghosts {
     /// Keeps what an expunge took, where somebody was not told of it.
     pub fn add(&self, mailbox: MailboxId, ghost: Ghost) {
         let mut kept = self.kept();
+        let kept = &mut *kept;
         let Some(held) = kept.mailboxes.get_mut(&mailbox) else { return };
         if held.holders.values().all(|known| *known >= ghost.expunges) {
             return;
         }
         let (messages, dead) = (ghost.facts.len(), ghost.dead.clone());
+        for fact in &ghost.facts {
+            kept.bodies.entry(fact.blob).or_default().messages += 1;
+        }
         held.ghosts.push_back(ghost);
         kept.messages += messages;
         kept.dead.extend(dead);
@@ -146,6 +161,13 @@ impl Ghosts {
         self.kept().dead.contains(&dead)
     }
 
+    /// Whether a body, which nobody uses any more, must stay all the same; it is told when it need not.
+    pub fn names(&self, body: BlobId) -> bool {
+        let mut kept = self.kept();
+        let named = kept.bodies.get_mut(&body);
+        named.map(|named| named.died = true).is_some()
+    }
+
     /// Whether rows of `dead` were let go since the last time.
     pub fn take_freed(&self) -> bool {
         std::mem::take(&mut self.kept().freed)
@@ -166,22 +188,33 @@ impl Kept {
         if held.holders.is_empty() {
             self.mailboxes.remove(&mailbox);
         }
-        gone.iter().for_each(|ghost| self.forget(ghost));
-        gone.iter().any(|ghost| !ghost.dead.is_empty())
+        gone.iter().fold(false, |freed, ghost| self.forget(ghost) || freed)
     }
 
     /// Lets go the oldest of a mailbox, which others may still name. False where it has none.
     fn forget_one(&mut self, mailbox: MailboxId) -> bool {
         let oldest = self.mailboxes.get_mut(&mailbox).and_then(|held| held.ghosts.pop_front());
-        oldest.iter().for_each(|ghost| self.forget(ghost));
-        oldest.is_some()
+        oldest.is_some_and(|ghost| {
+            self.forget(&ghost);
+            true
+        })
     }
 
-    fn forget(&mut self, ghost: &Ghost) {
+    /// True where bodies may be removed.
+    fn forget(&mut self, ghost: &Ghost) -> bool {
         self.messages -= ghost.facts.len();
         for row in &ghost.dead {
             self.dead.remove(row);
         }
-        self.freed |= !ghost.dead.is_empty();
+        let mut freed = !ghost.dead.is_empty();
+        for fact in &ghost.facts {
+            let Entry::Occupied(mut named) = self.bodies.entry(fact.blob) else { continue };
+            named.get_mut().messages -= 1;
+            if named.get().messages == 0 {
+                freed |= named.remove().died;
+            }
+        }
+        self.freed |= freed;
+        freed
     }
 }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::response::{Response, Value, flags};
 
@@ -46,6 +45,7 @@ pub enum May {
     Rest,
 }
 
+#[derive(Clone)]
 pub struct Model {
     pub mailbox: String,
     pub messages: Vec<Known>,
@@ -54,14 +54,15 @@ pub struct Model {
     /// MODSEQ must be in every FETCH (RFC 7162 §3.1) or in none.
     pub condstore: bool,
     pub rev2: bool,
-    ids: AtomicU64,
+    /// Messages that were ever told of.
+    ids: u64,
 }
 
 impl Model {
     /// Just selected, with so many messages.
     pub fn new(mailbox: &str, condstore: bool, rev2: bool) -> Model {
         let (mailbox, messages, gone) = (mailbox.to_owned(), Vec::new(), BTreeSet::new());
-        Model { mailbox, messages, gone, condstore, rev2, ids: AtomicU64::new(0) }
+        Model { mailbox, messages, gone, condstore, rev2, ids: 0 }
     }
 
     pub fn uids(&self) -> impl Iterator<Item = u32> + '_ {
@@ -95,8 +96,10 @@ impl Model {
             "EXISTS" => {
                 let count = number.number() as usize;
                 assert!(count >= self.messages.len(), "{line}: there were {}", self.messages.len());
-                let known = || Known { id: self.ids.fetch_add(1, Ordering::SeqCst), ..Known::default() };
-                self.messages.resize_with(count, known);
+                while self.messages.len() < count {
+                    self.ids += 1;
+                    self.messages.push(Known { id: self.ids, ..Known::default() });
+                }
             }
             "EXPUNGE" => {
                 assert!(may == May::Expunge, "{line}: not during this command");

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::wire::Wire;
-
 /// A value of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
@@ -39,18 +37,20 @@ pub struct Response {
     pub values: Vec<Value>,
 }
 
-/// Reads the next response; literals take the place of strings.
-pub fn read(wire: &mut Wire) -> Response {
-    let mut line = wire.line().expect("a response");
-    let mut text = String::new();
-    while let Some((head, octets)) =
-        line.strip_suffix('}').and_then(|l| l.rsplit_once('{')).and_then(|(h, n)| Some((h, n.parse::<usize>().ok()?)))
-    {
-        let literal = String::from_utf8(wire.octets(octets)).expect("UTF-8");
-        text.push_str(&format!("{head}\"{}\"", literal.replace('\\', "\\\\").replace('"', "\\\"")));
-        line = wire.line().expect("the rest of a response");
-    }
-    text.push_str(&line);
+/// What stands before the literal that a line announces at its end, and the octets of that literal.
+pub fn announced(line: &str) -> Option<(&str, usize)> {
+    let (head, octets) = line.strip_suffix('}')?.rsplit_once('{')?;
+    Some((head, octets.parse().ok()?))
+}
+
+/// A literal as a quoted string.
+pub fn as_quoted(literal: Vec<u8>) -> String {
+    let literal = String::from_utf8(literal).expect("UTF-8");
+    format!("\"{}\"", literal.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A response whose literals were made strings.
+pub fn parsed(text: String) -> Response {
     let is_text = ["OK", "NO", "BAD", "BYE"].iter().any(|word| text.split(' ').nth(1) == Some(word));
     let values = if is_text || text.starts_with('+') { Vec::new() } else { values(&mut text.as_str()) };
     Response { line: text, values }

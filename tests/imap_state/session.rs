@@ -5,11 +5,23 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::model::{May, Model, Shared};
-use super::response::{Response, numbers, read};
+use super::response::{Response, announced, as_quoted, numbers, parsed};
 use crate::rng::Rng;
 use crate::wire::Wire;
 
 pub const MAILBOXES: [&str; 2] = ["INBOX", "Other"];
+
+/// Reads the next response; literals take the place of strings.
+fn read(wire: &mut Wire) -> Response {
+    let mut text = String::new();
+    let mut line = wire.line().expect("a response");
+    while let Some((head, octets)) = announced(&line) {
+        text.push_str(head);
+        text.push_str(&as_quoted(wire.octets(octets)));
+        line = wire.line().expect("the rest of a response");
+    }
+    parsed(text + &line)
+}
 
 /// What a session understands, and so may be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

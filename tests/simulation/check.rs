@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use mailcore::base::{Result, World};
 use mailcore::store::Store;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::client::{Step, Who, difference};
@@ -69,6 +70,15 @@ async fn holds(store: &Store, who: &Who, steps: &[Step], reached: Reached) -> Re
         what = format!("{what}; or, with {:?}: {}", next.act, difference(&next.state, &found));
     }
     Ok(Some(what))
+}
+
+/// A connection of another program's, as it were: it reads what was committed last.
+pub fn reader(host: &Host) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = format!("{}/mail.db", sweep::FOLDER);
+    let reader = Connection::open_with_flags_and_vfs(path, flags, host.disk.vfs_name())?;
+    reader.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(reader)
 }
 
 /// What SQLite itself finds wrong with a store that is closed.

@@ -1,14 +1,11 @@
 //! A machine's disk: an [`Image`] that counts, records, fails and loses power on demand.
 //!
-//! Two doors lead to it: the SQLite VFS (`vfs`) and `base::world::Disk` for plain files, here. A handle
+//! Two doors lead to it: the SQLite VFS (`vfs`) and `base::world::Disk` for plain files (`files`). A handle
 //! belongs to the boot it was opened in; after a cut it gets errors only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use mailcore::base::world::{Disk, DiskFile, FileId};
 
 use crate::clock::SimClock;
 use crate::image::{Image, Inode, Loss, Op};
@@ -29,12 +26,23 @@ pub enum Fault {
     SyncFailed,
     /// The same, and the cache reverts.
     SyncReverts,
+    /// A write or sync says EROFS, and nothing changes. Not a fault of one call: see [`Trouble::ReadOnly`].
+    ReadOnly,
 }
 
 impl Fault {
-    /// All kinds.
+    /// All that happen at one call.
     pub const ALL: [Fault; 5] =
         [Fault::WriteBroken, Fault::DiskFull, Fault::ReadBroken, Fault::SyncFailed, Fault::SyncReverts];
+}
+
+/// What is wrong with a disk until it is forgiven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// No file can grow.
+    Full,
+    /// Nothing can be changed.
+    ReadOnly,
 }
 
 /// Kinds of call, for counting, faults and the trace.
@@ -68,6 +76,8 @@ pub enum Refused {
     Dead,
     /// No such file.
     Missing,
+    /// Nothing can be changed.
+    ReadOnly,
 }
 
 impl From<Refused> for io::Error {
@@ -75,6 +85,7 @@ impl From<Refused> for io::Error {
         match refused {
             Refused::Dead => io::Error::other("power is off"),
             Refused::Missing => io::Error::from(io::ErrorKind::NotFound),
+            Refused::ReadOnly => io::Error::from(io::ErrorKind::ReadOnlyFilesystem),
         }
     }
 }
@@ -82,7 +93,7 @@ impl From<Refused> for io::Error {
 /// A disk. Clones share it.
 #[derive(Clone)]
 pub struct SimDisk {
-    inner: Arc<Mutex<Inner>>,
+    pub(super) inner: Arc<Mutex<Inner>>,
     vfs: Arc<VfsName>,
 }
 
@@ -100,10 +111,14 @@ pub struct Inner {
     cut_at: Option<u64>,
     faults: Vec<(When, Fault)>,
     faults_struck: u64,
+    trouble: Option<Trouble>,
+    trouble_at: Option<(u64, Trouble)>,
+    trouble_after_fault: Option<Trouble>,
     skip_commit_syncs: bool,
     die_after_fault: bool,
     log: Option<Vec<Op>>,
-    locked: BTreeSet<String>,
+    /// Lock files that are held.
+    pub locked: BTreeSet<String>,
     clock: Arc<SimClock>,
     trace: Arc<Trace>,
     on_death: Option<smol::channel::Sender<()>>,
@@ -122,6 +137,9 @@ impl SimDisk {
             cut_at: None,
             faults: Vec::new(),
             faults_struck: 0,
+            trouble: None,
+            trouble_at: None,
+            trouble_after_fault: None,
             skip_commit_syncs: false,
             die_after_fault: false,
             log: None,
@@ -201,10 +219,21 @@ impl SimDisk {
         inner.faults.push((when, fault));
     }
 
-    /// No fault and no cut that is still to come will come.
+    /// From call `n` from now on the disk is in trouble.
+    pub fn trouble_at(&self, n: u64, trouble: Trouble) {
+        let mut inner = self.lock();
+        inner.trouble_at = Some((inner.calls + n, trouble));
+    }
+
+    /// From the next fault on the disk is in trouble: what a program does about the fault meets it.
+    pub fn trouble_after_fault(&self, trouble: Trouble) {
+        self.lock().trouble_after_fault = Some(trouble);
+    }
+
+    /// No trouble any more, and no fault and no cut that is still to come will come.
     pub fn forgive(&self) {
         let mut inner = self.lock();
-        inner.faults.clear();
+        inner.be_well();
         inner.cut_at = None;
     }
 
@@ -249,13 +278,28 @@ impl Inner {
         self.boot += 1;
         self.dead = false;
         self.cut_at = None;
-        self.faults.clear();
+        self.be_well();
         self.faults_struck = 0;
         self.die_after_fault = false;
         self.shared.clear();
         self.locked.clear();
         self.on_death = None;
         self.trace.note("boot", self.boot, self.image.octets() as u64);
+    }
+
+    fn be_well(&mut self) {
+        self.faults.clear();
+        (self.trouble, self.trouble_at, self.trouble_after_fault) = (None, None, None);
+    }
+
+    /// What is wrong with it now.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble
+    }
+
+    /// An error where nothing can be opened for writing.
+    pub fn check_changeable(&self) -> Result<(), Refused> {
+        if self.trouble == Some(Trouble::ReadOnly) { Err(Refused::ReadOnly) } else { Ok(()) }
     }
 
     /// The number of this boot, for new handles.
@@ -282,6 +326,21 @@ impl Inner {
             }
             return Err(Refused::Dead);
         }
+        if let Some((_, trouble)) = self.trouble_at.take_if(|(at, _)| *at <= self.calls) {
+            self.trouble = Some(trouble);
+        }
+        if self.trouble == Some(Trouble::ReadOnly) {
+            match call {
+                Call::Write | Call::Sync => return Ok(Some(Fault::ReadOnly)),
+                Call::SetLen | Call::Remove | Call::Rename => return Err(Refused::ReadOnly),
+                Call::Open | Call::Read | Call::SyncDir | Call::Other => {}
+            }
+        }
+        Ok(self.fault_of(call, name))
+    }
+
+    /// The fault that strikes now.
+    fn fault_of(&mut self, call: Call, name: &str) -> Option<Fault> {
         let calls = self.calls;
         let struck = self.faults.iter().position(|(when, fault)| {
             let here = match when {
@@ -289,16 +348,15 @@ impl Inner {
                 When::File(end) => name.ends_with(end),
             };
             here && match fault {
-                Fault::WriteBroken | Fault::DiskFull => call == Call::Write,
+                Fault::WriteBroken | Fault::DiskFull | Fault::ReadOnly => call == Call::Write,
                 Fault::ReadBroken => call == Call::Read,
                 Fault::SyncFailed | Fault::SyncReverts => call == Call::Sync,
             }
-        });
-        Ok(struck.map(|i| {
-            self.faults_struck += 1;
-            self.dead |= self.die_after_fault;
-            self.faults.remove(i).1
-        }))
+        })?;
+        self.faults_struck += 1;
+        self.dead |= self.die_after_fault;
+        self.trouble = self.trouble_after_fault.take().or(self.trouble);
+        Some(self.faults.remove(struck).1)
     }
 
     /// Does and records `op`.
@@ -319,15 +377,21 @@ impl Inner {
         inode
     }
 
-    /// Writes, whole or (under a fault) in part.
+    /// Writes, whole or (under a fault, or where there is no room) in part.
     pub fn write(&mut self, inode: Inode, offset: u64, octets: &[u8], fault: Option<Fault>) -> Result<(), Fault> {
-        let Some(fault) = fault else {
-            self.apply(Op::Write(inode, offset, octets.to_vec()));
-            return Ok(());
+        let room = (self.image.content(inode).len() as u64).saturating_sub(offset);
+        let n = match fault {
+            Some(Fault::ReadOnly) => return Err(Fault::ReadOnly),
+            Some(_) => self.rng.index(octets.len() + 1),
+            None if self.trouble == Some(Trouble::Full) => octets.len().min(room as usize),
+            None => octets.len(),
         };
-        let n = self.rng.index(octets.len() + 1);
         self.apply(Op::Write(inode, offset, octets[..n].to_vec()));
-        Err(fault)
+        match fault {
+            Some(fault) => Err(fault),
+            None if n < octets.len() => Err(Fault::DiskFull),
+            None => Ok(()),
+        }
     }
 
     /// Whether this sync of a WAL is left out: see [`SimDisk::skip_commit_syncs`]. COMMIT holds the WAL's
@@ -342,6 +406,7 @@ impl Inner {
     pub fn sync(&mut self, inode: Inode, fault: Option<Fault>) -> Result<(), Fault> {
         match fault {
             None => self.apply(Op::Sync(inode)),
+            Some(Fault::ReadOnly) => return Err(Fault::ReadOnly),
             Some(fault) => {
                 let seed = self.rng.next();
                 self.apply(Op::SyncFailed { inode, seed, reverts: fault == Fault::SyncReverts });
@@ -349,155 +414,5 @@ impl Inner {
             }
         }
         Ok(())
-    }
-}
-
-// -- plain files -----------------------------------------------------------------------------------------
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-fn failed(fault: Fault) -> io::Error {
-    match fault {
-        Fault::DiskFull => io::Error::from(io::ErrorKind::StorageFull),
-        _ => io::Error::other("input/output error"),
-    }
-}
-
-impl Disk for SimDisk {
-    fn vfs(&self) -> Option<&str> {
-        Some(self.vfs_name())
-    }
-
-    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
-        let name = text(path);
-        let mut inner = self.lock();
-        let boot = inner.boot;
-        inner.enter(boot, Call::Open, &name, u64::from(create))?;
-        let inode = match inner.image.find(&name) {
-            Some(inode) => inode,
-            None if create => inner.make(Some(&name)),
-            None => return Err(Refused::Missing.into()),
-        };
-        Ok(Arc::new(SimFile { disk: self.inner.clone(), boot, inode, name }))
-    }
-
-    fn scratch(&self, folder: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let name = format!("{}/(scratch)", text(folder));
-        let mut inner = self.lock();
-        let boot = inner.boot;
-        inner.enter(boot, Call::Open, &name, 1)?;
-        let inode = inner.make(None);
-        Ok(Arc::new(SimFile { disk: self.inner.clone(), boot, inode, name }))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let (from, to) = (text(from), text(to));
-        let mut inner = self.lock();
-        let boot = inner.boot;
-        inner.enter(boot, Call::Rename, &from, 0)?;
-        inner.image.find(&from).ok_or(Refused::Missing)?;
-        inner.apply(Op::Rename(from, to));
-        Ok(())
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let name = text(path);
-        let mut inner = self.lock();
-        let boot = inner.boot;
-        inner.enter(boot, Call::Remove, &name, 0)?;
-        inner.image.find(&name).ok_or(Refused::Missing)?;
-        inner.apply(Op::Unlink(name));
-        Ok(())
-    }
-
-    fn sync_dir(&self, folder: &Path) -> io::Result<()> {
-        let mut inner = self.lock();
-        let boot = inner.boot;
-        inner.enter(boot, Call::SyncDir, &text(folder), 0)?;
-        inner.apply(Op::SyncNames(text(folder)));
-        Ok(())
-    }
-
-    fn make_dir(&self, _folder: &Path) -> io::Result<()> {
-        // Durable when it returns, by its contract: folders are always there.
-        Ok(())
-    }
-
-    fn identity(&self, path: &Path) -> io::Result<Option<FileId>> {
-        let inner = SimDisk::lock(self);
-        Ok(inner.image.find(&text(path)).map(|inode| FileId(0, inode)))
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {
-        let name = text(path);
-        let mut inner = SimDisk::lock(self);
-        let boot = inner.boot;
-        inner.enter(boot, Call::Other, &name, 0)?;
-        if !inner.locked.insert(name.clone()) {
-            return Err(io::Error::from(io::ErrorKind::AddrInUse));
-        }
-        Ok(Box::new(Held { disk: self.inner.clone(), boot, name }))
-    }
-}
-
-struct Held {
-    disk: Arc<Mutex<Inner>>,
-    boot: u64,
-    name: String,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let mut inner = lock(&self.disk);
-        if inner.boot == self.boot {
-            inner.locked.remove(&self.name);
-        }
-    }
-}
-
-struct SimFile {
-    disk: Arc<Mutex<Inner>>,
-    boot: u64,
-    inode: Inode,
-    name: String,
-}
-
-impl DiskFile for SimFile {
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        let mut inner = lock(&self.disk);
-        if let Some(fault) = inner.enter(self.boot, Call::Read, &self.name, offset)? {
-            return Err(failed(fault));
-        }
-        let rest = inner.image.content(self.inode).get(offset as usize..).unwrap_or_default();
-        let n = rest.len().min(out.len());
-        out[..n].copy_from_slice(&rest[..n]);
-        Ok(n)
-    }
-
-    fn write_at(&self, offset: u64, octets: &[u8]) -> io::Result<()> {
-        let mut inner = lock(&self.disk);
-        let fault = inner.enter(self.boot, Call::Write, &self.name, offset)?;
-        inner.write(self.inode, offset, octets, fault).map_err(failed)
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        let mut inner = lock(&self.disk);
-        inner.enter(self.boot, Call::Other, &self.name, 0)?;
-        Ok(inner.image.content(self.inode).len() as u64)
-    }
-
-    fn set_len(&self, octets: u64) -> io::Result<()> {
-        let mut inner = lock(&self.disk);
-        inner.enter(self.boot, Call::SetLen, &self.name, octets)?;
-        inner.apply(Op::SetLen(self.inode, octets));
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let mut inner = lock(&self.disk);
-        let fault = inner.enter(self.boot, Call::Sync, &self.name, 0)?;
-        inner.sync(self.inode, fault).map_err(failed)
     }
 }

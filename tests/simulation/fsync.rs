@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use mailcore::base::{MailboxId, World};
 use mailcore::store::Store;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
 use crate::check::{disagreement, unsound};
 use crate::client::{Act, Client, difference};
 use crate::disk::{Fault, When};
 use crate::image::Loss;
-use crate::sweep::{FOLDER, options, shared_mailbox};
+use crate::sweep::{options, shared_mailbox};
 use crate::world::{Host, Sim};
 
 /// Longer than the store takes to think itself idle and empty its log.
@@ -47,10 +46,7 @@ impl Scene {
 
     /// A reader beside the store's own, as a slow FETCH would be: it holds its view of the database.
     fn reader(&self) -> Connection {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let path = format!("{FOLDER}/mail.db");
-        let reader = Connection::open_with_flags_and_vfs(path, flags, self.host.disk.vfs_name()).expect("opens");
-        reader.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).expect("set");
+        let reader = crate::check::reader(&self.host).expect("opens");
         reader.execute_batch("BEGIN; SELECT count(*) FROM fact").expect("reads");
         reader
     }

@@ -16,19 +16,27 @@ mod check;
 mod client;
 mod clock;
 mod disk;
+mod files;
 mod flow;
 mod fsync;
 mod ground;
 mod image;
 mod judge;
+mod letter;
+#[path = "../imap_state/model.rs"]
+mod model;
 mod office;
 mod peer;
 mod pipe;
 mod pop;
+mod processes;
 mod reports;
+#[path = "../imap_state/response.rs"]
+mod response;
 mod rng;
 mod road;
 mod run;
+mod sessions;
 mod sweep;
 mod tls;
 mod vfs;
@@ -69,4 +77,10 @@ fn step(quick: usize) -> usize {
 #[allow(clippy::disallowed_macros, reason = "tests speak to whoever runs them")]
 fn report(text: &str) {
     println!("{text}");
+}
+
+/// The text of a panic.
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
 }

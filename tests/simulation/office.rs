@@ -9,21 +9,23 @@ use mailcore::base::event::{EventSink, Silence};
 use mailcore::base::settings::Ends;
 use mailcore::base::world::{BoxStream, Task};
 use mailcore::base::{
-    Address, Content, Envelope, Error, ErrorKind, Recipient, Reply, Result, Secret, Service, Settings,
+    Address, Content, Envelope, Error, ErrorKind, Flags, Recipient, Reply, Result, Secret, Service, Settings,
 };
+use mailcore::delivery::local;
 use mailcore::mailauth::Keyring;
 use mailcore::net::pump::within;
 use mailcore::queue;
 use mailcore::sasl::credential;
 use mailcore::server::{self, accounts};
 use mailcore::smtp::server::Client;
-use mailcore::store::Store;
+use mailcore::store::{Acceptance, Filing, Store};
 
 use crate::check::disagreement;
 use crate::disk::lock;
 use crate::image::Loss;
 use crate::judge::Judge;
 use crate::pop;
+use crate::sessions::talk;
 use crate::sweep::options;
 use crate::world::Host;
 
@@ -45,7 +47,7 @@ pub struct Office {
 struct Open {
     shared: Arc<server::Shared>,
     /// Dropped with it.
-    _tasks: [Task<()>; 3],
+    _tasks: [Task<()>; 4],
     _reporter: Option<Task<()>>,
     _drain: smol::channel::Sender<()>,
 }
@@ -61,7 +63,7 @@ impl Office {
         if user.contains('@') { user.to_owned() } else { format!("{user}@{}", self.domain) }
     }
 
-    /// Opens: store, runner, port 25.
+    /// Opens: store, runner, listeners.
     pub async fn boot(&self) -> Result<()> {
         let world = self.host.world();
         let store = Store::open(&world, options()).await?;
@@ -92,7 +94,9 @@ impl Office {
         let reporter = mailcore::intake::dmarc::start(shared.intake(), shared.draining.clone());
         let smtp = self.listen(&shared, Service::Mx, 25).await?;
         let pop3 = self.listen(&shared, Service::Pop3s, pop::PORT).await?;
-        *lock(&self.open) = Some(Open { shared, _tasks: [runner, smtp, pop3], _reporter: reporter, _drain: drain });
+        let imap = self.listen(&shared, Service::Imaps, talk::PORT).await?;
+        *lock(&self.open) =
+            Some(Open { shared, _tasks: [runner, smtp, pop3, imap], _reporter: reporter, _drain: drain });
         Ok(())
     }
 
@@ -149,6 +153,25 @@ impl Office {
         heard.recv().await.ok().flatten()
     }
 
+    /// Files a message into the INBOXes of accounts, in one commit. Done within the machine: a cut ends it in the middle,
+    /// and there is no answer.
+    pub async fn file(&self, accounts: &[String], text: String) -> Option<Result<()>> {
+        let shared = lock(&self.open).as_ref().map(|open| open.shared.clone())?;
+        let (said, heard) = smol::channel::bounded(1);
+        let directory = shared.store.directory();
+        let inboxes = accounts.iter().map(|key| directory.account(key).expect("an account").inbox);
+        let now = shared.world.clock.wall();
+        let filing = |mailbox| Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };
+        let filings = inboxes.map(filing).collect();
+        let file = async move {
+            let arrival = local::arrival(Content::from_octets(text), filings, now).expect("memory can be read");
+            let acceptance = Acceptance { arrivals: vec![arrival], ..Acceptance::default() };
+            let _ = said.try_send(shared.store.accept(acceptance).await.map(drop));
+        };
+        let _task = self.host.world().run.task("file", Box::pin(file));
+        heard.recv().await.ok()
+    }
+
     /// How many messages wait in its queue.
     pub async fn queued(&self) -> Result<usize> {
         let Some(store) = self.store() else { return Ok(usize::MAX) };
@@ -181,5 +204,9 @@ async fn serve(shared: Arc<server::Shared>, stream: BoxStream, ends: Ends, servi
     let until = world.clock.now() + shared.settings.waits.tls_handshake;
     // A handshake that fails is the peer's affair.
     let Ok((stream, tls)) = within(&*world.clock, until, world.tls.accept(stream)).await else { return };
-    server::pop3::serve(shared, server::Accepted { stream, ends, service, tls: Some(tls) }).await;
+    let accepted = server::Accepted { stream, ends, service, tls: Some(tls) };
+    match service {
+        Service::Imaps => server::imap::serve(shared, accepted).await,
+        _ => server::pop3::serve(shared, accepted).await,
+    }
 }

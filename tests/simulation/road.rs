@@ -22,10 +22,12 @@ use smol::future::FutureExt;
 
 use crate::disk::{Fault, SimDisk, When, lock};
 use crate::image::Loss;
+use crate::letter::{letter, token_of};
 use crate::office::Office;
 use crate::peer::{Mood, Peer};
 use crate::pipe::Weather;
 use crate::pop::{self, Fetched};
+use crate::processes;
 use crate::rng::Rng;
 use crate::world::{Host, Sim};
 
@@ -159,7 +161,7 @@ async fn write(office: Office, user: &'static str, mut rng: Rng, ledger: Ledger)
         }
         let recipients: Vec<String> = recipients.into_iter().collect();
         let length = if rng.per_mille(50) { rng.below(300_000) } else { rng.below(4_000) };
-        let text = message(&token, length as usize);
+        let text = letter(&token, length as usize);
         let sender = office.address(user);
         let written = Written { sender, recipients: recipients.clone(), acknowledged: false };
         lock(&ledger).insert(token.clone(), written);
@@ -167,28 +169,6 @@ async fn write(office: Office, user: &'static str, mut rng: Rng, ledger: Ledger)
             lock(&ledger).get_mut(&token).expect("just written").acknowledged = true;
         }
     }
-}
-
-/// Its body follows from its token, so that what arrives can be held against it; lines begin with dots.
-fn message(token: &str, octets: usize) -> String {
-    let mut text = format!("Subject: {token}\r\n\r\n");
-    let mut rng = Rng::new(octets as u64, token);
-    while text.len() < octets {
-        let dots = &"..."[..rng.index(4)];
-        text.push_str(&format!("{dots}{:016x}{:016x}\r\n", rng.next(), rng.next()));
-    }
-    text.push_str(&format!("end {token} {octets}\r\n"));
-    text
-}
-
-/// The token of a mail that is one of ours and whole.
-fn token_of(octets: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(octets).ok()?;
-    let last = text.trim_end().rsplit("\r\n").next()?.strip_prefix("end ")?;
-    let (token, length) = last.split_once(' ')?;
-    let sent = message(token, length.parse().ok()?);
-    let (_, body) = sent.split_once("\r\n\r\n")?;
-    text.ends_with(&format!("\r\n\r\n{body}")).then(|| token.to_owned())
 }
 
 /// A few times a day an office's disk fails, or its power does, mostly in the middle of a call of the disk.
@@ -451,10 +431,7 @@ fn account_for(token: &str, written: &Written, found: &Found, outcome: &mut Outc
 
 /// A journey; what it found wrong as a text.
 fn tried(seed: u64, prepare: fn(&SimDisk)) -> Result<Outcome, String> {
-    catch_unwind(AssertUnwindSafe(|| journey(seed, prepare))).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
-    })
+    catch_unwind(AssertUnwindSafe(|| journey(seed, prepare))).map_err(|panic| crate::text_of(&*panic))
 }
 
 /// One seed, twice: one history.
@@ -487,11 +464,8 @@ fn seeds_of(range: std::ops::Range<u64>) -> Result<Outcome, String> {
 #[test]
 fn every_recipient_ends_delivered_or_bounced() {
     let threads = std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(0);
-    let range = match (crate::setting("SIM_SEED"), crate::setting("SIM_FROM")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, Some(from)) => from..from + crate::seeds(1),
-        (None, None) => return in_processes(crate::seeds(200)),
-    };
+    let test = "road::every_recipient_ends_delivered_or_bounced";
+    let Some(range) = processes::seeds_here(test, 200) else { return };
     let _one = crate::one_at_a_time();
     let seeds = range.end - range.start;
     match seeds_of(range) {
@@ -503,8 +477,10 @@ fn every_recipient_ends_delivered_or_bounced() {
     }
     let after = std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(0);
     // Alone in its process; elsewhere other tests come and go beside it.
-    let alone = crate::setting("SIM_CHILD").is_some();
-    assert!(!alone || after <= threads, "a simulation started a thread: {threads} before, {after} after");
+    assert!(
+        !processes::is_child() || after <= threads,
+        "a simulation started a thread: {threads} before, {after} after"
+    );
 }
 
 #[test]
@@ -512,28 +488,4 @@ fn mutant_synchronous_normal_is_caught_on_the_road() {
     let _one = crate::one_at_a_time();
     let caught = (0..8).any(|seed| tried(seed, SimDisk::skip_commit_syncs).is_err());
     assert!(caught, "eight journeys over lying disks, and nothing was missed");
-}
-
-/// SQLite's random state is one for the process: seeds run in as many processes as there are processors.
-fn in_processes(seeds: u64) {
-    let here = std::env::current_exe().expect("this program has a path");
-    let processes = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(seeds).max(1);
-    let share = seeds.div_ceil(processes);
-    let children: Vec<_> = (0..processes)
-        .map(|i| {
-            let mut child = std::process::Command::new(&here);
-            child.args(["--exact", "road::every_recipient_ends_delivered_or_bounced", "--nocapture"]);
-            child.env("SIM_CHILD", "1");
-            child.env("SIM_FROM", (i * share).to_string());
-            child.env("SIM_SEEDS", share.min(seeds - i * share).to_string());
-            child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-            child.spawn().expect("a process")
-        })
-        .collect();
-    for child in children {
-        let done = child.wait_with_output().expect("a process ends");
-        let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert!(done.status.success(), "{out}\n{err}");
-        crate::report(&out);
-    }
 }

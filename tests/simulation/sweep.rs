@@ -134,10 +134,7 @@ fn look(load: Load, image: Image, clients: &Arc<Vec<(Who, Vec<Step>)>>, reached:
         sim.executor.shut();
         found.or_else(|| unsound(&host))
     }));
-    looked.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        Some(text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default())
-    })
+    looked.unwrap_or_else(|panic| Some(crate::text_of(&*panic)))
 }
 
 /// Cuts before each `step`-th change with each kind of loss; `limit` cuts at most. Gives cuts and violations.

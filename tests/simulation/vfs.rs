@@ -197,10 +197,17 @@ unsafe extern "C" fn open(
     let journal = ffi::SQLITE_OPEN_WAL | ffi::SQLITE_OPEN_MAIN_JOURNAL | ffi::SQLITE_OPEN_SUPER_JOURNAL;
     let inode = match name.as_deref().and_then(|name| inner.image.find(name)) {
         Some(inode) => inode,
-        None if create => inner.make(name.as_deref()),
+        None if create && inner.check_changeable().is_ok() => inner.make(name.as_deref()),
         None => return ffi::SQLITE_CANTOPEN,
     };
     let shared = inner.shared.entry(inode).or_default().clone();
+    // As the unix VFS does: what cannot be opened for writing is opened for reading.
+    let flags = match inner.check_changeable() {
+        Err(_) if name.is_some() => {
+            flags & !(ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE) | ffi::SQLITE_OPEN_READONLY
+        }
+        _ => flags,
+    };
     drop(inner);
     app.handles.fetch_add(1, Ordering::SeqCst);
     let handle = Handle {

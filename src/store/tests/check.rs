@@ -5,7 +5,7 @@ use super::faults::break_down;
 use super::*;
 
 /// All that a check finds, and how many steps it took.
-async fn checked(store: &Store) -> (Vec<String>, usize) {
+pub async fn checked(store: &Store) -> (Vec<String>, usize) {
     let mut check = store.check().unwrap();
     let (mut found, mut steps, mut done) = (Vec::new(), 0, 0);
     loop {

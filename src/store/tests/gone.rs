@@ -131,6 +131,34 @@ fn what_a_session_may_still_name_stays_readable() {
 }
 
 #[test]
+fn what_was_moved_or_copied_stays_readable_where_it_was_though_it_goes_elsewhere() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        let other = store.mailbox_create(bob, "Other", None).await.unwrap().id;
+        for text in ["moved", "copied", "stays"] {
+            store.accept(arrival(text, vec![filing(inbox)])).await.unwrap();
+        }
+        let mut hold = store.hold(inbox);
+        hold.knows(store.snapshot(inbox).await.unwrap().expunges);
+        store.move_messages(inbox, uids(&[(1, 1)]), other).await.unwrap();
+        store.copy(inbox, uids(&[(2, 2)]), other).await.unwrap();
+        store.expunge(inbox, Expunge::Among(uids(&[(2, 2)]))).await.unwrap();
+        let facts = store.facts(inbox, &UidSet::all()).await.unwrap();
+        assert_eq!(facts.iter().map(|fact| fact.uid).collect::<Vec<_>>(), [1, 2, 3]);
+        // One by one, and the rest with its mailbox.
+        store.expunge(other, Expunge::Among(uids(&[(1, 1)]))).await.unwrap();
+        store.mailbox_delete(bob, "Other").await.unwrap();
+        idle(&store).await;
+        assert_eq!(store.body(facts[0].blob, 0, 9).await.unwrap(), b"moved");
+        assert_eq!(store.body(facts[1].blob, 0, 9).await.unwrap(), b"copied");
+        assert!(check::checked(&store).await.0.is_empty());
+        hold.knows(store.snapshot(inbox).await.unwrap().expunges);
+        idle(&store).await;
+        assert_eq!((count(&place, "blob"), count(&place, "dead")), (1, 0));
+    });
+}
+
+#[test]
 fn what_is_held_has_an_end_and_no_restart_forgets_to_free_it() {
     run(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
