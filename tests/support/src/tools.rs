@@ -2,9 +2,6 @@
 //!
 //! A test that needs one asks `tool`; tests/without.rs says in the last line of `cargo test` which are missing.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
-#![allow(clippy::disallowed_methods, reason = "tests read the environment")]
-
 use std::io::Write;
 use std::process::Command;
 
@@ -18,7 +15,7 @@ pub const TOOLS: [(&str, &str); 9] = [
     ("curl", ""),
     ("openssl", ""),
     ("python3", "3.9"),
-    ("go", go_version(include_str!("../../bindings/go/go.mod"))),
+    ("go", go_version(include_str!("../../../bindings/go/go.mod"))),
 ];
 
 /// The version in the line `go VERSION` of a go.mod.

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::ready;
-use std::path::Path;
 use std::time::Duration;
 
 use mailcore::base::Timestamp;
@@ -17,7 +16,7 @@ use mailcore::message::header::header_len;
 /// Compares what is said of each message of a folder, whole and in small pieces, with what is expected; all that differ
 /// are told together.
 pub fn check(folder: &str, count_min: usize, seconds: i64, say: impl Fn(&[DkimVerdict], &ArcVerdict) -> String) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(folder);
+    let folder = crate::root().join("tests/vectors").join(folder);
     let entries = fs::read_dir(&folder).expect("vectors").map(|entry| entry.expect("entry").path());
     let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "msg")).collect();
     paths.sort();

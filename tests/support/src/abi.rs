@@ -2,21 +2,12 @@
 //!
 //! A tool that is missing is said on stderr and its tests are left out; with CI=true they fail.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
-
-#[path = "../tools/mod.rs"]
-mod tools;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-pub use tools::tool;
-
-/// The repository.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+pub use crate::root;
+pub use crate::tools::tool;
 
 /// The header the build made from the sources.
 pub fn header() -> String {
@@ -41,7 +32,9 @@ pub fn word<'a>(item: &'a serde_json::Value, key: &str) -> &'a str {
 
 /// A fresh folder of this name for one test.
 pub fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // Cargo's folder for this: target/PROFILE/deps has the test's program, target/tmp is beside PROFILE.
+    let program = std::env::current_exe().expect("path of this test");
+    let folder = program.ancestors().nth(3).expect("target").join("tmp").join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("folder under target");
     folder

@@ -1,8 +1,5 @@
 //! A foreign program's side of a dialogue, for tests over real sockets: lines out, lines in, and what they hold.
 
-#![allow(dead_code, reason = "each test uses a part")]
-#![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
