@@ -99,6 +99,8 @@ fn write_header(root: &Path, text: &str) {
             say(&format!("warning={}: {e}", out.display()));
         }
         say(&format!("rustc-env={name}={}", out.display()));
+        // For the crate of the tests, which reads DEP_MAILCORE_HEADER.
+        say(&format!("metadata={}={}", name.trim_start_matches("MAILCORE_"), out.display()));
         if committed
             && let Err(e) = fs::create_dir_all(root.join("include")).and_then(|()| fs::write(root.join(path), text))
         {

@@ -8,9 +8,6 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a program that measures")]
 
-#[path = "../tests/wire/mod.rs"]
-mod wire;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
@@ -18,6 +15,7 @@ use std::time::Instant;
 use mailcore::base::{Secret, Service};
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine};
+use mailcore_tests::wire;
 
 struct Target {
     name: String,

@@ -10,9 +10,6 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a program that measures")]
 
-#[path = "../tests/wire/mod.rs"]
-mod wire;
-
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +20,7 @@ use std::time::{Duration, Instant};
 use mailcore::base::{Secret, Service};
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine};
-use wire::Wire;
+use mailcore_tests::wire::{self, Wire};
 
 const MAIL: &str = "From: a@example.org\r\nTo: u1@example.test\r\nSubject: one of many\r\n\r\nA line of text.\r\n";
 /// Messages filed one by one; the rest are copies of them.

@@ -8,16 +8,13 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a program that measures")]
 
-#[path = "../tests/wire/mod.rs"]
-mod wire;
-
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use mailcore::base::{Secret, Service};
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine};
-use wire::Wire;
+use mailcore_tests::wire::{self, Wire};
 
 struct Load {
     n: usize,

@@ -5,8 +5,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-#[path = "abi/support.rs"]
-mod support;
+use mailcore_tests::abi as support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

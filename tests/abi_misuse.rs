@@ -6,8 +6,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-#[path = "abi/support.rs"]
-mod support;
+use mailcore_tests::abi as support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -1,34 +1,9 @@
 //! Attempts from beginning to end in a simulated world: names, hosts that follow scripts, a clock that jumps.
-#![allow(dead_code, reason = "the simulation offers more than these tests use")]
 
 #[macro_use]
 extern crate mailcore_watchdog;
 
-#[path = "simulation/clock.rs"]
-mod clock;
-#[path = "simulation/disk.rs"]
-mod disk;
-#[path = "simulation/files.rs"]
-mod files;
-#[path = "simulation/image.rs"]
-mod image;
-mod peers;
-#[path = "simulation/pipe.rs"]
-mod pipe;
-#[path = "simulation/rng.rs"]
-mod rng;
-#[path = "simulation/run.rs"]
-mod run;
-#[path = "simulation/tls.rs"]
-mod tls;
-#[path = "simulation/vfs.rs"]
-mod vfs;
-#[path = "simulation/world.rs"]
-mod world;
-#[path = "simulation/zone.rs"]
-mod zone;
-
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mailcore::base::settings::{OutboundTls, SmartHost};
@@ -36,19 +11,9 @@ use mailcore::base::world::{BoxFuture, Record};
 use mailcore::base::{Address, Domain, Envelope, Recipient, Secret, Settings};
 use mailcore::delivery::{BodySource, Destination, Outcome, Outlet, Progress, Verdict, Work, attempt};
 use mailcore::dns::mx;
-use peers::Seen;
-use world::{Host, Sim};
-
-/// What `world.rs` asks for: no traces here.
-fn setting(_name: &str) -> Option<u64> {
-    None
-}
-
-/// One simulation at a time in a process.
-fn alone() -> std::sync::MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    disk::lock(&ONE)
-}
+use mailcore_tests::peers::Seen;
+use mailcore_tests::world::{Host, Sim};
+use mailcore_tests::{disk, one_at_a_time};
 
 struct Text(&'static str);
 
@@ -75,7 +40,7 @@ impl Stage {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Stage {
-        let _alone = alone();
+        let _alone = one_at_a_time();
         let sim = Sim::new(7);
         let client = sim.host("mail.example.org", [10, 0, 0, 1]);
         let mut settings = Settings { hostname: "mail.example.org".to_owned(), ..Settings::default() };

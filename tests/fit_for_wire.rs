@@ -4,7 +4,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod wire;
+use mailcore_tests::wire;
 
 use mailcore::base::{Secret, Service};
 use mailcore::engine::keys::Value;

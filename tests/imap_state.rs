@@ -15,11 +15,10 @@ extern crate mailcore_watchdog;
 mod model;
 #[path = "imap_state/response.rs"]
 mod response;
-#[path = "simulation/rng.rs"]
-mod rng;
+use mailcore_tests::rng;
 #[path = "imap_state/session.rs"]
 mod session;
-mod wire;
+use mailcore_tests::wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -17,8 +17,8 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod tools;
-mod wire;
+use mailcore_tests::tools;
+use mailcore_tests::wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};

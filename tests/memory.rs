@@ -7,7 +7,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod wire;
+use mailcore_tests::wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,32 +1,7 @@
 //! The queue at work on the real store, in a simulated world: retries to the second, reports, filing, control.
-#![allow(dead_code, reason = "the simulation offers more than these tests use")]
 
 #[macro_use]
 extern crate mailcore_watchdog;
-
-#[path = "simulation/clock.rs"]
-mod clock;
-#[path = "simulation/disk.rs"]
-mod disk;
-#[path = "simulation/files.rs"]
-mod files;
-#[path = "simulation/image.rs"]
-mod image;
-mod peers;
-#[path = "simulation/pipe.rs"]
-mod pipe;
-#[path = "simulation/rng.rs"]
-mod rng;
-#[path = "simulation/run.rs"]
-mod run;
-#[path = "simulation/tls.rs"]
-mod tls;
-#[path = "simulation/vfs.rs"]
-mod vfs;
-#[path = "simulation/world.rs"]
-mod world;
-#[path = "simulation/zone.rs"]
-mod zone;
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -39,14 +14,10 @@ use mailcore::base::{Address, Content, Envelope, ErrorKind, QueueId, Recipient, 
 use mailcore::dsn::{self, Action};
 use mailcore::queue::{Context, control, runner, schedule};
 use mailcore::store::{Acceptance, NewItem, Store, StoreOptions};
-use peers::Seen;
+use mailcore_tests::disk;
+use mailcore_tests::peers::Seen;
+use mailcore_tests::world::{Host, Sim};
 use rusqlite::{Connection, OpenFlags};
-use world::{Host, Sim};
-
-/// What `world.rs` asks for: no traces here.
-fn setting(_name: &str) -> Option<u64> {
-    None
-}
 
 const TEXT: &str = "Subject: greetings\r\nMessage-ID: <1@example.org>\r\n\r\nhello\r\n";
 const MINUTE: u64 = 60;
@@ -92,8 +63,7 @@ impl Stage {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Stage {
-        static ONE: Mutex<()> = Mutex::new(());
-        let _alone = disk::lock(&ONE);
+        let _alone = mailcore_tests::one_at_a_time();
         let sim = Sim::new(11);
         let host = sim.host("mail.example.org", [10, 0, 0, 1]);
         let mut settings = Settings { hostname: "mail.example.org".to_owned(), ..Settings::default() };

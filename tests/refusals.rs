@@ -5,7 +5,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod wire;
+use mailcore_tests::wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;

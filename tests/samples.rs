@@ -11,8 +11,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-#[path = "abi/support.rs"]
-mod support;
+use mailcore_tests::abi as support;
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,31 +1,7 @@
 //! POP3 from socket to store: sessions of the real server on a real store, in a simulated world.
-#![allow(dead_code, reason = "the simulation offers more than these tests use")]
 
 #[macro_use]
 extern crate mailcore_watchdog;
-
-#[path = "simulation/clock.rs"]
-mod clock;
-#[path = "simulation/disk.rs"]
-mod disk;
-#[path = "simulation/files.rs"]
-mod files;
-#[path = "simulation/image.rs"]
-mod image;
-#[path = "simulation/pipe.rs"]
-mod pipe;
-#[path = "simulation/rng.rs"]
-mod rng;
-#[path = "simulation/run.rs"]
-mod run;
-#[path = "simulation/tls.rs"]
-mod tls;
-#[path = "simulation/vfs.rs"]
-mod vfs;
-#[path = "simulation/world.rs"]
-mod world;
-#[path = "simulation/zone.rs"]
-mod zone;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -42,15 +18,11 @@ use mailcore::server::accounts::Logins;
 use mailcore::server::maildrops::Maildrops;
 use mailcore::server::{Accepted, Shared, pop3};
 use mailcore::store::{Acceptance, Expunge, Filing, Store, StoreOptions};
+use mailcore_tests::disk;
+use mailcore_tests::world::Sim;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use world::Sim;
 
 const COST: PasswordCost = PasswordCost { argon2_kib: 8, argon2_passes: 1, scram_iterations: 4096 };
-
-/// What `world.rs` asks for: no traces here.
-fn setting(_name: &str) -> Option<u64> {
-    None
-}
 
 #[derive(Default)]
 struct Heard(Mutex<Vec<Event>>);
@@ -206,8 +178,7 @@ fn play<F: Future<Output = ()> + Send + 'static>(
     port: u16,
     script: impl FnOnce(Arc<Stage>) -> F + Send + 'static,
 ) {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _alone = disk::lock(&ONE);
+    let _alone = mailcore_tests::one_at_a_time();
     let sim = Sim::new(7);
     let server = sim.host("pop.example.net", [10, 0, 0, 1]);
     let client = sim.host("client", [10, 0, 0, 2]);

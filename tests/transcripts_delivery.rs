@@ -1,36 +1,28 @@
-//! The client side of SMTP, as dialogues in text: `tests/transcripts/delivery/*.txt`.
+//! The client side of SMTP, as dialogues in text: `tests/transcripts/delivery/*.txt`, in the form of
+//! `support/src/transcript.rs`. S is the script's side.
 //!
-//! Head: `tls:`, `login:`, `from:`, `to:` (with NOTIFY= and ORCPT=), `body:`, `smtputf8:`, `ret:`, `envid:`, `text:`
-//! (`\r`, `\n`, `\0`, `{n x}` escapes). Dialogue: `S:` what the peer says, `C:` what the client must have said and no
-//! more, `S=` the same without CRLF and with the escapes of `text:`; `(tls)`, `(end)`, `(expire)`, `(again)`, `(quit)`, `(broken)` with what the peer said before it; `=` lines: the
-//! session must have come to rest, with these fates, `= open` or `= ended`. Every dialogue runs twice, the peer's octets at once and one by one.
+//! Head: `tls:`, `login:`, `from:`, `to:` (with NOTIFY= and ORCPT=), `body:`, `smtputf8:`, `ret:`, `envid:`, `text:`.
+//! What may happen, beside what happens to every dialog: `! again` (the same mail once more), `! quit`, `! last TEXT` (the
+//! peer says a line and hangs up), `! broken TEXT` (the handshake fails, with what the peer said before it). When the session has come to rest the world is told the
+//! fate of each recipient (of more than 20, those alike together), `dsn` where the host will report, and `open` or `ended`. Every dialogue is played twice, the
+//! peer's octets in large pieces and one by one.
 
 #[macro_use]
 extern crate mailcore_watchdog;
 
 use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Envelope, Notify, Recipient, Returns};
-use mailcore::base::limits::READ_OCTETS;
 use mailcore::base::settings::{OutboundTls, OutboundWaits};
 use mailcore::base::world::TlsInfo;
 use mailcore::base::{Address, Mono, Secret};
-use mailcore::smtp::client::{Client, Delivery, Fate, Options, Transaction};
+use mailcore::smtp::client::{BodyAsk, Client, Fate, Options, Transaction};
+use mailcore_tests::dialog::{Fixture, play_folder};
+use mailcore_tests::transcript::{Head, Tested, octets};
 
-struct Script {
-    options: Options,
+/// A mail to hand over.
+struct Mail {
     transaction: Transaction,
     text: Vec<u8>,
-    lines: Vec<String>,
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let mut out = text.replace("\\r", "\r").replace("\\n", "\n").replace("\\0", "\0");
-    while let Some((before, rest)) = out.split_once('{') {
-        let (inside, after) = rest.split_once('}').unwrap();
-        let (n, what) = inside.split_once(' ').unwrap();
-        out = format!("{before}{}{after}", what.repeat(n.parse().unwrap()));
-    }
-    out.into_bytes()
 }
 
 fn recipient(text: &str) -> Recipient {
@@ -50,16 +42,15 @@ fn recipient(text: &str) -> Recipient {
     recipient
 }
 
-fn read(file: &str) -> Script {
-    let (head, dialogue) = file.split_once("---\n").expect("--- between head and dialogue");
+/// A session with the mail that a head describes.
+fn begin(head: &Head) -> (Client, Mail) {
     // The nonce of RFC 7677 §3.
     let nonce = "rOprNGfwEbeRWgbNEkqO".to_owned();
     let (hostname, waits) = ("mail.example.org".to_owned(), OutboundWaits::default());
     let mut options = Options { hostname, tls: OutboundTls::Opportunistic, login: None, nonce, waits };
     let mut envelope = Envelope::default();
     let mut text = b"Subject: x\r\n\r\nhello\r\n".to_vec();
-    for line in head.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let (name, value) = line.split_once(": ").expect(line);
+    for (name, value) in head.pairs() {
         match (name, value) {
             ("tls", "off") => options.tls = OutboundTls::Off,
             ("tls", "required") => options.tls = OutboundTls::Required,
@@ -80,13 +71,14 @@ fn read(file: &str) -> Script {
             ("ret", "full") => envelope.returns = Some(Returns::Full),
             ("ret", "hdrs") => envelope.returns = Some(Returns::Headers),
             ("envid", id) => envelope.envelope_id = Some(id.to_owned()),
-            ("text", escaped) => text = unescape(escaped),
-            _ => panic!("{line}"),
+            ("text", escaped) => text = octets(escaped).expect("text"),
+            _ => panic!("{name}: {value}"),
         }
     }
     let transaction = Transaction { envelope, size: text.len() as u64 };
-    let lines = dialogue.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect();
-    Script { options, transaction, text, lines }
+    let mut client = Client::new(options, None);
+    client.begin(transaction.clone());
+    (client, Mail { transaction, text })
 }
 
 fn show(fate: &Fate) -> String {
@@ -99,155 +91,57 @@ fn show(fate: &Fate) -> String {
     }
 }
 
-struct Run {
-    script: Script,
-    client: Client,
-    input: Input,
-    output: Vec<u8>,
-    last: Option<Step<()>>,
-    delivery: Option<Delivery>,
-    now: Mono,
-}
+impl Fixture<Client> for Mail {
+    fn answer(&mut self, ask: BodyAsk, _: &mut Vec<String>) -> Option<Vec<u8>> {
+        let from = ask.offset as usize;
+        // Smaller pieces than asked for, as a store may give them.
+        let to = self.text.len().min(from + ask.octets_max.min(7));
+        self.text.get(from..to).map(<[u8]>::to_vec)
+    }
 
-impl Run {
-    fn go(&mut self) {
-        loop {
-            self.now.0 += 1;
-            match self.client.step(self.now, &mut self.input, &mut self.output) {
-                Step::Ask(ask) => {
-                    let from = ask.offset as usize;
-                    // Smaller pieces than asked for, as a store may give them.
-                    let to = self.script.text.len().min(from + ask.octets_max.min(7));
-                    self.client.answer(self.script.text.get(from..to).map(<[u8]>::to_vec));
-                }
-                Step::Write => {}
-                Step::Read => {
-                    assert!(self.client.deadline().is_some_and(|at| at > self.now), "a wait without deadline");
-                    self.last = Some(Step::Read);
-                    return;
-                }
-                Step::StartTls => {
-                    self.last = Some(Step::StartTls);
-                    return;
-                }
-                Step::Close => {
-                    self.last = Some(Step::Close);
-                    return;
-                }
+    fn closed(&mut self, client: &mut Client, told: &mut Vec<String>) {
+        if let Some(delivery) = client.take_delivery() {
+            let recipients = &self.transaction.envelope.recipients;
+            assert_eq!(delivery.fates.len(), recipients.len());
+            let fates: Vec<String> = delivery.fates.iter().map(show).collect();
+            let each: Vec<_> = recipients.iter().zip(&fates).collect();
+            for alike in each.chunk_by(|one, next| recipients.len() > 20 && one.1 == next.1) {
+                told.push(match alike {
+                    [(first, fate), .., (last, _)] => format!("{} to {} {fate}", first.address, last.address),
+                    _ => format!("{} {}", alike[0].0.address, alike[0].1),
+                });
+            }
+            if delivery.dsn {
+                told.push("dsn".to_owned());
             }
         }
+        told.push(if client.is_open() { "open" } else { "ended" }.to_owned());
     }
 
-    fn said(&mut self) -> Option<String> {
-        let at = self.output.windows(2).position(|w| w == b"\r\n")?;
-        let line = String::from_utf8_lossy(&self.output[..at]).replace('\0', "\\0").replace('\n', "\\n");
-        self.output.drain(..at + 2);
-        Some(line)
-    }
-
-    fn nothing_more(&self, line: &str) {
-        assert_eq!(String::from_utf8_lossy(&self.output), "", "said unasked, before {line}");
-    }
-
-    fn line(&mut self, line: &str, one_by_one: bool) {
-        if let Some(said) = line.strip_prefix("C:") {
-            assert_eq!(self.said().as_deref(), Some(said.strip_prefix(' ').unwrap_or(said)));
-            return;
-        }
-        self.nothing_more(line);
-        let says = match (line.strip_prefix("S: "), line.strip_prefix("S= ")) {
-            (Some(says), _) => Some(format!("{says}\r\n").into_bytes()),
-            (None, says) => says.map(unescape),
-        };
-        if let Some(octets) = says {
-            assert_eq!(self.last, Some(Step::Read), "{line}");
-            // Long ones arrive in the pieces a socket gives.
-            let long = octets.len() > READ_OCTETS;
-            let one_by_one = one_by_one && octets.len() < 16 * READ_OCTETS;
-            for piece in octets.chunks(if one_by_one { 1 } else { READ_OCTETS }) {
-                self.input.push(piece);
-                if one_by_one || long {
-                    self.go();
-                }
+    fn happens(&mut self, client: &mut Client, input: &mut Input, what: &str, argument: &str) -> Result<(), String> {
+        match what {
+            "again" => client.begin(self.transaction.clone()),
+            "quit" => client.quit(),
+            "last" => {
+                input.push(format!("{argument}\r\n").as_bytes());
+                client.end();
             }
-        } else if let Some(expected) = line.strip_prefix("= ") {
-            self.expect(expected);
-        } else {
-            match line {
-                "(tls)" => {
-                    assert_eq!(self.last, Some(Step::StartTls));
-                    self.client.tls_started(TlsInfo::default());
+            "broken" => {
+                if !argument.is_empty() {
+                    input.push(format!("{argument}\r\n").as_bytes());
                 }
-                "(end)" => self.client.end(),
-                "(expire)" => self.client.expire(),
-                "(again)" => self.client.begin(self.script.transaction.clone()),
-                "(quit)" => self.client.quit(),
-                line => {
-                    let said = line.strip_prefix("(broken)").unwrap_or_else(|| panic!("{line}")).trim_start();
-                    if !said.is_empty() {
-                        self.input.push(format!("{said}\r\n").as_bytes());
-                    }
-                    self.client.broken("connection reset", &mut self.input);
-                }
+                client.broken("connection reset", input);
             }
-            self.delivery = None;
-            self.go();
+            _ => return Err("unknown happening".to_owned()),
         }
+        Ok(())
     }
-
-    fn expect(&mut self, expected: &str) {
-        assert_eq!(self.last, Some(Step::Close), "{expected}");
-        match expected {
-            "open" => assert!(self.client.is_open()),
-            "ended" => assert!(!self.client.is_open()),
-            _ => {
-                if self.delivery.is_none() {
-                    self.delivery = self.client.take_delivery();
-                }
-                let delivery = self.delivery.as_ref().expect("a delivery");
-                let recipients = &self.script.transaction.envelope.recipients;
-                assert_eq!(delivery.fates.len(), recipients.len());
-                let mut found: Vec<_> =
-                    recipients.iter().zip(&delivery.fates).map(|(r, f)| format!("{} {}", r.address, show(f))).collect();
-                found.push(format!("dsn {}", delivery.dsn));
-                assert!(found.iter().any(|line| line == expected), "{expected}\nnot in {found:#?}");
-            }
-        }
-    }
-}
-
-fn run(name: &str, file: &str, one_by_one: bool) {
-    let script = read(file);
-    let mut client = Client::new(script.options.clone(), None);
-    client.begin(script.transaction.clone());
-    let lines = script.lines.clone();
-    let (input, output) = (Input::new(), Vec::new());
-    let mut run = Run { script, client, input, output, last: None, delivery: None, now: Mono(0) };
-    for (at, line) in lines.iter().enumerate() {
-        // What the peer says in one go arrives in one go.
-        if one_by_one || !line.starts_with("S:") || at == 0 || !lines[at - 1].starts_with("S:") {
-            run.go();
-        }
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.line(line, one_by_one)));
-        assert!(outcome.is_ok(), "{name}, dialogue line {}: {line}", at + 1);
-    }
-    run.go();
-    run.nothing_more("the end");
 }
 
 #[test]
 fn dialogues() {
-    let folder = format!("{}/tests/transcripts/delivery", env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 9);
-    for file in files {
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        // A file may hold several dialogues.
-        for (n, part) in std::fs::read_to_string(&file).unwrap().split("=====\n").enumerate() {
-            run(&format!("{name} #{}", n + 1), part, false);
-            run(&format!("{name} #{} by octets", n + 1), part, true);
-        }
+    for piece in [usize::MAX, 1] {
+        play_folder("delivery", Tested::Client, piece, begin);
     }
 }
 

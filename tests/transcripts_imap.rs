@@ -1,24 +1,18 @@
 //! IMAP dialogues as text (`tests/transcripts/imap/*.txt`), played against the real session over a pipe and the
 //! real store.
 //!
+//! What may happen:
+//!
 //! ```text
-//! C: text        the client sends text and CRLF; several in a row arrive in one piece
-//! C= text        the client sends text without CRLF
-//! C* n text      the client sends text n times and CRLF
-//! S: text        the server says exactly this line; `{*}` stands for anything
-//! S~ text        the server says a line that begins so
 //! ! deliver who mailbox text     a message is filed
-//! ! remove who   the account is deleted
-//! ! advance n    n seconds pass
-//! ! drain        the engine drains
-//! ! end          the client is gone
-//! ! close        the server closes; nothing may follow
-//! # anything     nothing
+//! ! remove who                   the account is deleted
+//! ! advance n                    n seconds pass
+//! ! drain                        the engine drains
+//! ! end                          the clients are gone
+//! ! close                        the server closes; nothing may follow
 //! ```
 //!
-//! `C2:` and `S2:` are a second connection, and so on; connections begin at their first line. In texts `\r \n \t \0
-//! \\ \xHH` stand for octets. Everything the server says must be named. The head, up to an empty line, has
-//! `account: address password`, `tls: no`, `login: plain` (passwords without TLS) and `large: octets`.
+//! The head has `account: address password`, `tls: no`, `login: plain` (passwords without TLS) and `large: octets`.
 
 #[macro_use]
 extern crate mailcore_watchdog;
@@ -28,7 +22,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -44,28 +38,17 @@ use mailcore::os::{RealDisk, RealEntropy, SteppedClock, ThreadOptions, Threads};
 use mailcore::sasl::credential;
 use mailcore::server::{Accepted, Shared, accounts::Logins, imap};
 use mailcore::store::{Acceptance, Filing, Store, StoreOptions};
+use mailcore_tests::transcript::{Head, Stage, Tested, octets, play_folder, shown};
 
 #[test]
 fn dialogues() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/imap");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()).collect();
-    files.retain(|path| path.extension().is_some_and(|e| e == "txt"));
-    files.sort();
-    assert!(files.len() > 5, "no transcripts");
-    let mut failures = Vec::new();
-    for file in files {
-        let text = fs::read_to_string(&file).expect("transcript");
-        if let Err(why) = play(&text) {
-            failures.push(format!("{}: {why}", file.file_name().unwrap_or_default().to_string_lossy()));
-        }
-    }
-    assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
+    play_folder("imap", Tested::Server, ImapStage::new);
 }
 
 /// A header longer than what is looked at of others: the fields behind its long lists are there for all who ask.
 #[test]
 fn long_headers() {
-    let mut stage = Stage::new("account: alice@example.org secret\ntls: yes");
+    let mut stage = ImapStage::new(&Head::from([("account", "alice@example.org secret"), ("tls", "yes")]));
     let people = (0..6_000).map(|n| format!("\"Recipient {n}\" <recipient-{n}@example.test>")).collect::<Vec<_>>();
     let parts = "--b\r\nContent-Type: text/plain\r\n\r\none\r\n--b\r\nContent-Type: x/pdf\r\n\r\ntwo\r\n--b--\r\n";
     let message = format!(
@@ -108,7 +91,7 @@ fn long_headers() {
 /// A message far larger than any buffer comes back octet for octet, whole, in parts, decoded; and is searched.
 #[test]
 fn large_messages() {
-    let mut stage = Stage::new("account: alice@example.org secret\ntls: yes");
+    let mut stage = ImapStage::new(&Head::from([("account", "alice@example.org secret"), ("tls", "yes")]));
     // Five octets a line and no period of a power of two: a needle crosses every kind of border somewhere.
     let text: String = (0..600_000).map(|n| format!("{:03}\r\n", n % 997)).collect();
     let octets: Vec<u8> = (0..1_700_000u32).map(|n| (n * 7 + n / 251) as u8).collect();
@@ -142,7 +125,6 @@ fn large_messages() {
         let said = say(&format!("a SEARCH {key}\r\n"));
         assert_eq!(said.starts_with(b"* SEARCH 1\r\n"), found, "{key}");
     }
-    stage.end();
 }
 
 /// Whether the last line is the answer to command `a`.
@@ -154,7 +136,7 @@ fn is_last(said: &[u8]) -> bool {
 /// Many sessions change one mailbox at once; in the end every client knows what is there.
 #[test]
 fn sessions_agree() {
-    let mut stage = Stage::new("account: alice@example.org secret\ntls: yes");
+    let mut stage = ImapStage::new(&Head::from([("account", "alice@example.org secret"), ("tls", "yes")]));
     for n in 0..20 {
         stage.deliver("alice@example.org", "INBOX", &format!("Subject: {n}\\r\\n\\r\\nbody {n}"));
     }
@@ -183,7 +165,7 @@ fn sessions_agree() {
         client.send();
         let mut count = 0usize;
         loop {
-            let line = client.receive().expect("line");
+            let line = client.text();
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
                 ["*", n, "EXISTS"] => count = n.parse().expect("number"),
@@ -206,7 +188,7 @@ fn sessions_agree() {
         client.send();
         let mut done = 0;
         while done < 2 {
-            let line = client.receive().expect("line");
+            let line = client.text();
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
                 ["*", n, "EXISTS"] => *count = n.parse().expect("number"),
@@ -218,23 +200,10 @@ fn sessions_agree() {
         }
     }
     assert!(counts.windows(2).all(|pair| pair[0] == pair[1]), "{counts:?}");
-    stage.end();
-}
-
-fn play(text: &str) -> Result<(), String> {
-    let (head, body) = text.split_once("\n\n").ok_or("no head")?;
-    let mut stage = Stage::new(head);
-    let head_lines = head.lines().count() + 1;
-    let result = body.lines().enumerate().try_for_each(|(number, line)| {
-        stage.line(line).map_err(|why| format!("line {}: {why}\n    {line}", head_lines + number + 1))
-    });
-    let result = result.and_then(|()| stage.nothing_left());
-    stage.end();
-    result
 }
 
 /// A server, its store and the connections to it.
-struct Stage {
+struct ImapStage {
     threads: Option<Threads>,
     clock: SteppedClock,
     shared: Arc<Shared>,
@@ -250,8 +219,8 @@ struct Client {
     unsent: Vec<u8>,
 }
 
-impl Stage {
-    fn new(head: &str) -> Stage {
+impl ImapStage {
+    fn new(head: &Head) -> ImapStage {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("mailcore-imap-{}-{number}", std::process::id()));
@@ -276,8 +245,7 @@ impl Stage {
             ..Settings::default()
         };
         let mut implicit_tls = true;
-        for line in head.lines().filter(|line| !line.starts_with('#')) {
-            let (key, value) = line.split_once(": ").expect("head");
+        for (key, value) in head.pairs() {
             match key {
                 "account" => {
                     let (address, password) = value.split_once(' ').expect("account");
@@ -288,14 +256,14 @@ impl Stage {
                 "tls" => implicit_tls = value == "yes",
                 "login" => settings.allow_plaintext_login = value == "plain",
                 "large" => settings.message_octets_max = value.parse().expect("octets"),
-                _ => panic!("head: {line}"),
+                _ => panic!("head: {key}: {value}"),
             }
         }
         let (drain, draining) = smol::channel::bounded(1);
         let logins = Arc::new(Logins::new(&*world.entropy));
         let shared = shared(world, store, settings, logins, draining);
         let (threads, drain) = (Some(threads), Some(drain));
-        Stage { threads, clock, shared: Arc::new(shared), drain, folder, clients: BTreeMap::new(), implicit_tls }
+        ImapStage { threads, clock, shared: Arc::new(shared), drain, folder, clients: BTreeMap::new(), implicit_tls }
     }
 
     fn client(&mut self, number: u32) -> &mut Client {
@@ -320,54 +288,59 @@ impl Stage {
         })
     }
 
-    fn line(&mut self, line: &str) -> Result<(), String> {
-        if line.is_empty() || line.starts_with('#') {
-            return Ok(());
+    fn deliver(&self, who: &str, mailbox: &str, text: &str) {
+        let store = &self.shared.store;
+        smol::block_on(async {
+            let account = store.directory().account(who).expect("account");
+            let mailbox = store.mailbox(account.id, mailbox).await.expect("store").expect("mailbox").id;
+            let now = mailcore::base::Timestamp::from_civil(2026, 11, 22, 1, 42, 4);
+            let filing = Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };
+            let arrival =
+                local::arrival(Content::from_octets(octets(text).expect("text")), vec![filing], now).expect("arrival");
+            let acceptance = Acceptance { arrivals: vec![arrival], items: Vec::new() };
+            store.accept(acceptance).await.expect("accepted");
+        });
+    }
+}
+
+impl Drop for ImapStage {
+    fn drop(&mut self) {
+        self.clients.clear();
+        let closed = smol::block_on(self.shared.store.close());
+        let stopped = self.threads.take().map(|threads| threads.stop(Duration::from_secs(10)));
+        let removed = fs::remove_dir_all(&self.folder);
+        if !std::thread::panicking() {
+            closed.expect("closed");
+            stopped.expect("threads").expect("threads stop");
+            removed.expect("folder removed");
         }
-        if let Some(order) = line.strip_prefix("! ") {
-            return self.order(order);
-        }
-        let (who, text) = line.split_at_checked(1).ok_or("what is this?")?;
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let number = if digits == 0 { 1 } else { text[..digits].parse().map_err(|_| "number")? };
-        let (mark, text) = text[digits..].split_at_checked(1).ok_or("mark expected")?;
-        let text = text.strip_prefix(' ').unwrap_or(text);
-        let client = self.client(number);
-        match (who, mark) {
-            ("C", ":") => client.unsent.extend([unescape(text), b"\r\n".to_vec()].concat()),
-            ("C", "=") => client.unsent.extend(unescape(text)),
-            ("C", "*") => {
-                let (n, text) = text.split_once(' ').ok_or("n expected")?;
-                let text = unescape(text).repeat(n.parse().map_err(|_| "number")?);
-                client.unsent.extend([text, b"\r\n".to_vec()].concat());
-            }
-            ("S", ":" | "~") => {
-                client.send();
-                let said = client.receive()?;
-                let want = if mark == "~" { format!("{text}{{*}}") } else { text.to_owned() };
-                if !fits(&want, &said) {
-                    return Err(format!("the server said\n    {said}"));
-                }
-            }
-            _ => return Err("what is this?".to_owned()),
-        }
+    }
+}
+
+impl Stage for ImapStage {
+    fn send(&mut self, connection: u32, octets: &[u8]) -> Result<(), String> {
+        let client = self.client(connection);
+        client.unsent.extend(octets);
+        client.send();
         Ok(())
     }
 
-    fn order(&mut self, order: &str) -> Result<(), String> {
-        self.clients.values_mut().for_each(Client::send);
-        let (word, rest) = order.split_once(' ').unwrap_or((order, ""));
-        match word {
+    fn said(&mut self, connection: u32) -> Result<Vec<u8>, String> {
+        self.client(connection).receive()
+    }
+
+    fn happens(&mut self, what: &str, argument: &str) -> Result<(), String> {
+        match what {
             "deliver" => {
-                let mut words = rest.splitn(3, ' ');
+                let mut words = argument.splitn(3, ' ');
                 let mut next = || words.next().ok_or("who, mailbox and text expected");
                 self.deliver(next()?, next()?, next()?);
             }
             "remove" => {
-                let deleted = smol::block_on(self.shared.store.account_delete(rest));
+                let deleted = smol::block_on(self.shared.store.account_delete(argument));
                 deleted.map_err(|e| e.to_string())?;
             }
-            "advance" => self.clock.advance(Duration::from_secs(rest.parse().map_err(|_| "seconds")?)),
+            "advance" => self.clock.advance(Duration::from_secs(argument.parse().map_err(|_| "seconds")?)),
             "drain" => self.drain = None,
             "end" => self.clients.values().for_each(|client| {
                 let _ = client.write.shutdown(Shutdown::Both);
@@ -378,42 +351,20 @@ impl Stage {
                 }
                 self.clients.clear();
             }
-            _ => return Err("what is this?".to_owned()),
+            _ => return Err("unknown happening".to_owned()),
         }
         Ok(())
-    }
-
-    fn deliver(&self, who: &str, mailbox: &str, text: &str) {
-        let store = &self.shared.store;
-        smol::block_on(async {
-            let account = store.directory().account(who).expect("account");
-            let mailbox = store.mailbox(account.id, mailbox).await.expect("store").expect("mailbox").id;
-            let now = mailcore::base::Timestamp::from_civil(2026, 11, 22, 1, 42, 4);
-            let filing = Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };
-            let arrival = local::arrival(Content::from_octets(unescape(text)), vec![filing], now).expect("arrival");
-            let acceptance = Acceptance { arrivals: vec![arrival], items: Vec::new() };
-            store.accept(acceptance).await.expect("accepted");
-        });
     }
 
     /// The client hangs up; what the server said and nobody named is an error.
     fn nothing_left(&mut self) -> Result<(), String> {
         for (number, client) in &mut self.clients {
-            client.send();
             let _ = client.write.shutdown(Shutdown::Write);
             if let Ok(more) = client.receive() {
-                return Err(format!("connection {number}: nobody named\n    {more}"));
+                return Err(format!("connection {number}: nobody named\n    {}", shown(&more)));
             }
         }
         Ok(())
-    }
-
-    fn end(mut self) {
-        self.clients.clear();
-        smol::block_on(self.shared.store.close()).expect("closed");
-        let threads = self.threads.take().expect("threads");
-        threads.stop(Duration::from_secs(10)).expect("threads stop");
-        fs::remove_dir_all(&self.folder).expect("folder removed");
     }
 }
 
@@ -431,13 +382,18 @@ impl Client {
         said
     }
 
+    /// The next line, of text.
+    fn text(&mut self) -> String {
+        String::from_utf8(self.receive().expect("line")).expect("text")
+    }
+
     fn send(&mut self) {
         // A peer that is gone is found out when it is read from.
         let _ = self.write.write_all(&std::mem::take(&mut self.unsent));
     }
 
-    /// The next line, its CRLF left off, octets that are not UTF-8 escaped.
-    fn receive(&mut self) -> Result<String, String> {
+    /// The next line, its CRLF left off.
+    fn receive(&mut self) -> Result<Vec<u8>, String> {
         let mut line = Vec::new();
         match self.read.read_until(b'\n', &mut line) {
             Ok(0) => return Err("the server closed".to_owned()),
@@ -447,56 +403,16 @@ impl Client {
             }
             Err(e) => return Err(e.to_string()),
         }
-        let line = line.strip_suffix(b"\r\n").map(<[u8]>::to_vec).unwrap_or(line);
-        Ok(String::from_utf8(line).unwrap_or_else(|e| e.as_bytes().escape_ascii().to_string()))
+        Ok(line.strip_suffix(b"\r\n").map(<[u8]>::to_vec).unwrap_or(line))
     }
 
     fn closed(&mut self) -> Result<(), String> {
         match self.receive() {
             Err(why) if why == "the server says nothing" => Err(why),
             Err(_) => Ok(()),
-            Ok(more) => Err(format!("the server said\n    {more}")),
+            Ok(more) => Err(format!("the server said\n    {}", shown(&more))),
         }
     }
-}
-
-/// Whether what was said is what was wanted; `{*}` fits anything.
-fn fits(want: &str, said: &str) -> bool {
-    let want = String::from_utf8_lossy(&unescape(want)).into_owned();
-    let mut parts = want.split("{*}");
-    let Some(mut rest) = said.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut octets = text.bytes();
-    while let Some(c) = octets.next() {
-        if c != b'\\' {
-            out.push(c);
-            continue;
-        }
-        match octets.next() {
-            Some(b'r') => out.push(b'\r'),
-            Some(b'n') => out.push(b'\n'),
-            Some(b't') => out.push(b'\t'),
-            Some(b'0') => out.push(0),
-            Some(b'x') => {
-                let digits: String = octets.by_ref().take(2).map(char::from).collect();
-                out.push(u8::from_str_radix(&digits, 16).expect("\\xHH"));
-            }
-            // `\Seen` and its like stay as they are.
-            Some(other) if other != b'\\' => out.extend([b'\\', other]),
-            _ => out.push(b'\\'),
-        }
-    }
-    out
 }
 
 fn shared(

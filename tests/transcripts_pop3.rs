@@ -3,8 +3,6 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod transcript;
-
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +14,8 @@ use mailcore::base::time::Mono;
 use mailcore::base::{BlobId, Secret};
 use mailcore::pop3::{Answer, Ask, Listing, LoginTrouble, OpenedMaildrop, Session, SessionSettings};
 use mailcore::sasl::{self, client, credential};
-use transcript::{Fixture, Head, play_folder, tls_info};
+use mailcore_tests::dialog::{Fixture, play_folder, tls_info};
+use mailcore_tests::transcript::{Head, Tested};
 
 const COST: PasswordCost = PasswordCost { argon2_kib: 8, argon2_passes: 1, scram_iterations: 4096 };
 
@@ -39,7 +38,7 @@ const MESSAGES: [&str; 5] = [
 ];
 
 fn settings(head: &Head) -> SessionSettings {
-    let value = |key: &str| head.get(key).map(String::as_str);
+    let value = |key: &str| head.get(key);
     SessionSettings {
         hostname: "pop.example.net".to_owned(),
         idle: Duration::from_secs(600),
@@ -56,7 +55,7 @@ fn bob_credential() -> Credential {
 }
 
 fn begin(head: &Head) -> (Session, World) {
-    let value = |key: &str| head.get(key).map(String::as_str);
+    let value = |key: &str| head.get(key);
     let tls = (value("tls") == Some("yes")).then(tls_info);
     let broken = value("broken").and_then(|text| text.split_once(' '));
     let world = World {
@@ -125,7 +124,7 @@ impl Fixture<Session> for World {
 
 #[test]
 fn pop3() {
-    play_folder("pop3", begin);
+    play_folder("pop3", Tested::Server, usize::MAX, begin);
 }
 
 /// Steps until input is wanted or the session is over; keeps what was written.
@@ -139,7 +138,7 @@ struct Wire {
 
 impl Wire {
     fn new(world: World) -> Wire {
-        let head = Head::from([("plaintext_login".to_owned(), "yes".to_owned())]);
+        let head = Head::from([("plaintext_login", "yes")]);
         let session = Session::new(settings(&head), Some(tls_info()));
         Wire { session, world, input: Input::new(), output: Vec::new(), largest_output: 0 }
     }
@@ -167,7 +166,7 @@ impl Wire {
 }
 
 fn world(messages: Vec<Vec<u8>>) -> World {
-    let (_, world) = begin(&Head::new());
+    let (_, world) = begin(&Head::default());
     World { messages, piece: 64 * 1024, ..world }
 }
 

@@ -3,8 +3,6 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod transcript;
-
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,7 +14,8 @@ use mailcore::base::settings::{Ends, PasswordCost};
 use mailcore::base::{Account, AccountId, Address, Envelope, MailboxId, Mono, Recipient, Reply, Secret, Service};
 use mailcore::sasl::credential;
 use mailcore::smtp::server::{Answer, Ask, Client, Config, Session};
-use transcript::{Fixture, Head, play_folder, shown, tls_info};
+use mailcore_tests::dialog::{Fixture, play_folder, tls_info};
+use mailcore_tests::transcript::{Head, Tested, shown};
 
 const COST: PasswordCost = PasswordCost { argon2_kib: 8, argon2_passes: 1, scram_iterations: 4096 };
 
@@ -29,7 +28,7 @@ struct World {
 }
 
 fn config(head: &Head) -> Config {
-    let value = |key: &str| head.get(key).map(String::as_str);
+    let value = |key: &str| head.get(key);
     let service = match value("service") {
         Some("mx") => Service::Mx,
         Some("submission") => Service::Submission,
@@ -59,7 +58,7 @@ fn begin(head: &Head) -> (Session, World) {
     static MADE: OnceLock<Credential> = OnceLock::new();
     let make = || credential::make(&Secret::new("secret"), &[3; 32], COST).unwrap();
     let credential = MADE.get_or_init(make).clone();
-    let say_commands = head.get("asks").map(String::as_str) == Some("all");
+    let say_commands = head.get("asks") == Some("all");
     (Session::new(config(head)), World { credential, pieces: Vec::new(), say_commands, refused: Vec::new() })
 }
 
@@ -270,9 +269,9 @@ fn nonsense_is_survived() {
     for round in 0..3_000 {
         let service = ["mx", "submission", "submissions", "lmtp"][round % 4];
         let head = Head::from([
-            ("service".to_owned(), service.to_owned()),
-            ("plaintext_login".to_owned(), "yes".to_owned()),
-            ("repair_line_ends".to_owned(), if round % 3 == 0 { "yes" } else { "no" }.to_owned()),
+            ("service", service),
+            ("plaintext_login", "yes"),
+            ("repair_line_ends", if round % 3 == 0 { "yes" } else { "no" }),
         ]);
         let (mut session, mut world) = begin(&head);
         let (mut input, mut output, mut told) = (Input::new(), Vec::new(), Vec::new());
@@ -315,25 +314,23 @@ fn nonsense_is_survived() {
 
 #[test]
 fn smtp() {
-    play_folder("smtp", begin);
+    play_folder("smtp", Tested::Server, usize::MAX, begin);
 }
 
 #[test]
 fn submission() {
-    play_folder("submission", begin);
+    play_folder("submission", Tested::Server, usize::MAX, begin);
 }
 
 #[test]
 fn lmtp() {
-    play_folder("lmtp", begin);
+    play_folder("lmtp", Tested::Server, usize::MAX, begin);
 }
 
 /// What the host is told of refusals: who, at which stage, why, from and for whom.
 #[test]
 fn refusals_are_told_with_their_stage() {
-    let head = |service: &str| {
-        Head::from([("service".to_owned(), service.to_owned()), ("plaintext_login".to_owned(), "yes".to_owned())])
-    };
+    let head = |service: &str| Head::from([("service", service), ("plaintext_login", "yes")]);
     let long = "x".repeat(13_000);
     let dots = format!("{}\r\n.", "x".repeat(1_100));
     for (service, dialogue, wanted) in [

@@ -15,7 +15,7 @@ extern crate mailcore_watchdog;
 
 use mailcore::mailauth::results::{ArcResult, ArcVerdict};
 
-mod signed;
+use mailcore_tests::signed;
 
 #[test]
 fn vectors() {

@@ -8,7 +8,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod signed;
+use mailcore_tests::signed;
 
 #[test]
 fn vectors() {

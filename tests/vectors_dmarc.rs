@@ -6,8 +6,8 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod tools;
-mod wire;
+use mailcore_tests::tools;
+use mailcore_tests::wire;
 
 use std::fmt::Write as _;
 use std::fs;

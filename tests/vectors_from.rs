@@ -6,7 +6,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
-mod wire;
+use mailcore_tests::wire;
 
 use std::net::SocketAddr;
 

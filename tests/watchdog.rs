@@ -35,10 +35,10 @@ fn a_test_that_hangs_is_ended_and_named() {
             .expect("runs");
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(!out.status.success(), "{said}");
-        assert!(said.contains("watchdog: test watchdog::hangs has run for more than 1 s"), "{said}");
+        assert!(said.contains("watchdog: test watchdog::hangs has run for "), "{said}");
     }
     // Its child, which holds the pipe of stderr open, ended with it.
-    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
 }
 
 #[test]

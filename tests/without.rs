@@ -5,10 +5,10 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_macros, reason = "a program that reads files and prints")]
 
-mod tools;
-
 use std::fs;
 use std::path::Path;
+
+use mailcore_tests::tools;
 
 fn main() {
     if std::env::args().any(|argument| argument == "--list") {
@@ -33,11 +33,11 @@ fn main() {
     }
 }
 
-/// The text of all test programs.
+/// The text of all test programs, and of what they share.
 fn sources() -> String {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut text = String::new();
-    for folder in [tests.clone(), tests.join("abi")] {
+    for folder in [tests.clone(), tests.join("support/src")] {
         for entry in fs::read_dir(folder).expect("tests") {
             let path = entry.expect("entry").path();
             if path.extension().is_some_and(|e| e == "rs") {

@@ -251,6 +251,8 @@ impl Resolver for Overlay {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn zone(lines: &str) -> Zone {

@@ -131,22 +131,10 @@ impl Recoding<'_, '_> {
         if !self.forbids(&survey) {
             return Ok(pieces(self.read, range, self.sink)?);
         }
-        let (goal, sink) = (self.goal, &mut *self.sink);
-        let mut column = 0;
-        pieces(self.read, range, &mut |piece| {
-            let mut out = Vec::with_capacity(piece.len());
-            for c in piece {
-                let is_forbidden = *c == 0 || (goal == Goal::SevenBit && !c.is_ascii());
-                column = if *c == b'\n' { 0 } else { column + 1 };
-                if column > FILLER_COLUMN {
-                    out.extend_from_slice(b"\r\n");
-                    column = 1;
-                }
-                out.push(if is_forbidden { b'?' } else { *c });
-            }
-            sink(&out)
-        })?;
-        Ok(())
+        let mut filler = Filler { is_ascii: self.goal == Goal::SevenBit, column: 0, after_cr: false };
+        let sink = &mut *self.sink;
+        pieces(self.read, range, &mut |piece| sink(&filler.push(piece)))?;
+        Ok(sink(filler.finish())?)
     }
 
     /// A part whose body is encoded anew.
@@ -198,6 +186,49 @@ impl Recoding<'_, '_> {
 
 /// Column at which text between parts is broken.
 const FILLER_COLUMN: usize = 900;
+
+/// Makes text between parts fit, in pieces: lines end in CRLF and are not too long, what is forbidden becomes `?`. No line
+/// becomes a delimiter: a line that is broken goes on behind a blank, and a bare CR ends none.
+struct Filler {
+    is_ascii: bool,
+    column: usize,
+    after_cr: bool,
+}
+
+impl Filler {
+    fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(piece.len());
+        for c in piece {
+            if std::mem::take(&mut self.after_cr) && *c != b'\n' {
+                self.text(b'?', &mut out);
+            }
+            match c {
+                b'\r' => self.after_cr = true,
+                b'\n' => {
+                    out.extend_from_slice(b"\r\n");
+                    self.column = 0;
+                }
+                0 => self.text(b'?', &mut out),
+                c if self.is_ascii && !c.is_ascii() => self.text(b'?', &mut out),
+                c => self.text(*c, &mut out),
+            }
+        }
+        out
+    }
+
+    fn text(&mut self, c: u8, out: &mut Vec<u8>) {
+        if self.column == FILLER_COLUMN {
+            out.extend_from_slice(b"\r\n ");
+            self.column = 1;
+        }
+        out.push(c);
+        self.column += 1;
+    }
+
+    fn finish(&self) -> &'static [u8] {
+        if self.after_cr { b"?" } else { b"" }
+    }
+}
 
 /// A multipart's header: it may not say `8bit` or `binary` where nothing within is (RFC 2045 §6.4).
 fn without_eight_bit_claim(header: &[u8], goal: Goal) -> Vec<u8> {

@@ -9,5 +9,4 @@ extern crate mailcore_watchdog;
 mod decisions;
 mod house;
 mod trouble;
-#[path = "../wire/mod.rs"]
-mod wire;
+use mailcore_tests::wire;

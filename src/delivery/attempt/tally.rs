@@ -149,7 +149,7 @@ mod tests {
         Delivery { fates, dsn: false }
     }
 
-    fn refused(code: u16, class: u8) -> Fate {
+    fn refused(code: u16, class: u16) -> Fate {
         Fate::Refused(Stage::Recipient, Reply::new(code, class, 0, "no"))
     }
 

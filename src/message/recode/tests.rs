@@ -129,3 +129,24 @@ fn a_labels_where_only_domains_need_them() {
         assert_eq!(ascii.as_deref(), wanted, "{header:?}");
     }
 }
+
+/// Text between parts is made fit too, and makes no part of its own.
+#[test]
+fn text_between_parts_is_made_fit() {
+    let around = |prolog: &str| {
+        format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{prolog}\r\n--b\r\n\r\nx\r\n--b--\r\n{prolog}\r\n")
+    };
+    let long = format!("{}--b\r\n", "y".repeat(FILLER_COLUMN));
+    for (prolog, fit) in [
+        ("a\nb\n\nc", "a\r\nb\r\n\r\nc"),
+        ("a\r--b\r\r\nb\r", "a?--b?\r\nb?"),
+        ("a\0b", "a?b"),
+        (long.as_str(), &format!("{}\r\n --b\r\n", "y".repeat(FILLER_COLUMN))),
+    ] {
+        let message = around(&format!("{prolog}{}", "z".repeat(LINE_OCTETS_MAX)));
+        let said = said(&message, Goal::Lines);
+        assert!(said.contains(&format!("\r\n\r\n{fit}z")), "{said}");
+        assert!(Survey::of(said.as_bytes()).is_lines(), "{said}");
+        assert_eq!(leaves(said.as_bytes()), [b"x"]);
+    }
+}

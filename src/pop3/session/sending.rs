@@ -2,7 +2,7 @@
 
 use super::{Ask, Command, Phase, Session};
 use crate::pop3::maildrop::{Listing, Maildrop, NoMessage};
-use crate::pop3::reply::{Excerpt, err, line, ok};
+use crate::pop3::reply::{Excerpt, err, ok};
 
 /// What is not finished with one line of output.
 pub(super) enum Work {
@@ -63,7 +63,8 @@ impl Sending {
         Ask::Body { number: self.number, blob: self.message.blob, offset: self.offset }
     }
 
-    fn begin(&self, output: &mut Vec<u8>) {
+    /// The line in front of the message.
+    pub fn begin(&self, output: &mut Vec<u8>) {
         match self.excerpt {
             Some(_) => ok(output, "top of message follows"),
             None => ok(output, &format!("{} octets", self.message.octets)),

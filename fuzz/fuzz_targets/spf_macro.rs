@@ -1,9 +1,0 @@
-//! `cargo +nightly fuzz run spf_macro`
-
-#![no_main]
-
-#[allow(dead_code)]
-#[path = "../entries.rs"]
-mod entries;
-
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| entries::spf_macro(octets));
