@@ -39,6 +39,8 @@ fn main() {
         // Threads outlive a dlclose: -z nodelete.
         say(&format!("rustc-cdylib-link-arg=-Wl,-soname,{SONAME}"));
         say("rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        // By this id a debugger finds the symbols that a package has in a file of their own.
+        say("rustc-cdylib-link-arg=-Wl,--build-id=sha1");
         link_soname();
     }
     let vendored = if variable("CARGO_FEATURE_VENDORED_OPENSSL").is_empty() { "" } else { ", vendored OpenSSL" };

@@ -58,12 +58,17 @@ fn go_module() {
 
 /// The go command, in a folder with a module, with the library of this build.
 fn go_command(go: &str, folder: &Path) -> Command {
-    let include = Path::new(env!("MAILCORE_HEADER")).parent().expect("folder of the header");
+    let include = Path::new(env!("MAILCORE_HEADER")).parent().expect("folder of the header").display();
+    let pkg_config = self::folder("go-pkg-config");
+    let libraries = library_folder().display();
+    let pc = format!(
+        "Name: mailcore\nDescription: of this build\nVersion: 0.1.0\nCflags: -I{include}\nLibs: -L{libraries} -lmailcore\n"
+    );
+    std::fs::write(pkg_config.join("mailcore.pc"), pc).expect("mailcore.pc");
     let mut command = Command::new(go);
     command.current_dir(folder);
     command.env("CGO_ENABLED", "1").env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("GOWORK", "off");
-    command.env("CGO_CFLAGS", format!("-g -O1 -I{}", include.display()));
-    command.env("CGO_LDFLAGS", format!("-L{}", library_folder().display()));
+    command.env("CGO_CFLAGS", "-g -O1").env("PKG_CONFIG_PATH", pkg_config);
     command.env("LD_LIBRARY_PATH", library_folder());
     command
 }

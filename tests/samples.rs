@@ -70,9 +70,13 @@ fn file_name(block: &Block) -> String {
 fn checkout(name: &str) -> PathBuf {
     let place = folder(name);
     fs::create_dir(place.join("target")).expect("folder");
-    for part in ["include", "bindings"] {
+    fs::create_dir_all(place.join("bindings/c/checkout")).expect("folder");
+    for part in ["include", "bindings/python", "bindings/go", "bindings/c/install"] {
         symlink(root().join(part), place.join(part)).expect("link");
     }
+    // Its paths begin where it lies.
+    let pc = "bindings/c/checkout/mailcore.pc";
+    fs::copy(root().join(pc), place.join(pc)).expect("copy");
     symlink(library_folder(), place.join("target/release")).expect("link");
     place
 }

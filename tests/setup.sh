@@ -136,7 +136,7 @@ look_for_optional() {
 look_for_ci() {
   look_for_build
   look_for_optional
-  for program in openssl swaks msmtp mutt mpop opendkim getmail node npm ip debootstrap; do
+  for program in openssl cmake swaks msmtp mutt mpop opendkim getmail node npm ip debootstrap; do
     have "$program" && continue
     case $program in
       getmail) miss getmail6 ;;
@@ -146,6 +146,7 @@ look_for_ci() {
     esac
   done
   have mbsync || miss isync
+  have dpkg-shlibdeps || miss dpkg-dev
   have opendkim-genkey || miss opendkim-tools
   python3 -c 'import ensurepip' 2>/dev/null || miss python3-venv
   perl -MNet::SSLeay -e 1 2>/dev/null || miss libnet-ssleay-perl # swaks speaks TLS by it

@@ -24,6 +24,7 @@ const FLOORS: &[(u32, &[&str])] = &[
     (7, &["server"]),
     (8, &["engine"]),
     (9, &["ffi"]),
+    (10, &["facade"]),
 ];
 
 /// Highest floor that knows nothing of the world outside.

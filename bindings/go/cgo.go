@@ -1,7 +1,5 @@
 package mailcore
 
-// #cgo !mailcore_pkgconfig LDFLAGS: -lmailcore
-// #cgo mailcore_pkgconfig pkg-config: mailcore
 // #include "init.h"
 import "C"
 

@@ -7,10 +7,8 @@
 //	id, err := engine.Submit(ctx, mailcore.Envelope{From: "a@example.org", To: []string{"b@example.net"}}, message)
 //	delivery, err := engine.Wait(ctx, id)
 //
-// It calls the C library libmailcore through cgo. The library is found with
-//
-//	CGO_CFLAGS=-I/path/include CGO_LDFLAGS="-L/path/lib -lmailcore"
-//
-// or, with the build tag mailcore_pkgconfig, with pkg-config. All methods may be called from any goroutine.
+// It calls the C library libmailcore through cgo. pkg-config finds the library (package mailcore); with the build tag
+// mailcore_static the archive is linked into the program (package mailcore-static). All methods may be called from any
+// goroutine.
 // Errors are *Error; errors.Is knows the Err values of this package.
 package mailcore

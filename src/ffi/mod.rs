@@ -23,7 +23,7 @@ pub mod dns;
 pub mod engine;
 pub mod error;
 pub mod event;
-mod event_json;
+pub(crate) mod event_json;
 mod fork;
 mod handle;
 mod hook_call;

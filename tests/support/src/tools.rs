@@ -6,11 +6,15 @@ use std::io::Write;
 use std::process::Command;
 
 /// Programs and the oldest version that will do; without a version any will. Go's is in bindings/go/go.mod.
-pub const TOOLS: [(&str, &str); 9] = [
+pub const TOOLS: [(&str, &str); 13] = [
     ("cc", ""),
     ("c++", ""),
     ("nm", ""),
     ("readelf", ""),
+    ("ld", ""),
+    ("objcopy", ""),
+    ("pkg-config", ""),
+    ("cmake", ""),
     ("valgrind", ""),
     ("curl", ""),
     ("openssl", ""),

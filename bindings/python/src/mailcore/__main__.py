@@ -1,5 +1,7 @@
 """`python -m mailcore`: which library is used; SPF, DKIM, ARC and DMARC for messages on stdin; records to publish.
 
+An installed package has it as the program `mailcore` too.
+
     python -m mailcore spf 192.0.2.1 mx.example.org alice@example.org
     python -m mailcore dkim-verify < message
     python -m mailcore dkim-sign --domain example.org --selector s1 --key key.pem < message > signed
@@ -11,6 +13,7 @@ usage, 1 for anything else; of `check`, 0 for a sound store, 1 for one with disa
 
 import argparse
 import json
+import pathlib
 import socket
 import sys
 from dataclasses import asdict
@@ -195,7 +198,8 @@ def _say(options: argparse.Namespace, whole: Any, lines: List[Any]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mailcore", description="libmailcore, an embeddable mail engine")
+    program = "mailcore" if pathlib.Path(sys.argv[0]).name == "mailcore" else "python -m mailcore"
+    parser = argparse.ArgumentParser(prog=program, description="libmailcore, an embeddable mail engine")
     parser.add_argument("--version", action="store_true", help="prints versions and the library used (the default)")
     parser.add_argument("--properties", action="store_true", help="prints every property, its default and meaning")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
