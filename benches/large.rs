@@ -79,8 +79,12 @@ fn fill(at: SocketAddr, n: usize) {
     for mailbox in ["Seed", "Small", "Large"] {
         session.tagged(&format!("a CREATE {mailbox}"));
     }
-    (0..SEED).for_each(|_| drop(append(&mut session, "Seed")));
-    (0..10).for_each(|_| drop(append(&mut session, "Small")));
+    for _ in 0..SEED {
+        append(&mut session, "Seed");
+    }
+    for _ in 0..10 {
+        append(&mut session, "Small");
+    }
     session.tagged("a SELECT Seed");
     let mut filled = 0;
     while filled < n {

@@ -4,8 +4,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "a test runs programs and reads files")]
 
-#[path = "abi/support.rs"]
-mod support;
+#[macro_use]
+extern crate mailcore_watchdog;
+
+use mailcore_tests::abi as support;
 
 use std::collections::BTreeSet;
 use std::fs;

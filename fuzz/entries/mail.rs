@@ -7,7 +7,8 @@ use mailcore::base::limits::{LINE_OCTETS_MAX, MIME_PARAMETERS_MAX};
 use mailcore::imap::encode;
 use mailcore::message::fit::{self, Filling};
 use mailcore::message::mailbox_list::mailbox_list;
-use mailcore::message::mime::{Decoder, TextDecoder, base64_encode, quoted_printable_encode};
+use mailcore::base::base64;
+use mailcore::message::mime::{Decoder, TextDecoder, quoted_printable_encode};
 use mailcore::message::recode::{Goal, recode};
 use mailcore::message::scanner::Scanner;
 use mailcore::message::survey::Survey;
@@ -150,7 +151,7 @@ pub fn transfer_coding(octets: &[u8]) {
         decode(encoding, octets);
     }
     for (encoding, encoded) in [
-        (Encoding::Base64, base64_encode(octets)),
+        (Encoding::Base64, base64::lines(octets)),
         (Encoding::QuotedPrintable, quoted_printable_encode(&message::line_end::to_crlf(octets))),
     ] {
         assert!(encoded.split(|c| *c == b'\n').all(|line| line.len() <= 77 && line.is_ascii()));

@@ -34,6 +34,7 @@ const LONGER: &[(&str, u64)] = &[
     ("abi_examples::", 600),
     ("abi_misuse::", 180),
     ("bindings::", 900),
+    ("installed::", 900),
     ("samples::", 900),
     // Random operations against a model.
     ("mailcore::store::tests::", 180),
