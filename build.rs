@@ -62,7 +62,7 @@ fn main() {
 }
 
 /// Ends the build where the system's SQLite is too old: a shared library would link all the same, and no program could
-/// load it. The library itself looks again whenever it opens a store (src/store/sqlite.rs). Nothing is said where another
+/// load it. The library itself looks again whenever it opens a store (src/store/sqlite/version.rs). Nothing is said where another
 /// one is meant (SQLITE3_LIB_DIR).
 fn look_at_sqlite() {
     variable("PKG_CONFIG_PATH");

@@ -1,7 +1,7 @@
 //! Checks the rules of the source: reads `src/**/*.rs` as text and fails on what the compiler does not see.
 //!
 //! Floors (a room uses only floors below its own), circles, sockets and clocks below floor 3, SQL outside
-//! `store`, `unsafe` outside `ffi` and `store::vfs`, lengths of lines, functions and files, headings, names, RFCs and
+//! `store::sqlite`, `unsafe` outside `ffi` and `store::sqlite::vfs`, lengths of lines, functions and files, headings, names, RFCs and
 //! the words nobody wants to find in a release. Every complaint names file, line and rule. Code under
 //! `#[cfg(test)]` is free of the rules about words, floors and function lengths.
 
@@ -57,11 +57,10 @@ const WORLDLY_FILES: &[(&str, &[&str])] = &[("src/base/world.rs", &["smol", "fut
 const REAL_WORLD_ROOMS: &[&str] = &["os", "net", "dns"];
 /// Rooms and files that may say `unsafe`.
 const UNSAFE_ROOMS: &[&str] = &["ffi"];
-/// Files of `store` that compute changes and know no database.
-const STORE_LOGIC: &[&str] =
-    &["delta", "flags", "message", "expunge", "copy", "mailbox", "ghost", "counts", "shared_map"];
-/// A VFS is a table of C functions, and only `store` knows SQLite: the one folder outside `ffi` that may say `unsafe`.
-const UNSAFE_FOLDER: &str = "src/store/vfs/";
+/// The one folder that knows SQLite and SQL.
+const SQL_FOLDER: &str = "src/store/sqlite/";
+/// A VFS is a table of C functions: the one folder outside `ffi` that may say `unsafe`.
+const UNSAFE_FOLDER: &str = "src/store/sqlite/vfs/";
 const SQL: &[&str] = &["INSERT INTO ", "DELETE FROM ", "CREATE TABLE", "CREATE INDEX", "PRAGMA ", "ROLLBACK TO "];
 const MODULE_NAMES_FORBIDDEN: &[&str] =
     &["util", "utils", "common", "helper", "helpers", "manager", "misc", "prelude", "auth"];
@@ -440,8 +439,8 @@ fn words(source: &Source, out: &mut Vec<String>) {
         if finds(line, "unsafe") && !may {
             out.push(source.at(i, "`unsafe` outside ffi"));
         }
-        if !may_name_sqlite(source) && (finds(line, "rusqlite") || line.contains("sqlite3_")) {
-            out.push(source.at(i, "SQLite outside the store's SQL files"));
+        if !source.path.starts_with(SQL_FOLDER) && (finds(line, "rusqlite") || line.contains("sqlite3_")) {
+            out.push(source.at(i, "SQLite outside store::sqlite"));
         }
         if line.contains("clippy::disallowed") && !REAL_WORLD_ROOMS.contains(&source.room()) {
             out.push(source.at(i, "what clippy.toml disallows is for the real bodies of World only (os, net, dns)"));
@@ -450,16 +449,10 @@ fn words(source: &Source, out: &mut Vec<String>) {
     for (i, line) in source.literals.iter().enumerate().take(source.tests_from) {
         let select = line.find("SELECT ").is_some_and(|at| line[at..].contains(" FROM "));
         let update = line.find("UPDATE ").is_some_and(|at| line[at..].contains(" SET "));
-        if !may_name_sqlite(source) && (select || update || SQL.iter().any(|word| line.contains(word))) {
-            out.push(source.at(i, "SQL outside the store's SQL files"));
+        if !source.path.starts_with(SQL_FOLDER) && (select || update || SQL.iter().any(|word| line.contains(word))) {
+            out.push(source.at(i, "SQL outside store::sqlite"));
         }
     }
-}
-
-/// Whether it is a file of `store`, and not one that knows no database.
-fn may_name_sqlite(source: &Source) -> bool {
-    let name = source.path.strip_prefix("src/store/").map(|path| path.trim_end_matches(".rs"));
-    name.is_some_and(|name| !STORE_LOGIC.contains(&name))
 }
 
 // -- RFC references ------------------------------------------------------------------------------------
@@ -586,10 +579,10 @@ fn every_rule_can_fail() {
         ("src/pop3/a.rs", "//! x\nuse std::time::Instant;\n", "`Instant` on floors"),
         ("src/base/a.rs", "//! x\nasync fn f() {}\n", "`async` on floors"),
         ("src/base/world.rs", "//! x\nuse std::fs;\n", "`std::fs` on floors"),
-        ("src/queue/a.rs", "//! x\nuse rusqlite::Connection;\n", "SQLite outside the store's SQL files"),
-        ("src/queue/a.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\n", "SQL outside the store's SQL files"),
-        ("src/store/delta.rs", "//! x\nuse rusqlite::params;\n", "SQLite outside the store's SQL files"),
-        ("src/store/flags.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\n", "SQL outside the store's SQL files"),
+        ("src/queue/a.rs", "//! x\nuse rusqlite::Connection;\n", "SQLite outside store::sqlite"),
+        ("src/queue/a.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\n", "SQL outside store::sqlite"),
+        ("src/store/delta.rs", "//! x\nuse rusqlite::params;\n", "SQLite outside store::sqlite"),
+        ("src/store/flags.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\n", "SQL outside store::sqlite"),
         ("src/net/a.rs", "//! x\nfn f() { unsafe { g() } }\n", "`unsafe` outside ffi"),
         ("src/store/a.rs", "//! x\nfn f() { unsafe { g() } }\n", "`unsafe` outside ffi"),
         ("src/queue/a.rs", "//! x\n#[allow(clippy::disallowed_methods)]\n", "real bodies of World only"),
@@ -632,8 +625,8 @@ fn what_is_fine_passes() {
         ("src/imap/b.rs", "//! x\nconst A: &[u8] = br#\"println!(\"unsafe\")\"#;\n/* unsafe /* async */ await */\n"),
         ("src/base/world.rs", "//! x\npub use smol::Task;\nfn f<'a>(x: &'a str) -> BoxFuture<'a, ()>;\n"),
         ("src/base/a.rs", "//! x\n#[cfg(test)]\nmod tests {\n    fn f() { println!(\"{}\", crate::net::X) }\n}\n"),
-        ("src/store/a.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\nuse rusqlite::Connection;\n"),
-        ("src/store/vfs/a.rs", "//! x\nfn f() { unsafe { g() } }\n"),
+        ("src/store/sqlite/a.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\nuse rusqlite::Connection;\n"),
+        ("src/store/sqlite/vfs/a.rs", "//! x\nfn f() { unsafe { g() } }\n"),
         ("src/ffi/a.rs", "//! x\nuse crate::engine::E;\nfn f() { unsafe { g() } }\n"),
     ];
     for (path, text) in table {

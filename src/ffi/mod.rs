@@ -1,4 +1,4 @@
-//! Floor 9: the C ABI, one file per noun. With `store::vfs` the only place with `unsafe`.
+//! Floor 9: the C ABI, one file per noun. With `store::sqlite::vfs` the only place with `unsafe`.
 //!
 //! What C sees is `include/mailcore.h`, made from these files by `build.rs`. The rules every function keeps:
 //! handles are tokens, looked up and never dereferenced (`handle`); every pointer may be NULL; what went

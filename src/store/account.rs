@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, params};
-
 use super::transaction::WriteTx;
 use super::{Directory, Store, Watch, mailbox, remains};
 use crate::base::account::Credential;
@@ -28,7 +26,7 @@ impl Store {
             if tx.directory.has_accounts_in(&name) {
                 return Err(Error::new(ErrorKind::State, "the domain still has accounts"));
             }
-            if tx.db.prepare_cached("DELETE FROM domain WHERE name = ?1")?.execute([&name])? == 0 {
+            if !tx.db.domain_remove(&name)? {
                 return Err(Error::new(ErrorKind::NotFound, "no such domain"));
             }
             tx.directory_mut().remove_domain(&name);
@@ -46,7 +44,7 @@ impl Store {
                 let mut account = Account::clone(&account);
                 account.credential = credential;
                 let id = account.id;
-                write_credential(tx, &account)?;
+                tx.db.account_write_credential(&account)?;
                 tx.directory_mut().put_account(account);
                 Ok(id)
             }
@@ -57,13 +55,10 @@ impl Store {
 
     /// Sets or lifts (`None`) a quota.
     pub async fn account_quota(&self, account: AccountId, octets: Option<u64>) -> Result<()> {
-        let column = octets.map_or(Ok(-1), i64::try_from).map_err(|_| Error::new(ErrorKind::Invalid, "quota"))?;
         self.write(0, move |tx| {
             let mut changed = Account::clone(&*tx.directory.account_by_id(account).ok_or_else(no_account)?);
             changed.quota_octets = octets;
-            tx.db
-                .prepare_cached("UPDATE account SET quota_octets = ?2 WHERE id = ?1")?
-                .execute(params![account.0, column])?;
+            tx.db.account_write_quota(account, octets)?;
             tx.directory_mut().put_account(changed);
             Ok(())
         })
@@ -90,12 +85,7 @@ impl Store {
 
     /// Octets an account keeps now.
     pub async fn account_octets(&self, account: AccountId) -> Result<u64> {
-        self.read(move |db| {
-            let mut get = db.prepare_cached("SELECT octets FROM account WHERE id = ?1")?;
-            let octets: Option<i64> = get.query_row([account.0], |row| row.get(0)).optional()?;
-            octets.map(|octets| octets as u64).ok_or_else(no_account)
-        })
-        .await
+        self.read(move |db| db.account_octets(account)?.ok_or_else(no_account)).await
     }
 
     /// Adds `target` to the alias `pattern` (`name@domain` or `@domain`).
@@ -105,9 +95,7 @@ impl Store {
             return Err(Error::new(ErrorKind::Invalid, "an alias is name@domain or @domain"));
         }
         self.write(0, move |tx| {
-            tx.db
-                .prepare_cached("INSERT OR IGNORE INTO alias(pattern, target) VALUES (?1, ?2)")?
-                .execute([&pattern, &target])?;
+            tx.db.alias_insert(&pattern, &target)?;
             tx.directory_mut().put_alias(&pattern, &target);
             Ok(())
         })
@@ -118,7 +106,7 @@ impl Store {
     pub async fn alias_delete(&self, pattern_key: &str) -> Result<()> {
         let pattern = pattern_key.to_owned();
         self.write(0, move |tx| {
-            if tx.db.prepare_cached("DELETE FROM alias WHERE pattern = ?1")?.execute([&pattern])? == 0 {
+            if !tx.db.alias_remove(&pattern)? {
                 return Err(Error::new(ErrorKind::NotFound, "no such alias"));
             }
             tx.directory_mut().remove_alias(&pattern);
@@ -134,7 +122,7 @@ fn no_account() -> Error {
 
 fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
     if !tx.directory.is_local_domain(name) {
-        tx.db.prepare_cached("INSERT INTO domain(name) VALUES (?1)")?.execute([name])?;
+        tx.db.domain_insert(name)?;
         tx.directory_mut().put_domain(name);
     }
     Ok(())
@@ -142,38 +130,16 @@ fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
 
 fn create(tx: &mut WriteTx<'_>, address: Address, credential: Option<Credential>) -> Result<AccountId> {
     put_domain(tx, &address.domain().key())?;
-    tx.db
-        .prepare_cached("INSERT INTO account(address_key, address) VALUES (?1, ?2)")?
-        .execute([address.key(), address.to_string()])?;
-    let id = AccountId(tx.db.last_insert_rowid());
+    let id = tx.db.account_insert(&address)?;
     let (inbox, _) = mailbox::insert(tx, id, "INBOX", None)?;
     tx.subscribe(id, "INBOX", true)?;
     for (name, special_use) in SpecialUse::DEFAULT_MAILBOXES {
         mailbox::insert(tx, id, name, Some(special_use))?;
         tx.subscribe(id, name, true)?;
     }
-    tx.db.prepare_cached("UPDATE account SET inbox = ?2 WHERE id = ?1")?.execute([id.0, inbox.0])?;
+    tx.db.account_write_inbox(id, inbox)?;
     let account = Account { id, address, credential, inbox, quota_octets: None };
-    write_credential(tx, &account)?;
+    tx.db.account_write_credential(&account)?;
     tx.directory_mut().put_account(account);
     Ok(id)
-}
-
-fn write_credential(tx: &WriteTx<'_>, account: &Account) -> Result<()> {
-    let mut update = tx.db.prepare_cached(
-        "UPDATE account SET argon2id = ?2, scram_salt = ?3, scram_iterations = ?4, scram_stored_key = ?5,
-           scram_server_key = ?6 WHERE id = ?1",
-    )?;
-    match &account.credential {
-        Some(Credential { argon2id, scram_sha_256: keys }) => update.execute(params![
-            account.id.0,
-            argon2id,
-            keys.salt,
-            keys.iterations,
-            keys.stored_key.as_slice(),
-            keys.server_key.as_slice()
-        ])?,
-        None => update.execute(params![account.id.0, "", [].as_slice(), 0, [].as_slice(), [].as_slice()])?,
-    };
-    Ok(())
 }

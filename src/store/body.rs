@@ -1,18 +1,14 @@
 //! Bodies: written once, read in pieces.
 //!
-//! A body that came in a scratch file is written and read through SQLite's incremental interface, so that no more
-//! than a piece of it is in memory. SQLite finds a place deep in a large body by walking its pages: reading ahead
-//! keeps that from happening for every small piece.
+//! No more than a piece of a large body is in memory. A database finds a place deep in a large body by walking its
+//! pages: reading ahead keeps that from happening for every small piece.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::blob::Blob;
-use rusqlite::{Connection, MAIN_DB, OptionalExtension, params};
-
 use super::Store;
-use super::transaction::WriteTx;
-use crate::base::limits::{BODY_READ_AHEAD_OCTETS, CHUNK_OCTETS_MAX};
-use crate::base::{BlobId, Body, Content, Error, ErrorKind, Result};
+use super::database::Read;
+use crate::base::limits::BODY_READ_AHEAD_OCTETS;
+use crate::base::{BlobId, Error, ErrorKind, Result};
 
 /// Pieces read ahead that are kept, one for each large body being read.
 const PIECES_MAX: usize = 4;
@@ -39,14 +35,13 @@ impl Store {
             let mut bodies = Vec::new();
             let mut left = octets_max;
             for blob in &blobs {
-                let Some(size) = size(db, *blob)? else {
+                let Some(size) = db.body_size(*blob)? else {
                     bodies.push(None);
                     continue;
                 };
                 let Some(rest) = usize::try_from(size).ok().and_then(|size| left.checked_sub(size)) else { break };
                 left = rest;
-                let mut select = db.prepare_cached("SELECT body FROM blob WHERE id = ?1")?;
-                bodies.push(select.query_row([blob.0], |row| row.get(0)).optional()?);
+                bodies.push(db.body(*blob)?);
             }
             Ok(bodies)
         })
@@ -56,92 +51,13 @@ impl Store {
     /// Pieces of many bodies, each from an offset and so many octets long (fewer at the end), in order; `None` for
     /// freed ones. The caller bounds what it asks for together.
     pub async fn pieces(&self, wanted: Vec<(BlobId, u64, usize)>) -> Result<Vec<Option<Vec<u8>>>> {
-        self.read(move |db| {
-            let tx = db.unchecked_transaction()?;
-            let mut open: Option<Blob<'_>> = None;
-            let mut pieces = Vec::with_capacity(wanted.len());
-            for (blob, offset, octets) in &wanted {
-                // Going on with an open handle saves preparing a statement for each. One that failed is of no more use.
-                let at_blob = match open.take() {
-                    Some(mut handle) => handle.reopen(blob.0).map(|()| handle),
-                    None => tx.blob_open(MAIN_DB, "blob", "body", blob.0, true),
-                };
-                let Ok(handle) = at_blob else {
-                    if size(&tx, *blob)?.is_some() {
-                        return Err(Error::new(ErrorKind::Store, "a body cannot be read"));
-                    }
-                    pieces.push(None);
-                    continue;
-                };
-                let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
-                let mut piece = vec![0; handle.len().saturating_sub(offset).min(*octets)];
-                if !piece.is_empty() {
-                    handle.read_at_exact(&mut piece, offset)?;
-                }
-                pieces.push(Some(piece));
-                open = Some(handle);
-            }
-            Ok(pieces)
-        })
-        .await
+        self.read(move |db| db.body_pieces(&wanted)).await
     }
 }
 
-fn size(db: &Connection, blob: BlobId) -> Result<Option<i64>> {
-    let mut select = db.prepare_cached("SELECT size FROM blob WHERE id = ?1")?;
-    Ok(select.query_row([blob.0], |row| row.get(0)).optional()?)
-}
-
-fn read(db: &Connection, blob: BlobId, offset: u64, octets_max: usize) -> Result<Vec<u8>> {
-    let freed = || Error::new(ErrorKind::NotFound, "the body is gone");
-    // One read transaction, so that the body cannot go in between.
-    let tx = db.unchecked_transaction()?;
-    let size = size(&tx, blob)?.ok_or_else(freed)? as u64;
-    let Some(left) = size.checked_sub(offset).filter(|left| *left > 0) else { return Ok(Vec::new()) };
-    let mut octets = vec![0; octets_max.min(usize::try_from(left).unwrap_or(usize::MAX))];
-    let place = usize::try_from(offset).map_err(|_| freed())?;
-    tx.blob_open(MAIN_DB, "blob", "body", blob.0, true)?.read_at_exact(&mut octets, place)?;
-    Ok(octets)
-}
-
-/// Writes a body.
-pub(super) fn insert(tx: &WriteTx<'_>, content: &Content) -> Result<BlobId> {
-    let size = i64::try_from(content.len()).ok().filter(|size| *size < i64::from(i32::MAX));
-    let size = size.ok_or_else(|| Error::new(ErrorKind::Limit, "the message is too large"))?;
-    match &content.body {
-        Body::Memory(octets) => {
-            let joined;
-            let body = if content.prefix.is_empty() {
-                octets.as_slice()
-            } else {
-                joined = [content.prefix.as_slice(), octets].concat();
-                &joined
-            };
-            tx.db.prepare_cached("INSERT INTO blob(size, body) VALUES (?1, ?2)")?.execute(params![size, body])?;
-            Ok(BlobId(tx.db.last_insert_rowid()))
-        }
-        Body::File(..) => {
-            tx.db.prepare_cached("INSERT INTO blob(size, body) VALUES (?1, zeroblob(?1))")?.execute([size])?;
-            let id = tx.db.last_insert_rowid();
-            let mut blob = tx.db.blob_open(MAIN_DB, "blob", "body", id, false)?;
-            blob.write_at(&content.prefix, 0)?;
-            let mut piece = vec![0; CHUNK_OCTETS_MAX];
-            let (mut from, mut to) = (0, content.prefix.len());
-            while from < content.body.len() {
-                let n =
-                    content.body.read_at(from, &mut piece).map_err(|e| Error::of_disk("reading a scratch file", &e))?;
-                let octets = piece.get(..n).unwrap_or_default();
-                if octets.is_empty() {
-                    return Err(Error::new(ErrorKind::Store, "a scratch file is shorter than it was"));
-                }
-                blob.write_at(octets, to)?;
-                from += n as u64;
-                to += n;
-            }
-            blob.close()?;
-            Ok(BlobId(id))
-        }
-    }
+fn read(db: &dyn Read, blob: BlobId, offset: u64, octets_max: usize) -> Result<Vec<u8>> {
+    let piece = db.body_pieces(&[(blob, offset, octets_max)])?.into_iter().next().flatten();
+    piece.ok_or_else(|| Error::new(ErrorKind::NotFound, "the body is gone"))
 }
 
 /// Which body, from which octet on, and the octets.

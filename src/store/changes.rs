@@ -1,6 +1,5 @@
 //! What changed: watches, and what went since a modification sequence.
 
-use super::varint::uids_from_octets;
 use super::{Store, Watch};
 use crate::base::{MailboxId, ModSeq, Result, Uid, UidSet};
 
@@ -19,20 +18,8 @@ impl Store {
     /// what went after the caller's own snapshot was taken.
     pub async fn vanished(&self, mailbox: MailboxId, since: ModSeq) -> Result<UidSet> {
         let snapshot = self.snapshot(mailbox).await?;
-        let (complete, mut ranges) = self
-            .read(move |db| {
-                let mut floor = db.prepare_cached("SELECT vanished_floor FROM mailbox WHERE id = ?1")?;
-                let floor: i64 = floor.query_row([mailbox.0], |row| row.get(0))?;
-                let mut ranges = Vec::new();
-                let mut list =
-                    db.prepare_cached("SELECT uids FROM vanished WHERE mailbox = ?1 AND modseq > ?2 ORDER BY modseq")?;
-                let mut rows = list.query([mailbox.0, i64::try_from(since).unwrap_or(i64::MAX)])?;
-                while let Some(row) = rows.next()? {
-                    uids_from_octets(row.get_ref(0)?.as_blob().unwrap_or_default(), &mut ranges)?;
-                }
-                Ok((since >= floor as u64, ranges))
-            })
-            .await?;
+        let (complete, mut ranges) =
+            self.read(move |db| Ok((since >= db.vanished_floor(mailbox)?, db.vanished(mailbox, since)?))).await?;
         if !complete {
             // Whatever was given out and is not there went at some time.
             ranges.extend(gaps(snapshot.messages.uids(), snapshot.uid_next));

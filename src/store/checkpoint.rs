@@ -1,21 +1,19 @@
-//! The checkpoint lane: brings the write-ahead log back into the file, beside the writer.
+//! The checkpoint lane: copies the log into the database, beside the writer.
 //!
-//! PASSIVE where the log is long, which blocks nobody; TRUNCATE after some idle seconds without readers. An I/O
-//! error here is the writer's business: it closes and reopens everything.
+//! Where the log is long it copies what disturbs nobody; after some idle seconds without readers it empties the log. An
+//! I/O error here is the writer's business: it closes and reopens everything.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rusqlite::Connection;
-use rusqlite::wal::CheckpointMode;
 use smol::channel::{Receiver, WeakSender};
 use smol::future::FutureExt;
 
-use super::connection::{self, Index};
+use super::database::{Connected, Readers, Tend};
 use super::lane::{Control, Next, next};
 use super::room;
-use super::shared::{Log, Shared};
+use super::shared::Shared;
 use super::writer::Job;
 use crate::base::limits::{CHECKPOINT_IDLE_SECONDS, CHECKPOINT_WAL_OCTETS};
 use crate::base::{Error, ErrorKind, Mono, Result};
@@ -31,7 +29,7 @@ enum Wake {
 /// What the lane keeps from one turn to the next.
 #[derive(Default)]
 struct Lane {
-    db: Option<Connection>,
+    db: Option<Box<dyn Tend>>,
     /// After a full disk: until then nothing is copied.
     not_before: Mono,
     /// Commits when the time began that must pass without any; none where the log is empty.
@@ -60,23 +58,23 @@ pub(super) async fn run(shared: Arc<Shared>, wake: Receiver<()>, control: Receiv
             Next::Work(Wake::Commit) => lane.commit(&shared),
             Next::Work(Wake::Late) => lane.late(&shared),
             // Beside a writer that is down there is nothing to copy.
-            Next::Order(Control::Open(Index::Own, done)) => {
+            Next::Order(Control::Open(Readers::Alone, done)) => {
                 let _ = done.try_send(Ok(()));
                 Ok(())
             }
-            Next::Order(Control::Open(Index::Shared, done)) => {
-                let opened = connection::open_checkpointer(&shared.world, &shared.files);
+            Next::Order(Control::Open(Readers::BesideWriter, done)) => {
+                let opened = shared.database.open_tender();
                 let _ = done.try_send(opened.map(|opened| lane.db = Some(opened)));
                 Ok(())
             }
             Next::Order(Control::Close(done)) => {
                 lane.quiet_since = None;
                 shared.log.tended.store(false, Ordering::SeqCst);
-                let _ = done.try_send(lane.db.take().map_or(Ok(()), connection::close));
+                let _ = done.try_send(lane.db.take().map_or(Ok(()), Connected::close));
                 Ok(())
             }
             Next::Order(Control::End(done)) => {
-                let _ = done.try_send(lane.db.take().map_or(Ok(()), connection::close));
+                let _ = done.try_send(lane.db.take().map_or(Ok(()), Connected::close));
                 return;
             }
             Next::Over => return,
@@ -95,21 +93,21 @@ impl Lane {
         let log = &shared.log;
         self.quiet_since = Some(log.commits.load(Ordering::SeqCst));
         let long = log.pending() >= CHECKPOINT_WAL_OCTETS && self.not_before <= shared.world.clock.now();
-        self.db.as_ref().filter(|_| long).map_or(Ok(()), |db| passive(db, log))
+        self.db.as_ref().filter(|_| long).map_or(Ok(()), |db| db.copy_log(log))
     }
 
     /// Some time has passed: empties the log where nothing happened meanwhile.
     fn late(&mut self, shared: &Shared) -> Result<()> {
         let log = &shared.log;
         let commits = log.commits.load(Ordering::SeqCst);
-        // A steady reader would make TRUNCATE fail: it is tried again when all is quiet.
+        // A steady reader would be in the way: it is tried again when all is quiet.
         let quiet = self.quiet_since.replace(commits) == Some(commits);
         let free = quiet && shared.reading.load(Ordering::SeqCst) == 0;
         let Some(db) = self.db.as_ref().filter(|_| free) else { return Ok(()) };
         self.quiet_since = None;
         // From here on the next commit wakes the lane again.
         log.tended.store(false, Ordering::SeqCst);
-        checkpoint(db, CheckpointMode::TRUNCATE).map(|_| ())
+        db.empty_log()
     }
 
     /// The disk is full. Nothing is lost: what was not copied stays in the log, and is tried again after a pause.
@@ -124,38 +122,17 @@ impl Lane {
 async fn report(
     writer: &smol::channel::Sender<Job>,
     control: &Receiver<Control>,
-    db: &mut Option<Connection>,
+    db: &mut Option<Box<dyn Tend>>,
     e: Error,
 ) {
     let sent = async { Some(writer.send(Job::Failed(e)).await.is_ok()) };
     match next(control, sent).await {
         Next::Order(Control::Close(done) | Control::End(done)) => {
-            let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
+            let _ = done.try_send(db.take().map_or(Ok(()), Connected::close));
         }
         Next::Order(Control::Open(_, done)) => {
             let _ = done.try_send(Ok(()));
         }
         Next::Work(_) | Next::Over => {}
-    }
-}
-
-/// Copies what can be copied without disturbing anybody.
-pub(super) fn passive(db: &Connection, log: &Log) -> Result<()> {
-    let restarts = log.restarts.load(Ordering::SeqCst);
-    let copied = checkpoint(db, CheckpointMode::PASSIVE)?;
-    if let (Some(pages), true) = (copied, log.restarts.load(Ordering::SeqCst) == restarts) {
-        log.copied.store(pages.saturating_mul(connection::PAGE_OCTETS), Ordering::SeqCst);
-    }
-    Ok(())
-}
-
-/// One checkpoint; gives the pages of log that the database has now. That somebody was in the way is no error: the
-/// next one goes on.
-pub(super) fn checkpoint(db: &Connection, mode: CheckpointMode) -> Result<Option<u64>> {
-    match db.wal_checkpoint_v2(None::<&str>, mode).map_err(Error::from) {
-        Err(e) if e.kind() == ErrorKind::Busy => Ok(None),
-        Err(e) if e.kind() == ErrorKind::DiskFull => Err(e.while_doing("checkpoint")),
-        Err(e) => Err(Error::new(ErrorKind::StoreDown, e.text()).while_doing("checkpoint")),
-        Ok((_, copied)) => Ok(u64::try_from(copied).ok()),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::delta::{self, Delta};
 use super::transaction::WriteTx;
-use super::{Copied, Fact, Snapshot, Store, fact, free, write};
+use super::{Copied, Fact, Snapshot, Store, fact, write};
 use crate::base::{BlobId, ErrorKind, Flags, MailboxId, Result, UidSet};
 
 impl Store {
@@ -65,7 +65,7 @@ fn copy(
     let view = target.map(|target| tx.view(target)).transpose()?;
     copied.to = delta::copy(&mut delta, view.as_ref(), &from, &messages)?;
     let blobs: Vec<BlobId> = messages.iter().map(|(fact, _)| fact.blob).collect();
-    free::share(tx, &blobs)?;
+    tx.db.uses_add(&blobs)?;
     tx.apply(delta)?;
     Ok(copied)
 }

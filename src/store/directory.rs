@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row};
-
+use super::database::Read;
 use super::shared_map::SharedMap;
-use crate::base::account::{Credential, ScramKeys};
-use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result};
+use crate::base::{Account, AccountId, Result};
 
 /// Accounts, domains and aliases at one commit: looked up without touching the disk. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -112,69 +110,27 @@ impl Directory {
     }
 
     /// Reads all of it; accounts that cannot be read are set aside.
-    pub(super) fn load(db: &Connection) -> Result<Directory> {
+    pub(super) fn load(db: &dyn Read) -> Result<Directory> {
         let mut directory = Directory::default();
-        let mut statement = db.prepare("SELECT name FROM domain")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            directory.put_domain(&row.get::<_, String>(0)?);
-        }
-        let mut statement = db.prepare("SELECT pattern, target FROM alias ORDER BY pattern, target")?;
-        let mut rows = statement.query([])?;
+        db.domains()?.iter().for_each(|name| directory.put_domain(name));
         let mut next: Option<(String, Vec<String>)> = None;
-        while let Some(row) = rows.next()? {
-            let (pattern, target): (String, String) = (row.get(0)?, row.get(1)?);
+        for (pattern, target) in db.aliases()? {
             match &mut next {
                 Some((same, targets)) if *same == pattern => targets.push(target),
                 _ => directory.put_aliases(next.replace((pattern, vec![target]))),
             }
         }
         directory.put_aliases(next);
-        let mut statement = db.prepare(&format!("{ACCOUNT_COLUMNS} FROM account"))?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
+        for account in db.accounts()? {
             // One row that cannot be read must not keep everybody else from their mail.
-            match read_account(row) {
+            match account {
                 Ok(account) => directory.put_account(account),
-                Err(e) => {
-                    let id: i64 = row.get(0)?;
-                    directory.set_aside.push(format!("account {id} cannot be read and is set aside: {}", e.text()));
+                Err((AccountId(id), e)) => {
+                    let text = format!("account {id} cannot be read and is set aside: {}", e.text());
+                    directory.set_aside.push(text);
                 }
             }
         }
         Ok(directory)
     }
-}
-
-/// A statement up to its further columns; so many come first, in the order in which [`read_account`] reads them.
-pub(super) const ACCOUNT_COLUMNS: &str =
-    "SELECT id, address, inbox, quota_octets, argon2id, scram_salt, scram_iterations,
-   scram_stored_key, scram_server_key";
-pub(super) const ACCOUNT_COLUMNS_COUNT: usize = 9;
-
-pub(super) fn read_account(row: &Row<'_>) -> Result<Account> {
-    let address: String = row.get(1)?;
-    let address = Address::parse(&address)
-        .map_err(|e| Error::new(ErrorKind::Store, format!("store: account address {address}: {e}")))?;
-    Ok(Account {
-        id: AccountId(row.get(0)?),
-        address,
-        credential: read_credential(row)?,
-        inbox: MailboxId(row.get(2)?),
-        quota_octets: u64::try_from(row.get::<_, i64>(3)?).ok(),
-    })
-}
-
-fn read_credential(row: &Row<'_>) -> Result<Option<Credential>> {
-    let argon2id: String = row.get(4)?;
-    if argon2id.is_empty() {
-        return Ok(None);
-    }
-    let key = |at| -> Result<[u8; 32]> {
-        let octets: Vec<u8> = row.get(at)?;
-        octets.try_into().map_err(|_| Error::new(ErrorKind::Store, "store: a SCRAM key is not 32 octets"))
-    };
-    let scram_sha_256 =
-        ScramKeys { salt: row.get(5)?, iterations: row.get(6)?, stored_key: key(7)?, server_key: key(8)? };
-    Ok(Some(Credential { argon2id, scram_sha_256 }))
 }

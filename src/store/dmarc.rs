@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::PoisonError;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
-
-use super::dmarc_row::{read_row, values};
+use super::database::Write;
 use super::transaction::WriteTx;
 use super::{Observation, Observed, Store, Watch};
 use crate::base::limits::{
@@ -92,16 +89,12 @@ impl Store {
 
     /// What waits to be reported of days before `today`: the first behind `after` (a day and a domain), oldest first.
     pub async fn dmarc_due(&self, today: i64, after: Option<(i64, String)>) -> Result<Option<Observed>> {
-        self.read(move |db| due(db, today, after.as_ref())).await
+        self.read(move |db| db.observed_due(today, after.as_ref().map(|(day, domain)| (*day, domain.as_str())))).await
     }
 
     /// The oldest day of which a domain waits for its report.
     pub async fn dmarc_oldest(&self) -> Result<Option<i64>> {
-        self.read(|db| {
-            let mut oldest = db.prepare_cached("SELECT min(day) FROM dmarc_policy WHERE reported = 0")?;
-            Ok(oldest.query_row([], |row| row.get(0))?)
-        })
-        .await
+        self.read(|db| db.observed_oldest()).await
     }
 
     /// Forgets what was observed on a day about a domain though no report was made of it: nobody can be sent one.
@@ -112,26 +105,16 @@ impl Store {
 
     /// Forgets days before `day`, reported or not.
     pub async fn dmarc_forget(&self, day: i64) -> Result<()> {
-        self.write(0, move |tx| {
-            tx.db.prepare_cached("DELETE FROM dmarc_observed WHERE day < ?1")?.execute([day])?;
-            tx.db.prepare_cached("DELETE FROM dmarc_policy WHERE day < ?1")?.execute([day])?;
-            Ok(())
-        })
-        .await
+        self.write(0, move |tx| tx.db.observed_forget(day)).await
     }
 }
 
 /// Marks a day and a domain as done with and forgets what was observed. `NotFound` where that was done before.
 pub(super) fn reported(tx: &WriteTx<'_>, day: i64, domain: &str) -> Result<()> {
-    let mut done = tx.db.prepare_cached(
-        "UPDATE dmarc_policy SET reported = 1, record = '' WHERE day = ?1 AND domain = ?2 AND reported = 0",
-    )?;
-    if done.execute(params![day, domain])? == 0 {
-        return Err(Error::new(ErrorKind::NotFound, "nothing waits to be reported"));
+    match tx.db.observed_reported(day, domain)? {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::NotFound, "nothing waits to be reported")),
     }
-    let mut forget = tx.db.prepare_cached("DELETE FROM dmarc_observed WHERE day = ?1 AND domain = ?2")?;
-    forget.execute(params![day, domain])?;
-    Ok(())
 }
 
 /// Writes observations, as far as the limits of a day and of a report go.
@@ -149,15 +132,12 @@ fn write(tx: &mut WriteTx<'_>, waiting: &Waiting) -> Result<()> {
         let mut left = room;
         for (row, messages) in rows {
             let messages = i64::try_from(*messages).unwrap_or(i64::MAX);
-            if !count(tx.db, *day, domain, row, messages)? && left > 0 {
-                insert(tx.db, *day, domain, row, messages)?;
+            if !tx.db.observed_count(*day, domain, row, messages)? && left > 0 {
+                tx.db.observed_insert(*day, domain, row, messages)?;
                 left -= 1;
             }
         }
-        let mut note = tx
-            .db
-            .prepare_cached("UPDATE dmarc_policy SET row_count = row_count + ?3 WHERE day = ?1 AND domain = ?2")?;
-        note.execute(params![day, domain, room - left])?;
+        tx.db.observed_more(*day, domain, room - left)?;
         total.rows += room - left;
     }
     tx.wake_feedback();
@@ -172,21 +152,16 @@ struct Day {
 }
 
 impl Day {
-    fn count(db: &Connection, day: i64) -> Result<Day> {
-        let mut total =
-            db.prepare_cached("SELECT count(*), coalesce(sum(row_count), 0) FROM dmarc_policy WHERE day = ?1")?;
-        let (domains, rows) = total.query_row([day], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    fn count(db: &dyn Write, day: i64) -> Result<Day> {
+        let (domains, rows) = db.observed_totals(day)?;
         Ok(Day { day, domains, rows })
     }
 }
 
 /// Notes a domain and its record, and tells how many rows it may still have; `None` where it can have no report.
-fn open(db: &Connection, total: &mut Day, domain: &str, record: &str) -> Result<Option<i64>> {
+fn open(db: &dyn Write, total: &mut Day, domain: &str, record: &str) -> Result<Option<i64>> {
     let day = total.day;
-    let mut known = db.prepare_cached("SELECT row_count, reported FROM dmarc_policy WHERE day = ?1 AND domain = ?2")?;
-    let known: Option<(i64, bool)> =
-        known.query_row(params![day, domain], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let own = match known {
+    let own = match db.observed_domain(day, domain)? {
         Some((_, true)) => return Ok(None),
         None if total.domains >= DMARC_REPORT_DOMAINS_MAX as i64 => return Ok(None),
         Some((own, _)) => own,
@@ -195,51 +170,6 @@ fn open(db: &Connection, total: &mut Day, domain: &str, record: &str) -> Result<
             0
         }
     };
-    let mut note = db.prepare_cached(
-        "INSERT INTO dmarc_policy(day, domain, record) VALUES (?1, ?2, ?3)
-           ON CONFLICT(day, domain) DO UPDATE SET record = excluded.record",
-    )?;
-    note.execute(params![day, domain, record])?;
+    db.observed_note(day, domain, record)?;
     Ok(Some((DMARC_REPORT_ROWS_MAX as i64 - own).min(DMARC_DAY_ROWS_MAX as i64 - total.rows).max(0)))
-}
-
-/// Counts messages of a kind that has a row; false where it has none.
-fn count(db: &Connection, day: i64, domain: &str, row: &Row, messages: i64) -> Result<bool> {
-    let mut update = db.prepare_cached(
-        "UPDATE dmarc_observed SET messages = messages + ?12 WHERE day = ?1 AND domain = ?2 AND source = ?3
-           AND disposition = ?4 AND aligned = ?5 AND header_from = ?6 AND envelope_from = ?7 AND envelope_to = ?8
-           AND reasons = ?9 AND dkim = ?10 AND spf = ?11",
-    )?;
-    Ok(update.execute(params_from_iter(key(day, domain).into_iter().chain(values(row, messages))))? > 0)
-}
-
-fn key(day: i64, domain: &str) -> [Value; 2] {
-    [day.into(), domain.to_owned().into()]
-}
-
-fn insert(db: &Connection, day: i64, domain: &str, row: &Row, messages: i64) -> Result<()> {
-    let mut insert = db.prepare_cached(
-        "INSERT INTO dmarc_observed(day, domain, source, disposition, aligned, header_from, envelope_from, envelope_to,
-           reasons, dkim, spf, messages) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    )?;
-    insert.execute(params_from_iter(key(day, domain).into_iter().chain(values(row, messages))))?;
-    Ok(())
-}
-
-fn due(db: &Connection, today: i64, after: Option<&(i64, String)>) -> Result<Option<Observed>> {
-    let mut next = db.prepare_cached(
-        "SELECT day, domain, record FROM dmarc_policy
-           WHERE reported = 0 AND day < ?1 AND (day, domain) > (?2, ?3) ORDER BY day, domain LIMIT 1",
-    )?;
-    let (day, domain) = after.map_or((i64::MIN, ""), |(day, domain)| (*day, domain.as_str()));
-    let next =
-        next.query_row(params![today, day, domain], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-    let Some((day, policy_domain, record)) = next else { return Ok(None) };
-    let mut rows = db.prepare_cached(
-        "SELECT source, disposition, aligned, header_from, envelope_from, envelope_to, reasons, dkim, spf, messages
-           FROM dmarc_observed WHERE day = ?1 AND domain = ?2",
-    )?;
-    let rows = rows.query_and_then(params![day, policy_domain], |row| read_row(row, 0))?;
-    let rows = rows.collect::<Result<_>>()?;
-    Ok(Some(Observed { day, rows, policy_domain, record }))
 }

@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, params};
-
+use super::database::Read;
 use super::{Fact, Snapshot, Store};
 use crate::base::limits::{FACTS_DIRECT_MAX, FACTS_MAX};
 use crate::base::snapshot::{BLOCK_UIDS, block_of};
-use crate::base::{BlobId, Error, ErrorKind, MailboxId, Result, Timestamp, Uid, UidSet};
+use crate::base::{Error, ErrorKind, MailboxId, Result, Uid, UidSet};
 
 /// The facts of one block up to some UID; those of expunged messages may linger.
 #[derive(Debug, Clone, Default)]
@@ -83,7 +82,7 @@ impl Store {
             return Ok(pick_all(&wanted, &columns));
         }
         let ranges = UidSet::from_ranges(missing);
-        let read = self.read(move |db| read(db, mailbox, ranges.ranges())).await?;
+        let read = self.read(move |db| db.facts(mailbox, ranges.ranges())).await?;
         let mut read = read.as_slice();
         for ((number, uids), column) in wanted.iter().zip(&mut columns) {
             if lacks(column, uids) {
@@ -138,28 +137,9 @@ fn pick(facts: &[Fact], wanted: &[Uid], picked: &mut Vec<Fact>) {
     }
 }
 
-fn read(db: &Connection, mailbox: MailboxId, ranges: &[(Uid, Uid)]) -> Result<Vec<Fact>> {
-    let mut facts = Vec::new();
-    let mut select = db.prepare_cached(
-        "SELECT uid, internaldate, size, blob FROM fact WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid",
-    )?;
-    for (low, high) in ranges {
-        let mut rows = select.query(params![mailbox.0, low, high])?;
-        while let Some(row) = rows.next()? {
-            facts.push(Fact {
-                uid: row.get(0)?,
-                internal_date: Timestamp(row.get(1)?),
-                size: row.get::<_, i64>(2)? as u64,
-                blob: BlobId(row.get(3)?),
-            });
-        }
-    }
-    Ok(facts)
-}
-
 /// The facts of messages all of which are there.
-pub(super) fn of_all(db: &Connection, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<Fact>> {
-    let facts = read(db, mailbox, uids.ranges())?;
+pub(super) fn of_all(db: &dyn Read, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<Fact>> {
+    let facts = db.facts(mailbox, uids.ranges())?;
     match facts.len() as u64 == uids.count() {
         true => Ok(facts),
         false => Err(Error::new(ErrorKind::Bug, "a message of the view has no fact")),
@@ -222,6 +202,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{BlobId, Timestamp};
 
     #[test]
     fn the_blocks_used_longest_ago_go() {

@@ -4,15 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
-
-use super::connection::{self, Identity, Index};
+use super::database::{Identity, Readers, Write};
 use super::directory::Directory;
 use super::recovery::{self, Patience};
+use super::room;
 use super::shared::Shared;
 use super::transaction::Desk;
 use super::writer::Writer;
-use super::{migrate, room};
 use crate::base::event::Event;
 use crate::base::limits::STORE_ROOM_LOOK_MILLISECONDS;
 use crate::base::{Error, ErrorKind, Mono, Result};
@@ -48,10 +46,10 @@ impl Health {
 
     /// After COMMIT, before anything is acknowledged: whether the names still lead to the files that were written.
     /// Where the log went, its content is copied into the database first, and what was committed stands.
-    pub fn check_files(&mut self, shared: &Shared, db: &Connection) -> Result<()> {
+    pub fn check_files(&mut self, shared: &Shared, db: &dyn Write) -> Result<()> {
         let lost = |text: &str| Error::new(ErrorKind::StoreDown, text);
         let Some(before) = &self.files else { return Ok(()) };
-        let now = Identity::now(&shared.world, &shared.files).map_err(|e| lost(e.text()))?;
+        let now = shared.database.identity().map_err(|e| lost(e.text()))?;
         if now == *before {
             return Ok(());
         }
@@ -60,7 +58,7 @@ impl Health {
             return Err(lost(DATABASE_WENT));
         }
         self.log_went = true;
-        match recovery::copy_log(db) {
+        match db.save_log() {
             Ok(true) => Ok(()),
             Ok(false) => Err(lost(LOG_WENT)),
             Err(e) => Err(lost(e.text())),
@@ -80,7 +78,7 @@ impl Writer {
         match recovery::open_first(&shared) {
             Ok((db, directory)) => {
                 self.up(db, directory)?;
-                self.lanes.open(Index::Shared).await
+                self.lanes.open(Readers::BesideWriter).await
             }
             Err(e) if e.kind().is_of_disk() => {
                 match self.start_reading().await {
@@ -98,12 +96,12 @@ impl Writer {
 
     async fn start_reading(&mut self) -> Result<()> {
         let shared = &self.shared;
-        let db = connection::open_reader(&shared.world, &shared.files, Index::Own)?;
-        let directory = migrate::check_newest(&db).and_then(|()| Directory::load(&db));
-        connection::close(db)?;
+        let db = shared.database.open_reader(Readers::Alone)?;
+        let directory = db.check_layout().and_then(|()| Directory::load(&*db));
+        db.close()?;
         shared.set_down(true);
         self.take_directory(directory?);
-        self.lanes.open(Index::Own).await
+        self.lanes.open(Readers::Alone).await
     }
 
     fn take_directory(&self, mut directory: Directory) {
@@ -113,11 +111,11 @@ impl Writer {
         self.shared.set_directory(Arc::new(directory));
     }
 
-    fn up(&mut self, db: Connection, directory: Directory) -> Result<()> {
-        self.health.files = Some(Identity::now(&self.shared.world, &self.shared.files)?);
-        room::look(&self.shared, &db);
+    fn up(&mut self, mut db: Box<dyn Write>, directory: Directory) -> Result<()> {
+        self.health.files = Some(self.shared.database.identity()?);
+        room::look(&self.shared, &*db);
+        db.follow_log(self.shared.log.clone());
         self.db = Some(db);
-        self.watch_log();
         self.take_directory(directory);
         self.dead = true;
         Ok(())
@@ -126,7 +124,7 @@ impl Writer {
     /// Looks for room on the disk where it is time to.
     pub fn look_for_room(&mut self) {
         let now = self.shared.world.clock.now();
-        if let Some(db) = self.db.as_ref().filter(|_| now >= self.health.look_at || self.shared.room.is_near()) {
+        if let Some(db) = self.db.as_deref().filter(|_| now >= self.health.look_at || self.shared.room.is_near()) {
             self.health.look_at = now + Duration::from_millis(STORE_ROOM_LOOK_MILLISECONDS);
             room::look(&self.shared, db);
         }
@@ -179,9 +177,9 @@ impl Writer {
         // Nobody of ours may hold the copying back.
         let _ = self.lanes.close().await;
         let Some(db) = &self.db else { return };
-        match recovery::copy_log(db) {
+        match db.save_log() {
             Ok(true) => {
-                if let Err(e) = recovery::set_foreign_log_aside(&self.shared) {
+                if let Err(e) = self.shared.database.set_foreign_log_aside() {
                     log::warn!("store: a log of another program could not be set aside: {e}");
                 }
             }
@@ -211,7 +209,7 @@ impl Writer {
     }
 
     fn look_for_database(&mut self) {
-        let now = Identity::now(&self.shared.world, &self.shared.files).ok();
+        let now = self.shared.database.identity().ok();
         if now.is_some() && now == self.health.files {
             self.health.database_went = false;
             self.be_well("mail.db is in its place again");

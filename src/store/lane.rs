@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt;
 
-use super::connection::Index;
+use super::database::Readers;
 use super::shared::{Log, down};
 use crate::base::limits::CHECKPOINT_WAL_OCTETS;
 use crate::base::{Error, Result};
@@ -14,8 +14,8 @@ use crate::base::{Error, Result};
 pub(super) enum Control {
     /// Close your connection.
     Close(Sender<Result<()>>),
-    /// Open it again, with this index of the log.
-    Open(Index, Sender<Result<()>>),
+    /// Open it again.
+    Open(Readers, Sender<Result<()>>),
     /// Close it and end.
     End(Sender<Result<()>>),
 }
@@ -59,8 +59,8 @@ impl Lanes {
     }
 
     /// Opens them again.
-    pub async fn open(&self, index: Index) -> Result<()> {
-        self.tell_all(|done| Control::Open(index, done)).await
+    pub async fn open(&self, readers: Readers) -> Result<()> {
+        self.tell_all(|done| Control::Open(readers, done)).await
     }
 
     /// Ends the lanes.

@@ -5,7 +5,7 @@
 use super::delta::Delta;
 use super::row::{Row, no_mailbox};
 use super::transaction::WriteTx;
-use super::{MailboxInfo, Snapshot, Store, copy, names};
+use super::{MailboxInfo, Snapshot, Store, copy};
 use crate::base::limits::{MAILBOX_LEVELS_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
 use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, UidSet};
 use crate::imap::name::composed;
@@ -16,7 +16,7 @@ impl Store {
         if self.directory().account_by_id(account).is_none() {
             return Ok(Vec::new());
         }
-        self.read(move |db| names::list(db, account)).await
+        self.read(move |db| db.mailbox_infos(account)).await
     }
 
     /// One mailbox by name (INBOX in any case).
@@ -30,7 +30,7 @@ impl Store {
             Ok(info) => return Ok(Some(info)),
             Err(generation) => generation,
         };
-        let found = self.read(move |db| names::info(db, account, &name)).await?;
+        let found = self.read(move |db| db.mailbox_info(account, &name)).await?;
         if let Some(info) = &found {
             self.shared().counts.keep(generation, info);
         }
@@ -43,7 +43,7 @@ impl Store {
         accounts: Vec<AccountId>,
         special_use: SpecialUse,
     ) -> Result<Vec<Option<MailboxId>>> {
-        self.read(move |db| accounts.iter().map(|account| names::first_for(db, *account, special_use)).collect()).await
+        self.read(move |db| accounts.iter().map(|account| db.mailbox_for(*account, special_use)).collect()).await
     }
 
     /// Makes a mailbox and the levels above it. `Exists`, `Invalid`, `Limit`.
@@ -67,7 +67,7 @@ impl Store {
                     insert(tx, account, &name, special_use)?
                 }
             };
-            Ok(row.info(id, names::is_subscribed(tx.db, account, &name)?))
+            Ok(row.info(id, tx.db.is_subscribed(account, &name)?))
         })
         .await
     }
@@ -80,7 +80,7 @@ impl Store {
         }
         self.write(0, move |tx| {
             let (id, row) = find(tx, account, &name)?.ok_or_else(no_mailbox)?;
-            let has_children = names::has_children(tx.db, account, &name)?;
+            let has_children = tx.db.has_mailboxes_below(account, &name)?;
             if !row.selectable && has_children {
                 return Err(Error::new(ErrorKind::State, "the name has mailboxes below it"));
             }
@@ -114,7 +114,7 @@ impl Store {
         let name = normal_name(name)?;
         self.write(0, move |tx| {
             check_account(tx, account)?;
-            if on && names::subscriptions(tx.db, account)? >= MAILBOXES_MAX {
+            if on && tx.db.subscription_count(account)? >= MAILBOXES_MAX {
                 return Err(Error::new(ErrorKind::Limit, format!("too many subscriptions, at most {MAILBOXES_MAX}")));
             }
             tx.subscribe(account, &name, on)
@@ -127,7 +127,7 @@ impl Store {
         if self.directory().account_by_id(account).is_none() {
             return Ok(Vec::new());
         }
-        self.read(move |db| names::subscribed(db, account)).await
+        self.read(move |db| db.subscriptions(account)).await
     }
 }
 
@@ -161,7 +161,7 @@ fn is_below(name: &str, above: &str) -> bool {
 
 /// A mailbox by name, also one that is only a name.
 fn find(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Option<(MailboxId, Row)>> {
-    let id = names::id_of(tx.db, account, name)?;
+    let id = tx.db.mailbox_named(account, name)?;
     let Some(id) = id else { return Ok(None) };
     let missing = || Error::new(ErrorKind::Bug, "a mailbox that was found by name has no row");
     Ok(Some((id, tx.any_row(id)?.ok_or_else(missing)?)))
@@ -178,9 +178,9 @@ fn check_account(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
 fn check_room(tx: &WriteTx<'_>, account: AccountId, new: Option<&str>, name: &str) -> Result<()> {
     let mut more = usize::from(new.is_some());
     for above in levels_above(name) {
-        more += usize::from(names::id_of(tx.db, account, above)?.is_none());
+        more += usize::from(tx.db.mailbox_named(account, above)?.is_none());
     }
-    if more > 0 && names::count(tx.db, account)? + more > MAILBOXES_MAX {
+    if more > 0 && tx.db.mailbox_count(account)? + more > MAILBOXES_MAX {
         return Err(Error::new(ErrorKind::Limit, format!("too many mailboxes, at most {MAILBOXES_MAX}")));
     }
     Ok(())
@@ -192,7 +192,7 @@ fn levels_above(name: &str) -> impl Iterator<Item = &str> {
 
 fn insert_levels_above(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<()> {
     for above in levels_above(name) {
-        if names::id_of(tx.db, account, above)?.is_none() {
+        if tx.db.mailbox_named(account, above)?.is_none() {
             insert(tx, account, above, None)?;
         }
     }
@@ -224,7 +224,7 @@ fn revive(tx: &mut WriteTx<'_>, id: MailboxId, bare: Row, special_use: Option<Sp
 
 /// RENAME of INBOX: its messages move to a new mailbox.
 fn give_away(tx: &mut WriteTx<'_>, inbox: &Snapshot, account: AccountId, to: &str) -> Result<()> {
-    if names::id_of(tx.db, account, to)?.is_some() {
+    if tx.db.mailbox_named(account, to)?.is_some() {
         return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
     }
     check_room(tx, account, Some(to), to)?;
@@ -236,16 +236,16 @@ fn give_away(tx: &mut WriteTx<'_>, inbox: &Snapshot, account: AccountId, to: &st
 
 fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Result<()> {
     let (id, row) = find(tx, account, from)?.ok_or_else(no_mailbox)?;
-    if names::id_of(tx.db, account, to)?.is_some() {
+    if tx.db.mailbox_named(account, to)?.is_some() {
         return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
     }
     let mut renamed = vec![(id, Row { name: to.into(), ..row })];
-    for child in names::children(tx.db, account, from)? {
+    for child in tx.db.mailboxes_below(account, from)? {
         let row = tx.any_row(child)?.ok_or_else(|| Error::new(ErrorKind::Bug, "a mailbox below has no row"))?;
         let rest = row.name.strip_prefix(from);
         let rest = rest.ok_or_else(|| Error::new(ErrorKind::Bug, "a mailbox below has another name"))?;
         let new = normal_name(&format!("{to}{rest}"))?;
-        if names::id_of(tx.db, account, &new)?.is_some() {
+        if tx.db.mailbox_named(account, &new)?.is_some() {
             return Err(Error::new(ErrorKind::Exists, "a new name of a mailbox below exists already"));
         }
         renamed.push((child, Row { name: new.into(), ..row }));

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
-use super::{
-    Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, body, dmarc, dmarc_report, free, meta, queue, room,
-};
+use super::{Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, dmarc, dmarc_report, queue, room};
 use crate::base::event::Event;
 use crate::base::snapshot::Messages;
 use crate::base::{AccountId, BlobId, ErrorKind, Flags, MailboxId, Result};
@@ -110,9 +108,9 @@ fn file(
     deltas: &mut BTreeMap<MailboxId, Delta>,
 ) -> Result<Option<BlobId>> {
     let Some((_, more)) = arrival.filings.split_first() else { return Ok(None) };
-    let blob = body::insert(tx, &arrival.content)?;
-    meta::insert(tx, blob, &arrival.meta)?;
-    free::share(tx, &vec![blob; more.len()])?;
+    let blob = tx.db.body_insert(&arrival.content)?;
+    tx.db.meta_insert(blob, &arrival.meta)?;
+    tx.db.uses_add(&vec![blob; more.len()])?;
     let size = arrival.content.len();
     for filing in &arrival.filings {
         let mailbox = filing.mailbox;

@@ -1,27 +1,26 @@
-//! Floor 3: everything that is kept, in one SQLite file. The only room that knows SQL.
+//! Floor 3: everything that is kept, in one SQLite file.
 //!
 //! One writer lane drains its channel into one transaction, commits, publishes, then answers everyone
 //! (group commit); a few reader lanes answer questions beside it; a checkpoint lane keeps the write-ahead
 //! log short. A call that returned `Ok` is on disk and synced. A call that returned an error is in doubt
 //! after `StoreDown`, undone otherwise.
 //!
-//! The file's layout is in `schema.sql`; one file here for each noun, with the calls of [`Store`] that speak of it.
+//! One file here for each noun, with the calls of [`Store`] that speak of it. They know no SQL: what they ask of a
+//! database is in `database`, and `sqlite` is the body behind it; the file's layout is in `sqlite/schema.sql`.
 
 mod account;
-mod block;
 mod body;
 mod changes;
 mod check;
 mod checkpoint;
-mod connection;
 mod copy;
 mod counts;
+mod database;
 mod delta;
 mod directory;
 mod dkim;
 mod dmarc;
 mod dmarc_report;
-mod dmarc_row;
 mod expunge;
 mod fact;
 mod flags;
@@ -32,14 +31,11 @@ mod lane;
 mod mailbox;
 mod message;
 mod meta;
-mod migrate;
-mod names;
 mod open;
 mod queue;
 mod queue_board;
 mod queue_claim;
 mod queue_route;
-mod queue_row;
 mod queue_settle;
 mod reader;
 mod recovery;
@@ -49,15 +45,11 @@ mod row;
 mod setting;
 mod shared;
 mod shared_map;
-mod shrink;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 mod transaction;
 mod types;
-mod varint;
-#[cfg(target_os = "linux")]
-mod vfs;
 mod view;
 mod watch;
 mod words;

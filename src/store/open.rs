@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use smol::channel::{Sender, bounded};
 
+use super::database::Database;
 use super::health::Health;
 use super::lane::Lanes;
 use super::reader::Question;
 use super::shared::Shared;
 use super::transaction::Desk;
 use super::writer::{Job, Writer};
-use super::{checkpoint, reader, recovery};
+use super::{checkpoint, reader, sqlite};
 use crate::base::event::EventSink;
 use crate::base::limits::{CHECKPOINT_WAL_OCTETS_MAX, WRITER_QUEUE_JOBS_MAX};
 use crate::base::world::Task;
@@ -47,8 +48,14 @@ impl Store {
     /// another process or engine has it, `Invalid` where a newer engine wrote it. A store that can be read but not
     /// written, on a full disk for one, opens: changes are refused (`StoreDown`) until it can be written.
     pub async fn open(world: &World, options: StoreOptions) -> Result<Store> {
+        let files = sqlite::Files::of(world, &options.folder, &scratch_folder(&options));
+        Store::open_on(Arc::new(files), world, options).await
+    }
+
+    /// Opens the store on a database.
+    pub(super) async fn open_on(database: Arc<dyn Database>, world: &World, options: StoreOptions) -> Result<Store> {
         let readers = options.readers.max(1);
-        let shared = Arc::new(Shared::new(world, options));
+        let shared = Arc::new(Shared::new(world, options, database));
         let (jobs, jobs_in) = bounded(WRITER_QUEUE_JOBS_MAX);
         let (questions, questions_in) = bounded(WRITER_QUEUE_JOBS_MAX);
         let mut lanes = Lanes::default();
@@ -106,7 +113,7 @@ impl Store {
 
     /// Folder for scratch files.
     pub fn scratch_folder(&self) -> PathBuf {
-        self.inner.shared.files.scratch.clone()
+        scratch_folder(&self.inner.shared.options)
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -129,9 +136,13 @@ impl Store {
     }
 }
 
+fn scratch_folder(options: &StoreOptions) -> PathBuf {
+    options.folder.join("scratch")
+}
+
 /// The writer lane from its first breath: opens the file, then the other lanes' connections.
 async fn begin(mut writer: Writer, ready: Sender<Result<()>>) {
-    let opened = match recovery::take_folder(&writer.shared) {
+    let opened = match writer.shared.database.take() {
         Ok(lock) => {
             writer.lock = Some(lock);
             writer.start().await

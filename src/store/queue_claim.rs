@@ -8,12 +8,11 @@
 //! Costs follow what is claimed, not what is queued: rows are found by (destination, due).
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use rusqlite::{CachedStatement, OptionalExtension, params};
-
 use super::transaction::WriteTx;
-use super::{GIVEN_UP, Item, Store, queue_row};
+use super::{GIVEN_UP, Item, Store};
 use crate::base::{QueueId, Result, Timestamp};
 
 /// Work that is wanted for one destination.
@@ -89,20 +88,13 @@ impl Store {
     /// Gives claims back: due as before, no attempt counted.
     pub async fn queue_put_back(&self, claims: Vec<Claim>) -> Result<()> {
         self.write(0, move |tx| {
-            let mut back = tx.db.prepare_cached(
-                "UPDATE queue_recipient SET attempts = max(attempts - 1, 0), due = ?3
-                   WHERE item = ?1 AND place = ?2 AND state = 0 RETURNING destination",
-            )?;
-            let mut found = Vec::new();
             for claim in &claims {
                 for place in &claim.places {
-                    let row = params![claim.id.0, place, claim.due.0];
-                    let destination = back.query_row(row, |row| row.get::<_, String>(0)).optional()?;
-                    found.extend(destination.map(|destination| (destination, claim.due)));
+                    if let Some(row) = tx.db.queue_unclaim(claim.id, *place, claim.due)? {
+                        tx.queue_due(&row.destination, claim.due);
+                    }
                 }
             }
-            drop(back);
-            found.iter().for_each(|(destination, due)| tx.queue_due(destination, *due));
             tx.wake_queue();
             Ok(())
         })
@@ -122,31 +114,18 @@ impl Store {
 
     /// One item with these of its recipients only; `None` once it is finished.
     pub async fn queue_claimed(&self, id: QueueId, places: Vec<u32>) -> Result<Option<Item>> {
-        self.read(move |db| queue_row::item_with(db, id, &places)).await
+        self.read(move |db| db.queue_item_with(id, &places)).await
     }
 
     /// Destinations behind `after` with rows that wait and are not held, by name, at most `limit`; with each, when its
     /// first row is due. Costs one search for each.
     pub async fn queue_destinations(&self, after: Option<String>, limit: usize) -> Result<Vec<(String, Timestamp)>> {
         self.read(move |db| {
-            let mut first = db.prepare_cached(
-                "SELECT destination, due FROM queue_recipient WHERE state = 0 AND held = 0 AND destination >= ''
-                   ORDER BY destination, due LIMIT 1",
-            )?;
-            let mut next = db.prepare_cached(
-                "SELECT destination, due FROM queue_recipient WHERE state = 0 AND held = 0 AND destination > ?1
-                   ORDER BY destination, due LIMIT 1",
-            )?;
             let mut found: Vec<(String, Timestamp)> = Vec::new();
             while found.len() < limit {
-                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Timestamp(row.get(1)?)));
                 let last = found.last().map(|(name, _)| name).or(after.as_ref());
-                let row = match last {
-                    Some(last) => next.query_row([last], read).optional()?,
-                    None => first.query_row([], read).optional()?,
-                };
-                let Some(row) = row else { break };
-                found.push(row);
+                let Some(next) = db.queue_destination_behind(last.map(String::as_str))? else { break };
+                found.push(next);
             }
             Ok(found)
         })
@@ -156,16 +135,7 @@ impl Store {
     /// Messages that expired at `before` or earlier, are not held, and wait for something else than to be given up;
     /// oldest first.
     pub async fn queue_expired(&self, before: Timestamp, limit: usize) -> Result<Vec<QueueId>> {
-        self.read(move |db| {
-            let mut expired = db.prepare_cached(
-                "SELECT id FROM queue_item WHERE held = 0 AND expires <= ?1 AND EXISTS(
-                   SELECT 1 FROM queue_recipient WHERE item = id AND state = 0 AND destination <> ?3)
-                   ORDER BY expires LIMIT ?2",
-            )?;
-            let ids = expired.query_map(params![before.0, limit as i64, GIVEN_UP], |row| Ok(QueueId(row.get(0)?)))?;
-            Ok(ids.collect::<rusqlite::Result<_>>()?)
-        })
-        .await
+        self.read(move |db| db.queue_expired(before, GIVEN_UP, limit)).await
     }
 }
 
@@ -190,37 +160,32 @@ fn due_rows(
     recipients_max: usize,
     skip: &[QueueId],
 ) -> Result<Vec<Claim>> {
-    let mut select = tx.db.prepare_cached(
-        "SELECT item, place, due, attempts FROM queue_recipient
-           WHERE state = 0 AND held = 0 AND destination = ?1 AND due <= ?2 ORDER BY due, item",
-    )?;
-    let mut rows = select.query(params![destination, now.0])?;
     let mut order: Vec<Claim> = Vec::new();
     let mut at: BTreeMap<QueueId, usize> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let id = QueueId(row.get(0)?);
-        if skip.contains(&id) {
-            continue;
+    tx.db.queue_rows(destination, Some(now), &mut |row| {
+        if skip.contains(&row.id) {
+            return ControlFlow::Continue(());
         }
-        let (place, due, attempts) = (row.get(1)?, Timestamp(row.get(2)?), row.get::<_, u32>(3)?);
         let known = order.len();
-        match at.get(&id).and_then(|at| order.get_mut(*at)) {
+        match at.get(&row.id).and_then(|at| order.get_mut(*at)) {
             Some(claim) if claim.places.len() < recipients_max => {
-                claim.places.push(place);
-                claim.attempts = claim.attempts.max(attempts);
+                claim.places.push(row.place);
+                claim.attempts = claim.attempts.max(row.attempts);
             }
             // Full: whoever is left of it is taken another time, and nobody in between is looked for.
             Some(claim) => {
                 claim.more = true;
-                break;
+                return ControlFlow::Break(());
             }
-            None if known >= items_max => break,
+            None if known >= items_max => return ControlFlow::Break(()),
             None => {
-                at.insert(id, known);
-                order.push(Claim { id, places: vec![place], due, attempts, more: false });
+                at.insert(row.id, known);
+                let (id, due, attempts) = (row.id, row.due, row.attempts);
+                order.push(Claim { id, places: vec![row.place], due, attempts, more: false });
             }
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     Ok(order)
 }
 
@@ -232,37 +197,27 @@ fn hold(
     lease: &dyn Fn(u32) -> Timestamp,
     counts: bool,
 ) -> Result<Claim> {
-    let expires = tx
-        .db
-        .prepare_cached("SELECT expires FROM queue_item WHERE id = ?1")?
-        .query_row([claim.id.0], |row| row.get(0))
-        .optional()?
-        .map_or(now, Timestamp);
+    let expires = tx.db.queue_terms(claim.id)?.map_or(now, |terms| terms.expires);
     // Never due at once: what is lost with us must not make a host be called in a loop.
     let end = lease(claim.attempts.saturating_add(1)).min(expires.max(now.after(Duration::from_secs(60))));
-    let mut hold = tx.db.prepare_cached(
-        "UPDATE queue_recipient SET attempts = attempts + ?4, due = ?3 WHERE item = ?1 AND place = ?2 AND state = 0",
-    )?;
     for place in &claim.places {
-        hold.execute(params![claim.id.0, place, end.0, i64::from(counts)])?;
+        tx.db.queue_claim(claim.id, *place, end, counts)?;
     }
     Ok(claim)
 }
 
 /// When the first row of a destination is due that belongs to no message under way.
 fn next_due(tx: &WriteTx<'_>, destination: &str, skip: &[QueueId], claims: &[Claim]) -> Result<Option<Timestamp>> {
-    let mut select = tx.db.prepare_cached(
-        "SELECT item, due FROM queue_recipient WHERE state = 0 AND held = 0 AND destination = ?1 ORDER BY due, item",
-    )?;
-    let mut rows = select.query([destination])?;
-    while let Some(row) = rows.next()? {
-        let id = QueueId(row.get(0)?);
+    let mut first = None;
+    tx.db.queue_rows(destination, None, &mut |row| {
         // A message that was claimed in part has more to do once that is over.
-        if !skip.contains(&id) && !claims.iter().any(|claim| claim.id == id) {
-            return Ok(Some(Timestamp(row.get(1)?)));
+        if skip.contains(&row.id) || claims.iter().any(|claim| claim.id == row.id) {
+            return ControlFlow::Continue(());
         }
-    }
-    Ok(None)
+        first = Some(row.due);
+        ControlFlow::Break(())
+    })?;
+    Ok(first)
 }
 
 fn put_off(tx: &mut WriteTx<'_>, off: &PutOff, now: Timestamp, lease: &dyn Fn(u32) -> Timestamp) -> Result<Taken> {
@@ -271,11 +226,8 @@ fn put_off(tx: &mut WriteTx<'_>, off: &PutOff, now: Timestamp, lease: &dyn Fn(u3
     for claim in due {
         match Told::of(tx, &claim, off, now)? {
             Told::Nobody { due } => {
-                let mut later = tx.db.prepare_cached(
-                    "UPDATE queue_recipient SET due = ?3, last_attempt = ?4 WHERE item = ?1 AND place = ?2",
-                )?;
                 for place in &claim.places {
-                    later.execute(params![claim.id.0, place, due.0, off.attempt])?;
+                    tx.db.queue_put_off(claim.id, *place, due, off.attempt)?;
                 }
             }
             Told::Somebody => told.push(hold(tx, claim, now, lease, true)?),
@@ -293,14 +245,9 @@ enum Told {
 
 impl Told {
     fn of(tx: &WriteTx<'_>, claim: &Claim, off: &PutOff, now: Timestamp) -> Result<Told> {
-        let mut select: CachedStatement<'_> = tx.db.prepare_cached(
-            "SELECT created, expires, delay_reported = 0 AND reverse_path <> '' FROM queue_item WHERE id = ?1",
-        )?;
-        let read = |row: &rusqlite::Row<'_>| Ok((Timestamp(row.get(0)?), Timestamp(row.get(1)?), row.get(2)?));
-        let Some((created, expires, untold)) = select.query_row([claim.id.0], read).optional()? else {
-            return Ok(Told::Nobody { due: off.due });
-        };
-        let mark: Option<Timestamp> = off.delay_report_after.filter(|_| untold).map(|after| created.after(after));
+        let Some(terms) = tx.db.queue_terms(claim.id)? else { return Ok(Told::Nobody { due: off.due }) };
+        let (created, expires) = (terms.created, terms.expires);
+        let mark = off.delay_report_after.filter(|_| terms.untold).map(|after| created.after(after));
         if now >= expires || mark.is_some_and(|mark| now >= mark) {
             return Ok(Told::Somebody);
         }

@@ -3,15 +3,11 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
-
+use super::database::RoutedRow;
 use super::queue_settle::GIVEN_UP;
 use super::transaction::WriteTx;
 use super::{QueueAction, Store};
 use crate::base::{Address, QueueId, Result, Timestamp};
-
-/// Rows as they are found: item, place, forward-path, when due, whether held.
-type Found = (i64, u32, String, i64, bool);
 
 impl Store {
     /// Routes rows of `destination` anew, `limit` at most; gives how many were looked at. For names that mean nothing
@@ -19,14 +15,7 @@ impl Store {
     /// longer parses, or that comes out as it was, is given up, so that this ends.
     pub async fn queue_reroute(&self, destination: String, limit: usize) -> Result<usize> {
         self.write(0, move |tx| {
-            let found = {
-                let mut select = tx.db.prepare_cached(
-                    "SELECT item, place, address, due, held FROM queue_recipient
-                       WHERE state = 0 AND destination = ?1 LIMIT ?2",
-                )?;
-                let rows = select.query_map(params![destination, limit as i64], read)?;
-                rows.collect::<rusqlite::Result<Vec<Found>>>()?
-            };
+            let found = tx.db.queue_routed(&destination, limit)?;
             route(tx, &found, Some(&destination))?;
             Ok(found.len())
         })
@@ -38,15 +27,9 @@ impl Store {
     pub async fn queue_reroute_places(&self, id: QueueId, places: Vec<u32>, due: Timestamp) -> Result<()> {
         self.write(0, move |tx| {
             let mut found = Vec::new();
-            let mut select = tx.db.prepare_cached(
-                "UPDATE queue_recipient SET due = ?3, attempts = max(attempts - 1, 0)
-                   WHERE item = ?1 AND place = ?2 AND state = 0 RETURNING item, place, address, due, held",
-            )?;
             for place in &places {
-                let rows = select.query_map(params![id.0, place, due.0], read)?;
-                found.extend(rows.collect::<rusqlite::Result<Vec<Found>>>()?);
+                found.extend(tx.db.queue_unclaim(id, *place, due)?);
             }
-            drop(select);
             route(tx, &found, None)
         })
         .await
@@ -67,18 +50,8 @@ impl Store {
     /// what would live longer than `lifetime` from now lives as long, and nothing was accepted in the future.
     pub async fn queue_judge_anew(&self, now: Timestamp, pause_max: Duration, lifetime: Duration) -> Result<u64> {
         self.write(0, move |tx| {
-            tx.db.execute(
-                "UPDATE queue_item SET expires = min(expires, ?2), created = min(created, ?1)
-                   WHERE expires > ?2 OR created > ?1",
-                params![now.0, now.after(lifetime).0],
-            )?;
-            let found = {
-                let mut late = tx.db.prepare(
-                    "UPDATE queue_recipient SET due = ?1 WHERE state = 0 AND due > ?2 RETURNING destination",
-                )?;
-                let rows = late.query_map(params![now.0, now.after(pause_max).0], |row| row.get(0))?;
-                rows.collect::<rusqlite::Result<Vec<String>>>()?
-            };
+            tx.db.queue_shorten(now, lifetime)?;
+            let found = tx.db.queue_late_now(now, now.after(pause_max))?;
             found.iter().for_each(|destination| tx.queue_due(destination, now));
             if !found.is_empty() {
                 tx.wake_queue();
@@ -89,37 +62,24 @@ impl Store {
     }
 }
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Found> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-}
-
-fn route(tx: &mut WriteTx<'_>, found: &[Found], from: Option<&str>) -> Result<()> {
+fn route(tx: &mut WriteTx<'_>, found: &[RoutedRow], from: Option<&str>) -> Result<()> {
     let Some(router) = tx.shared.queue.router() else { return Ok(()) };
     let directory = tx.directory.clone();
-    let mut update =
-        tx.db.prepare_cached("UPDATE queue_recipient SET destination = ?3 WHERE item = ?1 AND place = ?2")?;
-    let mut due = Vec::new();
-    for (item, place, address, at, held) in found {
-        let routed = Address::parse(address).ok().map(|address| router.destination(&directory, &address));
+    for row in found {
+        let routed = Address::parse(&row.address).ok().map(|address| router.destination(&directory, &address));
         let routed = routed.filter(|routed| from != Some(routed)).unwrap_or_else(|| GIVEN_UP.to_owned());
-        update.execute(params![item, place, routed])?;
-        if !held {
-            due.push((routed, Timestamp(*at)));
+        tx.db.queue_route(row.id, row.place, &routed)?;
+        if !row.held {
+            tx.queue_due(&routed, row.due);
         }
     }
-    drop(update);
-    due.iter().for_each(|(destination, at)| tx.queue_due(destination, *at));
     tx.wake_queue();
     Ok(())
 }
 
 /// Moves a message's waiting recipients to those that are given up.
 pub(super) fn give_up(tx: &mut WriteTx<'_>, id: QueueId, now: Timestamp) -> Result<()> {
-    let moved = tx
-        .db
-        .prepare_cached("UPDATE queue_recipient SET destination = ?3, due = ?2 WHERE item = ?1 AND state = 0")?
-        .execute(params![id.0, now.0, GIVEN_UP])?;
-    if moved > 0 {
+    if tx.db.queue_route_waiting(id, GIVEN_UP, now)? > 0 {
         tx.queue_due(GIVEN_UP, now);
     }
     Ok(())
@@ -130,14 +90,7 @@ pub(super) fn tell(tx: &mut WriteTx<'_>, id: QueueId, action: QueueAction) -> Re
     if matches!(action, QueueAction::Hold | QueueAction::Drop) {
         return Ok(());
     }
-    let found = {
-        let mut select = tx.db.prepare_cached(
-            "SELECT destination, min(due) FROM queue_recipient WHERE item = ?1 AND state = 0 AND held = 0
-               GROUP BY destination",
-        )?;
-        let rows = select.query_map([id.0], |row| Ok((row.get(0)?, Timestamp(row.get(1)?))))?;
-        rows.collect::<rusqlite::Result<Vec<(String, Timestamp)>>>()?
-    };
-    found.iter().for_each(|(destination, due)| tx.queue_due(destination, *due));
+    let waiting = tx.db.queue_waiting(id)?;
+    waiting.iter().for_each(|(destination, due)| tx.queue_due(destination, *due));
     Ok(())
 }

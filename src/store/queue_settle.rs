@@ -7,14 +7,11 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, params};
-
-use super::queue_row::{outcome_column, state_column};
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, AttemptResult, RecipientState, Settle, Store, message, queue};
+use super::{Acceptance, Accepted, RecipientState, Settle, Store, message, queue};
 use crate::base::event::Outcome;
 use crate::base::limits::ATTEMPTS_KEPT_MAX;
-use crate::base::{QueueId, Result, Timestamp};
+use crate::base::{QueueId, Result};
 
 /// The destination of rows that are to be given up at once (`queue_row.destination`).
 pub const GIVEN_UP: &str = " over";
@@ -49,14 +46,10 @@ fn settle(tx: &mut WriteTx<'_>, settlement: i64, settled: &[Settle], reports: &A
     let Some(id) = settled.first().map(|settle| settle.id) else {
         return Ok(Settled::Done { accepted: message::accept(tx, reports)?, attempt: 0 });
     };
-    if is_settled(tx, id, settlement)? {
+    if tx.db.is_settled(id, settlement)? {
         return Ok(Settled::Done { accepted: Accepted::default(), attempt: 0 });
     }
-    let held: Option<bool> = tx
-        .db
-        .prepare_cached("SELECT held FROM queue_item WHERE id = ?1")?
-        .query_row([id.0], |row| row.get(0))
-        .optional()?;
+    let held = tx.db.queue_terms(id)?.map(|terms| terms.held);
     let fails = |settle: &Settle| matches!(settle.result.outcome, Outcome::Failed | Outcome::Expired);
     if held == Some(true) && settled.iter().any(fails) {
         return Ok(Settled::Held);
@@ -71,76 +64,33 @@ fn settle(tx: &mut WriteTx<'_>, settlement: i64, settled: &[Settle], reports: &A
     Ok(Settled::Done { accepted, attempt })
 }
 
-fn is_settled(tx: &WriteTx<'_>, id: QueueId, settlement: i64) -> Result<bool> {
-    Ok(tx
-        .db
-        .prepare_cached("SELECT EXISTS(SELECT 1 FROM attempt WHERE item = ?1 AND settlement = ?2)")?
-        .query_row(params![id.0, settlement], |row| row.get(0))?)
-}
-
 /// Writes attempts and states; gives the last attempt row.
 fn write(tx: &mut WriteTx<'_>, settlement: i64, settled: &[Settle]) -> Result<i64> {
-    let db = tx.db;
-    let mut find =
-        db.prepare_cached("SELECT address, destination FROM queue_recipient WHERE item = ?1 AND place = ?2")?;
-    // A message the host gave up during the attempt stays due.
-    let mut update = db.prepare_cached(
-        "UPDATE queue_recipient SET state = ?3, last_attempt = ?5,
-           due = CASE WHEN destination = ?6 THEN due ELSE coalesce(?4, due) END
-           WHERE item = ?1 AND place = ?2 RETURNING due",
-    )?;
-    let (mut attempt, mut due) = (0, Vec::new());
+    let mut attempt = 0;
     for Settle { id, index, result, next } in settled {
         // Where the host dropped the item meanwhile, the attempt is recorded all the same.
-        let found = find.query_row(params![id.0, index], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let (address, destination): (String, String) = found.unwrap_or_default();
-        attempt = write_attempt(tx, *id, &address, result, settlement)?;
+        let (address, destination) = tx.db.queue_recipient(*id, *index)?.unwrap_or_default();
+        attempt = tx.db.attempt_insert(*id, &address, result, settlement)?;
         let state = match result.outcome {
             Outcome::Delivered => RecipientState::Delivered,
             Outcome::Deferred => RecipientState::Waiting,
             Outcome::Failed | Outcome::Expired => RecipientState::Failed,
         };
-        let row = params![id.0, index, state_column(state), next.map(|next| next.0), attempt, GIVEN_UP];
-        let then: Option<i64> = update.query_row(row, |row| row.get(0)).optional()?;
-        if let (Some(then), RecipientState::Waiting) = (then, state) {
-            due.push((destination, Timestamp(then)));
+        // A message the host gave up during the attempt stays due.
+        let due = tx.db.queue_settle(*id, *index, state, *next, attempt, GIVEN_UP)?;
+        if let (Some(due), RecipientState::Waiting) = (due, state) {
+            tx.queue_due(&destination, due);
         }
     }
-    due.iter().for_each(|(destination, due)| tx.queue_due(destination, *due));
-    db.prepare_cached("DELETE FROM attempt WHERE id <= ?1")?.execute([attempt - ATTEMPTS_KEPT_MAX])?;
+    tx.db.attempts_forget(attempt - ATTEMPTS_KEPT_MAX)?;
     Ok(attempt)
-}
-
-fn write_attempt(tx: &WriteTx<'_>, id: QueueId, address: &str, result: &AttemptResult, settlement: i64) -> Result<i64> {
-    let mut write = tx.db.prepare_cached(
-        "INSERT INTO attempt(item, recipient, at, outcome, host, code, enhanced, reason, took, tls, settlement)
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?;
-    write.execute(params![
-        id.0,
-        address,
-        result.at.0,
-        outcome_column(result.outcome),
-        result.host,
-        result.code,
-        result.enhanced.map(|enhanced| enhanced.to_string()).unwrap_or_default(),
-        result.text,
-        i64::try_from(result.took.as_micros()).unwrap_or(i64::MAX),
-        result.tls,
-        settlement
-    ])?;
-    Ok(tx.db.last_insert_rowid())
 }
 
 /// Removes items none of whose recipients waits.
 fn finish(tx: &mut WriteTx<'_>, settled: &[Settle]) -> Result<()> {
     let ids: BTreeSet<QueueId> = settled.iter().map(|settle| settle.id).collect();
     for id in ids {
-        let waiting: bool = tx
-            .db
-            .prepare_cached("SELECT EXISTS(SELECT 1 FROM queue_recipient WHERE item = ?1 AND state = 0)")?
-            .query_row([id.0], |row| row.get(0))?;
-        if !waiting {
+        if !tx.db.queue_has_waiting(id)? {
             queue::remove(tx, id)?;
         }
     }

@@ -6,23 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use smol::channel::{Receiver, bounded};
 
+use super::Store;
+use super::database::{Connected, Read};
 use super::lane::{Control, Next, next, no_connection};
 use super::shared::{Shared, closed, down};
-use super::{Store, connection};
 use crate::base::limits::{STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS};
 use crate::base::{Error, ErrorKind, Result};
 
 /// A question whose type is forgotten: false where it must be asked again, since the file was busy.
-pub(super) type Question = Box<dyn FnMut(Result<&Connection>) -> bool + Send>;
+pub(super) type Question = Box<dyn FnMut(Result<&dyn Read>) -> bool + Send>;
 
 impl Store {
     /// Asks a reader. `ask` may be run more than once.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        ask: impl Fn(&Connection) -> Result<T> + Send + 'static,
+        ask: impl Fn(&dyn Read) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.shared().check_up()?;
         let (answer, answered) = bounded(1);
@@ -78,17 +78,17 @@ pub(super) async fn run(shared: Arc<Shared>, questions: Receiver<Question>, cont
         };
         match next(&control, question).await {
             Next::Work(question) => answer(&shared, &mut db, question).await,
-            Next::Order(Control::Open(index, done)) => {
-                let opened = connection::open_reader(&shared.world, &shared.files, index);
+            Next::Order(Control::Open(readers, done)) => {
+                let opened = shared.database.open_reader(readers);
                 let _ = done.try_send(opened.map(|opened| db = Some(opened)));
                 waits = false;
             }
             Next::Order(Control::Close(done)) => {
                 waits = true;
-                let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
+                let _ = done.try_send(db.take().map_or(Ok(()), Connected::close));
             }
             Next::Order(Control::End(done)) => {
-                let _ = done.try_send(db.take().map_or(Ok(()), connection::close));
+                let _ = done.try_send(db.take().map_or(Ok(()), Connected::close));
                 return;
             }
             Next::Over => return,
@@ -96,10 +96,10 @@ pub(super) async fn run(shared: Arc<Shared>, questions: Receiver<Question>, cont
     }
 }
 
-async fn answer(shared: &Shared, db: &mut Option<Connection>, mut question: Question) {
+async fn answer(shared: &Shared, db: &mut Option<Box<dyn Read>>, mut question: Question) {
     for _ in 0..STORE_BUSY_TRIES_MAX {
         shared.reading.fetch_add(1, Ordering::SeqCst);
-        let done = question(db.as_ref().ok_or_else(no_connection));
+        let done = question(db.as_deref().ok_or_else(no_connection));
         shared.reading.fetch_sub(1, Ordering::SeqCst);
         if done {
             return;

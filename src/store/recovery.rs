@@ -1,29 +1,23 @@
 //! After a failed sync or other I/O error of the writer or the checkpoint: the cure.
 //!
 //! The kernel may have marked pages clean that never reached the disk, in the log or in the database. So every
-//! connection is closed without a checkpoint, the log's own bytes are read, written back and synced, and the file is
-//! reopened: recovery then reads the whole log anew, and the next checkpoint copies all of it. Going on, or merely
+//! connection is closed without a checkpoint, the log is made durable (`Database::make_durable`), and the file is
+//! reopened: the database then reads the whole log anew, and the next checkpoint copies all of it. Going on, or merely
 //! reopening, loses acknowledged mail at the next power cut. A commit that failed is in doubt: it may be there now.
 //!
-//! Where the cure fails, readers go on, each with an index of the log of its own, and the cure is tried again with
-//! growing pauses; so it is where it does not help for long.
+//! Where the cure fails, readers go on alone, and the cure is tried again with growing pauses; so it is where it does
+//! not help for long.
 
-use std::io;
 use std::time::Duration;
 
-use rusqlite::Connection;
-use rusqlite::wal::CheckpointMode;
-
-use super::connection::Index;
+use super::check;
+use super::database::{Connected, Readers, Write};
 use super::directory::Directory;
 use super::lane::Lanes;
+use super::room;
 use super::shared::Shared;
-use super::{check, checkpoint, connection, room};
 use crate::base::limits::{CURE_PAUSE_MILLISECONDS, CURE_PAUSE_MILLISECONDS_MAX, CURE_QUIET_SECONDS};
-use crate::base::{Error, ErrorKind, Mono, Result};
-
-/// Octets of log rewritten at a time.
-const PIECE_OCTETS: usize = 256 * 1024;
+use crate::base::{ErrorKind, Mono, Result};
 
 /// When the cure may be tried: at once after a quiet time, then with pauses that double.
 #[derive(Debug, Default)]
@@ -51,12 +45,12 @@ impl Patience {
     }
 }
 
-/// Closes every connection, and lets readers go on with an index of their own.
-pub(super) async fn leave_readers(shared: &Shared, lanes: &Lanes, writer: &mut Option<Connection>) {
+/// Closes every connection, and lets readers go on alone.
+pub(super) async fn leave_readers(shared: &Shared, lanes: &Lanes, writer: &mut Option<Box<dyn Write>>) {
     // Closing may report the old error once more; what counts is that nothing stays open.
     let closed = lanes.close().await;
     check::end(shared);
-    let closed = closed.and(writer.take().map_or(Ok(()), connection::close));
+    let closed = closed.and(writer.take().map_or(Ok(()), Connected::close));
     if let Err(e) = closed {
         log::warn!("store: while closing after an error: {e}");
     }
@@ -64,14 +58,14 @@ pub(super) async fn leave_readers(shared: &Shared, lanes: &Lanes, writer: &mut O
 }
 
 async fn reopen_readers(lanes: &Lanes) {
-    if let Err(e) = lanes.open(Index::Own).await {
+    if let Err(e) = lanes.open(Readers::Alone).await {
         log::warn!("store: readers could not go on: {e}");
     }
 }
 
-/// Cures, once no connection but readers with an index of their own is open. Where it fails those are open again.
-pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<(Connection, Directory)> {
-    rewrite_log(shared).map_err(|e| Error::of_disk("making the log durable", &e))?;
+/// Cures, once no connection but those of readers that go on alone is open. Where it fails those are open again.
+pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<(Box<dyn Write>, Directory)> {
+    shared.database.make_durable()?;
     let closed = lanes.close().await;
     check::end(shared);
     let opened = match closed {
@@ -79,12 +73,12 @@ pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<(Connection, 
         Err(e) => Err(e),
     };
     let failed = match opened {
-        Ok((db, directory)) => match lanes.open(Index::Shared).await {
+        Ok((db, directory)) => match lanes.open(Readers::BesideWriter).await {
             Ok(()) => return Ok((db, directory)),
             Err(e) => {
                 // Half open is not open.
                 let _ = lanes.close().await;
-                let _ = connection::close(db);
+                let _ = db.close();
                 e
             }
         },
@@ -95,116 +89,32 @@ pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<(Connection, 
 }
 
 /// The files at the start: folders are there and the lock is ours.
-pub(super) fn open_first(shared: &Shared) -> Result<(Connection, Directory)> {
+pub(super) fn open_first(shared: &Shared) -> Result<(Box<dyn Write>, Directory)> {
     // The process before us may have died of a failed sync: what it left in the page cache reads as if it were
     // on disk, and mail acknowledged behind it would be lost with it at the next power cut.
-    rewrite_log(shared).map_err(|e| Error::of_disk("making the log durable", &e))?;
+    shared.database.make_durable()?;
     open(shared)
 }
 
-/// Folders and the lock of a store.
-pub(super) fn take_folder(shared: &Shared) -> Result<Box<dyn Send + Sync>> {
-    let (disk, files) = (&shared.world.disk, &shared.files);
-    let failed = |e: io::Error| Error::of_disk(&files.folder.display().to_string(), &e);
-    super::sqlite::check()?;
-    disk.make_dir(&files.folder).map_err(failed)?;
-    match disk.make_dir(&files.scratch) {
-        // Mail that needs a scratch file is refused then.
-        Err(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::ReadOnlyFilesystem) => {}
-        made => made.map_err(failed)?,
-    }
-    let lock = disk.lock(&files.lock).map_err(|e| match e.kind() {
-        io::ErrorKind::AddrInUse => Error::new(
-            ErrorKind::Busy,
-            format!("the store in {} is in use by another process or engine", files.folder.display()),
-        ),
-        _ => failed(e),
-    })?;
-    // SQLite gives the log the mode of the database, and older stores were made with that of the process.
-    for file in [&files.database, &files.wal, &files.shm, &files.lock] {
-        disk.make_private(file).map_err(failed)?;
-    }
-    Ok(lock)
-}
-
-fn open(shared: &Shared) -> Result<(Connection, Directory)> {
-    let (disk, files) = (&shared.world.disk, &shared.files);
-    let failed = |e: io::Error| Error::of_disk("mail.db", &e);
-    if disk.identity(&files.database).map_err(failed)?.is_none() {
-        // SQLite would make it with the mode of the process, and gives the log and its index the mode it finds.
-        disk.open(&files.database, true).map_err(failed)?;
-    }
-    let db = connection::open_writer(&shared.world, &shared.files)?;
-    let directory = super::migrate::migrate(&db).and_then(|()| Directory::load(&db));
-    match directory {
+fn open(shared: &Shared) -> Result<(Box<dyn Write>, Directory)> {
+    let db = shared.database.open_writer()?;
+    match Directory::load(&*db) {
         Ok(directory) => Ok((db, directory)),
         Err(e) => {
-            let _ = connection::close(db);
+            let _ = db.close();
             Err(e)
         }
     }
 }
 
-/// After the log or its index was removed or replaced by another program: what only the log has, the writer, whose
-/// file it still is, copies into the database. True: all of it is there and synced. A reader may hold it back.
-pub(super) fn copy_log(db: &Connection) -> Result<bool> {
-    // One that copies everything syncs the database as well.
-    match db.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE).map_err(Error::from) {
-        Ok((pages, copied)) => Ok(pages == copied),
-        Err(e) if e.kind() == ErrorKind::Busy => Ok(false),
-        Err(e) => Err(e),
-    }
-}
-
-/// A log that came where ours was removed belongs to a database that had not what ours held: it is set aside.
-pub(super) fn set_foreign_log_aside(shared: &Shared) -> io::Result<()> {
-    let (disk, wal) = (&shared.world.disk, &shared.files.wal);
-    let length = match disk.open(wal, false) {
-        Ok(file) => file.len()?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
-    };
-    if length == 0 {
-        return Ok(());
-    }
-    let mut aside = wal.clone().into_os_string();
-    aside.push(".foreign");
-    disk.rename(wal, aside.as_ref())?;
-    disk.sync_dir(&shared.files.folder)
-}
-
-/// Reads the log, writes the same bytes back, and syncs them and their name.
-pub(super) fn rewrite_log(shared: &Shared) -> io::Result<()> {
-    let disk = &shared.world.disk;
-    let file = match disk.open(&shared.files.wal, false) {
-        Ok(file) => file,
-        // Without a log everything is in the database.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
-    };
-    let mut piece = vec![0; PIECE_OCTETS];
-    let mut at = 0;
-    loop {
-        let n = file.read_at(at, &mut piece)?;
-        let octets = piece.get(..n).unwrap_or_default();
-        if octets.is_empty() {
-            break;
-        }
-        file.write_at(at, octets)?;
-        at += n as u64;
-    }
-    file.sync()?;
-    disk.sync_dir(&shared.files.folder)
-}
-
 /// The last checkpoint before the file is closed: the log is emptied, or stays whole, as it does on a full disk.
-pub(super) fn empty_log(shared: &Shared, db: &Connection) -> Result<()> {
-    match checkpoint::checkpoint(db, CheckpointMode::TRUNCATE) {
+pub(super) fn empty_log(shared: &Shared, db: &dyn Write) -> Result<()> {
+    match db.empty_log() {
         Err(e) if e.kind() == ErrorKind::DiskFull => {
             room::run_out(shared);
             Ok(())
         }
-        emptied => emptied.map(|_| ()),
+        emptied => emptied,
     }
 }
 

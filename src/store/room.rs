@@ -6,9 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rusqlite::Connection;
-
-use super::connection::PAGE_OCTETS;
+use super::database::Write;
 use super::shared::Shared;
 use crate::base::event::Event;
 use crate::base::limits::{STORE_RESERVE_OCTETS_MAX, STORE_RESERVE_SHARE};
@@ -89,15 +87,15 @@ pub(super) fn full() -> Error {
     Error::new(ErrorKind::DiskFull, "the disk is full")
 }
 
-/// Looks at the file system, and at the pages of the database that nothing uses.
-pub(super) fn look(shared: &Shared, db: &Connection) {
+/// Looks at the file system, and at what the database has and does not use.
+pub(super) fn look(shared: &Shared, db: &dyn Write) {
     // Where the file system does not tell, the writes themselves will.
-    let space = shared.world.disk.space(&shared.files.folder).unwrap_or(Space::UNBOUNDED);
+    let space = shared.world.disk.space(&shared.options.folder).unwrap_or(Space::UNBOUNDED);
     let reserve = match shared.room.reserve.load(Ordering::SeqCst) {
         u64::MAX => usual_reserve(space.total),
         set => set,
     };
-    let unused = unused_pages(db).unwrap_or(0).saturating_mul(PAGE_OCTETS);
+    let unused = db.unused_octets().unwrap_or(0);
     let left = left(space.free, shared.log.pending(), unused, reserve);
     shared.room.left.store(left, Ordering::SeqCst);
     // Not at the very edge, where it would come and go with each message.
@@ -118,12 +116,6 @@ fn left(free: u64, pending: u64, unused: u64, reserve: u64) -> u64 {
     let of_log = free.saturating_sub(reserve / 2);
     let of_both = free.saturating_add(unused).saturating_sub(pending).saturating_sub(reserve);
     of_log.min(of_both)
-}
-
-/// Pages of the database that nothing uses.
-pub(super) fn unused_pages(db: &Connection) -> Result<u64> {
-    let pages: i64 = db.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
-    Ok(u64::try_from(pages).unwrap_or(0))
 }
 
 #[cfg(test)]

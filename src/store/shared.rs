@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreOptions;
 use super::body::ReadAhead;
-use super::check::Walk;
-use super::connection::Files;
+use super::check::Progress;
 use super::counts::Counts;
+use super::database::Database;
 use super::directory::Directory;
 use super::dmarc::Waiting;
 use super::fact::FactTables;
@@ -23,7 +23,7 @@ use crate::base::{Error, ErrorKind, Result, World};
 pub(super) struct Shared {
     pub world: World,
     pub options: StoreOptions,
-    pub files: Files,
+    pub database: Arc<dyn Database>,
     pub views: Views,
     pub counts: Counts,
     pub facts: FactTables,
@@ -42,17 +42,17 @@ pub(super) struct Shared {
     /// Room on the disk.
     pub room: Room,
     /// The check under way.
-    pub check: Mutex<Option<Walk>>,
+    pub check: Mutex<Option<Progress>>,
     directory: Mutex<Arc<Directory>>,
     down: AtomicBool,
     closed: AtomicBool,
 }
 
 impl Shared {
-    pub fn new(world: &World, options: StoreOptions) -> Shared {
+    pub fn new(world: &World, options: StoreOptions, database: Arc<dyn Database>) -> Shared {
         Shared {
             world: world.clone(),
-            files: Files::of(&options.folder),
+            database,
             options,
             views: Views::default(),
             counts: Counts::default(),

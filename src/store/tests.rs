@@ -250,6 +250,11 @@ impl Place {
     }
 }
 
+/// SQLite's own connection of a transaction.
+fn sqlite_of<'a>(tx: &transaction::WriteTx<'a>) -> &'a rusqlite::Connection {
+    &tx.db.as_any().downcast_ref::<sqlite::Sqlite>().unwrap().db
+}
+
 /// Runs a test on its own world.
 fn run<F: Future<Output = ()>>(test: impl FnOnce(Arc<Place>) -> F) {
     let place = Arc::new(Place::new());

@@ -8,16 +8,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension};
-
+use super::database::Write;
 use super::delta::Delta;
 use super::directory::Directory;
 use super::ghost::Ghost;
 use super::queue_board::QueueNews;
-use super::row::{self, Row, no_mailbox};
+use super::row::{Row, no_mailbox};
 use super::shared::Shared;
 use super::write::{self, Touched};
-use super::{Snapshot, names, view};
+use super::{Snapshot, view};
 use crate::base::event::Event;
 use crate::base::limits::WRITER_ROWS_MAX;
 use crate::base::snapshot::Messages;
@@ -102,7 +101,7 @@ impl Said {
 /// The transaction.
 pub(super) struct WriteTx<'a> {
     /// The connection, inside its transaction.
-    pub db: &'a Connection,
+    pub db: &'a dyn Write,
     /// Clock, options, what is shared.
     pub shared: &'a Shared,
     /// The directory, this transaction's changes included.
@@ -116,7 +115,7 @@ pub(super) struct WriteTx<'a> {
 
 impl<'a> WriteTx<'a> {
     /// The transaction just begun on `db`.
-    pub fn new(db: &'a Connection, shared: &'a Shared, desk: &'a mut Desk) -> Self {
+    pub fn new(db: &'a dyn Write, shared: &'a Shared, desk: &'a mut Desk) -> Self {
         if desk.rows.len() > WRITER_ROWS_MAX {
             *desk = Desk::default();
         }
@@ -155,7 +154,7 @@ impl<'a> WriteTx<'a> {
             return Ok(Some(row.clone()));
         }
         // No job changed it, so that what is read was committed.
-        let row = row::read(self.db, mailbox)?;
+        let row = self.db.mailbox_row(mailbox)?;
         if let Some(row) = &row {
             self.desk.rows.insert(mailbox, row.clone());
         }
@@ -199,21 +198,21 @@ impl<'a> WriteTx<'a> {
 
     /// The id of the next new mailbox.
     pub fn next_mailbox(&self) -> Result<MailboxId> {
-        names::next_mailbox(self.db)
+        self.db.next_mailbox()
     }
 
     /// A UIDVALIDITY higher than any given out.
     pub fn next_uid_validity(&self) -> Result<UidValidity> {
-        names::next_uid_validity(self.db, self.shared.world.clock.wall())
+        self.db.next_uid_validity(self.shared.world.clock.wall())
     }
 
     /// Subscribes or unsubscribes a name.
     pub fn subscribe(&mut self, account: AccountId, name: &str, on: bool) -> Result<()> {
         self.mine.said.names = true;
-        names::subscribe(self.db, account, name, on)
+        self.db.subscribe(account, name, on)
     }
 
-    /// Makes a change part of the job: what SQL looks up is written now, the rest before the commit.
+    /// Makes a change part of the job: what is looked up in the database is written now, the rest before the commit.
     pub fn apply(&mut self, delta: Delta) -> Result<()> {
         let mailbox = delta.mailbox;
         let before = self.any_row(mailbox)?;
@@ -242,14 +241,10 @@ impl<'a> WriteTx<'a> {
         if let Some(octets) = known.or_else(|| self.desk.octets.get(&account)) {
             return Ok(*octets);
         }
-        let octets: i64 = self
-            .db
-            .prepare_cached("SELECT octets FROM account WHERE id = ?1")?
-            .query_row([account.0], |row| row.get(0))
-            .optional()?
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "no such account"))?;
-        self.desk.octets.insert(account, octets as u64);
-        Ok(octets as u64)
+        let octets = self.db.account_octets(account)?;
+        let octets = octets.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such account"))?;
+        self.desk.octets.insert(account, octets);
+        Ok(octets)
     }
 
     /// A mailbox of the account has `has` octets in place of `had`.
@@ -272,10 +267,9 @@ impl<'a> WriteTx<'a> {
 
     /// An account is deleted: its mailboxes are not there any more.
     pub fn close_account(&mut self, account: AccountId) -> Result<()> {
-        let mut list = self.db.prepare_cached("SELECT id FROM mailbox WHERE account = ?1")?;
-        let ids = list.query_map([account.0], |row| row.get(0).map(MailboxId))?;
+        let closed = self.db.mailboxes_of(account)?;
         let said = &mut self.mine.said;
-        said.closed = ids.collect::<rusqlite::Result<_>>()?;
+        said.closed = closed;
         said.woken.extend(&said.closed);
         said.accounts.push(account);
         said.names = true;
@@ -343,7 +337,7 @@ impl<'a> WriteTx<'a> {
         self.done.said.join(mine.said);
     }
 
-    /// After a job that failed, whose SQL was rolled back: what it changed is dropped.
+    /// After a job that failed, and was undone in the database: what it changed is dropped.
     pub fn drop_job(&mut self) {
         if let Some(directory) = std::mem::take(&mut self.mine).directory {
             self.directory = directory;
@@ -360,9 +354,7 @@ impl<'a> WriteTx<'a> {
         }
         for (account, octets) in &self.done.octets {
             // Where the account was deleted there is no row.
-            self.db
-                .prepare_cached("UPDATE account SET octets = ?2 WHERE id = ?1")?
-                .execute([account.0, *octets as i64])?;
+            self.db.account_write_octets(*account, *octets)?;
         }
         Ok(())
     }

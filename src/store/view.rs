@@ -7,16 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, Row as SqlRow, params};
-
-use super::block::{decode, row_id, row_ids};
+use super::database::{Read, of_one_commit};
 use super::row::{self, Row};
-use super::varint::{torn, uids_from_octets};
 use super::watch::Watchers;
 use super::{Snapshot, Store};
 use crate::base::limits::{VIEW_MESSAGES_MAX, VIEWS_MAX};
-use crate::base::snapshot::{BLOCK_UIDS, Block, Message, Messages, block_of};
-use crate::base::{Flags, MailboxId, Result, Uid, UidSet};
+use crate::base::snapshot::{Messages, block_of};
+use crate::base::{MailboxId, Result, Uid, UidSet};
 
 impl Store {
     /// The mailbox's present state, from the shared view (read from disk at first need). `NotFound` where it was
@@ -42,13 +39,11 @@ impl Store {
 }
 
 /// Reads a mailbox; `None` where there is none that messages can be in.
-fn read(db: &Connection, mailbox: MailboxId) -> Result<Option<Snapshot>> {
-    // One state of the file for row and messages.
-    let db = db.unchecked_transaction()?;
-    match row::read(&db, mailbox)?.filter(|row| row.selectable) {
-        Some(row) => Ok(Some(snapshot(mailbox, &row, load(&db, mailbox)?))),
+fn read(db: &dyn Read, mailbox: MailboxId) -> Result<Option<Snapshot>> {
+    of_one_commit(db, |db| match db.mailbox_row(mailbox)?.filter(|row| row.selectable) {
+        Some(row) => Ok(Some(snapshot(mailbox, &row, load(db, mailbox)?))),
         None => Ok(None),
-    }
+    })
 }
 
 /// The state of a mailbox with this row and these messages.
@@ -65,72 +60,24 @@ pub(super) fn snapshot(mailbox: MailboxId, row: &Row, messages: Messages) -> Sna
 }
 
 /// Reads the messages of a mailbox: the blocks, then what came after them.
-fn load(db: &Connection, mailbox: MailboxId) -> Result<Messages> {
+fn load(db: &dyn Read, mailbox: MailboxId) -> Result<Messages> {
     let mut messages = Messages::default();
-    let (first, last) = row_ids(mailbox);
-    let mut covered = 0;
-    let mut blocks =
-        db.prepare_cached("SELECT id, width, flags, modseqs FROM state WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
-    let mut rows = blocks.query([first, last])?;
-    while let Some(row) = rows.next()? {
-        let (_, block) = read_block(row, first)?;
-        covered = block.uids().last().copied().ok_or_else(torn)?;
-        messages.push_block(block);
-    }
-    messages.extend(facts_between(db, mailbox, covered, Uid::MAX)?);
-    Ok(messages)
-}
-
-/// A row of `state`: number and block.
-fn read_block(row: &SqlRow<'_>, first: i64) -> Result<(u32, Block)> {
-    let number = u32::try_from(row.get::<_, i64>(0)? - first).map_err(|_| torn())?;
-    let width = usize::try_from(row.get::<_, i64>(1)?).map_err(|_| torn())?;
-    let flags = row.get_ref(2)?.as_blob().map_err(|_| torn())?;
-    let mod_seqs = row.get_ref(3)?.as_blob().map_err(|_| torn())?;
-    Ok((number, decode(number, width, flags, mod_seqs)?))
-}
-
-/// Messages above `after` and up to `to`, as they came.
-fn facts_between(db: &Connection, mailbox: MailboxId, after: Uid, to: Uid) -> Result<Vec<Message>> {
-    let mut facts = db.prepare_cached(
-        "SELECT uid, flags0, modseq0 FROM fact WHERE mailbox = ?1 AND uid > ?2 AND uid <= ?3 ORDER BY uid",
-    )?;
-    let mut rows = facts.query(params![mailbox.0, after, to])?;
-    let mut messages = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (flags, mod_seq) = (Flags(row.get::<_, i64>(1)? as u64), row.get::<_, i64>(2)? as u64);
-        messages.push(Message { uid: row.get(0)?, flags, mod_seq });
-    }
+    db.blocks(mailbox, None)?.into_iter().for_each(|(_, block)| messages.push_block(block));
+    let covered = messages.last_uid().unwrap_or(0);
+    messages.extend(db.messages_between(mailbox, covered, Uid::MAX)?);
     Ok(messages)
 }
 
 /// The messages from the block on in which `covered` is, up to `to`.
-pub(super) fn tail(db: &Connection, mailbox: MailboxId, covered: Uid, to: Uid) -> Result<Messages> {
+pub(super) fn tail(db: &dyn Read, mailbox: MailboxId, covered: Uid, to: Uid) -> Result<Messages> {
     let mut messages = Messages::default();
-    let (first, _) = row_ids(mailbox);
-    let mut last = db.prepare_cached("SELECT id, width, flags, modseqs FROM state WHERE id = ?1")?;
-    let mut rows = last.query([row_id(mailbox, block_of(covered))])?;
-    if let Some(row) = rows.next()? {
-        messages.push_block(read_block(row, first)?.1);
-    }
-    messages.extend(facts_between(db, mailbox, covered, to)?);
+    db.block(mailbox, block_of(covered))?.into_iter().for_each(|block| messages.push_block(block));
+    messages.extend(db.messages_between(mailbox, covered, to)?);
     Ok(messages)
 }
 
-/// The last UID that blocks describe, without reading them.
-pub(super) fn covered(db: &Connection, mailbox: MailboxId) -> Result<Uid> {
-    let (first, last) = row_ids(mailbox);
-    let mut newest = db.prepare_cached(
-        "SELECT id, length(flags) / width FROM state WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1",
-    )?;
-    let mut rows = newest.query([first, last])?;
-    let Some(row) = rows.next()? else { return Ok(0) };
-    let end = (row.get::<_, i64>(0)? - first) * i64::from(BLOCK_UIDS) + row.get::<_, i64>(1)? - 1;
-    Uid::try_from(end).map_err(|_| torn())
-}
-
 /// The messages of `known`, brought up to `row` by what changed since: expunges, blocks, new messages.
-pub(super) fn bring_up(db: &Connection, known: &Snapshot, row: &Row) -> Result<Messages> {
+pub(super) fn bring_up(db: &dyn Read, known: &Snapshot, row: &Row) -> Result<Messages> {
     let mailbox = known.mailbox;
     if known.uid_validity != row.uid_validity || known.mod_seq > row.mod_seq || known.mod_seq < row.vanished_floor {
         return load(db, mailbox);
@@ -139,24 +86,11 @@ pub(super) fn bring_up(db: &Connection, known: &Snapshot, row: &Row) -> Result<M
     if known.mod_seq == row.mod_seq {
         return Ok(messages);
     }
-    let since = i64::try_from(known.mod_seq).unwrap_or(i64::MAX);
-    let mut gone = Vec::new();
-    let mut vanished = db.prepare_cached("SELECT uids FROM vanished WHERE mailbox = ?1 AND modseq > ?2")?;
-    let mut rows = vanished.query([mailbox.0, since])?;
-    while let Some(row) = rows.next()? {
-        uids_from_octets(row.get_ref(0)?.as_blob().unwrap_or_default(), &mut gone)?;
-    }
-    messages.remove(&UidSet::from_ranges(gone));
-    let (first, last) = row_ids(mailbox);
-    let mut blocks = db.prepare_cached(
-        "SELECT id, width, flags, modseqs FROM state WHERE id BETWEEN ?1 AND ?2 AND modseq > ?3 ORDER BY id",
-    )?;
-    let mut rows = blocks.query(params![first, last, since])?;
-    while let Some(row) = rows.next()? {
-        let (number, block) = read_block(row, first)?;
+    messages.remove(&UidSet::from_ranges(db.vanished(mailbox, known.mod_seq)?));
+    for (number, block) in db.blocks(mailbox, Some(known.mod_seq))? {
         messages.put_block(number, block);
     }
-    messages.extend(facts_between(db, mailbox, row.covered.max(known.uid_next - 1), Uid::MAX)?);
+    messages.extend(db.messages_between(mailbox, row.covered.max(known.uid_next - 1), Uid::MAX)?);
     match messages.len() == row.total as usize {
         true => Ok(messages),
         false => load(db, mailbox),

@@ -1,17 +1,17 @@
 //! The writer lane: the one place that changes the file.
 //!
-//! It takes what is waiting, runs it in one transaction (a savepoint for each job), commits, shares the new
+//! It takes what is waiting, runs it in one transaction (each job can be undone alone), commits, shares the new
 //! views, says the events, and only then answers everyone, in order. Nothing awaits while a transaction is open.
 
-use rusqlite::Connection;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::FutureExt;
 
+use super::database::{Connected, Write};
 use super::health::Health;
 use super::lane::Lanes;
 use super::shared::{Shared, closed, down};
 use super::transaction::{Desk, WriteTx};
-use super::{Store, check, checkpoint, connection, free, recovery, room, shrink};
+use super::{Store, check, free, recovery, room};
 use crate::base::limits::{
     CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX, COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX,
     STORE_BUSY_TRIES_MAX, STORE_BUSY_WAIT_MILLISECONDS,
@@ -101,7 +101,7 @@ pub(super) struct Writer {
     pub shared: Arc<Shared>,
     pub jobs: Receiver<Job>,
     pub lanes: Lanes,
-    pub db: Option<Connection>,
+    pub db: Option<Box<dyn Write>>,
     pub desk: Desk,
     /// Bodies wait to be removed, or pages to be given back.
     pub dead: bool,
@@ -277,19 +277,17 @@ impl Writer {
     }
 
     fn try_begin(&self) -> Result<()> {
-        let db = self.db.as_ref().ok_or_else(down)?;
-        db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(())
+        self.db.as_ref().ok_or_else(down)?.begin()
     }
 
     /// From BEGIN, which was done, to COMMIT and the sharing of what it brought.
     fn transact(&mut self, batch: &mut [Box<dyn Work>], failed: &mut Vec<Option<Error>>) -> End {
-        let Some(db) = &self.db else { return End::Broken(down()) };
+        let Some(db) = self.db.as_deref() else { return End::Broken(down()) };
         let mut tx = WriteTx::new(db, &self.shared, &mut self.desk);
         let done = run_jobs(&mut tx, batch, failed)
             .and_then(|()| if batch.is_empty() { round(&mut tx) } else { Ok(self.dead) })
             .and_then(|dead| tx.flush().map(|()| dead))
-            .and_then(|dead| commit(db).map(|()| dead))
+            .and_then(|dead| db.commit().map(|()| dead))
             .and_then(|dead| self.health.check_files(&self.shared, db).map(|()| dead));
         match done {
             Ok(dead) => {
@@ -298,8 +296,8 @@ impl Writer {
                 End::Committed
             }
             Err(e) => {
-                // Nothing may stay of it, also where SQLite has not rolled back by itself.
-                let undone = db.is_autocommit() || db.execute_batch("ROLLBACK").is_ok();
+                // Nothing may stay of it.
+                let undone = db.rollback().is_ok();
                 match e.kind() {
                     ErrorKind::StoreDown => End::Broken(e),
                     _ if !undone => End::Broken(Error::new(ErrorKind::StoreDown, e.text())),
@@ -327,25 +325,11 @@ impl Writer {
         let Some(db) = self.db.as_ref().filter(|_| log.pending() <= CHECKPOINT_REST_OCTETS) else { return };
         // A reader of an old state keeps the log from beginning anew: tried again when it has grown some more.
         self.renew_at = octets.saturating_add(CHECKPOINT_WAL_OCTETS);
-        match checkpoint::passive(db, log) {
+        match db.copy_log(log) {
             // What was not copied stays in the log.
             Err(e) if e.kind() == ErrorKind::DiskFull => room::run_out(&self.shared),
             Err(e) => self.fail(&e).await,
             Ok(()) => {}
-        }
-    }
-
-    /// Follows the length of the log on the writer's own connection.
-    pub fn watch_log(&mut self) {
-        let log = self.shared.log.clone();
-        if let Some(db) = &mut self.db {
-            let hook = move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
-                let octets = u64::try_from(pages).unwrap_or(0).saturating_mul(connection::PAGE_OCTETS);
-                log.grew(octets);
-                Ok(())
-            };
-            // Where it fails the log is only emptied when idle.
-            let _ = db.wal_hook(Some(hook));
         }
     }
 
@@ -354,7 +338,7 @@ impl Writer {
         self.lanes.end().await;
         if let Some(db) = self.db.take() {
             // The first error is the one that is told.
-            let _ = connection::close(db);
+            let _ = db.close();
         }
         self.lock = None;
     }
@@ -364,11 +348,11 @@ impl Writer {
         self.shared.set_closed();
         self.lanes.end().await;
         check::end(&self.shared);
-        let emptied = match &self.db {
+        let emptied = match self.db.as_deref() {
             Some(db) if !self.shared.is_down() => recovery::empty_log(&self.shared, db),
             _ => Err(down()),
         };
-        let closed = self.db.take().map_or(Ok(()), connection::close);
+        let closed = self.db.take().map_or(Ok(()), Connected::close);
         self.lock = None;
         self.shared.views.clear();
         self.shared.counts.forget_all();
@@ -379,35 +363,27 @@ impl Writer {
 
 /// A round of background work: bodies to be removed first, then pages to be given back. Gives whether more waits.
 fn round(tx: &mut WriteTx<'_>) -> Result<bool> {
-    Ok(free::round(tx)? || shrink::round(tx.db)?)
+    Ok(free::round(tx)? || tx.db.shrink()?)
 }
 
-/// Runs each job in its savepoint. Fails only where the whole transaction must be given up.
+/// Runs the jobs one after the other. Fails only where the whole transaction must be given up.
 fn run_jobs(tx: &mut WriteTx<'_>, batch: &mut [Box<dyn Work>], failed: &mut Vec<Option<Error>>) -> Result<()> {
     let db = tx.db;
     for work in batch {
-        db.prepare_cached("SAVEPOINT job")?.execute([])?;
+        db.begin_job()?;
         let outcome = work.run(tx);
         match &outcome {
-            Ok(()) => tx.keep_job(),
-            // On some errors SQLite ends the transaction by itself.
-            Err(e) if e.kind() == ErrorKind::StoreDown || db.is_autocommit() => return Err(e.clone()),
+            Ok(()) => {
+                tx.keep_job();
+                db.keep_job()?;
+            }
+            Err(e) if e.kind() == ErrorKind::StoreDown || !db.in_transaction() => return Err(e.clone()),
             Err(_) => {
-                db.prepare_cached("ROLLBACK TO job")?.execute([])?;
+                db.undo_job()?;
                 tx.drop_job();
             }
         }
         failed.push(outcome.err());
-        db.prepare_cached("RELEASE job")?.execute([])?;
     }
-    Ok(())
-}
-
-/// COMMIT. Any failure but a full disk leaves it in doubt.
-fn commit(db: &Connection) -> Result<()> {
-    db.prepare_cached("COMMIT")?.execute([]).map_err(|e| match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => Error::from(e),
-        _ => Error::new(ErrorKind::StoreDown, format!("store: commit: {e}")),
-    })?;
     Ok(())
 }

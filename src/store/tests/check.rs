@@ -136,11 +136,7 @@ fn each_kind_of_disagreement_is_told() {
     ];
     run(|place| async move {
         let store = populated(&place).await;
-        while !store
-            .write(0, |tx| Ok(tx.db.query_row("SELECT count(*) = 0 FROM dead", [], |r| r.get::<_, bool>(0))?))
-            .await
-            .unwrap()
-        {
+        while !store.write(0, |tx| Ok(tx.db.dead_behind(0)?.is_none())).await.unwrap() {
             smol::future::yield_now().await;
         }
         place.sqlite().execute("VACUUM INTO ?1", [place.folder.join("sound.db").to_str().unwrap()]).unwrap();

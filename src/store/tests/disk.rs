@@ -117,7 +117,7 @@ fn a_disk_that_is_full_after_all_undoes_what_did_not_fit_and_nothing_more() {
         let limit = |pages: &'static str| {
             store.write(0, move |tx| {
                 let pragma = format!("PRAGMA max_page_count = {pages}");
-                Ok(tx.db.query_row(&pragma, [], |row| row.get::<_, i64>(0))?)
+                Ok(sqlite_of(tx).query_row(&pragma, [], |row| row.get::<_, i64>(0))?)
             })
         };
         limit("1").await.unwrap();
@@ -149,7 +149,10 @@ fn deleted_mail_makes_the_file_shorter() {
         let mut pages = i64::MAX;
         while pages > 300 {
             smol::future::yield_now().await;
-            pages = store.write(0, |tx| Ok(tx.db.query_row("PRAGMA page_count", [], |row| row.get(0))?)).await.unwrap();
+            pages = store
+                .write(0, |tx| Ok(sqlite_of(tx).query_row("PRAGMA page_count", [], |row| row.get(0))?))
+                .await
+                .unwrap();
         }
         store.close().await.unwrap();
         assert!(fs::metadata(place.folder.join("mail.db")).unwrap().len() < 3 * MIB);

@@ -187,7 +187,7 @@ fn a_store_of_the_first_schema_is_brought_up_with_what_is_in_it() {
     run(|place| async move {
         fs::create_dir_all(&place.folder).unwrap();
         let db = place.sqlite();
-        db.execute_batch(include_str!("../schema.sql")).unwrap();
+        db.execute_batch(include_str!("../sqlite/schema.sql")).unwrap();
         db.execute_batch("INSERT INTO domain(name) VALUES ('example.net'); PRAGMA user_version = 1").unwrap();
         db.pragma_update(None, "application_id", 0x6d61_696c).unwrap();
         drop(db);

@@ -64,7 +64,7 @@ fn a_file_of_a_newer_engine_is_refused_and_left_alone() {
         assert!(error.text().contains("schema 99"), "{error}");
         let version: i64 = place.sqlite().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         assert_eq!(version, 99);
-        place.sqlite().execute_batch(&format!("PRAGMA user_version = {}", super::super::migrate::newest())).unwrap();
+        place.sqlite().execute_batch(&format!("PRAGMA user_version = {}", sqlite::newest())).unwrap();
         place.open().await;
     });
 }
@@ -103,11 +103,12 @@ fn the_file_is_laid_out_as_measured() {
         assert_eq!(text(loose), "0");
         // What the writer's own connection says.
         let own = store.write(0, |tx| {
-            let number = |sql: &str| tx.db.query_row(sql, [], |row| row.get::<_, i64>(0));
+            let db = sqlite_of(tx);
+            let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0));
             let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
             let busy = number("PRAGMA busy_timeout")?;
             let auto = number("PRAGMA wal_autocheckpoint");
-            Ok((number("PRAGMA synchronous")?, busy, auto.unwrap_or(0), tx.db.db_config(config)?))
+            Ok((number("PRAGMA synchronous")?, busy, auto.unwrap_or(0), db.db_config(config)?))
         });
         // The hook that tells the log's length stands where SQLite's own checkpoints would.
         assert_eq!(own.await.unwrap(), (2, 0, 0, true));
@@ -130,7 +131,7 @@ fn a_job_that_fails_harms_no_other_in_its_group() {
                         let mut delta = delta::Delta::of(inbox, tx.row(inbox)?);
                         delta.row.mod_seq += 100;
                         tx.apply(delta)?;
-                        tx.db.execute("INSERT INTO setting(name, value) VALUES ('half', x'00')", [])?;
+                        tx.db.setting_put("half", Some(&[0]))?;
                         Err::<(), _>(Error::new(ErrorKind::Quota, "no"))
                     });
                     assert_eq!(half.await.unwrap_err().kind(), ErrorKind::Quota);
@@ -289,8 +290,8 @@ fn a_panic_in_a_change_ends_the_store_and_loses_nothing() {
         let world = World { run: threads.spawner(), clock, ..place.world.clone() };
         let store = Store::open(&world, place.options()).await.unwrap();
         store.accept(arrival("y", vec![filing(inbox)])).await.unwrap();
-        let changed = store.write(0, |tx| -> Result<()> {
-            tx.db.execute("DELETE FROM fact WHERE uid > 0", [])?;
+        let changed = store.write(0, move |tx| -> Result<()> {
+            tx.db.messages_remove(inbox, &[(1, Uid::MAX)])?;
             panic!("forced")
         });
         assert_eq!(changed.await.unwrap_err().kind(), ErrorKind::StoreDown);

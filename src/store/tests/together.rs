@@ -224,8 +224,7 @@ impl Case {
             if cold {
                 tx.shared.views.clear();
             }
-            tx.db.execute("INSERT OR REPLACE INTO setting(name, value) VALUES ('mark', zeroblob(?1))", [mark])?;
-            Ok(())
+            tx.db.setting_put("mark", Some(&vec![0; mark as usize]))
         });
         let last = self.store.write(0, move |_| {
             let seen = other.query_row("SELECT length(value) FROM setting WHERE name = 'mark'", [], |row| row.get(0));

@@ -131,7 +131,7 @@ fn count_others(db: &Connection, uses: &mut Uses, found: &mut Vec<String>) -> Re
     while let Some(row) = rows.next()? {
         let packed: Vec<u8> = row.get(1)?;
         match ids_from_octets(&packed) {
-            Ok(ids) => uses.dead.extend(ids.into_iter().filter(|id| (range[0]..=range[1]).contains(id))),
+            Ok(ids) => uses.dead.extend(ids.into_iter().map(|id| id.0).filter(|id| (range[0]..=range[1]).contains(id))),
             Err(_) => found
                 .push(format!("entry {} of the list of bodies to be removed cannot be read", row.get::<_, i64>(0)?)),
         }

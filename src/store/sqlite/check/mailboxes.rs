@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
+use super::super::super::row::Row;
 use super::super::block::{decode, row_id, row_ids};
-use super::super::row::{self, Row};
+use super::super::mailbox;
 use super::super::varint::uids_from_octets;
 use crate::base::limits::CHECK_BLOCKS_PER_STEP;
 use crate::base::snapshot::{BLOCK_UIDS, Block, block_of};
@@ -56,7 +57,7 @@ pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -
         let next: Option<i64> = next.query_row([place.mailbox.0], |row| row.get(0)).optional()?;
         let Some(mailbox) = next.map(MailboxId) else { return Ok((None, 0)) };
         place.mailbox = mailbox;
-        match row::read(db, mailbox) {
+        match mailbox::row(db, mailbox) {
             Ok(Some(row)) => {
                 place.under_way = Some(Under { row, block: 0, total: 0, unseen: 0, deleted: 0, octets: 0 })
             }

@@ -1,7 +1,7 @@
 //! Numbers of varying length as the packed columns hold them: LEB128, and zigzag for signed steps.
 
 pub(super) use crate::base::varint::put;
-use crate::base::{Error, ErrorKind, Result, Uid, UidSet, varint};
+use crate::base::{BlobId, Error, ErrorKind, Result, Uid, UidSet, varint};
 
 /// Appends a signed number.
 pub(super) fn put_signed(out: &mut Vec<u8>, n: i64) {
@@ -48,10 +48,10 @@ pub(super) fn uids_from_octets(mut octets: &[u8], ranges: &mut Vec<(Uid, Uid)>) 
 }
 
 /// Ascending ids as steps; the same id may stand there more than once.
-pub(super) fn ids_to_octets(ids: &[i64]) -> Vec<u8> {
+pub(super) fn ids_to_octets(ids: &[BlobId]) -> Vec<u8> {
     let mut out = Vec::with_capacity(ids.len() * 2);
     let mut last = 0;
-    for &id in ids {
+    for &BlobId(id) in ids {
         put(&mut out, (id - last).max(0) as u64);
         last = id;
     }
@@ -59,12 +59,12 @@ pub(super) fn ids_to_octets(ids: &[i64]) -> Vec<u8> {
 }
 
 /// The ids of [`ids_to_octets`].
-pub(super) fn ids_from_octets(mut octets: &[u8]) -> Result<Vec<i64>> {
+pub(super) fn ids_from_octets(mut octets: &[u8]) -> Result<Vec<BlobId>> {
     let mut ids = Vec::new();
     let mut last = 0i64;
     while !octets.is_empty() {
         last = i64::try_from(take(&mut octets)?).ok().and_then(|step| last.checked_add(step)).ok_or_else(torn)?;
-        ids.push(last);
+        ids.push(BlobId(last));
     }
     Ok(ids)
 }
@@ -109,6 +109,7 @@ mod tests {
             assert_eq!(UidSet::from_ranges(ranges), set);
         }
         for ids in [vec![], vec![5], vec![1, 1, 2, 700, i64::MAX]] {
+            let ids: Vec<BlobId> = ids.into_iter().map(BlobId).collect();
             assert_eq!(ids_from_octets(&ids_to_octets(&ids)).unwrap(), ids);
         }
     }

@@ -65,7 +65,7 @@ fn code(result: rusqlite::Result<()>) -> Option<ErrorCode> {
 /// What another process, with SQLite's own VFS, gets for a statement: a number, an error, or nothing.
 fn elsewhere(folder: &Folder, sql: &str) -> String {
     let mut other = Command::new(std::env::current_exe().unwrap());
-    other.args(["--exact", "store::vfs::tests::another_program", "--nocapture"]);
+    other.args(["--exact", "store::sqlite::vfs::tests::another_program", "--nocapture"]);
     let done = other.env(DATABASE, folder.database()).env(STATEMENT, sql).output().unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{said}");

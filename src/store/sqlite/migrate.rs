@@ -63,7 +63,7 @@ pub(super) fn migrate(db: &Connection) -> Result<()> {
 
 /// The version this engine writes.
 #[cfg(test)]
-pub(super) fn newest() -> usize {
+pub(in super::super) fn newest() -> usize {
     MIGRATIONS.len()
 }
 

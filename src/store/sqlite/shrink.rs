@@ -5,7 +5,6 @@
 
 use rusqlite::Connection;
 
-use super::room::unused_pages;
 use crate::base::Result;
 use crate::base::limits::{SHRINK_PAGES_PER_COMMIT, UNUSED_PAGES_KEPT, UNUSED_PAGES_KEPT_SHARE};
 
@@ -33,4 +32,10 @@ fn surplus(db: &Connection) -> Result<Option<u64>> {
         return Ok(None);
     }
     Ok(Some(unused - kept))
+}
+
+/// Pages of the database that nothing uses.
+pub(super) fn unused_pages(db: &Connection) -> Result<u64> {
+    let pages: i64 = db.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(pages).unwrap_or(0))
 }

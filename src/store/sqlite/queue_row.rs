@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{AttemptResult, Item, ItemRecipient, RecipientState};
+use super::super::{AttemptResult, Item, ItemRecipient, RecipientState};
 use crate::base::envelope::{BodyKind, Notify, Returns};
 use crate::base::event::Outcome;
 use crate::base::{

@@ -1,0 +1,76 @@
+//! Who is here: domains, accounts, aliases. And what the engine keeps: settings, keys of signatures.
+
+use super::super::DkimKey;
+use crate::base::{Account, AccountId, Address, Error, MailboxId, Result, Timestamp};
+
+/// An account as it was read, or why it cannot be.
+pub(in super::super) type StoredAccount = std::result::Result<Account, (AccountId, Error)>;
+
+/// What is read of these.
+pub(in super::super) trait ReadDirectory {
+    /// All local domains.
+    fn domains(&self) -> Result<Vec<String>>;
+
+    /// All aliases as (pattern, target), sorted.
+    fn aliases(&self) -> Result<Vec<(String, String)>>;
+
+    /// All accounts.
+    fn accounts(&self) -> Result<Vec<StoredAccount>>;
+
+    /// Octets an account keeps; `None` where there is no such account.
+    fn account_octets(&self, account: AccountId) -> Result<Option<u64>>;
+
+    /// A value kept under a name.
+    fn setting(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// All keys of signatures, by domain and selector.
+    fn dkim_keys(&self) -> Result<Vec<DkimKey>>;
+
+    /// How many there are.
+    fn dkim_key_count(&self) -> Result<i64>;
+
+    /// One of them.
+    fn dkim_key(&self, domain: &str, selector: &str) -> Result<Option<DkimKey>>;
+}
+
+/// What is changed of these.
+pub(in super::super) trait WriteDirectory {
+    /// Writes a domain that is not there.
+    fn domain_insert(&self, name: &str) -> Result<()>;
+
+    /// Removes a domain; false where it was not there.
+    fn domain_remove(&self, name: &str) -> Result<bool>;
+
+    /// Writes a new account, without credential and INBOX.
+    fn account_insert(&self, address: &Address) -> Result<AccountId>;
+
+    /// Says which mailbox is an account's INBOX.
+    fn account_write_inbox(&self, account: AccountId, inbox: MailboxId) -> Result<()>;
+
+    /// Writes the credential of an account.
+    fn account_write_credential(&self, account: &Account) -> Result<()>;
+
+    /// Writes a quota. `Invalid` where the number is beyond what is kept.
+    fn account_write_quota(&self, account: AccountId, octets: Option<u64>) -> Result<()>;
+
+    /// Writes how many octets an account keeps; nothing where it was deleted.
+    fn account_write_octets(&self, account: AccountId, octets: u64) -> Result<()>;
+
+    /// Writes a target of an alias, which may be there already.
+    fn alias_insert(&self, pattern: &str, target: &str) -> Result<()>;
+
+    /// Removes an alias with all its targets; false where it was not there.
+    fn alias_remove(&self, pattern: &str) -> Result<bool>;
+
+    /// Keeps a value under a name; `None` removes it.
+    fn setting_put(&self, name: &str, value: Option<&[u8]>) -> Result<()>;
+
+    /// Writes a key, in the place of one of its name.
+    fn dkim_key_put(&self, key: &DkimKey) -> Result<()>;
+
+    /// The active keys of a domain and algorithm are only published from now on.
+    fn dkim_keys_step_back(&self, domain: &str, algorithm: &str, now: Timestamp) -> Result<()>;
+
+    /// Removes a key; false where it was not there.
+    fn dkim_key_remove(&self, domain: &str, selector: &str) -> Result<bool>;
+}
