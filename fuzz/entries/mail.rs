@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use mailcore::base::Timestamp;
+use mailcore::base::base64;
 use mailcore::base::limits::{LINE_OCTETS_MAX, MIME_PARAMETERS_MAX};
 use mailcore::imap::encode;
 use mailcore::message::fit::{self, Filling};
 use mailcore::message::mailbox_list::mailbox_list;
-use mailcore::base::base64;
 use mailcore::message::mime::{Decoder, TextDecoder, quoted_printable_encode};
 use mailcore::message::recode::{Goal, recode};
 use mailcore::message::scanner::Scanner;
