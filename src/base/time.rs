@@ -82,8 +82,8 @@ impl Timestamp {
         format!("{:2}-{}-{:04} {:02}:{:02}:{:02} +0000", c.day, month_name(c.month), c.year, c.hour, c.minute, c.second)
     }
 
-    /// The moment that a calendar date and time in UTC means; `None` where there is no such day or time. A leap second is
-    /// the first of the next minute.
+    /// The moment that a calendar date and time in UTC means; `None` where there is no such day or time. A leap second
+    /// is the first of the next minute.
     pub fn checked_civil(year: i64, month: u32, day: u32, [hour, minute, second]: [u32; 3]) -> Option<Timestamp> {
         let is_day = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
         let is_time = hour <= 23 && minute <= 59 && second <= 60;

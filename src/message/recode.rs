@@ -187,8 +187,8 @@ impl Recoding<'_, '_> {
 /// Column at which text between parts is broken.
 const FILLER_COLUMN: usize = 900;
 
-/// Makes text between parts fit, in pieces: lines end in CRLF and are not too long, what is forbidden becomes `?`. No line
-/// becomes a delimiter: a line that is broken goes on behind a blank, and a bare CR ends none.
+/// Makes text between parts fit, in pieces: lines end in CRLF and are not too long, what is forbidden becomes `?`. No
+/// line becomes a delimiter: a line that is broken goes on behind a blank, and a bare CR ends none.
 struct Filler {
     is_ascii: bool,
     column: usize,
