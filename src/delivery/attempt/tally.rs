@@ -149,15 +149,14 @@ mod tests {
         Delivery { fates, dsn: false }
     }
 
-    fn refused(code: u16, class: u16) -> Fate {
-        Fate::Refused(Stage::Recipient, Reply::new(code, class, 0, "no"))
+    fn refused(code: u16) -> Fate {
+        Fate::Refused(Stage::Recipient, Reply::new(code, 1, 0, "no"))
     }
 
     #[test]
     fn each_recipient_has_the_outcome_of_its_own_fate() {
         let mut tally = Tally::new(4);
-        let fates =
-            vec![Fate::Accepted(Reply::new(250, 0, 0, "ok")), refused(550, 5), refused(450, 4), refused(452, 4)];
+        let fates = vec![Fate::Accepted(Reply::new(250, 0, 0, "ok")), refused(550), refused(450), refused(452)];
         let (next, again) = tally.take_in(&talk(), &[0, 1, 2, 3], &delivery(fates));
         // Since others were taken, 452 says that they were too many for one transaction.
         assert_eq!((next, again), (Next::Host, vec![3]));
