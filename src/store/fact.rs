@@ -39,9 +39,9 @@ impl Store {
     /// ([`Store::hold`]).
     pub async fn facts(&self, mailbox: MailboxId, uids: &UidSet) -> Result<Vec<Fact>> {
         let snapshot = self.snapshot(mailbox).await?;
-        // After the snapshot: what went between the two is here.
-        let went = self.shared().ghosts.facts(mailbox, uids);
         let mut facts = self.present_facts(&snapshot, uids).await?;
+        // After reading: what went since the snapshot was kept before it went.
+        let went = self.shared().ghosts.facts(mailbox, uids);
         if !went.is_empty() {
             facts.extend(went);
             facts.sort_unstable_by_key(|fact| fact.uid);

@@ -51,7 +51,7 @@ impl Drop for Hold {
 }
 
 /// What one expunge took.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ghost {
     /// The mailbox's count of expunges with it.
     pub expunges: u64,
@@ -123,21 +123,32 @@ impl Ghosts {
         kept.release(mailbox)
     }
 
-    /// Keeps what an expunge took, where somebody was not told of it.
-    pub fn add(&self, mailbox: MailboxId, ghost: Ghost) {
+    /// Keeps what an expunge takes, where somebody was not told of it. Before COMMIT, so that who reads that it is gone
+    /// finds it here; and once more behind it, for those who came meanwhile. What was kept of the same expunge, or of
+    /// one that came to nothing, is replaced: messages that did not go are kept for a while in vain.
+    pub fn add(&self, mailbox: MailboxId, ghost: &Ghost) {
         let mut kept = self.kept();
         let kept = &mut *kept;
         let Some(held) = kept.mailboxes.get_mut(&mailbox) else { return };
-        if held.holders.values().all(|known| *known >= ghost.expunges) {
+        let place = held.ghosts.partition_point(|before| before.expunges < ghost.expunges);
+        if held.ghosts.get(place) == Some(ghost) {
             return;
         }
-        let (messages, dead) = (ghost.facts.len(), ghost.dead.clone());
-        for fact in &ghost.facts {
-            kept.bodies.entry(fact.blob).or_default().messages += 1;
+        let replaced = held.ghosts.split_off(place);
+        let is_wanted = held.holders.values().any(|known| *known < ghost.expunges);
+        if is_wanted {
+            held.ghosts.push_back(ghost.clone());
         }
-        held.ghosts.push_back(ghost);
-        kept.messages += messages;
-        kept.dead.extend(dead);
+        for ghost in &replaced {
+            kept.forget(ghost);
+        }
+        if is_wanted {
+            for fact in &ghost.facts {
+                kept.bodies.entry(fact.blob).or_default().messages += 1;
+            }
+            kept.messages += ghost.facts.len();
+            kept.dead.extend(&ghost.dead);
+        }
         while kept.messages > GHOST_MESSAGES_MAX && kept.forget_one(mailbox) {}
     }
 

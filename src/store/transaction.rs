@@ -356,11 +356,20 @@ impl<'a> WriteTx<'a> {
             // Where the account was deleted there is no row.
             self.db.account_write_octets(*account, *octets)?;
         }
+        self.keep_ghosts();
         Ok(())
+    }
+
+    /// Keeps what goes for those who were not told of it.
+    fn keep_ghosts(&self) {
+        let ghosts = &self.done.said.ghosts;
+        ghosts.iter().for_each(|(mailbox, ghost)| self.shared.ghosts.add(*mailbox, ghost));
     }
 
     /// After COMMIT: shares what changed and wakes everybody, then says the events.
     pub fn publish(self) {
+        // Before anybody can see in a view that they are gone.
+        self.keep_ghosts();
         let Done { mailboxes, mut views, octets, loaded, said } = self.done;
         let shared = self.shared;
         shared.set_directory(self.directory);
@@ -368,8 +377,6 @@ impl<'a> WriteTx<'a> {
             true => shared.counts.forget_all(),
             false => shared.counts.forget(mailboxes.keys()),
         }
-        // Before anybody can see that they are gone.
-        said.ghosts.into_iter().for_each(|(mailbox, ghost)| shared.ghosts.add(mailbox, ghost));
         let mut changed = Vec::with_capacity(mailboxes.len() + views.len());
         for (mailbox, Changed { row, .. }) in mailboxes {
             let view = row.as_ref().and_then(|row| Some(view::snapshot(mailbox, row, views.remove(&mailbox)?)));

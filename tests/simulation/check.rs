@@ -8,7 +8,8 @@ use mailcore::store::Store;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::client::{Step, Who, difference};
+use crate::client::Step;
+use crate::promise::{Who, difference};
 use crate::sweep;
 use crate::world::Host;
 

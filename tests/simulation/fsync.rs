@@ -9,9 +9,10 @@ use mailcore::store::Store;
 use rusqlite::Connection;
 
 use crate::check::{disagreement, unsound};
-use crate::client::{Act, Client, difference};
+use crate::client::{Act, Client};
 use crate::disk::{Fault, When};
 use crate::image::Loss;
+use crate::promise::difference;
 use crate::sweep::{options, shared_mailbox};
 use crate::world::{Host, Sim};
 

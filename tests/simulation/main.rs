@@ -12,6 +12,7 @@
 #[macro_use]
 extern crate mailcore_watchdog;
 
+mod arrived;
 mod check;
 mod client;
 mod clock;
@@ -25,11 +26,13 @@ mod judge;
 mod letter;
 #[path = "../imap_state/model.rs"]
 mod model;
+mod mutants;
 mod office;
 mod peer;
 mod pipe;
 mod pop;
 mod processes;
+mod promise;
 mod reports;
 #[path = "../imap_state/response.rs"]
 mod response;
@@ -37,6 +40,7 @@ mod rng;
 mod road;
 mod run;
 mod sessions;
+mod sorter;
 mod sweep;
 mod tls;
 mod vfs;

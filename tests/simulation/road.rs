@@ -9,7 +9,7 @@
 //! The offices check each other's mail: what comes from one passes DMARC by SPF, from the other by DKIM alone, whatever
 //! DNS fails to answer; and one user's domain disowns it, so that the other office refuses it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -20,15 +20,18 @@ use mailcore::base::world::Record;
 use mailcore::base::{Settings, World};
 use smol::future::FutureExt;
 
+use crate::arrived::{Ledger, Written, arrived};
 use crate::disk::{Fault, SimDisk, When, lock};
 use crate::image::Loss;
-use crate::letter::{letter, token_of};
+use crate::letter::letter;
 use crate::office::Office;
 use crate::peer::{Mood, Peer};
 use crate::pipe::Weather;
 use crate::pop::{self, Fetched};
 use crate::processes;
 use crate::rng::Rng;
+use crate::sessions::talk;
+use crate::sorter::Sorter;
 use crate::world::{Host, Sim};
 
 const MAILS: u64 = 6;
@@ -40,22 +43,26 @@ const DRAINED_AFTER: Duration = Duration::from_secs(5 * 86_400);
 /// Shorter than the default: what cannot arrive is tried less often.
 const LIFETIME: Duration = Duration::from_secs(2 * 86_400);
 
-const HOME_USERS: &[&str] = &["alice", "bob", DISOWNED];
-const FAR_USERS: &[&str] = &["carol", "dave"];
+const HOME_USERS: &[&str] = &["alice", "bob", DISOWNED, "ivy"];
+const FAR_USERS: &[&str] = &["carol", "dave", "judy"];
+/// Those who read by IMAP; the others do by POP3.
+const SORTERS: &[&str] = &["ivy", "judy"];
 
 /// A user whose domain says that no host may send its mail.
-const DISOWNED: &str = "mallory@disowned.example";
+pub const DISOWNED: &str = "mallory@disowned.example";
 /// Whether mail can be signed on this system.
 const SIGNS: bool = cfg!(not(any(windows, target_vendor = "apple")));
 
 /// Addresses, and whether mail to them can arrive.
-const DESTINATIONS: &[(&str, bool)] = &[
+pub const DESTINATIONS: &[(&str, bool)] = &[
     ("alice@home.example", true),
     ("bob@home.example", true),
     (DISOWNED, true),
     ("carol@far.example", true),
     ("dave@far.example", true),
     ("nobody@far.example", false),
+    ("ivy@home.example", true),
+    ("judy@far.example", true),
     ("erin@moody.example", true),
     ("grey@moody.example", true),
     ("nobody@moody.example", false),
@@ -64,32 +71,21 @@ const DESTINATIONS: &[(&str, bool)] = &[
     ("gina@missing.example", false),
 ];
 
-/// A message somebody wrote.
-#[derive(Debug, Clone)]
-struct Written {
-    sender: String,
-    recipients: Vec<String>,
-    /// Whether its submission was acknowledged; otherwise it is in doubt.
-    acknowledged: bool,
-}
-
-type Ledger = Arc<Mutex<BTreeMap<String, Written>>>;
-
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Outcome {
-    trace: (u64, u64),
-    days: u64,
-    connections: u64,
-    cuts: u64,
-    acknowledged: u64,
-    doubts: u64,
-    delivered: u64,
-    bounced: u64,
-    duplicates: u64,
+pub struct Outcome {
+    pub trace: (u64, u64),
+    pub days: u64,
+    pub connections: u64,
+    pub cuts: u64,
+    pub acknowledged: u64,
+    pub doubts: u64,
+    pub delivered: u64,
+    pub bounced: u64,
+    pub duplicates: u64,
     /// Mail that the other office took with `dmarc=pass`, and that it refused for its author's policy.
-    passed: u64,
-    disowned: u64,
+    pub passed: u64,
+    pub disowned: u64,
 }
 
 fn settings(hostname: &str) -> Settings {
@@ -199,15 +195,15 @@ async fn fail(office: Office, mut rng: Rng, cuts: Arc<Mutex<u64>>) {
 }
 
 /// Somebody who fetches mail now and then, mostly taking it off the server.
-struct Reader {
-    user: String,
+pub struct Reader {
+    pub user: String,
     server: SocketAddr,
     world: World,
-    mine: Fetched,
+    pub mine: Fetched,
 }
 
 impl Reader {
-    async fn fetch(&mut self, delete: bool) -> std::io::Result<()> {
+    pub async fn fetch(&mut self, delete: bool) -> std::io::Result<()> {
         self.mine.fetch(&self.world, self.server, &self.user, delete).await
     }
 
@@ -220,6 +216,16 @@ impl Reader {
         }
         lock(&readers).push(self);
     }
+}
+
+/// The same by IMAP.
+async fn sort_all_day(mut sorter: Sorter, world: World, mut rng: Rng, sorters: Arc<Mutex<Vec<Sorter>>>) {
+    for _ in 0..FETCHES {
+        let pause = Duration::from_secs(rng.below(TROUBLE.as_secs() / FETCHES));
+        world.clock.sleep_until(world.clock.now() + pause).await;
+        let _ = sorter.sort(&mut rng).await;
+    }
+    lock(&sorters).push(sorter);
 }
 
 /// Somebody sets the clocks, forward and back.
@@ -255,6 +261,7 @@ fn journey(seed: u64, prepare: fn(&SimDisk)) -> Outcome {
     let mut outcome = sim.executor.run(async move {
         let (sim, offices, peers) = (world, [home, far], [first, second]);
         let (mut tasks, readers) = (Vec::new(), Arc::<Mutex<Vec<Reader>>>::default());
+        let sorters = Arc::<Mutex<Vec<Sorter>>>::default();
         let reading = sim.host("reading.example", [10, 0, 0, 9]);
         for office in &offices {
             office.boot().await.expect("boots");
@@ -264,14 +271,16 @@ fn journey(seed: u64, prepare: fn(&SimDisk)) -> Outcome {
             for user in users {
                 let rng = Rng::new(seed, &format!("writer {user}"));
                 tasks.push(sim.bystander(write(office.clone(), user, rng, ledger.clone())));
-                let reader = Reader {
-                    user: office.address(user),
-                    server: SocketAddr::new(office.host.ip, pop::PORT),
-                    world: reading.world(),
-                    mine: Fetched::default(),
-                };
-                let rng = Rng::new(seed, &format!("reader {user}"));
-                tasks.push(sim.bystander(reader.all_day(rng, readers.clone())));
+                let (user, rng) = (office.address(user), Rng::new(seed, &format!("reader {user}")));
+                if SORTERS.iter().any(|sorter| user.starts_with(sorter)) {
+                    let server = SocketAddr::new(office.host.ip, talk::PORT);
+                    let sorter = Sorter::new(user, server, reading.world());
+                    tasks.push(sim.bystander(sort_all_day(sorter, reading.world(), rng, sorters.clone())));
+                } else {
+                    let server = SocketAddr::new(office.host.ip, pop::PORT);
+                    let reader = Reader { user, server, world: reading.world(), mine: Fetched::default() };
+                    tasks.push(sim.bystander(reader.all_day(rng, readers.clone())));
+                }
             }
             let rng = Rng::new(seed, &format!("power {}", office.domain));
             tasks.push(sim.bystander(fail(office.clone(), rng, cuts.clone())));
@@ -284,7 +293,8 @@ fn journey(seed: u64, prepare: fn(&SimDisk)) -> Outcome {
         drain(&sim, &offices).await;
         let ledger = lock(&ledger).clone();
         let readers = std::mem::take(&mut *lock(&readers));
-        let mut outcome = arrived(&ledger, readers, &peers).await;
+        let sorters = std::mem::take(&mut *lock(&sorters));
+        let mut outcome = arrived(&ledger, readers, sorters, &peers).await;
         outcome.cuts = *lock(&cuts);
         for office in &offices {
             office.close().await.expect("closes");
@@ -322,108 +332,6 @@ async fn drain(sim: &Sim, offices: &[Office; 2]) {
         let days = sim.clock.now().0 / 86_400_000_000_000;
         assert!(sim.clock.now().0 < DRAINED_AFTER.as_nanos() as u64, "{queued} messages still queued on day {days}");
         sim.clock.sleep(Duration::from_secs(1800)).await;
-    }
-}
-
-/// What arrived where, how often: (token, recipient).
-#[derive(Default)]
-struct Found {
-    delivered: BTreeMap<(String, String), u64>,
-    bounced: BTreeMap<(String, String), u64>,
-    passed: u64,
-}
-
-impl Found {
-    fn mail(&mut self, octets: &[u8], recipient: &str) {
-        let text = String::from_utf8_lossy(octets);
-        if text.contains("multipart/report") {
-            return self.report(&text);
-        }
-        self.passed += u64::from(text.contains("dmarc=pass"));
-        let token = token_of(octets).unwrap_or_else(|| panic!("{recipient} got what nobody sent: {text:.600}"));
-        *self.delivered.entry((token, recipient.to_owned())).or_default() += 1;
-    }
-
-    /// A delivery status notification; those of a delay are only told.
-    fn report(&mut self, text: &str) {
-        let token = text.split_once("Subject: token-").map(|(_, rest)| rest.split("\r\n").next().unwrap_or_default());
-        let token = format!("token-{}", token.expect("a report brings back the header"));
-        let mut recipient = None;
-        for line in text.split("\r\n") {
-            if let Some(address) = line.strip_prefix("Final-Recipient:") {
-                recipient = address.rsplit(';').next().map(|address| address.trim().to_ascii_lowercase());
-            }
-            if line.eq_ignore_ascii_case("action: failed") {
-                let recipient = recipient.clone().expect("Final-Recipient stands before Action");
-                *self.bounced.entry((token.clone(), recipient)).or_default() += 1;
-            }
-        }
-    }
-}
-
-async fn arrived(ledger: &BTreeMap<String, Written>, readers: Vec<Reader>, peers: &[Peer; 2]) -> Outcome {
-    let mut found = Found::default();
-    for mut reader in readers {
-        // Calm now: what is still there can be had at once, and then nothing is left.
-        for delete in [true, false] {
-            reader.fetch(delete).await.expect("the last fetch");
-        }
-        for id in reader.mine.mails.keys() {
-            let known = reader.mine.gone.contains(id) || reader.mine.doubted.contains(id);
-            assert!(known, "{}: {id} was never taken off the server and is not there", reader.user);
-        }
-        for mail in reader.mine.mails.values() {
-            found.mail(mail, &reader.user);
-        }
-    }
-    for taken in peers.iter().flat_map(Peer::taken) {
-        found.mail(&taken.octets, &taken.recipient);
-    }
-    for (token, recipient) in found.delivered.keys().chain(found.bounced.keys()) {
-        let known = ledger.get(token).is_some_and(|written| written.recipients.contains(recipient));
-        assert!(known, "{token} went to {recipient}, to whom nobody sent it");
-    }
-    let mut outcome = Outcome { passed: found.passed, ..Outcome::default() };
-    for (token, written) in ledger {
-        account_for(token, written, &found, &mut outcome);
-    }
-    outcome
-}
-
-/// Each recipient in exactly one of {delivered, bounced}.
-fn account_for(token: &str, written: &Written, found: &Found, outcome: &mut Outcome) {
-    let ends: Vec<(u64, u64)> = written
-        .recipients
-        .iter()
-        .map(|recipient| {
-            let place = (token.to_owned(), recipient.clone());
-            let count = |map: &BTreeMap<_, u64>| map.get(&place).copied().unwrap_or(0);
-            (count(&found.delivered), count(&found.bounced))
-        })
-        .collect();
-    if written.acknowledged {
-        outcome.acknowledged += 1;
-    } else {
-        outcome.doubts += 1;
-        if ends.iter().all(|end| *end == (0, 0)) {
-            return;
-        }
-    }
-    for (recipient, (delivered, bounced)) in written.recipients.iter().zip(ends) {
-        let can_arrive = DESTINATIONS.iter().any(|(address, fine)| address == recipient && *fine);
-        let said = format!("{token} from {} to {recipient}: {delivered} delivered, {bounced} bounced", written.sender);
-        if can_arrive && written.sender == DISOWNED && recipient.ends_with("@far.example") {
-            // Refused, unless DNS could not say so or the host there overrode it; that in doubt may be refused after.
-            assert!(bounced <= 1 && delivered + bounced >= 1, "{said}; it should end");
-            outcome.disowned += bounced;
-        } else if can_arrive {
-            assert!(delivered >= 1 && bounced == 0, "{said}; it could arrive");
-            outcome.delivered += 1;
-            outcome.duplicates += delivered - 1;
-        } else {
-            assert!(delivered == 0 && bounced == 1, "{said}; it could not arrive");
-            outcome.bounced += 1;
-        }
     }
 }
 

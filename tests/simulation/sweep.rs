@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailcore::base::event::Silence;
-use mailcore::base::{Address, MailboxId, Result, World};
+use mailcore::base::{Address, MailboxId, Result};
 use mailcore::store::{Store, StoreOptions};
 use smol::future::FutureExt;
 
 use crate::check::{Reached, unsound, violation};
-use crate::client::{Act, Client, Step, Who, difference};
-use crate::disk::{Fault, SimDisk, When, lock};
+use crate::client::{Act, Client, Step};
+use crate::disk::{Fault, SimDisk, Trouble, When, lock};
 use crate::image::{Image, Loss, Op};
+use crate::promise::{Who, difference};
 use crate::rng::Rng;
 use crate::world::{Host, Sim};
 
@@ -59,10 +60,12 @@ async fn sign_up(store: &Store, disk: &SimDisk, load: Load) -> Result<Vec<(Clien
 }
 
 /// One client's part of a run without faults.
-async fn work(mut client: Client, diary: Arc<Mutex<Vec<Step>>>, world: World, store: Store, disk: SimDisk, load: Load) {
+async fn work(mut client: Client, diary: Arc<Mutex<Vec<Step>>>, host: Host, store: Store, load: Load) {
+    let (world, disk) = (host.world(), &host.disk);
     for step in 0..load.steps {
         let pause = client.pause(step);
         world.clock.sleep_until(world.clock.now() + pause).await;
+        host.set_wall(client.clock_change());
         let act = client.next_act();
         let began = disk.recorded();
         // After the power has gone, the run is over; before, nothing may fail.
@@ -108,7 +111,7 @@ async fn run_clients(host: &Host, store: &Store, signed: Vec<(Client, Arc<Mutex<
     let mut tasks = Vec::new();
     for (client, diary) in signed {
         diaries.push((client.who.clone(), diary.clone()));
-        let part = work(client, diary, host.world(), store.clone(), host.disk.clone(), load);
+        let part = work(client, diary, host.clone(), store.clone(), load);
         tasks.push(host.world().run.task("client", Box::pin(part)));
     }
     for task in tasks {
@@ -261,22 +264,27 @@ fn store_survives_power_cuts_while_it_runs() {
     }
 }
 
-/// One fault at call `n`; the clients go on; then the power goes. Gives what is wrong.
-fn faulty(load: Load, n: u64, fault: Fault, loss: Loss) -> Option<String> {
+/// One fault at call `n`, and perhaps trouble from then on for a while; the clients go on; then the power goes. Gives
+/// what is wrong.
+fn faulty(load: Load, n: u64, fault: Fault, trouble: Option<Trouble>, loss: Loss) -> Option<String> {
     let sim = Sim::new(load.seed);
     let host = sim.host("store", [10, 0, 0, 1]);
-    let machine = host.clone();
+    let (machine, inside) = (host.clone(), sim.clone());
     let found = sim.executor.run(async move {
         let world = machine.world();
         let store = Store::open(&world, options()).await.expect("opens");
         let signed = sign_up(&store, &machine.disk, load).await.expect("signs up");
         machine.disk.fault(When::Call(n), fault);
+        if let Some(trouble) = trouble {
+            machine.disk.trouble_after_fault(trouble);
+        }
+        let _clears = inside.bystander(clears(machine.clone()));
         let ends = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = Vec::new();
         for (client, _) in signed {
-            let (world, store, ends) = (world.clone(), store.clone(), ends.clone());
+            let (host, store, ends) = (machine.clone(), store.clone(), ends.clone());
             let part = async move {
-                let end = work_through(client, &world, &store, load).await;
+                let end = work_through(client, &host, &store, load).await;
                 lock(&ends).push(end);
             };
             tasks.push(machine.world().run.task("client", Box::pin(part)));
@@ -312,18 +320,31 @@ fn faulty(load: Load, n: u64, fault: Fault, loss: Loss) -> Option<String> {
     found.or_else(|| unsound(&host))
 }
 
+/// Trouble of a disk ends after some time.
+async fn clears(host: Host) {
+    let clock = host.world().clock;
+    let mut seconds = 0;
+    while seconds < 20 {
+        clock.sleep_until(clock.now() + Duration::from_secs(1)).await;
+        seconds += u64::from(host.disk.lock().trouble().is_some());
+    }
+    host.disk.forgive();
+}
+
 /// A client that goes on after errors, as a person would.
 async fn work_through(
     mut client: Client,
-    world: &World,
+    host: &Host,
     store: &Store,
     load: Load,
 ) -> std::result::Result<Client, String> {
+    let world = host.world();
     for step in 0..load.steps {
         let pause = client.pause(step);
         world.clock.sleep_until(world.clock.now() + pause).await;
+        host.set_wall(client.clock_change());
         let act = client.next_act();
-        let Err(e) = client.act(act, world, store).await else { continue };
+        let Err(e) = client.act(act, &world, store).await else { continue };
         if !e.kind().is_of_disk() {
             return Err(format!("{act:?}: a disk fault came out as {:?}: {e}", e.kind()));
         }
@@ -352,7 +373,9 @@ fn store_survives_one_fault_anywhere() {
         let n = rng.between(1, to - from);
         let fault = Fault::ALL[run as usize % Fault::ALL.len()];
         let loss = Loss::ALL[(run as usize / 5) % Loss::ALL.len()];
-        let found = faulty(load, n, fault, loss);
-        assert_eq!(found, None, "SIM_SEED={}: {fault:?} at call {n} after the start, then {loss:?}", load.seed);
+        let trouble = [None, Some(Trouble::Full), Some(Trouble::ReadOnly)][run as usize % 3];
+        let found = faulty(load, n, fault, trouble, loss);
+        let what = format!("{fault:?} at call {n} after the start, {trouble:?} from then on, then {loss:?}");
+        assert_eq!(found, None, "SIM_SEED={}: {what}", load.seed);
     }
 }

@@ -101,6 +101,11 @@ impl Host {
         }
     }
 
+    /// Sets the wall clock of the world forward or back.
+    pub fn set_wall(&self, by_millis: i64) {
+        self.sim.clock.set_wall(by_millis);
+    }
+
     /// Power off and on: tasks end where they stand, the disk keeps what `loss` leaves, connections are gone.
     /// The engine's own values (stores, handles) must be dropped by the caller before or right after.
     pub fn cut(&self, loss: Loss) {

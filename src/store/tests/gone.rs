@@ -159,6 +159,26 @@ fn what_was_moved_or_copied_stays_readable_where_it_was_though_it_goes_elsewhere
 }
 
 #[test]
+fn an_expunge_that_came_to_nothing_is_replaced_by_the_next() {
+    run(|place| async move {
+        let (store, _, inbox) = with_bob(&place).await;
+        let mut hold = store.hold(inbox);
+        let ghosts = &store.shared().ghosts;
+        let fact = |uid| Fact { uid, internal_date: Timestamp(1), size: 1, blob: BlobId(i64::from(uid)) };
+        let ghost = |expunges, uid, dead| ghost::Ghost { expunges, facts: vec![fact(uid)], dead: vec![dead] };
+        let kept = || ghosts.facts(inbox, &UidSet::all()).iter().map(|fact| fact.uid).collect::<Vec<_>>();
+        // Two before a COMMIT that fails; then one, before its COMMIT and behind it.
+        for (expunges, uid, dead) in [(1, 1, 11), (2, 2, 12), (1, 3, 11), (1, 3, 11)] {
+            ghosts.add(inbox, &ghost(expunges, uid, dead));
+        }
+        assert_eq!(kept(), [3]);
+        assert!(ghosts.holds(11) && !ghosts.holds(12) && ghosts.names(BlobId(3)) && !ghosts.names(BlobId(1)));
+        hold.knows(1);
+        assert!(kept().is_empty() && !ghosts.holds(11) && !ghosts.names(BlobId(3)));
+    });
+}
+
+#[test]
 fn what_is_held_has_an_end_and_no_restart_forgets_to_free_it() {
     run(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
@@ -168,7 +188,7 @@ fn what_is_held_has_an_end_and_no_restart_forgets_to_free_it() {
         let ghosts = &store.shared().ghosts;
         for expunges in 1..=3 {
             let facts = (0..GHOST_MESSAGES_MAX as u32 / 2).map(|n| fact(n + 1)).collect();
-            ghosts.add(inbox, ghost::Ghost { expunges, facts, dead: vec![1_000 + expunges as i64] });
+            ghosts.add(inbox, &ghost::Ghost { expunges, facts, dead: vec![1_000 + expunges as i64] });
         }
         assert!(!ghosts.holds(1_001) && ghosts.holds(1_002) && ghosts.holds(1_003));
         drop(hold);

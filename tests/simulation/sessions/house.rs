@@ -1,7 +1,6 @@
-//! The campaign: an office, its users, bursts of acts with trouble in them, and a look at everything after each.
+//! An office, its users, bursts of acts with trouble in them, and a look at everything after each.
 
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,15 +9,15 @@ use mailcore::base::{ErrorKind, Result, Settings};
 
 use super::act::{Act, Answer, Told};
 use super::board::{Board, Noted, Outcome, entries};
+use super::campaign::Tally;
 use super::order::unexplained;
 use super::state::{State, read};
 use super::user::User;
-use crate::check::{disagreement, unsound};
+use crate::check::disagreement;
 use crate::disk::{Fault, Trouble, When, lock};
 use crate::image::Loss;
 use crate::office::Office;
 use crate::pipe::Weather;
-use crate::processes;
 use crate::rng::Rng;
 use crate::world::{Host, Sim};
 
@@ -29,8 +28,6 @@ const DOMAIN: &str = "house.example";
 const QUOTA: u64 = 30_000;
 /// Wall-clock time by which the store's first UIDVALIDITYs lie ahead: the campaign's clock never comes there.
 const AHEAD_MILLIS: i64 = 365 * 86_400_000;
-/// Bursts of one seed.
-const ROUNDS: usize = 8;
 /// Behind the last act: everybody has been told by then.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -54,10 +51,12 @@ pub(super) struct House {
     pub accounts: Vec<String>,
     /// What the store held at the last look.
     pub state: State,
-    rng: Rng,
+    /// Chance of its bursts.
+    pub rng: Rng,
     home: Host,
     letters: u64,
-    tally: Tally,
+    /// What happened so far.
+    pub tally: Tally,
 }
 
 fn settings() -> Settings {
@@ -122,6 +121,8 @@ impl House {
         let back = Arc::new(Mutex::new(Vec::new()));
         let (mut workers, mut waiter) = (Vec::new(), None);
         for (number, mut user) in std::mem::take(&mut self.users).into_iter().enumerate() {
+            // Some say nothing for long, and then want to know all at once.
+            let steps = if self.rng.per_mille(150) { 0 } else { steps };
             let (back, stopped) = (back.clone(), stopped.clone());
             let part = async move {
                 match number == waits {
@@ -188,7 +189,7 @@ impl House {
     }
 
     /// A burst, what happens beside it, and the look at everything behind it. Gives what is wrong.
-    async fn round(&mut self, steps: usize) -> Option<String> {
+    pub async fn round(&mut self, steps: usize) -> Option<String> {
         let beside = self.chance();
         self.tally.cuts += usize::from(matches!(beside, Beside::Cut(..)));
         self.tally.troubles += usize::from(matches!(beside, Beside::Fault(..) | Beside::Trouble(..)));
@@ -309,73 +310,5 @@ fn outcome(done: Result<()>) -> Outcome {
         Err(ErrorKind::DiskFull) => Outcome::Undone,
         Err(kind) if kind.is_of_disk() => Outcome::Doubt,
         Err(kind) => panic!("a delivery failed: {kind:?}"),
-    }
-}
-
-/// What a campaign came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Tally {
-    trace: (u64, u64),
-    acts: usize,
-    /// Acts that were not answered for sure.
-    doubts: usize,
-    cuts: usize,
-    /// Bursts with faults or trouble of the disk.
-    troubles: usize,
-}
-
-impl Tally {
-    fn add(&mut self, more: &Tally) {
-        self.acts += more.acts;
-        self.doubts += more.doubts;
-        self.cuts += more.cuts;
-        self.troubles += more.troubles;
-    }
-}
-
-/// One seed: bursts with trouble, then the office closes.
-fn seed_of(seed: u64) -> std::result::Result<Tally, String> {
-    let lived = catch_unwind(AssertUnwindSafe(|| {
-        let sim = Sim::new(seed);
-        let world = sim.clone();
-        let (found, host, mut tally) = sim.executor.run(async move {
-            let mut house = House::open(&world, |_| {}).await;
-            let host = house.office.host.clone();
-            for round in 0..ROUNDS {
-                let steps = 3 + house.rng.index(6);
-                if let Some(what) = house.round(steps).await {
-                    return (Some(format!("round {round}: {what}")), host, house.tally);
-                }
-            }
-            let closed = house.office.close().await;
-            (closed.err().map(|e| format!("does not close: {e}")), host, house.tally)
-        });
-        tally.trace = sim.trace.sum();
-        sim.executor.shut();
-        found.or_else(|| unsound(&host)).map_or(Ok(tally), Err)
-    }));
-    lived.unwrap_or_else(|panic| Err(crate::text_of(&*panic)))
-}
-
-#[test]
-fn sessions_are_told_what_the_store_holds() {
-    let test = "sessions::house::sessions_are_told_what_the_store_holds";
-    let Some(range) = processes::seeds_here(test, 40) else { return };
-    let _one = crate::one_at_a_time();
-    let mut sum = Tally::default();
-    for seed in range {
-        match seed_of(seed) {
-            Ok(tally) => sum.add(&tally),
-            Err(what) => panic!("SIM_SEED={seed}: {what}"),
-        }
-    }
-    crate::report(&format!("{sum:?}"));
-}
-
-#[test]
-fn one_seed_one_history() {
-    let _one = crate::one_at_a_time();
-    for seed in [1, 2] {
-        assert_eq!(seed_of(seed), seed_of(seed), "SIM_SEED={seed}");
     }
 }

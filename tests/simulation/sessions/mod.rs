@@ -7,6 +7,7 @@
 
 mod act;
 mod board;
+mod campaign;
 mod command;
 mod house;
 mod order;
