@@ -429,8 +429,10 @@ pub const FACTS_MAX: usize = 1_000_000;
 pub const WORDS_OCTETS_MAX: usize = 24 * 1024 * 1024;
 /// Octets one message takes of it, as a rule: From, To, Subject and Message-ID have some 150, their ends 28.
 pub const WORDS_MESSAGE_OCTETS: usize = 200;
-/// Messages asked for at once from which on the facts of the whole mailbox are read and kept.
+/// Messages asked for at once from which on the facts of whole blocks are read and kept.
 pub const FACTS_DIRECT_MAX: usize = 256;
+/// Blocks remembered of which fewer were asked for: the second time all of the block are read and kept.
+pub const FACTS_ASKED_MAX: usize = 64;
 /// Mailboxes whose row the writer remembers between commits.
 pub const WRITER_ROWS_MAX: usize = 10_000;
 /// Freed bodies removed in one background commit.

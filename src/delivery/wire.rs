@@ -114,8 +114,15 @@ pub async fn without_own_signatures(world: &World, content: Content) -> Result<(
     aside(&*world.run, false, job).await?.map_err(unreadable)
 }
 
-/// Prefix and body up to what is looked at of any header. May block: not for tasks.
+/// Prefix and body up to what is looked at of any header; of a body in memory no more than its header and an octet of
+/// what follows. May block: not for tasks.
 pub fn front(content: &Content) -> io::Result<Vec<u8>> {
+    if let Body::Memory(octets) = &content.body {
+        let looked_at = octets.get(..HEADER_OCTETS_MAX).unwrap_or(octets);
+        let empty_line = memchr::memmem::find(looked_at, b"\n\r\n");
+        let front = empty_line.and_then(|at| looked_at.get(..at + 4)).unwrap_or(looked_at);
+        return Ok([content.prefix.as_slice(), front].concat());
+    }
     let mut front = content.prefix.clone();
     let ours = front.len();
     front.resize(ours + content.body.len().min(HEADER_OCTETS_MAX as u64) as usize, 0);

@@ -76,13 +76,18 @@ impl Intake {
         Ok(Some(Examined { origin, verdicts }))
     }
 
-    /// Authentication-Results to put in front of an examined message, and the content fit to be kept: without what
-    /// strangers wrote in our name (RFC 8601 §5). What its header begins with is its prefix then.
-    pub(super) async fn fit(&self, examined: Option<&Examined>, content: Content) -> Result<(Vec<u8>, Content)> {
-        let examined = examined.filter(|_| self.settings.checking.results);
-        let field = examined.map(|examined| self.results(examined).field());
+    /// Authentication-Results to put in front of a message that was examined with these `results`, and the content fit
+    /// to be kept: without what strangers wrote in our name (RFC 8601 §5). What its header begins with is its prefix
+    /// then.
+    pub(super) async fn fit(
+        &self,
+        results: Option<&AuthenticationResults>,
+        content: Content,
+    ) -> Result<(Vec<u8>, Content)> {
+        let results = results.filter(|_| self.settings.checking.results);
+        let field = results.map(AuthenticationResults::field);
         let front = self.front(&content.body).await?;
-        let mended = fit::received(&front, |field| examined.is_some() && self.is_foreign(field));
+        let mended = fit::received(&front, |field| results.is_some() && self.is_foreign(field));
         let content = match mended {
             Some(Header { octets, replaced }) => content.with_front(octets, replaced),
             None => content,

@@ -98,14 +98,15 @@ impl Intake {
             self.observe(&examined.origin, &examined.verdicts, applied, reasons, now);
         }
         let taken = decided?;
-        let (prefix, content) = self.fit(examined.as_ref(), content).await.map_err(|e| reply_of(&e))?;
+        let results = examined.as_ref().map(|examined| self.results(examined));
+        let (prefix, content) = self.fit(results.as_ref(), content).await.map_err(|e| reply_of(&e))?;
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
         let mut envelope = taken.envelope;
         if verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result)) {
             // Whose name stands in MAIL need not be who asked for it.
             envelope.to_mut().recipients.iter_mut().for_each(|to| to.notify.success = false);
         }
-        let verdicts = examined.as_ref().map(|examined| self.results(examined).summary()).unwrap_or_default();
+        let verdicts = results.map(|results| results.summary()).unwrap_or_default();
         Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts })
     }
 

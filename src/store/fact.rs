@@ -1,12 +1,12 @@
 //! Facts of messages: what never changes. Kept in memory as columns beside the blocks of the view, a block's when many
-//! of its messages are asked for; bounded in all.
+//! of its messages are asked for, or a few for the second time; bounded in all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::database::Read;
 use super::{Fact, Snapshot, Store};
-use crate::base::limits::{FACTS_DIRECT_MAX, FACTS_MAX};
+use crate::base::limits::{FACTS_ASKED_MAX, FACTS_DIRECT_MAX, FACTS_MAX};
 use crate::base::snapshot::{BLOCK_UIDS, block_of};
 use crate::base::{Error, ErrorKind, MailboxId, Result, Uid, UidSet};
 
@@ -29,6 +29,8 @@ struct Kept {
     columns: BTreeMap<(MailboxId, u32), (Column, u64)>,
     count: usize,
     tick: u64,
+    /// Blocks of which a few messages were asked for, the latest behind.
+    asked: VecDeque<(MailboxId, u32)>,
 }
 
 /// What is wanted of a block: its number and UIDs, ascending.
@@ -65,12 +67,18 @@ impl Store {
         let tables = &self.shared().facts;
         let mut columns = tables.columns(mailbox, &wanted);
         let lacks = |column: &Column, uids: &[Uid]| uids.last().is_some_and(|last| column.up_to < *last);
+        // Whoever goes through a mailbox by one FETCH for each message shall not ask twice for each.
+        let again = || match (wanted.as_slice(), columns.as_slice()) {
+            ([(number, uids)], [column]) => lacks(column, uids) && tables.asked_before(mailbox, *number),
+            _ => false,
+        };
+        let keeps = count > FACTS_DIRECT_MAX || again();
         let mut missing: Vec<(Uid, Uid)> = Vec::new();
         for ((number, uids), column) in wanted.iter().zip(&columns) {
             if !lacks(column, uids) {
                 continue;
             }
-            if count <= FACTS_DIRECT_MAX {
+            if !keeps {
                 let unknown = uids.iter().copied().filter(|uid| *uid > column.up_to).collect::<UidSet>();
                 missing.extend(unknown.ranges());
             } else {
@@ -93,7 +101,7 @@ impl Store {
                 read = rest;
             }
         }
-        if count > FACTS_DIRECT_MAX {
+        if keeps {
             tables.keep(mailbox, &wanted, &columns);
         }
         Ok(pick_all(&wanted, &columns))
@@ -160,6 +168,20 @@ impl FactTables {
         wanted.iter().map(&mut column).collect()
     }
 
+    /// Whether messages of this block were asked for lately; from now on they were.
+    fn asked_before(&self, mailbox: MailboxId, number: u32) -> bool {
+        let mut kept = self.kept();
+        let known = kept.asked.iter().position(|asked| *asked == (mailbox, number));
+        if let Some(known) = known {
+            kept.asked.remove(known);
+        }
+        if kept.asked.len() >= FACTS_ASKED_MAX {
+            kept.asked.pop_front();
+        }
+        kept.asked.push_back((mailbox, number));
+        known.is_some()
+    }
+
     fn keep(&self, mailbox: MailboxId, wanted: &[Wanted], columns: &[Column]) {
         let mut kept = self.kept();
         kept.tick += 1;
@@ -203,6 +225,19 @@ impl Kept {
 mod tests {
     use super::*;
     use crate::base::{BlobId, Timestamp};
+
+    #[test]
+    fn blocks_asked_for_lately_are_known() {
+        let tables = FactTables::default();
+        let (one, other) = (MailboxId(1), MailboxId(2));
+        assert!(!tables.asked_before(one, 7) && !tables.asked_before(other, 7) && !tables.asked_before(one, 8));
+        assert!(tables.asked_before(one, 7));
+        for number in 0..FACTS_ASKED_MAX as u32 - 1 {
+            assert!(!tables.asked_before(MailboxId(3), number));
+        }
+        assert!(tables.asked_before(one, 7) && !tables.asked_before(other, 7));
+        assert_eq!(tables.kept().asked.len(), FACTS_ASKED_MAX);
+    }
 
     #[test]
     fn the_blocks_used_longest_ago_go() {

@@ -35,7 +35,7 @@ impl Session {
         };
         match done {
             Ok(answer) => {
-                self.report_changes(true).await;
+                self.report_changes(true).await?;
                 self.finish(tag, answer);
             }
             Err(Stop::Completion(answer)) => self.finish(tag, answer),

@@ -14,7 +14,7 @@ impl Session {
     pub(super) async fn idle(&mut self) -> Done {
         self.wire.out.extend_from_slice(b"+ idling\r\n");
         loop {
-            self.report_changes(true).await;
+            self.report_changes(true).await?;
             if self.over {
                 return Err(Stop::Answered);
             }

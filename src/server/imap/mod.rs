@@ -194,7 +194,7 @@ impl Session {
             return Ok(());
         }
         if row.looks {
-            self.report_changes(false).await;
+            self.report_changes(false).await?;
         }
         let done = self.perform(&tag, request).await;
         let answer = match done {
@@ -204,7 +204,7 @@ impl Session {
         };
         // What changed meanwhile, whether the command did it or somebody else; the store being down is no
         // reason to give another answer.
-        self.report_changes(row.may_expunge).await;
+        self.report_changes(row.may_expunge).await?;
         self.finish(&tag, answer);
         Ok(())
     }

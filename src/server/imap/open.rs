@@ -1,6 +1,8 @@
 //! The selected mailbox: what its client was told of it, and telling what changed.
 
-use crate::base::snapshot::{Finder, Message};
+use std::io;
+
+use crate::base::snapshot::{BLOCK_UIDS, Finder, Message};
 use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, UidSet, UidValidity};
 use crate::imap::encode::{fetch::Response, flags};
 use crate::imap::response::{Completion, numbered};
@@ -73,12 +75,16 @@ impl Session {
         self.open.as_ref().ok_or_else(|| Completion::bad("No mailbox is selected").into())
     }
 
-    /// Tells what changed since the last time, at the end of a command.
-    pub(super) async fn report_changes(&mut self, may_expunge: bool) {
+    /// Tells what changed since the last time, at the end of a command. Fails only where the connection does.
+    pub(super) async fn report_changes(&mut self, may_expunge: bool) -> io::Result<()> {
         if self.open.is_some() && !self.over {
-            // A store that cannot answer now is asked again at the next command.
-            let _ = self.sync(may_expunge, Told::default()).await;
+            match self.sync(may_expunge, Told::default()).await {
+                Err(Stop::Wire(e)) => return Err(e),
+                // A store that cannot answer now is asked again at the next command.
+                _ => return Ok(()),
+            }
         }
+        Ok(())
     }
 
     /// Brings the view up to date and writes what a client must know of it.
@@ -95,37 +101,27 @@ impl Session {
         let before = open.view.clone();
         let changes = update(&mut open.view, snapshot, may_expunge);
         open.hold.knows(open.view.expunges);
-        self.write_changes(&before, &changes, told);
-        Ok(())
+        Ok(self.write_changes(&before, &changes, told).await?)
     }
 
-    fn write_changes(&mut self, before: &Snapshot, changes: &Changes, told: Told<'_>) {
-        let Some(open) = &self.open else { return };
-        let out = &mut self.wire.out;
-        for number in &changes.expunged {
-            numbered(out, *number, "EXPUNGE");
+    /// Writes what changed since `before`, a piece at a time: of a large mailbox it may be much.
+    async fn write_changes(&mut self, before: &Snapshot, changes: &Changes, told: Told<'_>) -> io::Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let wire = &mut self.wire;
+        for numbers in changes.expunged.chunks(BLOCK_UIDS as usize) {
+            numbers.iter().for_each(|number| numbered(&mut wire.out, *number, "EXPUNGE"));
+            wire.relieve().await?;
         }
         if let Some(count) = changes.exists {
-            numbered(out, count, "EXISTS");
+            numbered(&mut wire.out, count, "EXISTS");
             if !self.enabled.rev2 {
-                numbered(out, 0, "RECENT");
+                numbered(&mut wire.out, 0, "RECENT");
             }
         }
         if changes.keywords {
-            flags::defined(out, &open.view.keywords);
+            flags::defined(&mut wire.out, &open.view.keywords);
         }
         let condstore = self.enabled.condstore;
-        let mut write = |place: usize, message: &Message, silent: bool| {
-            let mut response = Response::begin(out, place);
-            response.uid(message.uid);
-            if !silent {
-                response.flags(message.flags, &open.view.keywords);
-            }
-            if condstore {
-                response.mod_seq(message.mod_seq);
-            }
-            response.end();
-        };
         let messages = &open.view.messages;
         let also = told.also.map_or_else(Places::default, |uids| places_of(uids, messages));
         let mut before = before.messages.finder();
@@ -133,12 +129,30 @@ impl Session {
             for (place, message) in (first..).zip(part.iter()) {
                 let silent = told.silent.is_some_and(|silent| silent.is_known(&mut before, &message));
                 if (!silent || condstore) && told.hidden != Some(message.mod_seq) {
-                    write(place, &message, silent);
+                    write_flags(&mut wire.out, place, &message, silent, open, condstore);
                 }
             }
+            wire.relieve().await?;
         }
         for (first, part) in also.parts(messages) {
-            (first..).zip(part.iter()).for_each(|(place, message)| write(place, &message, false));
+            for (place, message) in (first..).zip(part.iter()) {
+                write_flags(&mut wire.out, place, &message, false, open, condstore);
+            }
+            wire.relieve().await?;
         }
+        Ok(())
     }
+}
+
+/// Tells of a message's flags; where they are `known`, only that they changed.
+fn write_flags(out: &mut Vec<u8>, place: usize, message: &Message, known: bool, open: &Open, condstore: bool) {
+    let mut response = Response::begin(out, place);
+    response.uid(message.uid);
+    if !known {
+        response.flags(message.flags, &open.view.keywords);
+    }
+    if condstore {
+        response.mod_seq(message.mod_seq);
+    }
+    response.end();
 }

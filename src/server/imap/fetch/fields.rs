@@ -27,6 +27,13 @@ impl<'a> Chooser<'a> {
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut rest = piece;
         while !rest.is_empty() && !self.ended {
+            let is_begun = self.within_line || !self.held.is_empty();
+            if let Some(end) = memchr::memchr(b'\n', rest).filter(|_| !is_begun) {
+                let (line, behind) = rest.split_at_checked(end + 1).unwrap_or((rest, &[]));
+                rest = behind;
+                self.choose(line, out);
+                continue;
+            }
             let stop = if self.within_line { memchr::memchr(b'\n', rest) } else { memchr::memchr2(b':', b'\n', rest) };
             let (octets, behind) = rest.split_at_checked(stop.map_or(rest.len(), |at| at + 1)).unwrap_or((rest, &[]));
             rest = behind;
@@ -39,32 +46,37 @@ impl<'a> Chooser<'a> {
                 if stop.is_none() && self.held.len() < NAME_OCTETS_MAX {
                     continue;
                 }
-                self.choose(out);
+                self.choose_held(out);
             }
             self.within_line = !octets.ends_with(b"\n");
         }
     }
 
     /// Decides about the line whose beginning is held.
-    fn choose(&mut self, out: &mut Vec<u8>) {
+    fn choose_held(&mut self, out: &mut Vec<u8>) {
         let line = std::mem::take(&mut self.held);
+        self.choose(&line, out);
+    }
+
+    /// Decides about the line that begins so.
+    fn choose(&mut self, line: &[u8], out: &mut Vec<u8>) {
         if line == b"\r\n" || line == b"\n" {
             self.ended = true;
             return;
         }
         if !matches!(line.first(), Some(b' ' | b'\t')) {
-            let name = name_of(&line);
+            let name = name_of(line);
             self.chosen = self.names.iter().any(|known| known.eq_ignore_ascii_case(name)) != self.not;
         }
         if self.chosen {
-            out.extend_from_slice(&line);
+            out.extend_from_slice(line);
         }
     }
 
     /// The end of the header: the empty line.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.held.is_empty() {
-            self.choose(out);
+            self.choose_held(out);
         }
         out.extend_from_slice(b"\r\n");
     }

@@ -114,7 +114,7 @@ impl Session {
         message: &Gathered,
     ) -> Result<(), Stop> {
         if let Some(octets) = in_memory(message, range) {
-            let (mut maker, mut all) = (make(), Vec::new());
+            let (mut maker, mut all) = (make(), Vec::with_capacity(octets.len()));
             maker.push(octets, &mut all);
             maker.finish(&mut all);
             let part = within(&all, partial);
