@@ -53,8 +53,8 @@ impl From<crate::base::Error> for Error {
     }
 }
 
-/// A mail engine: one store, its queue and its listeners. Clones are the same engine; it is closed with the last one, or
-/// by [`Engine::close`].
+/// A mail engine: one store, its queue and its listeners. Clones are the same engine; it is closed with the last one,
+/// or by [`Engine::close`].
 #[derive(Clone)]
 pub struct Engine {
     inner: engine::Engine,
@@ -170,11 +170,12 @@ impl Engine {
     }
 
     /// Takes a message: files it for recipients here, queues it for those elsewhere. Lines end in CRLF. `from` is told
-    /// of failures; empty, nobody is. Gives the queue's id for [`Engine::wait`], or `None` where all recipients are here.
+    /// of failures; empty, nobody is. Gives the queue's id for [`Engine::wait`], or `None` where all recipients are
+    /// here.
     ///
     /// # Errors
-    /// `State` before the start; `Invalid`, `NotFound` (no such recipient here), `Limit`, `Quota`, `Policy`; `Store` and
-    /// its like.
+    /// `State` before the start; `Invalid`, `NotFound` (no such recipient here), `Limit`, `Quota`, `Policy`; `Store`
+    /// and its like.
     pub fn send(&self, from: &str, to: &[&str], message: impl Into<Vec<u8>>) -> Result<Option<u64>> {
         let submitted = self.run(self.inner.send(from, to, message))?;
         Ok(submitted.queued.map(|id| id.0.unsigned_abs()))

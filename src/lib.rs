@@ -1,7 +1,7 @@
 //! A mail server as a library: queue, delivery, SMTP, POP3 and IMAP in the process of a program.
 //!
-//! The names at the root of this crate are for programs in Rust, and keep to semantic versioning: [`Engine`] and what it
-//! gives and takes. The modules behind them are hidden here: they change with any version. `src/ARCHITECTURE.md`
+//! The names at the root of this crate are for programs in Rust, and keep to semantic versioning: [`Engine`] and what
+//! it gives and takes. The modules behind them are hidden here: they change with any version. `src/ARCHITECTURE.md`
 //! describes them. Programs in other languages use the C interface, `include/mailcore.h`.
 //!
 //! `examples/first_mail.rs`, which a test runs:
