@@ -2531,7 +2531,8 @@ int32_t mailcore_mailbox_expunge(mailcore_mailbox mailbox,
  * @param listener  takes the handle, or NULL: it then listens until the engine stops
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
- * MAILCORE_E_BUSY (the port is taken), MAILCORE_E_NETWORK, MAILCORE_E_STATE, MAILCORE_E_TLS
+ * MAILCORE_E_BUSY (the port is taken), MAILCORE_E_NETWORK, MAILCORE_E_STATE, MAILCORE_E_TLS, MAILCORE_E_UNSUPPORTED
+ * (this build has no such service)
  * @since 0.1.0
  */
 MAILCORE_API
@@ -2705,7 +2706,8 @@ MAILCORE_API void mailcore_verdicts_clear(mailcore_verdicts *verdicts);
  * @param resolver  takes the handle, to be closed with mailcore_close(); needed. 0 after a failure
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no address, or a line of
- * the zone is no record), MAILCORE_E_EXISTS (a CNAME stands alone), MAILCORE_E_DNS, MAILCORE_E_LIMIT
+ * the zone is no record), MAILCORE_E_EXISTS (a CNAME stands alone), MAILCORE_E_DNS, MAILCORE_E_LIMIT,
+ * MAILCORE_E_UNSUPPORTED (this build checks no mail)
  * @since 0.1.0
  */
 MAILCORE_API

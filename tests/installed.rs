@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use support::{folder, functions, header, library, library_folder, root, run, tool};
+use support::{folder, functions, header, library, root, run, tool};
 
 const FILED: &str = "Bob has the mail\n";
 const LIBDIR: &str = "lib/some-triplet";
@@ -82,6 +82,8 @@ fn names_and_links_are_the_usual() {
         assert!(prefix.join(file).is_file(), "{file}");
     }
     assert_eq!(pkg_config(prefix, &["--modversion", "mailcore"]), [version]);
+    let checkout = fs::read_to_string(root().join("bindings/c/checkout/mailcore.pc")).expect("mailcore.pc");
+    assert!(checkout.contains(&format!("\nVersion: {version}\n")), "bindings/c/checkout/mailcore.pc");
 }
 
 #[test]
@@ -282,5 +284,4 @@ fn wrong_library_is_an_import_error() {
         let last = said.lines().last().unwrap_or_default();
         assert!(last.starts_with("ImportError: ") && last.contains(sentence), "{said}");
     }
-    let _ = library_folder(); // the other tests' folder is made by whichever test comes first
 }

@@ -136,6 +136,7 @@ pub struct Checker {
 impl Checker {
     /// Sets it up; where a server is asked, starts two threads.
     pub fn new(names: Names) -> Result<Checker> {
+        built_in()?;
         let timeout = names.timeout.unwrap_or(Duration::from_secs(CHECK_WAIT_SECONDS));
         let clock = Arc::new(RealClock::new());
         let (resolver, threads) = match (names.zone, names.server) {
@@ -166,6 +167,7 @@ impl Checker {
 
     /// Checks a message: header, empty line, body, whole.
     pub fn verify(&self, message: &[u8], given: &Given, wanted: Wanted) -> Result<Checked> {
+        built_in()?;
         let now = given.now.unwrap_or_else(|| self.clock.wall());
         let ip = match given.ip {
             Some(ip) => ip,
@@ -214,6 +216,7 @@ impl Checker {
 
     /// Evaluates DMARC for results that are known already.
     pub fn dmarc(&self, evidence: &Evidence) -> Result<Checked> {
+        built_in()?;
         let names = self.patient();
         let verdict = self.wait(async { dmarc::evaluate(&*names, evidence).await })?;
         Ok(Checked { from_domain: evidence.from_domain.clone(), dmarc: Some(verdict), ..Checked::default() })
@@ -307,6 +310,13 @@ fn origin(ip: IpAddr, given: &Given) -> Result<Origin> {
     };
     let reverse_path = reverse_path(&given.mail_from).map(address).transpose()?;
     Ok(Origin { ip, helo: given.helo.clone(), reverse_path, receiver: given.receiver.clone() })
+}
+
+/// Whether this build checks mail. Asked at the head of each function, so that a build without checks has no code for
+/// the rest of it.
+pub(super) fn built_in() -> Result<()> {
+    let text = "checks are not in this build of the library: they need the feature mailauth";
+    if cfg!(feature = "mailauth") { Ok(()) } else { Err(Error::new(ErrorKind::Unsupported, text)) }
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ impl Engine {
     /// returns, connections are taken.
     pub async fn listen(&self, service: Service, at: SocketAddr) -> Result<(ListenerId, SocketAddr)> {
         let shared = self.running()?;
+        built_in(service)?;
         if service.implicit_tls() && !shared.world.tls.can_accept() {
             let text = format!("{} needs a certificate: set one, or the property tls.self_signed", service.name());
             return Err(Error::new(ErrorKind::Tls, text));
@@ -92,6 +93,7 @@ impl Engine {
     /// Serves a connection the host made or accepted itself (a socket pair in a test, an inherited
     /// descriptor), until it ends.
     pub async fn serve_stream(&self, service: Service, stream: BoxStream, ends: Ends) -> Result<()> {
+        built_in(service)?;
         let life = self.life();
         until_cut(serve(self.running()?, service, stream, ends), life).await;
         Ok(())
@@ -173,10 +175,29 @@ async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: E
     };
     let accepted = Accepted { stream, ends, service, tls };
     match service {
+        #[cfg(feature = "reception")]
         Service::Mx | Service::Submission | Service::Submissions | Service::Lmtp => {
             server::smtp::serve(shared, accepted).await;
         }
+        #[cfg(feature = "imap")]
         Service::Imap | Service::Imaps => server::imap::serve(shared, accepted).await,
+        #[cfg(feature = "pop3")]
         Service::Pop3 | Service::Pop3s => server::pop3::serve(shared, accepted).await,
+        // `built_in` lets nobody come here.
+        #[cfg(not(all(feature = "reception", feature = "imap", feature = "pop3")))]
+        _ => drop((shared, accepted)),
     }
+}
+
+/// Whether this build has the sessions of a service, or by its features has left them out.
+fn built_in(service: Service) -> Result<()> {
+    let (here, feature) = match service {
+        Service::Mx | Service::Submission | Service::Submissions | Service::Lmtp => {
+            (cfg!(feature = "reception"), "reception")
+        }
+        Service::Imap | Service::Imaps => (cfg!(feature = "imap"), "imap"),
+        Service::Pop3 | Service::Pop3s => (cfg!(feature = "pop3"), "pop3"),
+    };
+    let text = || format!("{} is not in this build of the library: it needs the feature {feature}", service.name());
+    if here { Ok(()) } else { Err(Error::new(ErrorKind::Unsupported, text())) }
 }

@@ -49,7 +49,7 @@ mod with_openssl {
     use super::{Found, SignerOptions};
     use crate::base::world::Clock;
     use crate::base::{Domain, Error, ErrorKind, Result, Timestamp};
-    use crate::engine::checks::{Checker, Given, Wanted, parted};
+    use crate::engine::checks::{Checker, Given, Wanted, built_in, parted};
     use crate::mailauth::arc::{ArcVerdict, Sealer, chain_status};
     use crate::mailauth::dkim::{Canonicalization, Signer, SigningKey};
     use crate::mailauth::results::{AuthenticationResults, MethodResult};
@@ -76,6 +76,7 @@ mod with_openssl {
         options: &SignerOptions,
         found: &Found,
     ) -> Result<Option<Vec<u8>>> {
+        built_in()?;
         let Signer { domain, selector, key, .. } = signer(options)?;
         let now = now(options);
         let (header, body) = parted(message);

@@ -80,7 +80,8 @@ impl Engine {
         };
         inner.breakdown.drain(shared.draining.clone());
         let runner = crate::queue::runner::start(queue);
-        let reporter = crate::intake::dmarc::start(shared.intake(), shared.draining.clone());
+        let reports = || crate::intake::dmarc::start(shared.intake(), shared.draining.clone());
+        let reporter = if cfg!(feature = "reports") { reports() } else { None };
         let rotate = inner.dkim.clone().rotate(inner.keys_made.1.clone(), shared.draining.clone());
         let rotation = inner.world.run.task("dkim-keys", Box::pin(rotate));
         inner

@@ -97,7 +97,8 @@ impl ListenerSeat {
 /// @param listener  takes the handle, or NULL: it then listens until the engine stops
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID,
-/// MAILCORE_E_BUSY (the port is taken), MAILCORE_E_NETWORK, MAILCORE_E_STATE, MAILCORE_E_TLS
+/// MAILCORE_E_BUSY (the port is taken), MAILCORE_E_NETWORK, MAILCORE_E_STATE, MAILCORE_E_TLS, MAILCORE_E_UNSUPPORTED
+/// (this build has no such service)
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_listen(

@@ -51,7 +51,8 @@ pub(crate) struct ResolverSeat {
 /// @param resolver  takes the handle, to be closed with mailcore_close(); needed. 0 after a failure
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no address, or a line of
-/// the zone is no record), MAILCORE_E_EXISTS (a CNAME stands alone), MAILCORE_E_DNS, MAILCORE_E_LIMIT
+/// the zone is no record), MAILCORE_E_EXISTS (a CNAME stands alone), MAILCORE_E_DNS, MAILCORE_E_LIMIT,
+/// MAILCORE_E_UNSUPPORTED (this build checks no mail)
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_resolver_open(
