@@ -143,7 +143,7 @@ fn text_between_parts_is_made_fit() {
         ("a\0b", "a?b"),
         (long.as_str(), &format!("{}\r\n --b\r\n", "y".repeat(FILLER_COLUMN))),
     ] {
-        let message = around(&format!("{prolog}{}", "z".repeat(LINE_OCTETS_MAX)));
+        let message = around(&format!("{prolog}{}", "z".repeat(LINE_OCTETS_MAX + 1)));
         let said = said(&message, Goal::Lines);
         assert!(said.contains(&format!("\r\n\r\n{fit}z")), "{said}");
         assert!(Survey::of(said.as_bytes()).is_lines(), "{said}");
