@@ -4,6 +4,8 @@
 //! pulls. An event that speaks of a commit is said after it; a refusal is said when its reply is made.
 //! Events carry ids and texts, never message bodies or secrets. `docs/events.md` lists every event with its fields.
 
+use std::net::SocketAddr;
+
 use super::mailbox::{AccountId, MailboxId, QueueId, Uid};
 use super::settings::Service;
 use super::time::Timestamp;
@@ -197,6 +199,26 @@ pub struct Refused {
     pub to: Vec<String>,
     /// How many refusals this event stands for: 1, or more where they came too fast to be said one by one.
     pub count: u64,
+}
+
+impl Refused {
+    /// One refusal that is not about a message: `peer` was told `reason` at `stage`. The connection goes on.
+    pub fn of_session(service: Service, peer: SocketAddr, stage: &'static str, reason: String) -> Refused {
+        Refused {
+            service,
+            peer: peer.to_string(),
+            user: String::new(),
+            helo: String::new(),
+            stage,
+            code: 0,
+            enhanced: String::new(),
+            reason,
+            closed: false,
+            from: String::new(),
+            to: Vec::new(),
+            count: 1,
+        }
+    }
 }
 
 /// What came of an attempt for one recipient.

@@ -26,6 +26,7 @@ pub mod time;
 pub mod uid_set;
 pub mod varint;
 pub mod world;
+pub mod xtext;
 
 pub use account::Account;
 pub use address::{Address, Domain};

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::report::{Action, RecipientReport, Report, Typed};
 use crate::base::envelope::{BodyKind, Returns};
 use crate::base::limits::LINE_OCTETS_MAX;
-use crate::base::{Address, Timestamp, base64};
+use crate::base::{Address, Timestamp, base64, xtext};
 use crate::message::{encoded_word, header};
 
 /// What a report is made of beside its [`Report`].
@@ -320,7 +320,7 @@ fn escaped(text: &str) -> String {
         if c.is_ascii() {
             out.push(c);
         } else {
-            let _ = write!(out, "\\x{{{:02X}}}", u32::from(c));
+            xtext::push_escaped(&mut out, c);
         }
         out
     })

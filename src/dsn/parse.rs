@@ -5,7 +5,7 @@
 
 use super::report::{Action, RecipientReport, Report, Typed};
 use crate::base::limits::SMTP_RECIPIENTS_MAX;
-use crate::base::{Enhanced, Timestamp, base64};
+use crate::base::{Enhanced, Timestamp, base64, xtext};
 use crate::message::{date, header, parameter};
 
 /// Reads a whole mail of type multipart/report.
@@ -130,28 +130,7 @@ fn unescaped(typed: Typed) -> Typed {
     if !typed.kind.eq_ignore_ascii_case("utf-8") {
         return typed;
     }
-    let mut value = String::with_capacity(typed.value.len());
-    let mut rest = typed.value.as_str();
-    while let Some((before, after)) = rest.split_once("\\x{") {
-        value.push_str(before);
-        let decoded = after.split_once('}').and_then(|(hex, tail)| {
-            let hex =
-                Some(hex).filter(|hex| (2..=6).contains(&hex.len()) && hex.bytes().all(|b| b.is_ascii_hexdigit()))?;
-            Some((char::from_u32(u32::from_str_radix(hex, 16).ok()?)?, tail))
-        });
-        match decoded {
-            Some((c, tail)) => {
-                value.push(c);
-                rest = tail;
-            }
-            None => {
-                value.push_str("\\x{");
-                rest = after;
-            }
-        }
-    }
-    value.push_str(rest);
-    Typed { value, ..typed }
+    Typed { value: xtext::unescape(&typed.value).0, ..typed }
 }
 
 fn first_word(text: &str) -> &str {

@@ -111,20 +111,8 @@ impl Pop3Answerer {
     fn tell(&self, refusal: Refusal) {
         let Refusal { stage, code, reason, closed } = refusal;
         let user = self.open.as_ref().map(|open| open.account.address.to_string()).unwrap_or_default();
-        let refused = Refused {
-            service: self.service,
-            peer: self.peer.to_string(),
-            user,
-            helo: String::new(),
-            stage,
-            code: 0,
-            enhanced: code,
-            reason,
-            closed,
-            from: String::new(),
-            to: Vec::new(),
-            count: 1,
-        };
+        let refused = Refused::of_session(self.service, self.peer, stage, reason);
+        let refused = Refused { user, enhanced: code, closed, ..refused };
         self.shared.events.say(Event::Refused(Box::new(refused)));
     }
 

@@ -22,20 +22,8 @@ pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxS
         "imap" => (0, "LIMIT", format!("* BYE [LIMIT] {reason}\r\n")),
         _ => (421, "4.7.0", format!("421 4.7.0 {hostname} {reason}\r\n")),
     };
-    let refused = Refused {
-        service,
-        peer: ends.peer.to_string(),
-        user: String::new(),
-        helo: String::new(),
-        stage: "connect",
-        code,
-        enhanced: enhanced.to_owned(),
-        reason,
-        closed: true,
-        from: String::new(),
-        to: Vec::new(),
-        count: 1,
-    };
+    let refused = Refused::of_session(service, ends.peer, "connect", reason);
+    let refused = Refused { code, enhanced: enhanced.to_owned(), closed: true, ..refused };
     shared.events.say(Event::Refused(Box::new(refused)));
     let Some(stream) = stream else { return };
     let clock = &*shared.world.clock;

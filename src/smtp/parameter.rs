@@ -2,9 +2,9 @@
 //! RET, ENVID, NOTIFY and ORCPT (RFC 3461), and the xtext they are written in.
 
 use super::command::{shown, syntax};
-use crate::base::Reply;
 use crate::base::envelope::{BodyKind, Notify, Returns};
 use crate::base::limits::{DSN_ENVELOPE_ID_OCTETS_MAX, DSN_ORIGINAL_RECIPIENT_OCTETS_MAX};
+use crate::base::{Reply, xtext};
 
 /// What MAIL said beside the path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,7 +42,7 @@ pub fn mail(text: &str) -> Result<MailParameters, Reply> {
             "RET" => once("RET=FULL or HDRS", &mut parameters.returns, value.and_then(returns))?,
             "ENVID" => once("ENVID=xtext", &mut parameters.envelope_id, value.and_then(envelope_id))?,
             "SMTPUTF8" if value.is_none() && !parameters.smtputf8 => parameters.smtputf8 = true,
-            "AUTH" if value.and_then(xtext).is_some() && !parameters.auth => parameters.auth = true,
+            "AUTH" if value.and_then(xtext::decode).is_some() && !parameters.auth => parameters.auth = true,
             "SMTPUTF8" => return Err(bad_value("SMTPUTF8 without a value")),
             "AUTH" => return Err(bad_value("AUTH=xtext")),
             _ => return Err(unknown(name)),
@@ -119,7 +119,7 @@ fn returns(value: &str) -> Option<Returns> {
 /// RFC 3461 §4.4: at most 100 characters, printable once decoded.
 fn envelope_id(value: &str) -> Option<String> {
     let short = value.len() <= DSN_ENVELOPE_ID_OCTETS_MAX;
-    xtext(value).filter(|id| short && id.bytes().all(|c| (b' '..=b'~').contains(&c)))
+    xtext::decode(value).filter(|id| short && id.bytes().all(|c| (b' '..=b'~').contains(&c)))
 }
 
 /// RFC 3461 §4.1: NEVER alone, or some of the others.
@@ -146,47 +146,15 @@ fn original(value: &str) -> Option<String> {
     if !is_atom || value.len() > DSN_ORIGINAL_RECIPIENT_OCTETS_MAX {
         return None;
     }
-    let address = if kind.eq_ignore_ascii_case("utf-8") { unitext(address)? } else { xtext(address)? };
+    let address = if kind.eq_ignore_ascii_case("utf-8") { unitext(address)? } else { xtext::decode(address)? };
     (!address.is_empty() && !address.contains(char::is_control)).then(|| format!("{kind};{address}"))
-}
-
-/// `xtext` (RFC 3461 §4): `+` and two capital hex digits stand for an octet.
-pub fn xtext(value: &str) -> Option<String> {
-    let mut octets = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(c) = rest.next() {
-        match c {
-            b'+' => octets.push(hex(rest.next()?)? << 4 | hex(rest.next()?)?),
-            b'!'..=b'~' if c != b'=' => octets.push(c),
-            _ => return None,
-        }
-    }
-    String::from_utf8(octets).ok()
-}
-
-fn hex(c: u8) -> Option<u8> {
-    match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'A'..=b'F' => Some(c - b'A' + 10),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    }
 }
 
 /// `utf-8-addr-xtext` or `utf-8-addr-unitext` (RFC 6533 §3): UTF-8, or `\x{HEX}` for what ASCII has not.
 fn unitext(value: &str) -> Option<String> {
-    let value = if value.is_ascii() { xtext(value)? } else { value.to_owned() };
-    let mut text = String::with_capacity(value.len());
-    let mut rest = value.as_str();
-    while let Some((before, after)) = rest.split_once("\\x{") {
-        let (digits, behind) = after.split_once('}')?;
-        let c = u32::from_str_radix(digits, 16).ok().filter(|_| (2..=6).contains(&digits.len()))?;
-        text.push_str(before);
-        text.push(char::from_u32(c)?);
-        rest = behind;
-    }
-    text.push_str(rest);
-    Some(text)
+    let value = if value.is_ascii() { xtext::decode(value)? } else { value.to_owned() };
+    let (text, is_right) = xtext::unescape(&value);
+    is_right.then_some(text)
 }
 
 #[cfg(test)]
@@ -256,15 +224,6 @@ mod tests {
             assert_eq!(mail(&format!("ENVID={id}")).is_ok(), fits);
             let address = "i".repeat(DSN_ORIGINAL_RECIPIENT_OCTETS_MAX.checked_add_signed(n).unwrap() - 7);
             assert_eq!(rcpt(&format!("ORCPT=rfc822;{address}")).is_ok(), fits);
-        }
-    }
-
-    #[test]
-    fn xtext_is_decoded() {
-        for (encoded, text) in
-            [("", Some("")), ("a+2Bb", Some("a+b")), ("+C3+bc", Some("ü")), ("+", None), ("a b", None)]
-        {
-            assert_eq!(xtext(encoded).as_deref(), text, "{encoded}");
         }
     }
 }

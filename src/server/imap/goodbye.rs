@@ -110,20 +110,8 @@ impl Session {
     fn tell_refused(&self, stage: &'static str, code: &str, text: &str, closed: bool) {
         let user = self.account.as_ref().map(|account| account.address.to_string()).unwrap_or_default();
         let reason = text.chars().take(EVENT_TEXT_OCTETS_MAX / 4).collect();
-        let refused = Refused {
-            service: self.service,
-            peer: self.ends.peer.to_string(),
-            user,
-            helo: String::new(),
-            stage,
-            code: 0,
-            enhanced: code.to_owned(),
-            reason,
-            closed,
-            from: String::new(),
-            to: Vec::new(),
-            count: 1,
-        };
+        let refused = Refused::of_session(self.service, self.ends.peer, stage, reason);
+        let refused = Refused { user, enhanced: code.to_owned(), closed, ..refused };
         self.shared.events.say(Event::Refused(Box::new(refused)));
     }
 }

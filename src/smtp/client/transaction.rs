@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::fate::{Fate, Unfit};
 use crate::base::envelope::{BodyKind, Notify, Recipient, Returns};
-use crate::base::{Address, Envelope};
+use crate::base::{Address, Envelope, xtext};
 use crate::message::header::HeaderEnd;
 use crate::smtp::extension::Extensions;
 
@@ -162,7 +162,7 @@ impl Running {
                 None => {}
             }
             if let Some(id) = &envelope.envelope_id {
-                let _ = write!(line, " ENVID={}", xtext(id));
+                let _ = write!(line, " ENVID={}", xtext::encode(id));
             }
         }
         if logged_in {
@@ -181,8 +181,11 @@ impl Running {
             if let Some((kind, address)) = recipient.original.as_deref().and_then(|o| o.split_once(';')) {
                 let kind = kind.trim();
                 let address = address.trim_start();
-                let written =
-                    if kind.eq_ignore_ascii_case("utf-8") { unitext(address, self.utf8) } else { xtext(address) };
+                let written = if kind.eq_ignore_ascii_case("utf-8") {
+                    unitext(address, self.utf8)
+                } else {
+                    xtext::encode(address)
+                };
                 let _ = write!(line, " ORCPT={kind};{written}");
             }
         }
@@ -201,19 +204,6 @@ fn notify(notify: Notify) -> String {
     if words.is_empty() { "NEVER".to_owned() } else { words.join(",") }
 }
 
-/// xtext (RFC 3461 §4).
-fn xtext(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, octet| {
-        match octet {
-            b'+' | b'=' | 0..=b' ' | 0x7F.. => {
-                let _ = write!(out, "+{octet:02X}");
-            }
-            _ => out.push(char::from(octet)),
-        }
-        out
-    })
-}
-
 /// The forms of RFC 6533 §3 for ORCPT: `utf-8-addr-unitext` towards SMTPUTF8, else `utf-8-addr-xtext`.
 fn unitext(text: &str, utf8: bool) -> String {
     let mut out = String::new();
@@ -223,7 +213,7 @@ fn unitext(text: &str, utf8: bool) -> String {
         if plain || escaped_already || (utf8 && !c.is_ascii()) {
             out.push(c);
         } else {
-            let _ = write!(out, "\\x{{{:02X}}}", u32::from(c));
+            xtext::push_escaped(&mut out, c);
         }
     }
     out
@@ -261,9 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn xtext_and_unitext() {
-        assert_eq!(xtext("Bob+x=y@a b"), "Bob+2Bx+3Dy@a+20b");
-        assert_eq!(xtext("ü"), "+C3+BC");
+    fn original_recipients_beyond_ascii() {
         assert_eq!(unitext("jürgen+x@b", false), "j\\x{FC}rgen\\x{2B}x@b");
         assert_eq!(unitext("jürgen+x@b", true), "jürgen\\x{2B}x@b");
         assert_eq!(unitext("j\\x{FC}rgen\\@b", true), "j\\x{FC}rgen\\x{5C}@b");
