@@ -1,4 +1,6 @@
 //! The first mail of a program in Rust: filed for Bob, and read again. `cargo run --example first_mail [FOLDER]`
+#![allow(clippy::disallowed_macros, reason = "a program that says what it did")]
+
 use mailcore::{Engine, Service};
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! The entries of fuzzing (`fuzz/entries/`) over their corpus and seeded mutations of it: on any compiler, in any test
 //! run. `FUZZ_ROUNDS=n` asks for more mutations.
 
+#![allow(clippy::disallowed_methods, reason = "a test reads its seeds and how long it is to run")]
+
 #[macro_use]
 extern crate mailcore_watchdog;
 

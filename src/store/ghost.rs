@@ -199,7 +199,8 @@ impl Kept {
         if held.holders.is_empty() {
             self.mailboxes.remove(&mailbox);
         }
-        gone.iter().fold(false, |freed, ghost| self.forget(ghost) || freed)
+        // Each is forgotten, also behind the first that freed something.
+        gone.iter().map(|ghost| self.forget(ghost)).filter(|freed| *freed).count() > 0
     }
 
     /// Lets go the oldest of a mailbox, which others may still name. False where it has none.

@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(unexplained(&base(), &[create.clone(), rename.clone()], &goal), None);
         let late = entry(create.act.clone(), 3, 4, done());
         assert!(unexplained(&base(), &[late, rename.clone()], &goal).is_some(), "a RENAME of what came after it");
-        assert!(unexplained(&base(), &[create.clone()], &goal).is_some(), "a RENAME nobody asked for");
+        assert!(unexplained(&base(), std::slice::from_ref(&create), &goal).is_some(), "a RENAME nobody asked for");
         assert!(unexplained(&base(), &[create, rename], &base()).is_some(), "both lost");
     }
 
@@ -181,11 +181,11 @@ mod tests {
     fn what_is_in_doubt_may_have_happened() {
         let doubt = entry(Act::Create("a".to_owned()), 0, 1, None);
         let mut goal = base();
-        assert_eq!(unexplained(&base(), &[doubt.clone()], &goal), None);
+        assert_eq!(unexplained(&base(), std::slice::from_ref(&doubt), &goal), None);
         goal.holders[0].names.insert("a".to_owned(), 2);
         goal.holders[0].folders.insert(2, Arc::new(Folder::new(true)));
         goal.uid_validity = 2;
-        assert_eq!(unexplained(&base(), &[doubt.clone()], &goal), None);
+        assert_eq!(unexplained(&base(), std::slice::from_ref(&doubt), &goal), None);
         let later = entry(Act::Append("a".to_owned(), 0, 7, 9), 2, 3, Some(Answer::Refused));
         assert!(unexplained(&base(), &[doubt, later], &goal).is_some(), "it was not there later, and now is");
     }

@@ -75,7 +75,7 @@ impl User {
             name: format!("user {number} ({account})"),
             rng: Rng::new(seed, &format!("user {number}")),
             open: None,
-            condstore: number % 2 == 0,
+            condstore: number.is_multiple_of(2),
             letters: (number as u64 + 1) << 32,
             address: account.to_owned(),
             server,
@@ -294,9 +294,7 @@ impl User {
         {
             return Some(format!("{}, who waits, was not told: {what}\n{}", self.name, self.log()));
         }
-        let Some(folder) = self.open.as_ref().map(|open| open.folder).filter(|_| self.talk.is_some()) else {
-            return None;
-        };
+        let folder = self.open.as_ref().map(|open| open.folder).filter(|_| self.talk.is_some())?;
         if let Err(e) = self.look().await {
             let gone = !folders.contains_key(&folder);
             let what = format!("{}: the session ended: {e}\n{}", self.name, self.log());
