@@ -167,7 +167,9 @@ fn go_get_is_enough_for_go() {
         let mut command = Command::new(&go);
         command.args(arguments).current_dir(&module).env("GOPROXY", &proxy).env("GONOSUMDB", "*");
         command.env("GONOSUMCHECK", "1").env("GOFLAGS", "-modcacherw").env("GOSUMDB", "off").env("GOWORK", "off");
-        command.env("GOTOOLCHAIN", "local").env("GOMODCACHE", place.join("modules")).env("CGO_ENABLED", "1");
+        // Go's index of a module is kept by its path, and the version is the same after each change of the sources.
+        command.env("GODEBUG", "goindex=0").env("GOMODCACHE", place.join("modules"));
+        command.env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "1");
         run(command.env("PKG_CONFIG_PATH", prefix.join(LIBDIR).join("pkgconfig")))
     };
     go(&["mod", "init", "first"]);
