@@ -11,6 +11,9 @@ pub fn list(out: &mut Vec<u8>, flags: Flags, keywords: &[String]) {
 
 /// The flags separated by spaces.
 fn names(out: &mut Vec<u8>, flags: Flags, keywords: &[String]) {
+    if flags.0 == 0 {
+        return;
+    }
     let start = out.len();
     let mut add = |name: &str| {
         if out.len() > start {

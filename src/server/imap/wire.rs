@@ -98,14 +98,9 @@ impl Wire {
         Ok(())
     }
 
-    /// Whether there is much to be written.
-    pub fn is_full(&self) -> bool {
-        self.out.len() >= OUTPUT_OCTETS_MAX
-    }
-
     /// Writes what there is once it is much.
     pub async fn relieve(&mut self) -> io::Result<()> {
-        if self.is_full() { self.flush().await } else { Ok(()) }
+        if self.out.len() >= OUTPUT_OCTETS_MAX { self.flush().await } else { Ok(()) }
     }
 
     /// Writes octets that stand elsewhere; what was gathered must be flushed before. The deadline is for each piece

@@ -94,16 +94,12 @@ impl Session {
     /// Answers from the view alone.
     async fn fetch_from_view(&mut self, plan: &Plan<'_>, places: &Places) -> Result<(), Stop> {
         for (first, part) in places.parts(&plan.view.messages) {
-            let mut messages = (first..).zip(part.iter());
-            while let Some((place, message)) = messages.next() {
-                plan.view_of(place, &message, &mut self.wire.out);
-                // Nothing waits in this loop, so that it stays in registers.
-                for (place, message) in messages.by_ref() {
-                    plan.view_of(place, &message, &mut self.wire.out);
-                    if self.wire.is_full() {
-                        break;
-                    }
+            for (place, message) in (first..).zip(part.iter()) {
+                let mut response = Response::begin(&mut self.wire.out, place);
+                for item in plan.items {
+                    plan.item_of_view(item, &message, &mut response);
                 }
+                response.end();
                 self.wire.relieve().await?;
             }
         }
@@ -163,15 +159,6 @@ impl Session {
 }
 
 impl Plan<'_> {
-    /// Writes an answer from the view alone.
-    fn view_of(&self, place: usize, message: &Message, out: &mut Vec<u8>) {
-        let mut response = Response::begin(out, place);
-        for item in self.items {
-            self.item_of_view(item, message, &mut response);
-        }
-        response.end();
-    }
-
     fn item_of_view(&self, item: &FetchItem, message: &Message, response: &mut Response<'_>) {
         match item {
             FetchItem::Uid => response.uid(message.uid),
