@@ -117,7 +117,13 @@ pub fn outcomes(state: &State, who: usize, act: &Act, meant: &BTreeSet<Option<Ui
     };
     match act {
         Act::Append(_, flags, letter, size) => {
-            each(&|state, to| append(&mut state.holders[who], to, *flags, *letter, *size))
+            let mut all: Vec<(State, Answer)> =
+                each(&|state, to| append(&mut state.holders[who], to, *flags, *letter, *size));
+            if !has_room(&state.holders[who], *size) {
+                // Asked before the message is, when the mailbox may still have been there.
+                all.push((state.clone(), Answer::OverQuota));
+            }
+            all
         }
         Act::Copy(copy) => each(&|state, to| copied(&mut state.holders[who], copy, to)),
         Act::Select(_) => each(&|state, folder| selected(&state.holders[who], folder)),
