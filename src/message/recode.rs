@@ -128,7 +128,7 @@ impl Recoding<'_, '_> {
             Ok(())
         })?;
         // The gap may begin with the line end of the part before it.
-        if !self.forbids(&survey) {
+        if !self.forbids(&survey.finish()) {
             return Ok(pieces(self.read, range, self.sink)?);
         }
         let mut filler = Filler { is_ascii: self.goal == Goal::SevenBit, column: 0, after_cr: false };

@@ -149,4 +149,6 @@ fn text_between_parts_is_made_fit() {
         assert!(Survey::of(said.as_bytes()).is_lines(), "{said}");
         assert_eq!(leaves(said.as_bytes()), [b"x"]);
     }
+    let ends_in_cr = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\nend\r";
+    assert!(said(ends_in_cr, Goal::Lines).ends_with("\r\nend?"));
 }
