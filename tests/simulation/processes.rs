@@ -36,10 +36,18 @@ fn in_processes(test: &str, seeds: u64) {
             child.spawn().expect("a process")
         })
         .collect();
-    for child in children {
+    let mut children = children.into_iter();
+    while let Some(child) = children.next() {
         let done = child.wait_with_output().expect("a process ends");
         let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-        assert!(done.status.success(), "{out}\n{err}");
+        if !done.status.success() {
+            // One failure is enough; nobody is left behind.
+            for mut other in children {
+                let _ = other.kill();
+                let _ = other.wait();
+            }
+            panic!("{out}\n{err}");
+        }
         crate::report(&out);
     }
 }
