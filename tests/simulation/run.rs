@@ -8,11 +8,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use async_task::Runnable;
-use mailcore::base::world::{BoxFuture, Spawner, Task};
+use mailcore::base::world::{BoxFuture, Clock, Spawner, Task};
 
-use crate::clock::SimClock;
+use crate::clock::{ClockDoor, SimClock};
 use crate::rng::Rng;
 
 /// Polls without time passing that are taken for a livelock.
@@ -142,12 +143,14 @@ type Slot = Arc<Mutex<Option<BoxFuture<'static, ()>>>>;
 pub struct Machine {
     executor: Arc<Executor>,
     slots: Mutex<Vec<Slot>>,
+    /// Where lanes are late: what says when.
+    late: Mutex<Option<Rng>>,
 }
 
 impl Machine {
     /// A machine nothing runs on.
     pub fn new(executor: Arc<Executor>) -> Arc<Self> {
-        Arc::new(Self { executor, slots: Mutex::default() })
+        Arc::new(Self { executor, slots: Mutex::default(), late: Mutex::default() })
     }
 
     fn spawn(&self, future: BoxFuture<'static, ()>) -> Task<()> {
@@ -159,6 +162,12 @@ impl Machine {
             slots.push(slot.clone());
         }
         self.executor.spawn(Box::pin(Mortal(slot)))
+    }
+
+    /// From now on lanes that are woken run at once or some milliseconds later, as threads do on a busy machine: jobs
+    /// that come meanwhile share a commit.
+    pub fn wake_lanes_late(&self, rng: Rng) {
+        *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(rng);
     }
 
     /// Drops every task, in the order they were spawned. Call from a task of no machine, after the disk died.
@@ -185,11 +194,42 @@ impl Spawner for MachineDoor {
     }
 
     fn lane(&self, _name: &'static str, future: BoxFuture<'static, ()>) -> Task<()> {
-        self.0.spawn(future)
+        let mut late = self.0.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(rng) = late.as_mut() else { return self.0.spawn(future) };
+        let (rng, clock) = (Rng::new(rng.next(), "lane"), self.0.executor.clock.clone());
+        drop(late);
+        self.0.spawn(Box::pin(Late { future, rng, clock, pause: None }))
     }
 
     fn compute(&self, job: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
         Box::pin(async move { job() })
+    }
+}
+
+/// Milliseconds that a late lane is late at most.
+const LATE_MILLIS: u64 = 4;
+
+/// A lane that is late half of the time.
+struct Late {
+    future: BoxFuture<'static, ()>,
+    rng: Rng,
+    clock: Arc<SimClock>,
+    pause: Option<BoxFuture<'static, ()>>,
+}
+
+impl Future for Late {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.pause.is_none() && self.rng.per_mille(500) {
+            let until = self.clock.now() + Duration::from_millis(self.rng.between(1, LATE_MILLIS));
+            self.pause = Some(ClockDoor(self.clock.clone()).sleep_until(until));
+        }
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+        self.future.as_mut().poll(cx)
     }
 }
 

@@ -101,6 +101,11 @@ impl Host {
         }
     }
 
+    /// Lanes that are begun from now on are late by chance.
+    pub fn wake_lanes_late(&self) {
+        self.machine.wake_lanes_late(Rng::new(self.sim.seed, "late lanes"));
+    }
+
     /// Sets the wall clock of the world forward or back.
     pub fn set_wall(&self, by_millis: i64) {
         self.sim.clock.set_wall(by_millis);

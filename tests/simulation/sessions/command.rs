@@ -162,7 +162,9 @@ impl User {
     }
 
     async fn rename(&mut self) -> io::Result<()> {
-        let (from, to) = (self.any_name(), NAMES[self.rng.index(NAMES.len())]);
+        // Mostly of those that others work in.
+        let from = if self.rng.per_mille(600) { NAMES[self.rng.between(1, 2) as usize] } else { self.any_name() };
+        let to = NAMES[self.rng.index(NAMES.len())];
         let act = Act::Rename(from.to_owned(), to.to_owned());
         self.named(act, &format!("RENAME \"{from}\" \"{to}\"")).await
     }

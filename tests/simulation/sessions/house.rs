@@ -71,6 +71,7 @@ impl House {
     pub async fn open(sim: &Sim, prepare: impl Fn(&Host)) -> House {
         let host = sim.host("mail.house.example", [10, 0, 0, 1]);
         prepare(&host);
+        host.wake_lanes_late();
         let office = Office::new(host, DOMAIN, &["ann", "ben"], settings());
         sim.clock.set_wall(AHEAD_MILLIS);
         office.boot().await.expect("boots");
