@@ -1,6 +1,7 @@
 //! IDLE (RFC 9051 §6.3.13): what happens in the mailbox is told as it happens.
 
 use std::io;
+use std::time::Duration;
 
 use crate::imap::framing::Cut;
 use crate::imap::response::Completion;
@@ -10,11 +11,14 @@ use super::goodbye::Goodbye;
 use super::refusal::{Done, Stop};
 use super::wire::Woke;
 
+/// Pause before a store that could not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Session {
     pub(super) async fn idle(&mut self) -> Done {
         self.wire.out.extend_from_slice(b"+ idling\r\n");
         loop {
-            self.report_changes(true).await?;
+            let told = self.report_changes(true).await?;
             if self.over {
                 return Err(Stop::Answered);
             }
@@ -30,9 +34,13 @@ impl Session {
                 }
             }
             let deadline = self.deadline();
+            // No change wakes a second time: what could not be told is asked for anew.
+            let again = self.shared.world.clock.now() + ASK_AGAIN;
+            let until = if told { deadline } else { deadline.min(again) };
             let watch = self.open.as_mut().map(|open| &mut open.watch);
-            match self.wire.wait(deadline, watch, self.account_watch.as_mut()).await? {
+            match self.wire.wait(until, watch, self.account_watch.as_mut()).await? {
                 Woke::Octets => {}
+                Woke::Late if until < deadline => {}
                 Woke::Changed => self.end_without_account(),
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {
