@@ -42,13 +42,13 @@ impl Store {
         self.write(0, move |tx| match tx.directory.account(&address.key()) {
             Some(account) => {
                 let mut account = Account::clone(&account);
-                account.credential = credential;
+                account.credential.clone_from(&credential);
                 let id = account.id;
                 tx.db.account_write_credential(&account)?;
                 tx.directory_mut().put_account(account);
                 Ok(id)
             }
-            None => create(tx, address, credential),
+            None => create(tx, &address, credential.as_ref()),
         })
         .await
     }
@@ -128,9 +128,9 @@ fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn create(tx: &mut WriteTx<'_>, address: Address, credential: Option<Credential>) -> Result<AccountId> {
+fn create(tx: &mut WriteTx<'_>, address: &Address, credential: Option<&Credential>) -> Result<AccountId> {
     put_domain(tx, &address.domain().key())?;
-    let id = tx.db.account_insert(&address)?;
+    let id = tx.db.account_insert(address)?;
     let (inbox, _) = mailbox::insert(tx, id, "INBOX", None)?;
     tx.subscribe(id, "INBOX", true)?;
     for (name, special_use) in SpecialUse::DEFAULT_MAILBOXES {
@@ -138,6 +138,7 @@ fn create(tx: &mut WriteTx<'_>, address: Address, credential: Option<Credential>
         tx.subscribe(id, name, true)?;
     }
     tx.db.account_write_inbox(id, inbox)?;
+    let (address, credential) = (address.clone(), credential.cloned());
     let account = Account { id, address, credential, inbox, quota_octets: None };
     tx.db.account_write_credential(&account)?;
     tx.directory_mut().put_account(account);

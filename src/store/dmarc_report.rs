@@ -60,11 +60,11 @@ impl Store {
     pub async fn dmarc_prune(&self, before: Timestamp) -> Result<()> {
         let mut ids = self.read(move |db| db.reports_before(before)).await?;
         while !ids.is_empty() {
-            ids = self.write(0, move |tx| remove_some(tx.db, ids)).await?;
+            ids = self.write(0, move |tx| remove_some(tx.db, ids.clone())).await?;
         }
         let mut ids = self.read(|db| surplus(db, DMARC_REPORTS_KEPT_MAX, DMARC_ROWS_KEPT_MAX)).await?;
         while !ids.is_empty() {
-            ids = self.write(0, move |tx| remove_some(tx.db, ids)).await?;
+            ids = self.write(0, move |tx| remove_some(tx.db, ids.clone())).await?;
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ mod ghost;
 mod health;
 mod lane;
 mod mailbox;
+#[cfg(test)]
+mod memory;
 mod message;
 mod meta;
 mod open;

@@ -81,6 +81,15 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
         Some(value)
     }
 
+    /// Entries from a key on, by key.
+    #[cfg(test)]
+    pub fn range_from(&self, key: K) -> impl Iterator<Item = (&K, &V)> {
+        let (chunk, place) = self.place(&key);
+        let (Ok(place) | Err(place)) = place;
+        let entries = self.chunks.get(chunk..).unwrap_or_default().iter().flat_map(|chunk| chunk.iter());
+        entries.skip(place).map(|(key, value)| (key, value))
+    }
+
     /// All entries, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.chunks.iter().flat_map(|chunk| chunk.iter()).map(|(key, value)| (key, value))
@@ -105,6 +114,7 @@ mod tests {
                 assert_eq!(map.insert(key, n), tree.insert(key, n));
             }
             assert_eq!(map.get(&key), tree.get(&key));
+            assert!(map.range_from(key).take(200).eq(tree.range(key..).take(200)));
             if n % 1_000 == 0 {
                 kept.push((map.clone(), tree.clone()));
             }

@@ -1,4 +1,5 @@
-//! The store as its callers see it, on a world of one thread.
+//! The store as its callers see it, on a world of one thread and on each body of the database. A test that is about
+//! the files of SQLite says so: it runs on that body alone.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::database::{Database, Read, Write};
+use super::memory::{Chance, Memory};
 use super::*;
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::envelope::{BodyKind, Notify, Returns};
@@ -203,6 +206,32 @@ pub(super) struct Place {
     small: Arc<Small>,
     world: World,
     folder: PathBuf,
+    /// The database, where it is not SQLite's in the folder.
+    memory: Option<Memory>,
+}
+
+/// Seeds of the memory body that delays and aborts, on which each test runs.
+const SEEDS: [u64; 2] = [1, 2];
+
+/// What a test runs on.
+#[derive(Debug, Clone, Copy)]
+enum On {
+    Sqlite,
+    Memory,
+    /// One that delays and aborts.
+    MemoryByChance(u64),
+}
+
+/// Says on which body a test failed.
+struct Named(On);
+
+impl Drop for Named {
+    #[allow(clippy::disallowed_macros, reason = "a test that fails says where")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("on the body {:?}", self.0);
+        }
+    }
 }
 
 impl Drop for Place {
@@ -213,6 +242,10 @@ impl Drop for Place {
 
 impl Place {
     fn new() -> Place {
+        Place::on(On::Sqlite)
+    }
+
+    fn on(body: On) -> Place {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         let folder = std::env::temp_dir().join(format!("mailcore-store-{}-{number}", std::process::id()));
@@ -233,7 +266,12 @@ impl Place {
             tls: nothing,
             run: small.clone(),
         };
-        Place { small, world, folder }
+        let memory = match body {
+            On::Sqlite => None,
+            On::Memory => Some(Memory::default()),
+            On::MemoryByChance(seed) => Some(Memory::with(Chance::of(seed))),
+        };
+        Place { small, world, folder, memory }
     }
 
     fn options(&self) -> StoreOptions {
@@ -241,7 +279,37 @@ impl Place {
     }
 
     async fn open(&self) -> Store {
-        Store::open(&self.world, self.options()).await.unwrap()
+        self.try_open(&self.world, self.options()).await.unwrap()
+    }
+
+    async fn try_open(&self, world: &World, options: StoreOptions) -> Result<Store> {
+        match &self.memory {
+            None => Store::open(world, options).await,
+            Some(memory) => Store::open_on(Arc::new(memory.clone()), world, options).await,
+        }
+    }
+
+    /// The database under the store.
+    fn database(&self) -> Arc<dyn Database> {
+        match &self.memory {
+            None => Arc::new(sqlite::Files::of(&self.world, &self.folder, &self.folder)),
+            Some(memory) => Arc::new(memory.clone()),
+        }
+    }
+
+    /// Asks the database beside the store.
+    fn ask<T>(&self, question: impl Fn(&dyn Read) -> Result<T>) -> T {
+        let db = self.database().open_reader(database::Readers::BesideWriter).unwrap();
+        again(|| database::of_one_commit(&*db, &question))
+    }
+
+    /// Changes the database beside the store.
+    fn edit(&self, change: impl Fn(&dyn Write) -> Result<()>) {
+        let db = self.database().open_writer().unwrap();
+        again(|| {
+            let done = db.begin().and_then(|()| change(&*db)).and_then(|()| db.commit());
+            db.rollback().and(done)
+        });
     }
 
     /// A plain connection to the file, as another program would have.
@@ -255,9 +323,31 @@ fn sqlite_of<'a>(tx: &transaction::WriteTx<'a>) -> &'a rusqlite::Connection {
     &tx.db.as_any().downcast_ref::<sqlite::Sqlite>().unwrap().db
 }
 
-/// Runs a test on its own world.
-fn run<F: Future<Output = ()>>(test: impl FnOnce(Arc<Place>) -> F) {
-    let place = Arc::new(Place::new());
+/// What comes of it once nobody is in the way.
+fn again<T>(attempt: impl Fn() -> Result<T>) -> T {
+    loop {
+        match attempt() {
+            Err(e) if e.kind() == ErrorKind::Busy => {}
+            done => return done.unwrap(),
+        }
+    }
+}
+
+/// Runs a test on each body, each time on a world of its own.
+fn run<F: Future<Output = ()>>(test: impl Fn(Arc<Place>) -> F) {
+    for body in [On::Sqlite, On::Memory].into_iter().chain(SEEDS.map(On::MemoryByChance)) {
+        run_on(body, &test);
+    }
+}
+
+/// Runs a test of what is about the files of SQLite.
+fn run_on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Arc<Place>) -> F) {
+    run_on(On::Sqlite, test);
+}
+
+fn run_on<F: Future<Output = ()>>(body: On, test: impl FnOnce(Arc<Place>) -> F) {
+    let _named = Named(body);
+    let place = Arc::new(Place::on(body));
     let executor = place.small.executor.clone();
     smol::block_on(executor.run(test(place)));
 }
@@ -327,4 +417,34 @@ async fn fill(store: &Store, mailbox: MailboxId, count: usize) {
         let arrivals = group.iter().flat_map(|_| arrival("x", vec![filing(mailbox)]).arrivals).collect();
         store.accept(Acceptance { arrivals, items: Vec::new() }).await.unwrap();
     }
+}
+
+/// Lets the writer do what is to be done in the background.
+async fn idle(place: &Place, store: &Store) {
+    // A body that delays lets it do less after each change.
+    for _ in 0..if place.memory.is_some() { 80 } else { 3 } {
+        store.setting_put("x", None).await.unwrap();
+    }
+}
+
+/// The bodies of all messages of a mailbox.
+async fn bodies_of(store: &Store, mailbox: MailboxId) -> Vec<BlobId> {
+    store.facts(mailbox, &UidSet::all()).await.unwrap().iter().map(|fact| fact.blob).collect()
+}
+
+/// Nothing is left in the database of these mailboxes and of these bodies, and nothing waits to be removed.
+fn nothing_left(place: &Place, mailboxes: &[MailboxId], bodies: &[BlobId]) {
+    place.ask(|db| {
+        for mailbox in mailboxes {
+            assert!(db.facts(*mailbox, &[(1, Uid::MAX)])?.is_empty(), "messages of {mailbox:?}");
+            assert!(db.blocks(*mailbox, None)?.is_empty(), "blocks of {mailbox:?}");
+            assert!(db.mailbox_row(*mailbox)?.is_some() || db.vanished(*mailbox, 0)?.is_empty(), "{mailbox:?}");
+        }
+        for blob in bodies {
+            assert_eq!(db.body_size(*blob)?, None, "{blob:?}");
+        }
+        assert!(db.metas(bodies, MetaColumns::ALL)?.iter().all(Option::is_none));
+        assert_eq!((db.left_account()?, db.left_mailbox()?, db.dead_behind(0)?), (None, None, None));
+        Ok(())
+    });
 }

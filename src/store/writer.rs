@@ -38,7 +38,7 @@ pub(super) enum Job {
 pub(super) trait Work: Send {
     /// Octets of bodies it brings.
     fn octets(&self) -> u64;
-    /// Does it; keeps what it gives for the answer.
+    /// Does it; keeps what it gives for the answer. Done again where the transaction was aborted.
     fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<()>;
     /// Answers: what it gave where `outcome` is good, else the error.
     fn answer(self: Box<Self>, outcome: Result<()>);
@@ -46,20 +46,18 @@ pub(super) trait Work: Send {
 
 struct Typed<T, F> {
     octets: u64,
-    run: Option<F>,
+    run: F,
     given: Option<T>,
     answer: Sender<Result<T>>,
 }
 
-impl<T: Send, F: FnOnce(&mut WriteTx<'_>) -> Result<T> + Send> Work for Typed<T, F> {
+impl<T: Send, F: Fn(&mut WriteTx<'_>) -> Result<T> + Send> Work for Typed<T, F> {
     fn octets(&self) -> u64 {
         self.octets
     }
 
     fn run(&mut self, tx: &mut WriteTx<'_>) -> Result<()> {
-        if let Some(run) = self.run.take() {
-            self.given = Some(run(tx)?);
-        }
+        self.given = Some((self.run)(tx)?);
         Ok(())
     }
 
@@ -72,15 +70,16 @@ impl<T: Send, F: FnOnce(&mut WriteTx<'_>) -> Result<T> + Send> Work for Typed<T,
 }
 
 impl Store {
-    /// Hands a change to the writer and waits for its commit. `octets` are those of the bodies it brings.
+    /// Hands a change to the writer and waits for its commit. `octets` are those of the bodies it brings. `run` may be
+    /// run more than once, each time in a transaction of its own, of which the last one counts.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         octets: u64,
-        run: impl FnOnce(&mut WriteTx<'_>) -> Result<T> + Send + 'static,
+        run: impl Fn(&mut WriteTx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.shared().check_writable()?;
         let (answer, answered) = bounded(1);
-        let work = Box::new(Typed { octets, run: Some(run), given: None, answer });
+        let work = Box::new(Typed { octets, run, given: None, answer });
         self.jobs().send(Job::Work(work)).await.map_err(|_| closed())?;
         answered.recv().await.unwrap_or_else(|_| Err(down()))
     }
@@ -90,7 +89,7 @@ impl Store {
     /// Has the writer look for what may be removed.
     pub(super) fn tidy(&self) {
         let (answer, _) = bounded(1);
-        let work = Box::new(Typed { octets: 0, run: Some(|_: &mut WriteTx<'_>| Ok(())), given: None, answer });
+        let work = Box::new(Typed { octets: 0, run: |_: &mut WriteTx<'_>| Ok(()), given: None, answer });
         // Where there are many jobs already, one of them does.
         let _ = self.jobs().try_send(Job::Work(work));
     }
@@ -128,6 +127,8 @@ enum End {
     Undone(Error),
     /// In doubt: the store must be closed and reopened.
     Broken(Error),
+    /// Not begun, or undone: somebody else was in the way.
+    Again,
 }
 
 /// What the writer turns to next.
@@ -135,6 +136,17 @@ enum Wake {
     Job(Job),
     Late,
     Over,
+}
+
+impl End {
+    /// Of a transaction that could not begin.
+    fn of(e: Error) -> End {
+        match e.kind() {
+            ErrorKind::Busy => End::Again,
+            ErrorKind::StoreDown => End::Broken(e),
+            _ => End::Undone(e),
+        }
+    }
 }
 
 impl Writer {
@@ -229,11 +241,7 @@ impl Writer {
         if batch.iter().any(|work| work.octets() > 0) {
             self.look_for_room();
         }
-        let end = match self.begin().await {
-            Ok(()) => self.transact(&mut batch, &mut failed),
-            Err(e) if e.kind() == ErrorKind::StoreDown => End::Broken(e),
-            Err(e) => End::Undone(e),
-        };
+        let end = self.try_all(&mut batch, &mut failed).await;
         if let End::Broken(error) = &end {
             self.shared.set_down(true);
             let error = error.clone();
@@ -259,25 +267,26 @@ impl Writer {
                 (Some(refusal), _) => Err(refusal),
                 (None, End::Committed) => Ok(()),
                 (None, End::Undone(e) | End::Broken(e)) => Err(e.clone()),
+                (None, End::Again) => Err(Error::new(ErrorKind::Bug, "a change was not tried to its end")),
             };
             work.answer(outcome);
         }
     }
 
-    /// Begins, waiting a little where another program holds the file.
-    async fn begin(&mut self) -> Result<()> {
+    /// Begins and carries out, again after a little while where somebody else is in the way.
+    async fn try_all(&mut self, batch: &mut [Box<dyn Work>], failed: &mut Vec<Option<Error>>) -> End {
         for _ in 0..STORE_BUSY_TRIES_MAX {
-            match self.try_begin() {
-                Err(e) if e.kind() == ErrorKind::Busy => {}
-                begun => return begun,
+            failed.clear();
+            let end = match self.db.as_ref().ok_or_else(down).and_then(|db| db.begin()) {
+                Ok(()) => self.transact(batch, failed),
+                Err(e) => End::of(e),
+            };
+            if !matches!(end, End::Again) {
+                return end;
             }
             self.shared.world.clock.pause(Duration::from_millis(STORE_BUSY_WAIT_MILLISECONDS)).await;
         }
-        Err(Error::new(ErrorKind::Busy, "another program keeps the store locked"))
-    }
-
-    fn try_begin(&self) -> Result<()> {
-        self.db.as_ref().ok_or_else(down)?.begin()
+        End::Undone(Error::new(ErrorKind::Busy, "another program keeps the store locked"))
     }
 
     /// From BEGIN, which was done, to COMMIT and the sharing of what it brought.
@@ -296,10 +305,13 @@ impl Writer {
                 End::Committed
             }
             Err(e) => {
-                // Nothing may stay of it.
+                // Nothing may stay of it, nor of what was read: another host may have changed that.
                 let undone = db.rollback().is_ok();
+                self.dead |= tx.bodies_died;
+                self.desk = Desk::default();
                 match e.kind() {
                     ErrorKind::StoreDown => End::Broken(e),
+                    ErrorKind::Busy if undone => End::Again,
                     _ if !undone => End::Broken(Error::new(ErrorKind::StoreDown, e.text())),
                     ErrorKind::DiskFull => {
                         room::run_out(&self.shared);
@@ -377,7 +389,9 @@ fn run_jobs(tx: &mut WriteTx<'_>, batch: &mut [Box<dyn Work>], failed: &mut Vec<
                 tx.keep_job();
                 db.keep_job()?;
             }
-            Err(e) if e.kind() == ErrorKind::StoreDown || !db.in_transaction() => return Err(e.clone()),
+            Err(e) if matches!(e.kind(), ErrorKind::StoreDown | ErrorKind::Busy) || !db.in_transaction() => {
+                return Err(e.clone());
+            }
             Err(_) => {
                 db.undo_job()?;
                 tx.drop_job();

@@ -17,6 +17,9 @@ pub(in super::super) trait ReadBodies {
 
     /// What was computed of bodies, one for each in order, only these columns filled; `None` for freed ones.
     fn metas(&self, blobs: &[BlobId], columns: MetaColumns) -> Result<Vec<Option<BlobMeta>>>;
+
+    /// The first note of bodies to be removed behind the note `after`.
+    fn dead_behind(&self, after: i64) -> Result<Option<(i64, Vec<BlobId>)>>;
 }
 
 /// What is changed of bodies.
@@ -38,9 +41,6 @@ pub(in super::super) trait WriteBodies {
 
     /// Notes bodies to be removed, ascending; gives the note's id.
     fn dead_insert(&self, blobs: &[BlobId]) -> Result<i64>;
-
-    /// The first note of bodies to be removed behind the note `after`.
-    fn dead_behind(&self, after: i64) -> Result<Option<(i64, Vec<BlobId>)>>;
 
     /// Of a note these are left; none: it goes.
     fn dead_left(&self, note: i64, blobs: &[BlobId]) -> Result<()>;

@@ -41,6 +41,12 @@ pub(in super::super) trait ReadMailboxes {
 
     /// Whether a name is subscribed.
     fn is_subscribed(&self, account: AccountId, name: &str) -> Result<bool>;
+
+    /// The first account with something to be removed.
+    fn left_account(&self) -> Result<Option<AccountId>>;
+
+    /// The first mailbox with something to be removed.
+    fn left_mailbox(&self) -> Result<Option<MailboxId>>;
 }
 
 /// What is changed of mailboxes.
@@ -71,12 +77,6 @@ pub(in super::super) trait WriteMailboxes {
 
     /// Removes an account's row, and notes that its mailboxes and subscriptions are to be removed.
     fn account_leave(&self, account: AccountId) -> Result<()>;
-
-    /// The first account with something to be removed.
-    fn left_account(&self) -> Result<Option<AccountId>>;
-
-    /// The first mailbox with something to be removed.
-    fn left_mailbox(&self) -> Result<Option<MailboxId>>;
 
     /// Leaves some mailboxes of an account that was left, `most` at most. Gives how many.
     fn left_account_mailboxes(&self, account: AccountId, most: usize) -> Result<usize>;

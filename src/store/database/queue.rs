@@ -49,7 +49,7 @@ pub(in super::super) trait ReadQueue {
     /// One item with its recipients. `Invalid` where what it says cannot be understood, so that trying again is no use.
     fn queue_item(&self, id: QueueId) -> Result<Option<Item>>;
 
-    /// One item with these of its recipients only.
+    /// One item with these of its recipients only, in this order.
     fn queue_item_with(&self, id: QueueId, places: &[u32]) -> Result<Option<Item>>;
 
     /// The terms of an item.

@@ -56,6 +56,15 @@ impl ReadBodies for Sqlite {
     fn metas(&self, blobs: &[BlobId], columns: MetaColumns) -> Result<Vec<Option<BlobMeta>>> {
         meta::read(&self.db, blobs, columns)
     }
+
+    fn dead_behind(&self, after: i64) -> Result<Option<(i64, Vec<BlobId>)>> {
+        let next: Option<(i64, Vec<u8>)> = self
+            .db
+            .prepare_cached("SELECT id, blobs FROM dead WHERE id > ?1 ORDER BY id LIMIT 1")?
+            .query_row([after], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        next.map(|(id, packed)| Ok((id, ids_from_octets(&packed)?))).transpose()
+    }
 }
 
 impl WriteBodies for Sqlite {
@@ -125,15 +134,6 @@ impl WriteBodies for Sqlite {
     fn dead_insert(&self, blobs: &[BlobId]) -> Result<i64> {
         self.db.prepare_cached("INSERT INTO dead(blobs) VALUES (?1)")?.execute([ids_to_octets(blobs)])?;
         Ok(self.db.last_insert_rowid())
-    }
-
-    fn dead_behind(&self, after: i64) -> Result<Option<(i64, Vec<BlobId>)>> {
-        let next: Option<(i64, Vec<u8>)> = self
-            .db
-            .prepare_cached("SELECT id, blobs FROM dead WHERE id > ?1 ORDER BY id LIMIT 1")?
-            .query_row([after], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        next.map(|(id, packed)| Ok((id, ids_from_octets(&packed)?))).transpose()
     }
 
     fn dead_left(&self, note: i64, blobs: &[BlobId]) -> Result<()> {

@@ -84,6 +84,14 @@ impl ReadMailboxes for Sqlite {
         let mut one = self.db.prepare_cached("SELECT 1 FROM subscription WHERE account = ?1 AND name = ?2")?;
         Ok(one.exists(params![account.0, name])?)
     }
+
+    fn left_account(&self) -> Result<Option<AccountId>> {
+        left::account(&self.db)
+    }
+
+    fn left_mailbox(&self) -> Result<Option<MailboxId>> {
+        left::mailbox(&self.db)
+    }
 }
 
 impl WriteMailboxes for Sqlite {
@@ -187,14 +195,6 @@ impl WriteMailboxes for Sqlite {
 
     fn account_leave(&self, account: AccountId) -> Result<()> {
         left::leave_account(&self.db, account)
-    }
-
-    fn left_account(&self) -> Result<Option<AccountId>> {
-        left::account(&self.db)
-    }
-
-    fn left_mailbox(&self) -> Result<Option<MailboxId>> {
-        left::mailbox(&self.db)
     }
 
     fn left_account_mailboxes(&self, account: AccountId, most: usize) -> Result<usize> {

@@ -75,6 +75,7 @@ fn a_deleted_account_leaves_nothing() {
         fill(&store, inbox, 600).await;
         store.change_flags(inbox, UidSet::all(), add(Flags::SEEN), None).await.unwrap();
         let held = store.snapshot(inbox).await.unwrap();
+        let bodies = bodies_of(&store, inbox).await;
         let mut watch = store.watch(inbox);
         store.account_delete("bob@example.net").await.unwrap();
         watch.changed().await;
@@ -88,14 +89,13 @@ fn a_deleted_account_leaves_nothing() {
         assert!(store.directory().account_by_id(bob).is_none());
         store.close().await.unwrap();
         let store = place.open().await;
-        for _ in 0..3 {
-            store.setting_put("x", None).await.unwrap();
-        }
-        let db = place.sqlite();
-        for table in ["account", "mailbox", "fact", "state", "blob", "blob_meta", "subscription", "dead"] {
-            let left: i64 = db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
-            assert_eq!(left, 0, "{table}");
-        }
+        idle(&place, &store).await;
+        nothing_left(&place, &[inbox], &bodies);
+        place.ask(|db| {
+            assert!(db.accounts()?.is_empty());
+            assert_eq!((db.mailbox_count(bob)?, db.subscription_count(bob)?), (0, 0));
+            Ok(())
+        });
         // Ids and UIDVALIDITY go on.
         let again = store.account_put(&address("bob@example.net"), None).await.unwrap();
         assert!(again > bob);
@@ -182,16 +182,14 @@ fn subscriptions_need_no_mailbox() {
 fn an_account_has_room_for_so_many_mailboxes() {
     run(|place| async move {
         let (store, bob, _) = with_bob(&place).await;
-        let db = place.sqlite();
         // Six are there; one less than the limit afterwards.
-        db.execute_batch(&format!(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
-               INSERT INTO mailbox(account, name, uidvalidity) SELECT {}, 'm' || i, i FROM n",
-            MAILBOXES_MAX - 7,
-            bob.0
-        ))
-        .unwrap();
-        drop(db);
+        place.edit(|db| {
+            for n in 1..=MAILBOXES_MAX - 7 {
+                let row = row::Row::new(bob, &format!("m{n}"), n as u32, None);
+                db.mailbox_insert(db.next_mailbox()?, &row)?;
+            }
+            Ok(())
+        });
         let two = store.mailbox_create(bob, "x/y", None).await;
         assert_eq!(two.unwrap_err().kind(), ErrorKind::Limit);
         store.mailbox_create(bob, "x", None).await.unwrap();

@@ -57,7 +57,7 @@ fn a_sound_store_gives_not_one_sentence() {
         let store = populated(&place).await;
         let (found, steps) = checked(&store).await;
         assert_eq!(found, [""; 0]);
-        assert!(steps > 30, "{steps} steps are not bounded ones");
+        assert!(steps > 30 || place.memory.is_some(), "{steps} steps are not bounded ones");
         store.close().await.unwrap();
         let store = place.open().await;
         assert_eq!(checked(&store).await.0, [""; 0]);
@@ -134,7 +134,7 @@ fn each_kind_of_disagreement_is_told() {
         ("UPDATE queue_recipient SET address = 'broken'", "cannot be read"),
         ("INSERT INTO dmarc_policy VALUES (1, 'example.org', 'v=DMARC1', 3, 0)", "counts 3 rows, there are 0"),
     ];
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let store = populated(&place).await;
         while !store.write(0, |tx| Ok(tx.db.dead_behind(0)?.is_none())).await.unwrap() {
             smol::future::yield_now().await;
@@ -156,7 +156,7 @@ fn each_kind_of_disagreement_is_told() {
 
 #[test]
 fn damage_that_sqlite_cannot_read_is_told() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let store = populated(&place).await;
         store.close().await.unwrap();
         let db = place.sqlite();

@@ -9,7 +9,7 @@ const MIB: u64 = 1024 * 1024;
 /// A store whose events are kept, and Bob's INBOX.
 async fn told_store(place: &Place) -> (Store, MailboxId, Arc<Told>) {
     let told = Arc::new(Told::default());
-    let store = Store::open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
+    let store = place.try_open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
     let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
     let inbox = store.directory().account_by_id(bob).unwrap().inbox;
     (store, inbox, told)
@@ -32,7 +32,7 @@ fn everything() -> Expunge {
 
 #[test]
 fn while_nothing_can_be_written_reading_goes_on_and_the_cure_is_tried_again() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, inbox, told) = told_store(&place).await;
         fill(&store, inbox, 700).await;
         let before = store.snapshot(inbox).await.unwrap();
@@ -59,7 +59,7 @@ fn while_nothing_can_be_written_reading_goes_on_and_the_cure_is_tried_again() {
 
 #[test]
 fn a_store_that_cannot_be_written_at_the_start_can_be_read_and_is_written_later() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, bob, inbox) = with_bob(&place).await;
         fill(&store, inbox, 5).await;
         // Left as a crash leaves it: with a log, which must be made durable first.
@@ -83,7 +83,7 @@ fn a_store_that_cannot_be_written_at_the_start_can_be_read_and_is_written_later(
 
 #[test]
 fn mail_is_refused_before_the_disk_is_full_and_the_rest_goes_on() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, inbox, told) = told_store(&place).await;
         fill(&store, inbox, 10).await;
         // A reserve of 64 MiB.
@@ -111,7 +111,7 @@ fn mail_is_refused_before_the_disk_is_full_and_the_rest_goes_on() {
 
 #[test]
 fn a_disk_that_is_full_after_all_undoes_what_did_not_fit_and_nothing_more() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, inbox, told) = told_store(&place).await;
         fill(&store, inbox, 10).await;
         let limit = |pages: &'static str| {
@@ -138,7 +138,7 @@ fn a_disk_that_is_full_after_all_undoes_what_did_not_fit_and_nothing_more() {
 
 #[test]
 fn deleted_mail_makes_the_file_shorter() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, bob, inbox) = with_bob(&place).await;
         let body = "w".repeat(1 << 20);
         for _ in 0..16 {
@@ -198,7 +198,7 @@ pub(super) fn write(path: &Path, octets: &[u8]) {
 fn a_log_that_another_program_removes_costs_no_acknowledged_mail() {
     for removed in [&["mail.db-wal"][..], &["mail.db-shm"], &["mail.db-wal", "mail.db-shm"]] {
         for looks in [false, true] {
-            run(|place| async move {
+            run_on_sqlite(|place| async move {
                 let (store, inbox, told) = told_store(&place).await;
                 fill(&store, inbox, 20).await;
                 for name in removed {
@@ -224,7 +224,7 @@ fn a_log_that_another_program_removes_costs_no_acknowledged_mail() {
 
 #[test]
 fn a_log_of_another_program_is_set_aside() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, inbox, _) = told_store(&place).await;
         fill(&store, inbox, 20).await;
         for name in ["mail.db-wal", "mail.db-shm"] {
@@ -241,7 +241,7 @@ fn a_log_of_another_program_is_set_aside() {
 
 #[test]
 fn a_database_that_is_moved_away_takes_no_mail_along() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, inbox, told) = told_store(&place).await;
         fill(&store, inbox, 3).await;
         let (here, there) = (place.folder.join("mail.db"), place.folder.join("elsewhere"));
@@ -259,14 +259,15 @@ fn a_database_that_is_moved_away_takes_no_mail_along() {
 
 #[test]
 fn an_account_that_cannot_be_read_is_set_aside() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
         store.account_put(&address("eve@example.net"), None).await.unwrap();
         store.close().await.unwrap();
         let spoil = "UPDATE account SET address = 'no address' WHERE address_key = 'eve@example.net'";
         place.sqlite().execute_batch(spoil).unwrap();
         let told = Arc::new(Told::default());
-        let store = Store::open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
+        let store =
+            place.try_open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
         assert!(store.directory().account("bob@example.net").is_some());
         assert!(store.directory().account("eve@example.net").is_none());
         fill(&store, inbox, 1).await;
@@ -278,7 +279,7 @@ fn an_account_that_cannot_be_read_is_set_aside() {
 #[test]
 fn nobody_else_reads_the_files_of_a_store() {
     use std::os::unix::fs::PermissionsExt;
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         // As an older engine made them, in a folder that everybody may enter.
         let (store, _, inbox) = with_bob(&place).await;
         fill(&store, inbox, 1).await;

@@ -14,7 +14,7 @@ pub(super) async fn break_down(store: &Store) -> ErrorKind {
 fn a_second_opener_is_told_that_the_store_is_in_use() {
     run(|place| async move {
         let store = place.open().await;
-        let error = Store::open(&place.world, place.options()).await.err().unwrap();
+        let error = place.try_open(&place.world, place.options()).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Busy);
         assert!(error.text().contains("in use by another process or engine"), "{error}");
         store.close().await.unwrap();
@@ -33,7 +33,7 @@ fn a_store_that_was_only_dropped_can_be_opened() {
         store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
         drop(store);
         let store = loop {
-            match Store::open(&place.world, place.options()).await {
+            match place.try_open(&place.world, place.options()).await {
                 Ok(store) => break store,
                 Err(e) => assert_eq!(e.kind(), ErrorKind::Busy),
             }
@@ -45,7 +45,7 @@ fn a_store_that_was_only_dropped_can_be_opened() {
 
 #[test]
 fn closing_empties_the_log() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
         fill(&store, inbox, 100).await;
         store.close().await.unwrap();
@@ -56,10 +56,10 @@ fn closing_empties_the_log() {
 
 #[test]
 fn a_file_of_a_newer_engine_is_refused_and_left_alone() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         place.open().await.close().await.unwrap();
         place.sqlite().execute_batch("PRAGMA user_version = 99").unwrap();
-        let error = Store::open(&place.world, place.options()).await.err().unwrap();
+        let error = place.try_open(&place.world, place.options()).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.text().contains("schema 99"), "{error}");
         let version: i64 = place.sqlite().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
@@ -71,10 +71,10 @@ fn a_file_of_a_newer_engine_is_refused_and_left_alone() {
 
 #[test]
 fn a_database_of_another_program_is_refused() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         fs::create_dir_all(&place.folder).unwrap();
         place.sqlite().execute_batch("CREATE TABLE cats(name TEXT)").unwrap();
-        let error = Store::open(&place.world, place.options()).await.err().unwrap();
+        let error = place.try_open(&place.world, place.options()).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         let tables: i64 = place.sqlite().query_row("SELECT count(*) FROM sqlite_schema", [], |r| r.get(0)).unwrap();
         assert_eq!(tables, 1);
@@ -83,7 +83,7 @@ fn a_database_of_another_program_is_refused() {
 
 #[test]
 fn the_file_is_laid_out_as_measured() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let store = place.open().await;
         let text = |sql: &str| -> String {
             place
@@ -181,7 +181,7 @@ fn after_a_failed_sync_the_store_reopens_and_goes_on() {
     run(|place| async move {
         let told = Arc::new(Told::default());
         let options = StoreOptions { events: told.clone(), ..place.options() };
-        let store = Store::open(&place.world, options).await.unwrap();
+        let store = place.try_open(&place.world, options).await.unwrap();
         let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
         let inbox = store.directory().account_by_id(bob).unwrap().inbox;
         fill(&store, inbox, 700).await;
@@ -209,20 +209,64 @@ fn after_a_failed_sync_the_store_reopens_and_goes_on() {
 fn a_store_held_by_another_program_waits_and_then_says_busy() {
     run(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
-        let other = place.sqlite();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let other = place.database().open_writer().unwrap();
+        again(|| other.begin());
         let held = store.accept(arrival("x", vec![filing(inbox)])).await;
         assert_eq!(held.unwrap_err().kind(), ErrorKind::Busy);
-        other.execute_batch("ROLLBACK").unwrap();
+        other.rollback().unwrap();
         store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
     });
+}
+
+/// The group is carried out again, and what it says is said once.
+#[test]
+fn what_was_aborted_is_carried_out_again() {
+    let aborts = AtomicU64::new(0);
+    for seed in 10..20 {
+        let aborts = &aborts;
+        run_on(On::MemoryByChance(seed), |place| async move {
+            let told = Arc::new(Told::default());
+            let options = StoreOptions { events: told.clone(), ..place.options() };
+            let store = place.try_open(&place.world, options).await.unwrap();
+            let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
+            let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+            let jobs = (0..120u32).map(|n| {
+                let store = store.clone();
+                place.small.executor.spawn(async move {
+                    for _ in 0..n % 7 {
+                        smol::future::yield_now().await;
+                    }
+                    match n % 4 {
+                        0 => store.mailbox_create(bob, &format!("a/{n}"), None).await.map(drop),
+                        1 => store.change_flags(inbox, UidSet::all(), add(Flags::SEEN), None).await.map(drop),
+                        _ => store.accept(arrival("x", vec![filing(inbox), filing(inbox)])).await.map(drop),
+                    }
+                })
+            });
+            for job in jobs.collect::<Vec<_>>() {
+                job.await.unwrap();
+            }
+            aborts.fetch_add(place.memory.as_ref().unwrap().aborts(), Ordering::SeqCst);
+            let snapshot = store.snapshot(inbox).await.unwrap();
+            assert!(snapshot.messages.uids().eq(1..=120));
+            let filed = told.0.lock().unwrap().iter().filter(|event| matches!(event, Event::Filed { .. })).count();
+            assert_eq!(filed, 120);
+            assert_eq!(store.mailboxes(bob).await.unwrap().len(), 6 + 1 + 30);
+            assert_eq!(super::check::checked(&store).await.0, [""; 0]);
+            store.close().await.unwrap();
+            let store = place.open().await;
+            assert_eq!(store.snapshot(inbox).await.unwrap(), snapshot);
+        });
+    }
+    let aborts = aborts.into_inner();
+    assert!(aborts > 20, "{aborts} aborts");
 }
 
 /// Commits follow each other without a pause: the log is copied meanwhile and begins anew, so that it stays as long
 /// as it may be.
 #[test]
 fn the_log_begins_anew_in_a_steady_stream() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
         let body = "x".repeat(1 << 20);
         let producers: Vec<_> = (0..4)
@@ -249,7 +293,7 @@ fn the_log_begins_anew_in_a_steady_stream() {
 /// copies the rest while nobody is in the way.
 #[test]
 fn the_writer_copies_what_readers_kept_the_lane_from() {
-    run(|place| async move {
+    run_on_sqlite(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
         let log = store.shared().log.clone();
         let (body, reader) = ("x".repeat(1 << 20), place.sqlite());
@@ -288,7 +332,7 @@ fn a_panic_in_a_change_ends_the_store_and_loses_nothing() {
         let threads = crate::os::Threads::start(threads).unwrap();
         let clock = Arc::new(crate::os::RealClock::new());
         let world = World { run: threads.spawner(), clock, ..place.world.clone() };
-        let store = Store::open(&world, place.options()).await.unwrap();
+        let store = place.try_open(&world, place.options()).await.unwrap();
         store.accept(arrival("y", vec![filing(inbox)])).await.unwrap();
         let changed = store.write(0, move |tx| -> Result<()> {
             tx.db.messages_remove(inbox, &[(1, Uid::MAX)])?;

@@ -382,7 +382,8 @@ fn filing_and_queueing_are_said_after_the_commit() {
     }
     run(|place| async move {
         let told = Arc::new(Told::default());
-        let store = Store::open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
+        let store =
+            place.try_open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
         let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
         let inbox = store.directory().account_by_id(bob).unwrap().inbox;
         let mut both = arrival("mail", vec![filing(inbox)]);

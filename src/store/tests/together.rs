@@ -218,17 +218,17 @@ impl Case {
 
     /// The three in one commit, in this order; without views in memory where `cold`.
     async fn together(&self, place: &Place, ops: [Op; 3], cold: bool) -> Vec<std::result::Result<(), ErrorKind>> {
-        let (mark, other) = (self.number as i64, place.sqlite());
+        let (mark, other) = (self.number, place.database().open_reader(database::Readers::BesideWriter).unwrap());
         // The jobs are handed in one after the other before the writer has its turn.
         let first = self.store.write(0, move |tx| {
             if cold {
                 tx.shared.views.clear();
             }
-            tx.db.setting_put("mark", Some(&vec![0; mark as usize]))
+            tx.db.setting_put("mark", Some(&vec![0; mark]))
         });
         let last = self.store.write(0, move |_| {
-            let seen = other.query_row("SELECT length(value) FROM setting WHERE name = 'mark'", [], |row| row.get(0));
-            assert_ne!(seen.unwrap_or(-1), mark, "the jobs do not share a commit");
+            let seen = again(|| other.setting("mark"));
+            assert_ne!(seen.map(|seen| seen.len()), Some(mark), "the jobs do not share a commit");
             Ok(())
         });
         let [a, b, c] = ops.map(|op| self.clone().act(op));

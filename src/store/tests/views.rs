@@ -103,7 +103,7 @@ fn facts_are_read_and_kept_by_block() {
         assert!(all.iter().map(|fact| fact.uid).eq(1..=3_000));
         // What is kept serves, although the rows are gone from under it, and new ones are added to it.
         store.accept(arrival("xy", vec![filing(inbox); 2])).await.unwrap();
-        place.sqlite().execute("DELETE FROM fact WHERE mailbox = ?1 AND uid < 2000", [inbox.0]).unwrap();
+        place.edit(|db| db.messages_remove(inbox, &[(1, 1_999)]).map(drop));
         let some = store.facts(inbox, &uids(&[(3, 3), (511, 513), (1_999, 2_001), (2_999, 9_999)])).await.unwrap();
         let found: Vec<_> = some.iter().map(|fact| (fact.uid, fact.size)).collect();
         let expected = [3, 511, 512, 513, 1_999, 2_000, 2_001, 2_999, 3_000].map(|uid| (uid, 1));
@@ -121,7 +121,7 @@ fn sessions_on_several_threads_agree() {
         let threads = crate::os::Threads::start(threads).unwrap();
         let clock = Arc::new(crate::os::RealClock::new());
         let world = World { run: threads.spawner(), clock, ..place.world.clone() };
-        let store = Store::open(&world, place.options()).await.unwrap();
+        let store = place.try_open(&world, place.options()).await.unwrap();
         let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
         let inbox = store.directory().account_by_id(bob).unwrap().inbox;
         fill(&store, inbox, 1_200).await;
