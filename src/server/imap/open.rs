@@ -75,8 +75,8 @@ impl Session {
         self.open.as_ref().ok_or_else(|| Completion::bad("No mailbox is selected").into())
     }
 
-    /// Tells what changed since the last time. False where the store cannot answer now: then it is to be asked again, at
-    /// the next command at the latest. Fails only where the connection does.
+    /// Tells what changed since the last time. False where the store cannot answer now: then it is to be asked again,
+    /// at the next command at the latest. Fails only where the connection does.
     pub(super) async fn report_changes(&mut self, may_expunge: bool) -> io::Result<bool> {
         if self.open.is_some() && !self.over {
             match self.sync(may_expunge, Told::default()).await {
