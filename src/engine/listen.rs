@@ -183,7 +183,7 @@ async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: E
         Service::Imap | Service::Imaps => server::imap::serve(shared, accepted).await,
         #[cfg(feature = "pop3")]
         Service::Pop3 | Service::Pop3s => server::pop3::serve(shared, accepted).await,
-        // `built_in` lets nobody come here.
+        // `built_in` has refused the services that this build leaves out.
         #[cfg(not(all(feature = "reception", feature = "imap", feature = "pop3")))]
         _ => drop((shared, accepted)),
     }

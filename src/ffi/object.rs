@@ -104,8 +104,8 @@ pub(crate) fn release(handle: mailcore_handle) -> Result<Object, Failure> {
     OBJECTS.remove(handle).ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))
 }
 
-/// Ends every handle that came from `engine`. Of a cursor the row stays that was given last, which the program may be
-/// reading: until its handle is closed as well.
+/// Ends every handle that came from `engine`. A cursor's handle keeps the row it gave last, which the program may be
+/// reading, until that handle is closed too.
 pub(crate) fn release_all_of(engine: &Arc<EngineSeat>) -> Vec<Object> {
     let theirs = |object: &Object| object.engine().is_some_and(|its| Arc::ptr_eq(its, engine));
     OBJECTS.remove_where(theirs, |object| match object {
