@@ -260,8 +260,9 @@ fn domain(text: &str) -> String {
     word(text.trim_end_matches('.')).to_ascii_lowercase()
 }
 
-/// One line of free text.
+/// One line of free text. Blanks around it go: no reader of XML would give them back.
 fn line(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    plain.take(DMARC_REPORT_COMMENT_CHARS_MAX).collect()
+    let line: String = plain.take(DMARC_REPORT_COMMENT_CHARS_MAX).collect();
+    line.trim().to_owned()
 }

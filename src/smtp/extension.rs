@@ -33,8 +33,10 @@ impl Extensions {
     pub fn parse(reply: &Reply) -> Extensions {
         let mut found = Extensions::default();
         for line in reply.text.lines().skip(1) {
-            // `AUTH=LOGIN` is how servers from before RFC 4954 write it.
-            let mut words = line.split([' ', '=', '\t']).filter(|word| !word.is_empty());
+            // `AUTH=LOGIN` is how servers from before RFC 4954 write it. A control character (a bare CR) is part of no
+            // keyword and no parameter (RFC 5321 §4.1.1.1).
+            let separates = |c: char| matches!(c, ' ' | '=') || c.is_ascii_control();
+            let mut words = line.split(separates).filter(|word| !word.is_empty());
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
             match keyword.as_str() {
                 "PIPELINING" => found.pipelining = true,
@@ -120,6 +122,7 @@ mod tests {
         assert_eq!(found.size, Some(0));
         assert_eq!(found.auth, ["LOGIN", "PLAIN", "CRAM-MD5"]);
         assert!(found.starttls && !found.binary_mime);
+        assert_eq!(Extensions::parse(&Reply::plain(250, "mx\nAUTH LOGIN 2\r  \r\n\rDSN")).auth, ["LOGIN", "2"]);
         // The greeting line is no keyword.
         assert!(!Extensions::parse(&Reply::plain(250, "STARTTLS")).starttls);
     }
