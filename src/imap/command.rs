@@ -231,21 +231,6 @@ pub enum StatusItem {
     AppendLimit,
 }
 
-impl StatusItem {
-    /// All of them by name.
-    pub const NAMES: [(StatusItem, &'static str); 9] = [
-        (StatusItem::Messages, "MESSAGES"),
-        (StatusItem::Recent, "RECENT"),
-        (StatusItem::UidNext, "UIDNEXT"),
-        (StatusItem::UidValidity, "UIDVALIDITY"),
-        (StatusItem::Unseen, "UNSEEN"),
-        (StatusItem::Deleted, "DELETED"),
-        (StatusItem::Size, "SIZE"),
-        (StatusItem::HighestModSeq, "HIGHESTMODSEQ"),
-        (StatusItem::AppendLimit, "APPENDLIMIT"),
-    ];
-}
-
 impl StatusItems {
     /// Whether `item` is asked for.
     pub fn has(self, item: StatusItem) -> bool {

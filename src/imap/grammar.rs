@@ -52,13 +52,18 @@ impl<'a> Cursor<'a> {
         self.rest.first().copied()
     }
 
-    /// Consumes `octet` where it is next.
+    /// Consumes `octet` where it is next. Blanks are forgiven where clients are known to be sloppy: several in the
+    /// place of one, behind `(` and in front of `)`.
     pub fn eat(&mut self, octet: u8) -> bool {
-        let found = self.peek() == Some(octet);
-        if found {
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
-        found
+        let from = if octet == b')' { without_blanks(self.rest) } else { self.rest };
+        let Some((_, rest)) = from.split_first().filter(|(first, _)| **first == octet) else { return false };
+        self.rest = if matches!(octet, b' ' | b'(') { without_blanks(rest) } else { rest };
+        true
+    }
+
+    /// Consumes blanks; whether an argument follows them. Blanks at the end of a command are forgiven.
+    pub fn more(&mut self) -> bool {
+        self.peek() == Some(b' ') && !without_blanks(self.rest).is_empty() && self.eat(b' ')
     }
 
     /// Consumes `octet` or fails.
@@ -66,12 +71,12 @@ impl<'a> Cursor<'a> {
         if self.eat(octet) { Ok(()) } else { Err(Bad::Syntax(otherwise)) }
     }
 
-    /// One space.
+    /// The space between two arguments.
     pub fn sp(&mut self) -> Parse<()> {
         self.expect(b' ', "space expected")
     }
 
-    /// The end of the command. A trailing space is forgiven: several clients leave one.
+    /// The end of the command. Trailing blanks are forgiven: several clients leave one.
     pub fn end(&mut self) -> Parse<()> {
         self.eat(b' ');
         if self.rest.is_empty() { Ok(()) } else { Err(Bad::Syntax("unexpected text at the end")) }
@@ -323,6 +328,13 @@ impl FlagNames {
     }
 }
 
+fn without_blanks(mut octets: &[u8]) -> &[u8] {
+    while let Some(rest) = octets.strip_prefix(b" ") {
+        octets = rest;
+    }
+    octets
+}
+
 /// `ATOM-CHAR`
 pub fn is_atom_char(c: u8) -> bool {
     matches!(c, 0x21..=0x7e) && !matches!(c, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
@@ -407,7 +419,13 @@ mod tests {
         assert_eq!(list.flags, Flags::SEEN | Flags::DELETED);
         assert_eq!(list.keywords, ["$Junk", "work"]);
         assert_eq!(all(b"()", Cursor::flag_list), Ok(FlagNames::default()));
-        for wrong in [&b"(\\Foo)"[..], b"(a", b"(a  b)", b"a", b"( a)"] {
+        // Dovecot's own IMAP client puts a blank behind the parenthesis.
+        for sloppy in [&b"( a b)"[..], b"(a  b)", b"(a b )", b"(  a   b  )  "] {
+            let list = all(sloppy, Cursor::flag_list).expect("flags");
+            assert_eq!(list.keywords, ["a", "b"], "{}", sloppy.escape_ascii());
+        }
+        assert_eq!(all(b"( )", Cursor::flag_list), Ok(FlagNames::default()));
+        for wrong in [&b"(\\Foo)"[..], b"(a", b"a"] {
             assert!(all(wrong, Cursor::flag_list).is_err(), "{}", wrong.escape_ascii());
         }
     }

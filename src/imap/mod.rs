@@ -4,6 +4,7 @@
 //! write answers, `view` says what changed between two states of a mailbox. Sockets and the store meet them in
 //! `server::imap`. One verb, one file, the same name on every floor.
 
+pub mod capability;
 pub mod command;
 pub mod encode;
 pub mod framing;

@@ -17,30 +17,43 @@ pub struct Counts {
     pub append_limit: u64,
 }
 
+/// A STATUS attribute: its name, and how its value is written.
+pub struct Row {
+    /// Which.
+    pub item: StatusItem,
+    /// As commands and responses name it.
+    pub name: &'static str,
+    /// Writes the value.
+    write: fn(&mut Vec<u8>, &Counts),
+}
+
+/// Every attribute, in the order they are answered.
+pub const ROWS: &[Row] = &[
+    row(StatusItem::Messages, "MESSAGES", |out, counts| number(out, counts.messages)),
+    row(StatusItem::Recent, "RECENT", |out, _| number(out, 0u32)),
+    row(StatusItem::UidNext, "UIDNEXT", |out, counts| number(out, counts.uid_next)),
+    row(StatusItem::UidValidity, "UIDVALIDITY", |out, counts| number(out, counts.uid_validity)),
+    row(StatusItem::Unseen, "UNSEEN", |out, counts| number(out, counts.unseen)),
+    row(StatusItem::Deleted, "DELETED", |out, counts| number(out, counts.deleted)),
+    row(StatusItem::Size, "SIZE", |out, counts| number(out, counts.octets)),
+    row(StatusItem::HighestModSeq, "HIGHESTMODSEQ", |out, counts| number(out, counts.mod_seq)),
+    row(StatusItem::AppendLimit, "APPENDLIMIT", |out, counts| number(out, counts.append_limit)),
+];
+
+const fn row(item: StatusItem, name: &'static str, write: fn(&mut Vec<u8>, &Counts)) -> Row {
+    Row { item, name, write }
+}
+
 /// `* STATUS name (...)`
 pub fn status(out: &mut Vec<u8>, name: &str, utf8: bool, items: StatusItems, counts: &Counts) {
     out.extend_from_slice(b"* STATUS ");
     mailbox(out, name, utf8);
     let mut before: &[u8] = b" (";
-    for (item, word) in StatusItem::NAMES {
-        if !items.has(item) {
-            continue;
-        }
+    for row in ROWS.iter().filter(|row| items.has(row.item)) {
         out.extend_from_slice(before);
-        out.extend_from_slice(word.as_bytes());
+        out.extend_from_slice(row.name.as_bytes());
         out.push(b' ');
-        let value = match item {
-            StatusItem::Messages => counts.messages.into(),
-            StatusItem::Recent => 0,
-            StatusItem::UidNext => counts.uid_next.into(),
-            StatusItem::UidValidity => counts.uid_validity.into(),
-            StatusItem::Unseen => counts.unseen.into(),
-            StatusItem::Deleted => counts.deleted.into(),
-            StatusItem::Size => counts.octets,
-            StatusItem::HighestModSeq => counts.mod_seq,
-            StatusItem::AppendLimit => counts.append_limit,
-        };
-        number(out, value);
+        (row.write)(out, counts);
         before = b" ";
     }
     out.extend_from_slice(b")\r\n");

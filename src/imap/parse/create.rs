@@ -9,7 +9,7 @@ pub fn parse(cursor: &mut Cursor<'_>) -> Parse<Request> {
     cursor.sp()?;
     let name = cursor.mailbox()?;
     let mut special_use = Ok(None);
-    if cursor.rest().len() > 1 && cursor.eat(b' ') {
+    if cursor.more() {
         cursor.expect(b'(', "parameter list expected")?;
         if !cursor.keyword("USE") {
             return Err(Bad::Syntax("unknown CREATE parameter"));

@@ -13,7 +13,7 @@ pub fn parse(cursor: &mut Cursor<'_>) -> Parse<Request> {
             return Err(Bad::Syntax("too many capabilities"));
         }
         names.push(cursor.atom()?.to_ascii_uppercase());
-        if cursor.rest().len() < 2 || !cursor.eat(b' ') {
+        if !cursor.more() {
             return Ok(Request::Enable(names));
         }
     }

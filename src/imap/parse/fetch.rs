@@ -35,16 +35,17 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
     } else if !macros(cursor, &mut fetch.items) {
         fetch.items.push(item(cursor)?);
     }
-    if cursor.rest().len() > 1 && cursor.eat(b' ') {
+    if cursor.more() {
         cursor.expect(b'(', "FETCH modifiers expected")?;
-        if !cursor.keyword("CHANGEDSINCE") {
-            return Err(Bad::Syntax("unknown FETCH modifier"));
+        loop {
+            let known = MODIFIERS.iter().find(|(name, _)| cursor.keyword(name));
+            let (_, read) = known.ok_or(Bad::Syntax("unknown FETCH modifier"))?;
+            read(cursor, &mut fetch)?;
+            if cursor.eat(b')') {
+                break;
+            }
+            cursor.sp()?;
         }
-        cursor.sp()?;
-        fetch.changed_since = Some(cursor.number64()?);
-        cursor.expect(b')', "closing parenthesis expected")?;
-        // RFC 7162 §3.1.4.1: MODSEQ comes with it unasked.
-        add(&mut fetch.items, FetchItem::ModSeq);
     }
     if by_uid {
         add(&mut fetch.items, FetchItem::Uid);
@@ -74,35 +75,52 @@ fn macros(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> bool {
     true
 }
 
+/// Modifiers by name, and what reads each.
+const MODIFIERS: &[(&str, fn(&mut Cursor<'_>, &mut Fetch) -> Parse<()>)] = &[("CHANGEDSINCE", |cursor, fetch| {
+    cursor.sp()?;
+    fetch.changed_since = Some(cursor.number64()?);
+    // RFC 7162 §3.1.4.1: MODSEQ comes with it unasked.
+    add(&mut fetch.items, FetchItem::ModSeq);
+    Ok(())
+})];
+
+type Read = fn(&mut Cursor<'_>) -> Parse<FetchItem>;
+
+/// Data items by name, and what reads the rest of each.
+const ITEMS: &[(&str, Read)] = &[
+    ("UID", |_| Ok(FetchItem::Uid)),
+    ("FLAGS", |_| Ok(FetchItem::Flags)),
+    ("INTERNALDATE", |_| Ok(FetchItem::InternalDate)),
+    ("RFC822.SIZE", |_| Ok(FetchItem::Size)),
+    ("ENVELOPE", |_| Ok(FetchItem::Envelope)),
+    ("BODYSTRUCTURE", |_| Ok(FetchItem::BodyStructure)),
+    ("MODSEQ", |_| Ok(FetchItem::ModSeq)),
+    ("RFC822", |_| Ok(whole(SectionText::All, false, "RFC822"))),
+    ("RFC822.HEADER", |_| Ok(whole(SectionText::Header, true, "RFC822.HEADER"))),
+    ("RFC822.TEXT", |_| Ok(whole(SectionText::Text, false, "RFC822.TEXT"))),
+    ("BODY", |cursor| match cursor.peek() {
+        Some(b'[') => section::body(cursor, false).map(FetchItem::Section),
+        _ => Ok(FetchItem::Body),
+    }),
+    ("BODY.PEEK", |cursor| section::body(cursor, true).map(FetchItem::Section)),
+    ("BINARY", |cursor| section::binary(cursor, false).map(FetchItem::Section)),
+    ("BINARY.PEEK", |cursor| section::binary(cursor, true).map(FetchItem::Section)),
+    ("BINARY.SIZE", |cursor| {
+        let part = section::part_only(cursor)?;
+        let label = section::label("BINARY.SIZE", &part, &SectionText::All, None);
+        Ok(FetchItem::BinarySize { part, label })
+    }),
+];
+
+/// A section of the message itself, under its RFC 822 name.
+fn whole(text: SectionText, peek: bool, label: &str) -> FetchItem {
+    FetchItem::Section(Section { part: Vec::new(), text, partial: None, peek, decoded: false, label: label.into() })
+}
+
 fn item(cursor: &mut Cursor<'_>) -> Parse<FetchItem> {
-    let name = cursor.word(|c| c.is_ascii_alphanumeric() || c == b'.', "FETCH item expected")?.to_ascii_uppercase();
-    let whole = |text, peek, label: &str| {
-        let section = Section { part: Vec::new(), text, partial: None, peek, decoded: false, label: label.into() };
-        Ok(FetchItem::Section(section))
-    };
-    match name.as_str() {
-        "UID" => Ok(FetchItem::Uid),
-        "FLAGS" => Ok(FetchItem::Flags),
-        "INTERNALDATE" => Ok(FetchItem::InternalDate),
-        "RFC822.SIZE" => Ok(FetchItem::Size),
-        "ENVELOPE" => Ok(FetchItem::Envelope),
-        "BODYSTRUCTURE" => Ok(FetchItem::BodyStructure),
-        "MODSEQ" => Ok(FetchItem::ModSeq),
-        "RFC822" => whole(SectionText::All, false, "RFC822"),
-        "RFC822.HEADER" => whole(SectionText::Header, true, "RFC822.HEADER"),
-        "RFC822.TEXT" => whole(SectionText::Text, false, "RFC822.TEXT"),
-        "BODY" if cursor.peek() != Some(b'[') => Ok(FetchItem::Body),
-        "BODY" => section::body(cursor, false).map(FetchItem::Section),
-        "BODY.PEEK" => section::body(cursor, true).map(FetchItem::Section),
-        "BINARY" => section::binary(cursor, false).map(FetchItem::Section),
-        "BINARY.PEEK" => section::binary(cursor, true).map(FetchItem::Section),
-        "BINARY.SIZE" => {
-            let part = section::part_only(cursor)?;
-            let label = section::label("BINARY.SIZE", &part, &SectionText::All, None);
-            Ok(FetchItem::BinarySize { part, label })
-        }
-        _ => Err(Bad::Syntax("unknown FETCH item")),
-    }
+    let name = cursor.word(|c| c.is_ascii_alphanumeric() || c == b'.', "FETCH item expected")?;
+    let known = ITEMS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    known.ok_or(Bad::Syntax("unknown FETCH item"))?.1(cursor)
 }
 
 #[cfg(test)]
@@ -128,6 +146,7 @@ mod tests {
             ("FETCH 1 BODY", vec![Body]),
             ("UID FETCH 1 FLAGS", vec![Uid, Flags]),
             ("UID FETCH 1 (FLAGS UID)", vec![Flags, Uid]),
+            ("UID  FETCH  1 ( FLAGS  UID )  ", vec![Flags, Uid]),
             ("FETCH 1:* FLAGS (CHANGEDSINCE 9)", vec![ModSeq, Flags]),
         ] {
             assert_eq!(fetch(text).items, items, "{text}");
@@ -141,7 +160,6 @@ mod tests {
             "FETCH 1 (UID",
             "FETCH x UID",
             "FETCH 0 UID",
-            "FETCH 1 (UID  FLAGS)",
             "FETCH 1 UID (FOO 1)",
             "FETCH 1 BODY.PEEK",
         ] {

@@ -30,7 +30,7 @@ pub fn list(cursor: &mut Cursor<'_>) -> Parse<Request> {
     } else {
         list.patterns.push(pattern(cursor)?);
     }
-    if cursor.rest().len() > 1 && cursor.eat(b' ') {
+    if cursor.more() {
         list.extended = true;
         if !cursor.keyword("RETURN") {
             return Err(Bad::Syntax("RETURN expected"));

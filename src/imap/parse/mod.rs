@@ -75,7 +75,7 @@ pub(crate) mod tests {
     fn verbs_in_any_case_and_nothing_behind_them() {
         assert_eq!(parse("noop"), Ok(Request::Noop));
         assert_eq!(parse("Noop "), Ok(Request::Noop));
-        for wrong in ["", " ", "NOOP x", "NOOPX", "UID", "UID NOOP", "UID  FETCH 1 UID", "FETCH", "XYZZY", "\"NOOP\""] {
+        for wrong in ["", " ", "NOOP x", "NOOPX", "UID", "UID NOOP", "FETCH", "XYZZY", "\"NOOP\""] {
             assert!(matches!(parse(wrong), Err(Bad::Syntax(_))), "{wrong}");
         }
     }

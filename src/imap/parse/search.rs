@@ -343,7 +343,6 @@ mod tests {
             "SEARCH OR SEEN",
             "SEARCH (SEEN",
             "SEARCH ()",
-            "SEARCH SEEN  ALL",
             "SEARCH BEFORE yesterday",
             "SEARCH RETURN (FOO) ALL",
             "SEARCH YOUNGER 0",

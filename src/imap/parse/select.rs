@@ -13,16 +13,23 @@ pub fn examine(cursor: &mut Cursor<'_>) -> Parse<Request> {
     parse(cursor, true)
 }
 
+type Read = fn(&mut Cursor<'_>, &mut Select) -> Parse<()>;
+
+/// Parameters by name, and what reads each.
+const PARAMETERS: &[(&str, Read)] = &[("CONDSTORE", |_, select| {
+    select.condstore = true;
+    Ok(())
+})];
+
 fn parse(cursor: &mut Cursor<'_>, read_only: bool) -> Parse<Request> {
     cursor.sp()?;
     let mut select = Select { name: cursor.mailbox()?, read_only, condstore: false };
-    if cursor.rest().len() > 1 && cursor.eat(b' ') {
+    if cursor.more() {
         cursor.expect(b'(', "parameter list expected")?;
         loop {
-            if !cursor.keyword("CONDSTORE") {
-                return Err(Bad::Syntax("unknown SELECT parameter"));
-            }
-            select.condstore = true;
+            let known = PARAMETERS.iter().find(|(name, _)| cursor.keyword(name));
+            let (_, read) = known.ok_or(Bad::Syntax("unknown SELECT parameter"))?;
+            read(cursor, &mut select)?;
             if cursor.eat(b')') {
                 break;
             }

@@ -50,7 +50,7 @@ fn flags(cursor: &mut Cursor<'_>) -> Parse<FlagNames> {
     let mut names = FlagNames::default();
     loop {
         names.add(cursor.flag()?)?;
-        if cursor.rest().len() < 2 || !cursor.eat(b' ') {
+        if !cursor.more() {
             return Ok(names);
         }
     }

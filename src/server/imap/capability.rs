@@ -1,8 +1,9 @@
 //! CAPABILITY, ID, ENABLE and NAMESPACE: what the server says of itself.
 
+use crate::imap::capability;
 use crate::imap::name::SEPARATOR;
 use crate::imap::response::Completion;
-use crate::imap::session::{self, Offer};
+use crate::imap::session::Offer;
 use crate::sasl;
 
 use super::Session;
@@ -11,7 +12,7 @@ use super::refusal::Done;
 impl Session {
     /// What is offered on this connection just now.
     pub(super) fn capabilities(&self) -> String {
-        session::capabilities(&Offer {
+        capability::announced(&Offer {
             state: self.state(),
             starttls: self.tls.is_none() && self.shared.world.tls.can_accept(),
             sasl: self.sasl_offer(),
@@ -40,7 +41,7 @@ impl Session {
     }
 
     pub(super) fn enable(&mut self, names: &[String]) -> Done {
-        let fresh = self.enabled.enable(names);
+        let fresh = capability::enable(&mut self.enabled, names);
         let line = format!("* ENABLED {}", fresh.join(" "));
         self.wire.out.extend_from_slice(line.trim_end().as_bytes());
         self.wire.out.extend_from_slice(b"\r\n");
