@@ -34,7 +34,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::base::Account;
-use crate::base::limits::{IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_ERRORS_MAX, IMAP_LITERAL_OCTETS_MAX, LOGIN_FAILURES_MAX};
+use crate::base::limits::{IMAP_ERRORS_MAX, IMAP_LITERAL_OCTETS_MAX, LOGIN_FAILURES_MAX};
 use crate::base::settings::{Ends, Service};
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
@@ -265,7 +265,7 @@ impl Session {
     fn refused(&mut self, tag: Option<String>, why: Refusal) {
         let answer = match why {
             Refusal::LineTooLong => {
-                Completion::bad(format!("Command line too long, at most {IMAP_COMMAND_LINE_OCTETS_MAX} bytes"))
+                Completion::bad(format!("Command line too long, at most {} bytes", self.framing.line_octets_max()))
             }
             Refusal::LiteralTooLarge => {
                 let text = format!("Literal too large, at most {IMAP_LITERAL_OCTETS_MAX} bytes");
