@@ -428,6 +428,8 @@ pub const VIEWS_MAX: usize = 1_000;
 pub const VIEW_MESSAGES_MAX: usize = 1_000_000;
 /// Mailboxes whose counts are kept in memory for STATUS, some 200 octets each.
 pub const MAILBOX_COUNTS_MAX: usize = 4_096;
+/// Mailboxes whose claims of `\\Recent` are kept in memory.
+pub const RECENT_CLAIMS_MAX: usize = 16_384;
 /// Messages in all kept fact tables, 32 octets each.
 pub const FACTS_MAX: usize = 1_000_000;
 /// Octets of header fields kept in memory for SEARCH, of all mailboxes together.

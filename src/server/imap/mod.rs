@@ -6,7 +6,7 @@
 //! wait has a deadline on the world's clock; no socket is written while the store is in a transaction of ours, since
 //! the store gives only values.
 //!
-//! Gaps: no message is ever `\Recent`; a literal8 is filed as it came, NUL included (RFC 3516 §4.4 lets a server
+//! Gaps: a literal8 is filed as it came, NUL included (RFC 3516 §4.4 lets a server
 //! recode it); messages with UTF-8 headers go to clients without UTF8=ACCEPT as they are (RFC 6855 §7); of RFC 7162
 //! CONDSTORE is there and QRESYNC is not.
 
@@ -77,6 +77,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     };
     // A broken connection has nobody to tell.
     let _ = session.run().await;
+    session.leave().await;
     session.wire.close().await;
 }
 
@@ -236,7 +237,7 @@ impl Session {
             Request::Status { name, items } => Box::pin(self.status(&name, items)).await,
             Request::Idle => Box::pin(self.idle()).await,
             Request::Close => Box::pin(self.close()).await,
-            Request::Unselect => self.unselect(),
+            Request::Unselect => self.unselect().await,
             Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             Request::Search(search) => Box::pin(self.search(tag, &search)).await,
             Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,
