@@ -90,12 +90,17 @@ pub const POP3_READ_AHEAD_OCTETS_MAX: usize = 512 * 1024;
 
 // -- IMAP --------------------------------------------------------------------------------------------
 
-/// A command without its literals. RFC 7162 §4 asks clients to keep to 8192; a server takes 64 KiB.
-pub const IMAP_COMMAND_LINE_OCTETS_MAX: usize = 65_536 - 1_024;
+/// A command without its literals, after login. RFC 7162 §4 asks clients to keep to 8192; UID lists of large mailboxes
+/// are longer.
+pub const IMAP_COMMAND_LINE_OCTETS_MAX: usize = 2 * 1024 * 1024;
+/// The same before login.
+pub const IMAP_EARLY_COMMAND_LINE_OCTETS_MAX: usize = 65_536 - 1_024;
 /// A literal outside APPEND.
 pub const IMAP_LITERAL_OCTETS_MAX: usize = 64 * 1024;
-/// All literals of one command outside APPEND.
-pub const IMAP_LITERALS_OCTETS_MAX: usize = 256 * 1024;
+/// All literals of one command outside APPEND, after login.
+pub const IMAP_LITERALS_OCTETS_MAX: usize = 1024 * 1024;
+/// The same before login.
+pub const IMAP_EARLY_LITERALS_OCTETS_MAX: usize = 256 * 1024;
 /// A tag.
 pub const IMAP_TAG_OCTETS_MAX: usize = 128;
 /// Octets of a refused command that are passed over before the session says BYE.
@@ -128,8 +133,8 @@ pub const FETCH_BATCH_HEADER_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 pub const FETCH_BATCH_OCTETS_MAX: u64 = 1024 * 1024;
 /// Octets of a piece of a large body.
 pub const FETCH_PIECE_OCTETS: usize = 256 * 1024;
-/// Elements of one sequence set.
-pub const IMAP_SEQUENCE_ELEMENTS_MAX: usize = 20_000;
+/// Elements of one sequence set: as many as a command line of 1 MiB has room for.
+pub const IMAP_SEQUENCE_ELEMENTS_MAX: usize = 512 * 1024;
 /// Seconds without a command before autologout once logged in; RFC 9051 §5.4 asks for at least 30 minutes.
 pub const IMAP_IDLE_SECONDS: u64 = 1_800;
 /// The same before login.
@@ -423,6 +428,8 @@ pub const VIEWS_MAX: usize = 1_000;
 pub const VIEW_MESSAGES_MAX: usize = 1_000_000;
 /// Mailboxes whose counts are kept in memory for STATUS, some 200 octets each.
 pub const MAILBOX_COUNTS_MAX: usize = 4_096;
+/// Mailboxes whose claims of `\\Recent` are kept in memory.
+pub const RECENT_CLAIMS_MAX: usize = 16_384;
 /// Messages in all kept fact tables, 32 octets each.
 pub const FACTS_MAX: usize = 1_000_000;
 /// Octets of header fields kept in memory for SEARCH, of all mailboxes together.
@@ -566,7 +573,7 @@ const _: () = {
     assert!(SMTP_REPLY_LINE_KEPT_OCTETS < SMTP_REPLY_KEPT_OCTETS);
     assert!(SMTP_REPLY_KEPT_OCTETS < SMTP_REPLY_OCTETS_MAX);
     assert!(POP3_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
-    assert!(IMAP_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);
+    assert!(IMAP_SEQUENCE_ELEMENTS_MAX <= IMAP_COMMAND_LINE_OCTETS_MAX / 2);
     assert!(READ_OCTETS <= INPUT_OCTETS_MAX);
     assert!(SMTP_RECIPIENTS_MAX >= 100);
     assert!(RECEIVED_FIELDS_MAX >= 100);

@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub mod_seq: ModSeq,
     /// Raised by every expunge: equal numbers mean that nothing was taken away in between.
     pub expunges: u64,
+    /// Messages from this UID on no client was told of before this commit (`\\Recent`).
+    pub recent_from: Uid,
     /// Names of the keywords, by index (`Flags::keyword(i)`).
     pub keywords: Arc<Vec<String>>,
     /// The messages, UIDs ascending.

@@ -1,5 +1,5 @@
 //! The capabilities a server announces, one row each: its name, when it is announced, and what ENABLE does with it
-//! (RFC 9051 §7.2.2, §6.3.1). SASL mechanisms are rows of `sasl`.
+//! (RFC 9051 §7.2.2, §6.3.1, RFC 5161). SASL mechanisms are rows of `sasl`. `src/RFCS.md` says where each is followed.
 
 use super::command::State;
 use super::session::{Enabled, Offer};
@@ -50,10 +50,10 @@ pub const CAPABILITIES: &[Capability] = &[
     early("SASL-IR"),
     early("ENABLE"),
     early("ID"),
-    inside("IDLE"),
-    inside("NAMESPACE"),
-    inside("CHILDREN"),
-    inside("UNSELECT"),
+    inside("IDLE"),      // RFC 2177
+    inside("NAMESPACE"), // RFC 2342
+    inside("CHILDREN"),  // RFC 3348
+    inside("UNSELECT"),  // RFC 3691
     inside("UIDPLUS"),
     inside("MOVE"),
     switch("CONDSTORE", |on| turn_on(&mut on.condstore)),
@@ -67,7 +67,7 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("CREATE-SPECIAL-USE"),
     inside("STATUS=SIZE"),
     switch("UTF8=ACCEPT", |on| turn_on(&mut on.utf8)),
-    Capability { value: Some(|offer| offer.append_octets_max), ..inside("APPENDLIMIT=") },
+    Capability { value: Some(|offer| offer.append_octets_max), ..inside("APPENDLIMIT=") }, // RFC 7889
     Capability { when: |offer| !logged_in(offer) && offer.starttls, ..early("STARTTLS") },
     Capability { when: |offer| !logged_in(offer) && !offer.sasl.passwords, ..early("LOGINDISABLED") },
 ];

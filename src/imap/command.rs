@@ -386,8 +386,10 @@ pub enum Key {
     /// Has all of these system flags.
     Has(Flags),
     Keyword(String),
-    /// RECENT and NEW: no message is recent here.
-    Nothing,
+    /// This session is the first that was told of it.
+    Recent,
+    /// Recent and not seen.
+    New,
     Before(i64),
     On(i64),
     Since(i64),

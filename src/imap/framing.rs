@@ -6,8 +6,8 @@
 
 use crate::base::dialog::Input;
 use crate::base::limits::{
-    IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_LITERAL_OCTETS_MAX, IMAP_LITERALS_OCTETS_MAX, IMAP_SKIP_OCTETS_MAX,
-    SASL_LINE_OCTETS_MAX,
+    IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_EARLY_COMMAND_LINE_OCTETS_MAX, IMAP_EARLY_LITERALS_OCTETS_MAX,
+    IMAP_LITERAL_OCTETS_MAX, IMAP_LITERALS_OCTETS_MAX, IMAP_SKIP_OCTETS_MAX, SASL_LINE_OCTETS_MAX,
 };
 
 use super::parse::append;
@@ -69,6 +69,8 @@ pub struct Framing {
     line_octets: usize,
     literal_octets: usize,
     state: State,
+    /// Whether somebody logged in: commands may be longer.
+    wide: bool,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +90,20 @@ impl Framing {
     /// Nothing received yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// From now on commands may be as long as those of a client that logged in.
+    pub fn widen(&mut self) {
+        self.wide = true;
+    }
+
+    /// Octets a command line may have now.
+    pub fn line_octets_max(&self) -> usize {
+        if self.wide { IMAP_COMMAND_LINE_OCTETS_MAX } else { IMAP_EARLY_COMMAND_LINE_OCTETS_MAX }
+    }
+
+    fn literals_octets_max(&self) -> usize {
+        if self.wide { IMAP_LITERALS_OCTETS_MAX } else { IMAP_EARLY_LITERALS_OCTETS_MAX }
     }
 
     /// Whether a command has begun and is not complete.
@@ -128,18 +144,24 @@ impl Framing {
     }
 
     fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self { wide: self.wide, ..Self::default() };
     }
 
     fn line(&mut self, input: &mut Input) -> Option<Cut> {
         let octets = input.peek();
         let Some((line, consumed)) = line_end(octets) else {
-            if self.line_octets + octets.len() > IMAP_COMMAND_LINE_OCTETS_MAX {
+            if self.line_octets + octets.len() > self.line_octets_max() {
                 return self.refuse(Refusal::LineTooLong, 0);
             }
+            // Its last octets stay: they may announce a literal.
+            let part = octets.get(..octets.len().saturating_sub(ANNOUNCEMENT_OCTETS_MAX)).unwrap_or_default();
+            self.command.extend_from_slice(part);
+            self.line_octets += part.len();
+            let consumed = part.len();
+            input.consume(consumed);
             return Some(Cut::More);
         };
-        if self.line_octets + line.len() > IMAP_COMMAND_LINE_OCTETS_MAX {
+        if self.line_octets + line.len() > self.line_octets_max() {
             return self.refuse(Refusal::LineTooLong, 0);
         }
         self.command.extend_from_slice(line);
@@ -163,7 +185,7 @@ impl Framing {
 
     fn begin_literal(&mut self, announced: Announced) -> Option<Cut> {
         let octets = usize::try_from(announced.octets).unwrap_or(usize::MAX);
-        let fits = octets <= IMAP_LITERAL_OCTETS_MAX && self.literal_octets + octets <= IMAP_LITERALS_OCTETS_MAX;
+        let fits = octets <= IMAP_LITERAL_OCTETS_MAX && self.literal_octets + octets <= self.literals_octets_max();
         if !fits && announced.sync {
             // The client waits for an answer and, refused, sends nothing more of this command.
             let tag = tag_of(&self.command);
@@ -275,7 +297,13 @@ mod tests {
 
     /// Cuts everything, fed `piece` octets at a time; `Invite` and `More` are passed over.
     fn cuts(octets: &[u8], piece: usize) -> Vec<Cut> {
-        let (mut framing, mut input, mut cuts) = (Framing::new(), Input::new(), Vec::new());
+        let mut framing = Framing::new();
+        framing.widen();
+        cuts_of(framing, octets, piece)
+    }
+
+    fn cuts_of(mut framing: Framing, octets: &[u8], piece: usize) -> Vec<Cut> {
+        let (mut input, mut cuts) = (Input::new(), Vec::new());
         for part in octets.chunks(piece) {
             input.push(part);
             loop {
@@ -362,6 +390,15 @@ mod tests {
         }
         assert_eq!(line(IMAP_COMMAND_LINE_OCTETS_MAX + 1), ["a LineTooLong", "b NOOP"]);
         assert_eq!(line(IMAP_COMMAND_LINE_OCTETS_MAX * 3), ["a LineTooLong", "b NOOP"]);
+    }
+
+    #[test]
+    fn commands_before_login_are_shorter() {
+        let line = |n: usize| [vec![b'x'; n], b"\r\n".to_vec()].concat();
+        for (n, fits) in [(IMAP_EARLY_COMMAND_LINE_OCTETS_MAX, true), (IMAP_EARLY_COMMAND_LINE_OCTETS_MAX + 1, false)] {
+            let cut = cuts_of(Framing::new(), &line(n), 999);
+            assert_eq!(matches!(cut.first(), Some(Cut::Command(_))), fits, "{n}");
+        }
     }
 
     #[test]

@@ -141,6 +141,7 @@ mod tests {
             messages: Messages::of(rows.iter().map(|r| Message { uid: r.0, flags: Flags(r.1), mod_seq: r.2 })),
             mod_seq: rows.iter().map(|r| r.2).max().unwrap_or(1),
             expunges,
+            recent_from: 1,
         }
     }
 

@@ -97,6 +97,7 @@ mod tests {
             unseen: 0,
             deleted: 0,
             octets: 0,
+            recent_from: 1,
         }
     }
 

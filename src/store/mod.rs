@@ -40,6 +40,7 @@ mod queue_claim;
 mod queue_route;
 mod queue_settle;
 mod reader;
+mod recent;
 mod recovery;
 mod remains;
 mod room;

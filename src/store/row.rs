@@ -23,6 +23,8 @@ pub(super) struct Row {
     pub unseen: u32,
     pub deleted: u32,
     pub octets: u64,
+    /// First UID that no client was told of.
+    pub recent_from: Uid,
     pub keywords: Arc<Vec<String>>,
     /// Last UID that blocks describe.
     pub covered: Uid,
@@ -45,6 +47,7 @@ impl Row {
             unseen: 0,
             deleted: 0,
             octets: 0,
+            recent_from: 1,
             keywords: Arc::default(),
             covered: 0,
         }
@@ -75,6 +78,7 @@ impl Row {
             unseen: self.unseen,
             deleted: self.deleted,
             octets: self.octets,
+            recent_from: self.recent_from,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::dmarc::Waiting;
 use super::fact::FactTables;
 use super::ghost::Ghosts;
 use super::queue_board::QueueBoard;
+use super::recent::Recents;
 use super::room::Room;
 use super::view::Views;
 use super::watch::Watchers;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub counts: Counts,
     pub facts: FactTables,
     pub ghosts: Ghosts,
+    pub recents: Recents,
     pub words: WordTables,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
@@ -58,6 +60,7 @@ impl Shared {
             counts: Counts::default(),
             facts: FactTables::default(),
             ghosts: Ghosts::default(),
+            recents: Recents::default(),
             words: WordTables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),

@@ -41,6 +41,8 @@ pub struct MailboxInfo {
     pub deleted: u32,
     /// Octets of all messages.
     pub octets: u64,
+    /// Messages from this UID on no client was told of, as the row says ([`Store::recent_from`](super::Store) knows better).
+    pub recent_from: Uid,
 }
 
 /// What never changes about a message.

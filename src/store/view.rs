@@ -54,6 +54,7 @@ pub(super) fn snapshot(mailbox: MailboxId, row: &Row, messages: Messages) -> Sna
         uid_next: row.uid_next,
         mod_seq: row.mod_seq,
         expunges: row.expunges,
+        recent_from: row.recent_from,
         keywords: row.keywords.clone(),
         messages,
     }

@@ -46,8 +46,9 @@ impl<'a> Response<'a> {
     }
 
     /// FLAGS
-    pub fn flags(&mut self, flags: Flags, keywords: &[String]) {
-        super::flags::list(self.item(b"FLAGS"), flags, keywords);
+    pub fn flags(&mut self, flags: Flags, keywords: &[String], recent: bool) {
+        let write = if recent { super::flags::recent_list } else { super::flags::list };
+        write(self.item(b"FLAGS"), flags, keywords);
     }
 
     /// MODSEQ
@@ -86,12 +87,12 @@ mod tests {
         let mut out = Vec::new();
         let mut response = Response::begin(&mut out, 22);
         response.uid(4_827_313);
-        response.flags(Flags::SEEN, &[]);
+        response.flags(Flags::SEEN, &[], true);
         response.mod_seq(624_140_003);
         response.internal_date(Timestamp::from_civil(1996, 7, 1, 2, 44, 25));
         response.size(44_827);
         response.end();
-        let want = "* 23 FETCH (UID 4827313 FLAGS (\\Seen) MODSEQ (624140003) \
+        let want = "* 23 FETCH (UID 4827313 FLAGS (\\Recent \\Seen) MODSEQ (624140003) \
                     INTERNALDATE \" 1-Jul-1996 02:44:25 +0000\" RFC822.SIZE 44827)\r\n";
         assert_eq!(String::from_utf8_lossy(&out), want);
     }

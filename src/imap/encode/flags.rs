@@ -9,6 +9,16 @@ pub fn list(out: &mut Vec<u8>, flags: Flags, keywords: &[String]) {
     out.push(b')');
 }
 
+/// The same for a message that is `\\Recent`.
+pub fn recent_list(out: &mut Vec<u8>, flags: Flags, keywords: &[String]) {
+    out.extend_from_slice(b"(\\Recent");
+    if flags.0 != 0 {
+        out.push(b' ');
+    }
+    names(out, flags, keywords);
+    out.push(b')');
+}
+
 /// The flags separated by spaces.
 fn names(out: &mut Vec<u8>, flags: Flags, keywords: &[String]) {
     if flags.0 == 0 {

@@ -8,6 +8,7 @@ use crate::imap::response::{mailbox, number};
 #[allow(missing_docs)]
 pub struct Counts {
     pub messages: u32,
+    pub recent: u32,
     pub uid_next: u32,
     pub uid_validity: u32,
     pub unseen: u32,
@@ -30,7 +31,7 @@ pub struct Row {
 /// Every attribute, in the order they are answered.
 pub const ROWS: &[Row] = &[
     row(StatusItem::Messages, "MESSAGES", |out, counts| number(out, counts.messages)),
-    row(StatusItem::Recent, "RECENT", |out, _| number(out, 0u32)),
+    row(StatusItem::Recent, "RECENT", |out, counts| number(out, counts.recent)),
     row(StatusItem::UidNext, "UIDNEXT", |out, counts| number(out, counts.uid_next)),
     row(StatusItem::UidValidity, "UIDVALIDITY", |out, counts| number(out, counts.uid_validity)),
     row(StatusItem::Unseen, "UNSEEN", |out, counts| number(out, counts.unseen)),
@@ -67,6 +68,7 @@ mod tests {
     fn items_in_their_order() {
         let counts = Counts {
             messages: 231,
+            recent: 5,
             uid_next: 44_292,
             uid_validity: 7,
             unseen: 3,
@@ -82,7 +84,7 @@ mod tests {
         status(&mut out, "blurdy bloop", false, items, &counts);
         status(&mut out, "x", false, StatusItems(0x1ff), &counts);
         let want = "* STATUS \"blurdy bloop\" (MESSAGES 231 UIDNEXT 44292)\r\n\
-                    * STATUS x (MESSAGES 231 RECENT 0 UIDNEXT 44292 UIDVALIDITY 7 \
+                    * STATUS x (MESSAGES 231 RECENT 5 UIDNEXT 44292 UIDVALIDITY 7 \
                     UNSEEN 3 DELETED 2 SIZE 99 HIGHESTMODSEQ 12 \
                     APPENDLIMIT 1000)\r\n";
         assert_eq!(String::from_utf8_lossy(&out), want);

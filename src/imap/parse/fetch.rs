@@ -75,8 +75,10 @@ fn macros(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> bool {
     true
 }
 
+type ReadModifier = fn(&mut Cursor<'_>, &mut Fetch) -> Parse<()>;
+
 /// Modifiers by name, and what reads each.
-const MODIFIERS: &[(&str, fn(&mut Cursor<'_>, &mut Fetch) -> Parse<()>)] = &[("CHANGEDSINCE", |cursor, fetch| {
+const MODIFIERS: &[(&str, ReadModifier)] = &[("CHANGEDSINCE", |cursor, fetch| {
     cursor.sp()?;
     fetch.changed_since = Some(cursor.number64()?);
     // RFC 7162 §3.1.4.1: MODSEQ comes with it unasked.

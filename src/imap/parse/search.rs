@@ -171,12 +171,13 @@ impl KeyReader<'_, '_> {
                         let end = self.terms.len();
                         self.set(skip, Term::SkipIfNo(end));
                     }
-                    if self.cursor.rest().len() > 1 && self.cursor.eat(b' ') {
+                    let ends = *parenthesised && self.cursor.eat(b')');
+                    if !ends && self.cursor.more() {
                         *skip = Some(self.terms.len());
                         self.terms.push(Term::SkipIfNo(0));
                         return Ok(());
                     }
-                    if *parenthesised {
+                    if *parenthesised && !ends {
                         self.cursor.expect(b')', "closing parenthesis expected")?;
                     }
                 }
@@ -259,9 +260,10 @@ fn flag_key(word: &str) -> Option<(Key, bool)> {
         "SEEN" => Flags::SEEN,
         _ => {
             return match word {
-                // No message is ever \Recent here, so none is NEW and all are OLD.
-                "RECENT" | "NEW" => Some((Key::Nothing, false)),
-                "ALL" | "OLD" => Some((Key::All, false)),
+                "RECENT" => Some((Key::Recent, false)),
+                "NEW" => Some((Key::New, false)),
+                "OLD" => Some((Key::Recent, true)),
+                "ALL" => Some((Key::All, false)),
                 _ => None,
             };
         }
@@ -329,7 +331,10 @@ mod tests {
             ("MODSEQ 7", one(Key::ModSeq(7))),
             ("MODSEQ \"/flags/\\\\draft\" all 620162338", one(Key::ModSeq(620_162_338))),
             ("UNKEYWORD $Junk", not(Key::Keyword("$Junk".into()))),
-            ("RECENT", one(Key::Nothing)),
+            ("RECENT", one(Key::Recent)),
+            ("NEW", one(Key::New)),
+            ("OLD", not(Key::Recent)),
+            ("( RECENT ) ", one(Key::Recent)),
         ] {
             let text = text.replace("ÄÖ", "\"ÄÖ\"");
             assert_eq!(search(&format!("SEARCH {text}")).keys, keys, "{text}");

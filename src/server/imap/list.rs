@@ -51,7 +51,7 @@ impl Session {
             entry(&mut self.wire.out, "LIST", &line, utf8);
             if let (Some(items), Some(mailbox)) = (list.return_status, known.mailbox.as_ref().filter(|m| m.selectable))
             {
-                self.write_status(mailbox, items);
+                self.write_status(mailbox, items).await?;
             }
             self.wire.relieve().await?;
         }

@@ -29,6 +29,7 @@ impl Session {
         };
         self.account_watch = Some(self.shared.store.watch_account(account.id));
         self.account = Some(account);
+        self.framing.widen();
         self.failures = 0;
         Completion::ok("Logged in").with_code(format!("CAPABILITY {}", self.capabilities()))
     }

@@ -6,7 +6,7 @@
 //! wait has a deadline on the world's clock; no socket is written while the store is in a transaction of ours, since
 //! the store gives only values.
 //!
-//! Gaps: no message is ever `\Recent`; a literal8 is filed as it came, NUL included (RFC 3516 §4.4 lets a server
+//! Gaps: a literal8 is filed as it came, NUL included (RFC 3516 §4.4 lets a server
 //! recode it); messages with UTF-8 headers go to clients without UTF8=ACCEPT as they are (RFC 6855 §7); of RFC 7162
 //! CONDSTORE is there and QRESYNC is not.
 
@@ -34,7 +34,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::base::Account;
-use crate::base::limits::{IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_ERRORS_MAX, IMAP_LITERAL_OCTETS_MAX, LOGIN_FAILURES_MAX};
+use crate::base::limits::{IMAP_ERRORS_MAX, IMAP_LITERAL_OCTETS_MAX, LOGIN_FAILURES_MAX};
 use crate::base::settings::{Ends, Service};
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
@@ -77,6 +77,7 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     };
     // A broken connection has nobody to tell.
     let _ = session.run().await;
+    session.leave().await;
     session.wire.close().await;
 }
 
@@ -236,7 +237,7 @@ impl Session {
             Request::Status { name, items } => Box::pin(self.status(&name, items)).await,
             Request::Idle => Box::pin(self.idle()).await,
             Request::Close => Box::pin(self.close()).await,
-            Request::Unselect => self.unselect(),
+            Request::Unselect => self.unselect().await,
             Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             Request::Search(search) => Box::pin(self.search(tag, &search)).await,
             Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,
@@ -265,7 +266,7 @@ impl Session {
     fn refused(&mut self, tag: Option<String>, why: Refusal) {
         let answer = match why {
             Refusal::LineTooLong => {
-                Completion::bad(format!("Command line too long, at most {IMAP_COMMAND_LINE_OCTETS_MAX} bytes"))
+                Completion::bad(format!("Command line too long, at most {} bytes", self.framing.line_octets_max()))
             }
             Refusal::LiteralTooLarge => {
                 let text = format!("Literal too large, at most {IMAP_LITERAL_OCTETS_MAX} bytes");

@@ -3,12 +3,12 @@
 use std::io;
 
 use crate::base::snapshot::{BLOCK_UIDS, Finder, Message};
-use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, UidSet, UidValidity};
+use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, Uid, UidSet, UidValidity};
 use crate::imap::encode::{fetch::Response, flags};
 use crate::imap::response::{Completion, numbered};
 use crate::imap::sequence::{Places, SequenceSet, places_of};
 use crate::imap::view::{Changes, update};
-use crate::store::{FlagHow, FlagsChanged, Hold, Watch};
+use crate::store::{FlagHow, FlagsChanged, Hold, Store, Watch};
 
 use super::Session;
 use super::goodbye::Goodbye;
@@ -26,9 +26,28 @@ pub(super) struct Open {
     pub hold: Hold,
     /// What the last SEARCH saved, for `$`.
     pub saved: UidSet,
+    /// Messages that this session was told of first (RFC 3501 §2.3.2); none in IMAP4rev2.
+    pub recent: UidSet,
+    /// How many of them the client knows of.
+    pub recent_told: usize,
 }
 
 impl Open {
+    /// Takes what is recent among the messages of `view` from UID `from` on.
+    pub fn take_recent(&mut self, store: &Store, from: Uid) {
+        let stored = store.recent_from(self.mailbox, self.view.recent_from);
+        let first = if self.read_only { stored } else { store.claim_recent(&self.view) };
+        let first = first.max(from);
+        if first < self.view.uid_next {
+            self.recent.push_range(first, self.view.uid_next - 1);
+        }
+    }
+
+    /// How many messages are recent now.
+    pub fn recent_count(&self) -> usize {
+        places_of(&self.recent, &self.view.messages).count()
+    }
+
     /// Places of the messages a set means; a message number beyond the last is answered BAD.
     pub fn places(&self, set: &SequenceSet, by_uid: bool) -> Result<Places, Stop> {
         if by_uid {
@@ -101,12 +120,15 @@ impl Session {
         let before = open.view.clone();
         let changes = update(&mut open.view, snapshot, may_expunge);
         open.hold.knows(open.view.expunges);
+        if changes.exists.is_some() && !self.enabled.rev2 {
+            open.take_recent(&self.shared.store, before.uid_next);
+        }
         Ok(self.write_changes(&before, &changes, told).await?)
     }
 
     /// Writes what changed since `before`, a piece at a time: of a large mailbox it may be much.
     async fn write_changes(&mut self, before: &Snapshot, changes: &Changes, told: Told<'_>) -> io::Result<()> {
-        let Some(open) = &self.open else { return Ok(()) };
+        let Some(open) = &mut self.open else { return Ok(()) };
         let wire = &mut self.wire;
         for numbers in changes.expunged.chunks(BLOCK_UIDS as usize) {
             numbers.iter().for_each(|number| numbered(&mut wire.out, *number, "EXPUNGE"));
@@ -114,10 +136,15 @@ impl Session {
         }
         if let Some(count) = changes.exists {
             numbered(&mut wire.out, count, "EXISTS");
-            if !self.enabled.rev2 {
-                numbered(&mut wire.out, 0, "RECENT");
+        }
+        if !self.enabled.rev2 && (changes.exists.is_some() || !changes.expunged.is_empty()) {
+            let recent = open.recent_count();
+            if changes.exists.is_some() || recent != open.recent_told {
+                numbered(&mut wire.out, recent, "RECENT");
+                open.recent_told = recent;
             }
         }
+        let open = &*open;
         if changes.keywords {
             flags::defined(&mut wire.out, &open.view.keywords);
         }
@@ -149,7 +176,7 @@ fn write_flags(out: &mut Vec<u8>, place: usize, message: &Message, known: bool, 
     let mut response = Response::begin(out, place);
     response.uid(message.uid);
     if !known {
-        response.flags(message.flags, &open.view.keywords);
+        response.flags(message.flags, &open.view.keywords, open.recent.contains(message.uid));
     }
     if condstore {
         response.mod_seq(message.mod_seq);

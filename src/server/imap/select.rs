@@ -13,7 +13,7 @@ use super::refusal::Done;
 impl Session {
     pub(super) async fn select(&mut self, select: &Select) -> Done {
         // Whatever comes of it, the mailbox selected before is no longer.
-        if self.open.take().is_some() {
+        if self.leave().await.is_some() {
             self.wire.out.extend_from_slice(b"* OK [CLOSED] Previous mailbox is closed\r\n");
         }
         self.enabled.condstore |= select.condstore;
@@ -27,7 +27,7 @@ impl Session {
         let mut hold = self.shared.store.hold(mailbox.id);
         let snapshot = self.shared.store.snapshot(mailbox.id).await?;
         hold.knows(snapshot.expunges);
-        let open = Open {
+        let mut open = Open {
             mailbox: mailbox.id,
             read_only: select.read_only,
             uid_validity: snapshot.uid_validity,
@@ -35,7 +35,13 @@ impl Session {
             watch,
             hold,
             saved: UidSet::new(),
+            recent: UidSet::new(),
+            recent_told: 0,
         };
+        if !self.enabled.rev2 {
+            open.take_recent(&self.shared.store, 1);
+            open.recent_told = open.recent_count();
+        }
         self.describe(&open, &mailbox.name);
         self.open = Some(open);
         let code = if select.read_only { "READ-ONLY" } else { "READ-WRITE" };
@@ -50,7 +56,7 @@ impl Session {
         flags::permanent(out, &view.keywords, open.read_only);
         numbered(out, view.count(), "EXISTS");
         if !self.enabled.rev2 {
-            numbered(out, 0, "RECENT");
+            numbered(out, open.recent_told, "RECENT");
             if let Some(place) = view.messages.iter().position(|message| !message.flags.contains(Flags::SEEN)) {
                 out.extend_from_slice(format!("* OK [UNSEEN {}] First unseen\r\n", place + 1).as_bytes());
             }
@@ -67,14 +73,23 @@ impl Session {
         }
     }
 
-    pub(super) fn unselect(&mut self) -> Done {
-        self.open = None;
+    /// Nothing is selected any more. What the client was told first is written without waiting for it.
+    pub(super) async fn leave(&mut self) -> Option<Open> {
+        let open = self.open.take()?;
+        if !open.read_only && !open.recent.is_empty() {
+            let _ = smol::future::poll_once(self.shared.store.keep_recent(open.mailbox)).await;
+        }
+        Some(open)
+    }
+
+    pub(super) async fn unselect(&mut self) -> Done {
+        self.leave().await;
         Ok(Completion::ok("Unselected"))
     }
 
     /// CLOSE expunges without a word.
     pub(super) async fn close(&mut self) -> Done {
-        if let Some(open) = self.open.take()
+        if let Some(open) = self.leave().await
             && !open.read_only
         {
             self.shared.store.expunge(open.mailbox, Expunge::Deleted).await?;

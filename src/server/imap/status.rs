@@ -6,7 +6,7 @@ use crate::imap::response::Completion;
 use crate::store::MailboxInfo;
 
 use super::Session;
-use super::refusal::Done;
+use super::refusal::{Done, Stop};
 
 impl Session {
     pub(super) async fn status(&mut self, name: &str, items: StatusItems) -> Done {
@@ -15,17 +15,18 @@ impl Session {
         let Some(mailbox) = mailbox.filter(|mailbox| mailbox.selectable) else {
             return Ok(Completion::no("NONEXISTENT", "No such mailbox"));
         };
-        self.write_status(&mailbox, items);
+        self.write_status(&mailbox, items).await?;
         Ok(Completion::ok("Status completed"))
     }
 
     /// `* STATUS`. Asking for HIGHESTMODSEQ tells that the client knows CONDSTORE (RFC 7162 §3.1).
-    pub(super) fn write_status(&mut self, mailbox: &MailboxInfo, items: StatusItems) {
+    pub(super) async fn write_status(&mut self, mailbox: &MailboxInfo, items: StatusItems) -> Result<(), Stop> {
         if items.has(StatusItem::HighestModSeq) {
             self.know_condstore();
         }
         let counts = Counts {
             messages: mailbox.total,
+            recent: if items.has(StatusItem::Recent) { self.count_recent(mailbox).await? } else { 0 },
             uid_next: mailbox.uid_next,
             uid_validity: mailbox.uid_validity,
             unseen: mailbox.unseen,
@@ -35,5 +36,19 @@ impl Session {
             append_limit: self.shared.settings.message_octets_max,
         };
         status(&mut self.wire.out, &mailbox.name, self.enabled.utf8_names(), items, &counts);
+        Ok(())
+    }
+
+    /// Messages no client was told of; those of the selected mailbox that this client was told of first.
+    async fn count_recent(&mut self, mailbox: &MailboxInfo) -> Result<u32, Stop> {
+        if let Some(open) = self.open.as_ref().filter(|open| open.mailbox == mailbox.id) {
+            return Ok(open.recent_count() as u32);
+        }
+        let from = self.shared.store.recent_from(mailbox.id, mailbox.recent_from);
+        if self.enabled.rev2 || from >= mailbox.uid_next || mailbox.total == 0 {
+            return Ok(0);
+        }
+        let messages = self.shared.store.snapshot(mailbox.id).await?.messages;
+        Ok((messages.len() - messages.place_from(from)) as u32)
     }
 }

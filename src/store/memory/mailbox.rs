@@ -158,6 +158,7 @@ impl WriteMailboxes for Connection {
             let mut changed = there.ok_or_else(|| Error::new(ErrorKind::Bug, "a changed mailbox has no row"))?;
             (changed.uid_next, changed.mod_seq) = (row.uid_next, row.mod_seq);
             (changed.expunges, changed.vanished_floor) = (row.expunges, row.vanished_floor);
+            changed.recent_from = row.recent_from;
             (changed.total, changed.unseen, changed.deleted) = (row.total, row.unseen, row.deleted);
             changed.octets = row.octets;
             tables.mailboxes.insert(mailbox, changed);

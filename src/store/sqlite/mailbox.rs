@@ -14,7 +14,7 @@ use crate::base::snapshot::BLOCK_UIDS;
 use crate::base::{AccountId, Error, ErrorKind, Flags, MailboxId, Result, SpecialUse, Timestamp, Uid, UidValidity};
 
 const INFO: &str = "SELECT m.id, m.account, m.name, m.uidvalidity, m.uidnext, m.modseq, m.special_use,
-  s.name IS NOT NULL, m.selectable, m.total, m.unseen, m.deleted, m.octets
+  s.name IS NOT NULL, m.selectable, m.total, m.unseen, m.deleted, m.octets, m.recent_from
   FROM mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
 
 // `0` is the character behind `/`.
@@ -154,7 +154,7 @@ impl WriteMailboxes for Sqlite {
             .db
             .prepare_cached(
                 "UPDATE mailbox SET uidnext = ?2, modseq = ?3, expunges = ?4, vanished_floor = ?5, total = ?6,
-                   unseen = ?7, deleted = ?8, octets = ?9 WHERE id = ?1",
+                   unseen = ?7, deleted = ?8, octets = ?9, recent_from = ?10 WHERE id = ?1",
             )?
             .execute(params![
                 mailbox.0,
@@ -165,7 +165,8 @@ impl WriteMailboxes for Sqlite {
                 row.total,
                 row.unseen,
                 row.deleted,
-                row.octets as i64
+                row.octets as i64,
+                row.recent_from
             ])?;
         match written {
             1 => Ok(()),
@@ -222,7 +223,7 @@ pub(super) fn row(db: &Connection, mailbox: MailboxId) -> Result<Option<Row>> {
     let row = db
         .prepare_cached(
             "SELECT account, name, uidvalidity, uidnext, modseq, expunges, vanished_floor, total, unseen, deleted,
-               octets, selectable, special_use FROM mailbox WHERE id = ?1",
+               octets, selectable, special_use, recent_from FROM mailbox WHERE id = ?1",
         )?
         .query_row([mailbox.0], read_row)
         .optional()?;
@@ -247,6 +248,7 @@ fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
         octets: row.get::<_, i64>(10)? as u64,
         selectable: row.get(11)?,
         special_use: SpecialUse::parse(row.get_ref(12)?.as_str()?),
+        recent_from: row.get(13)?,
         keywords: Arc::default(),
         covered: 0,
     })
@@ -290,6 +292,7 @@ fn read_info(row: &SqlRow<'_>) -> rusqlite::Result<MailboxInfo> {
         unseen: row.get(10)?,
         deleted: row.get(11)?,
         octets: row.get::<_, i64>(12)? as u64,
+        recent_from: row.get(13)?,
     })
 }
 

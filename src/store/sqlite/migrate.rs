@@ -7,12 +7,13 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
     include_str!("schema_remains.sql"),
     include_str!("schema_queue.sql"),
+    include_str!("schema_recent.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

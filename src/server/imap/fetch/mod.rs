@@ -10,7 +10,7 @@ mod section;
 use std::borrow::Cow;
 
 use crate::base::snapshot::{Message, Messages};
-use crate::base::{Flags, ModSeq, Snapshot};
+use crate::base::{Flags, ModSeq, Snapshot, UidSet};
 use crate::imap::command::{Fetch, FetchItem, SectionText};
 use crate::imap::encode::envelope::told;
 use crate::imap::encode::fetch::Response;
@@ -28,6 +28,8 @@ use gather::{Gathered, Gatherer, Needs};
 struct Plan<'a> {
     items: &'a [FetchItem],
     view: Snapshot,
+    /// Messages that are `\\Recent`.
+    recent: UidSet,
     /// Messages that became `\Seen` by this command: their flags are told with it.
     seen: Places,
     condstore: bool,
@@ -46,8 +48,8 @@ impl Session {
         }
         let seen =
             if sets_seen(&fetch.items) && !open.read_only { self.mark_seen(&places).await? } else { Places::default() };
-        let view = self.open()?.view.clone();
-        let plan = Plan { items: &items, view, seen, condstore: self.enabled.condstore };
+        let (view, recent) = (self.open()?.view.clone(), self.open()?.recent.clone());
+        let plan = Plan { items: &items, view, recent, seen, condstore: self.enabled.condstore };
         let Some(needs) = needs(&items) else {
             self.fetch_from_view(&plan, &places).await?;
             return Ok(Completion::ok("Fetch completed"));
@@ -162,7 +164,9 @@ impl Plan<'_> {
     fn item_of_view(&self, item: &FetchItem, message: &Message, response: &mut Response<'_>) {
         match item {
             FetchItem::Uid => response.uid(message.uid),
-            FetchItem::Flags => response.flags(message.flags, &self.view.keywords),
+            FetchItem::Flags => {
+                response.flags(message.flags, &self.view.keywords, self.recent.contains(message.uid));
+            }
             FetchItem::ModSeq => response.mod_seq(message.mod_seq),
             _ => {}
         }

@@ -6,7 +6,7 @@ use crate::base::snapshot::Message;
 use crate::base::{Flags, Snapshot, Timestamp};
 use crate::imap::command::Key;
 use crate::imap::query::{Term, decide, must_hold};
-use crate::imap::sequence::Places;
+use crate::imap::sequence::{Places, places_of};
 use crate::store::{Fact, MessageWords, WordField};
 
 use super::super::open::Open;
@@ -120,9 +120,10 @@ impl Question {
     fn test(&mut self, key: &Key, open: &Open) -> Test {
         match key {
             Key::All => Test::Known(true),
-            Key::Nothing => Test::Known(false),
+            Key::Recent => Test::Places(places_of(&open.recent, &open.view.messages)),
             Key::Numbers(set) => Test::Places(set.by_number_found(&open.view.messages, &open.saved)),
             Key::Uids(set) => Test::Places(set.by_uid(&open.view.messages, &open.saved)),
+            Key::New => Test::Places(unseen(&places_of(&open.recent, &open.view.messages), &open.view)),
             Key::Has(flags) => Test::Flags(*flags),
             Key::Keyword(name) => {
                 match self.view.keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name)) {
@@ -208,6 +209,16 @@ impl Question {
             Test::Needle(index) => Some(seen.hits?.has(*index)),
         }
     }
+}
+
+/// Those of these places whose messages nobody read.
+fn unseen(places: &Places, view: &Snapshot) -> Places {
+    let mut unseen = Places::default();
+    for (first, part) in places.parts(&view.messages) {
+        let flags = (first..).zip(part.flags);
+        flags.filter(|(_, flags)| !flags.contains(Flags::SEEN)).for_each(|(place, _)| unseen.push(place));
+    }
+    unseen
 }
 
 impl Days {
