@@ -10,7 +10,7 @@ use std::io;
 use super::header::{fields, find};
 use super::mailbox_list;
 use super::mime::{Decoder, quoted_printable_encode};
-use super::scanner::Scanner;
+use super::scanner::{LINE_HEAD_OCTETS_MAX, Scanner};
 use super::structure::{Part, PartKind, Structure};
 use super::survey::Survey;
 use super::table::Encoding;
@@ -131,10 +131,10 @@ impl Recoding<'_, '_> {
         if !self.forbids(&survey.finish()) {
             return Ok(pieces(self.read, range, self.sink)?);
         }
-        let mut filler = Filler { is_ascii: self.goal == Goal::SevenBit, column: 0, after_cr: false };
+        let mut filler = Filler::new(self.goal == Goal::SevenBit);
         let sink = &mut *self.sink;
         pieces(self.read, range, &mut |piece| sink(&filler.push(piece)))?;
-        Ok(sink(filler.finish())?)
+        Ok(sink(&filler.finish())?)
     }
 
     /// A part whose body is encoded anew.
@@ -188,32 +188,47 @@ impl Recoding<'_, '_> {
 const FILLER_COLUMN: usize = 900;
 
 /// Makes text between parts fit, in pieces: lines end in CRLF and are not too long, what is forbidden becomes `?`. No
-/// line becomes a delimiter: a line that is broken goes on behind a blank, and a bare CR ends none.
+/// line becomes a delimiter and none stops to be one: a line that is broken goes on behind a blank, a bare CR ends
+/// none, and a line that begins like a delimiter and is changed gets a blank in front.
 struct Filler {
     is_ascii: bool,
     column: usize,
     after_cr: bool,
+    /// The beginning of the present line, as long as it can still be a delimiter.
+    line: Vec<u8>,
+    /// Whether something in `line` was changed.
+    changed: bool,
 }
 
 impl Filler {
+    fn new(is_ascii: bool) -> Filler {
+        Filler { is_ascii, column: 0, after_cr: false, line: Vec::new(), changed: false }
+    }
+
     fn push(&mut self, piece: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(piece.len());
+        let mut out = Vec::with_capacity(piece.len() + self.line.len());
         for c in piece {
             if std::mem::take(&mut self.after_cr) && *c != b'\n' {
-                self.text(b'?', &mut out);
+                self.replace(&mut out);
             }
             match c {
                 b'\r' => self.after_cr = true,
                 b'\n' => {
+                    self.let_go(&mut out);
                     out.extend_from_slice(b"\r\n");
                     self.column = 0;
                 }
-                0 => self.text(b'?', &mut out),
-                c if self.is_ascii && !c.is_ascii() => self.text(b'?', &mut out),
+                0 => self.replace(&mut out),
+                c if self.is_ascii && !c.is_ascii() => self.replace(&mut out),
                 c => self.text(*c, &mut out),
             }
         }
         out
+    }
+
+    fn replace(&mut self, out: &mut Vec<u8>) {
+        self.changed |= self.column <= LINE_HEAD_OCTETS_MAX;
+        self.text(b'?', out);
     }
 
     fn text(&mut self, c: u8, out: &mut Vec<u8>) {
@@ -221,12 +236,31 @@ impl Filler {
             out.extend_from_slice(b"\r\n ");
             self.column = 1;
         }
-        out.push(c);
         self.column += 1;
+        // Behind a break a line begins with a blank, and is let go of at once.
+        if self.column > LINE_HEAD_OCTETS_MAX || (self.line.is_empty() && self.column > 1) {
+            self.let_go(out);
+            out.push(c);
+        } else {
+            self.line.push(c);
+        }
     }
 
-    fn finish(&self) -> &'static [u8] {
-        if self.after_cr { b"?" } else { b"" }
+    /// Writes the beginning of the line.
+    fn let_go(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.changed) && self.line.starts_with(b"--") {
+            out.push(b' ');
+        }
+        out.append(&mut self.line);
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if std::mem::take(&mut self.after_cr) {
+            self.replace(&mut out);
+        }
+        self.let_go(&mut out);
+        out
     }
 }
 

@@ -13,8 +13,8 @@ use crate::base::limits::{
     HEADER_LISTS_OCTETS_MAX, HEADER_OCTETS_MAX, MIME_BOUNDARY_OCTETS_MAX, MIME_NESTING_MAX, MIME_PARTS_MAX,
 };
 
-/// Octets of a body line that are needed to tell a boundary: dashes, boundary, dashes, some padding.
-const LINE_HEAD_OCTETS_MAX: usize = MIME_BOUNDARY_OCTETS_MAX + 64;
+/// Octets of the longest line that can be a delimiter: dashes, boundary, dashes, some padding.
+pub(super) const LINE_HEAD_OCTETS_MAX: usize = MIME_BOUNDARY_OCTETS_MAX + 64;
 
 /// Describes a message held in one piece.
 pub fn scan(message: &[u8]) -> Structure {
@@ -178,7 +178,7 @@ impl Scanner {
     fn line(&mut self, head: &[u8], octets: u64, end: u64) {
         if self.boundaries > 0
             && head.starts_with(b"--")
-            && head.len() as u64 == octets
+            && octets <= LINE_HEAD_OCTETS_MAX as u64
             && let Some(delimiter) = self.delimiter(head)
         {
             self.part_ends(&delimiter);
@@ -212,9 +212,13 @@ impl Scanner {
         self.last_end = end;
     }
 
-    /// Which open part a line beginning with `--` delimits, the innermost first.
+    /// Which open part a line beginning with `--` delimits, the innermost first. Behind the boundary stand spaces and
+    /// tabs only (RFC 2046 §5.1.1, `transport-padding`): a line with anything else there is text.
     fn delimiter(&self, line: &[u8]) -> Option<Delimiter> {
-        let text = line.get(2..)?.trim_ascii_end();
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let padding = line.iter().rev().take_while(|c| matches!(c, b' ' | b'\t')).count();
+        let text = line.get(2..line.len() - padding)?;
         for (level, open) in self.open.iter().enumerate().rev() {
             if open.boundary.is_empty() {
                 continue;
@@ -366,6 +370,30 @@ mod tests {
             parts(&bare),
             ["0 multipart/mixed 0..43 43..109 12", "1 text/plain 51..52 52..55 0", "1 a/b 62..81 81..85 1"]
         );
+    }
+
+    #[test]
+    fn lines_with_text_behind_the_boundary_are_text() {
+        let parts_of = |line: &str| {
+            let message = format!("Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\n\r\none\r\n{line}\r\ntwo\r\n--b--\r\n");
+            parts(&message).len()
+        };
+        let long = format!("--b{}", " ".repeat(LINE_HEAD_OCTETS_MAX));
+        let fits = format!("--b{}", " ".repeat(LINE_HEAD_OCTETS_MAX - 5));
+        for (line, count) in [
+            ("--b", 3),
+            ("--b \t", 3),
+            (&fits, 3),
+            (&long, 2),
+            ("--b\r", 2),
+            ("--b\x0c", 2),
+            ("--bb", 2),
+            ("--b text", 2),
+            ("--b-", 2),
+            (" --b", 2),
+        ] {
+            assert_eq!(parts_of(line), count, "{line:?}");
+        }
     }
 
     #[test]

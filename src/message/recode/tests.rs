@@ -152,3 +152,39 @@ fn text_between_parts_is_made_fit() {
     let ends_in_cr = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\nend\r";
     assert!(said(ends_in_cr, Goal::Lines).ends_with("\r\nend?"));
 }
+
+#[test]
+fn text_between_parts_neither_loses_nor_gains_a_delimiter() {
+    let head = "Content-Type: multipart/mixed; boundary=\"o?\"\r\n\r\n";
+    for (preamble, between) in [
+        ("pro\u{e4}\r\n", ""),
+        ("--o?\r\r\n", ""),
+        ("--o\0\r\n", ""),
+        ("--o\u{e4}\r\n", ""),
+        ("--o\r\r\n", "--o\0\r\n--o?--\r\r\n"),
+        ("\0\r\n--o? \t", "\0--o?\0\r\n--x\n\n\r\0\r\n"),
+    ] {
+        for end in ["--o?--\r\nend\0\r\n--o\0\r\n", "", "\r\n--o?--\r"] {
+            let message = format!("{head}{preamble}--o?\r\n\r\none\r\n{between}--o?\r\n\r\ntwo\r\n{end}");
+            for goal in [Goal::Lines, Goal::SevenBit] {
+                let out = recoded(message.as_bytes(), goal).unwrap();
+                assert!(Survey::of(&out).is_lines(), "{}", out.escape_ascii());
+                assert_eq!(scan(&out).parts.len(), scan(message.as_bytes()).parts.len(), "{}", out.escape_ascii());
+            }
+        }
+    }
+}
+
+#[test]
+fn filler_does_not_depend_on_pieces() {
+    let text = [&b"--o\0\r\n--o\r\r\n--o\n\r\r--o"[..], &[b'-'; 1_000], b"\0\r\n--", &[b'x'; 320], b"\0\n\r"].concat();
+    let whole = |size: usize| {
+        let mut filler = Filler::new(true);
+        let mut out: Vec<u8> = text.chunks(size).flat_map(|piece| filler.push(piece)).collect();
+        out.extend(filler.finish());
+        out
+    };
+    let once = whole(text.len());
+    assert!(once.starts_with(b" --o?\r\n --o?\r\n--o\r\n??--o"), "{}", once.escape_ascii());
+    assert!((1..40).all(|size| whole(size) == once));
+}
