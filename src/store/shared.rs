@@ -16,7 +16,10 @@ use super::queue_board::QueueBoard;
 use super::room::Room;
 use super::view::Views;
 use super::watch::Watchers;
-use super::words::WordTables;
+use super::sort_table::SortTable;
+use super::table::Tables;
+use super::thread_table::ThreadTable;
+use super::words::Words;
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Shared by everyone who works on one store.
@@ -28,7 +31,9 @@ pub(super) struct Shared {
     pub counts: Counts,
     pub facts: FactTables,
     pub ghosts: Ghosts,
-    pub words: WordTables,
+    pub words: Tables<Words>,
+    pub sorts: Tables<SortTable>,
+    pub threads: Tables<ThreadTable>,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
     /// What the queue's runner is told, and how rows are routed.
@@ -58,7 +63,9 @@ impl Shared {
             counts: Counts::default(),
             facts: FactTables::default(),
             ghosts: Ghosts::default(),
-            words: WordTables::default(),
+            words: Tables::default(),
+            sorts: Tables::default(),
+            threads: Tables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),
             queue: QueueBoard::default(),
