@@ -112,6 +112,8 @@ pub const IMAP_HEADER_NAMES_MAX: usize = 256;
 /// Keys of one SEARCH, parentheses, NOT and OR counted: as many as a command line has room for, since a search for
 /// many senders is a chain of ORs.
 pub const IMAP_SEARCH_KEYS_MAX: usize = 32_000;
+/// Criteria of one SORT.
+pub const IMAP_SORT_CRITERIA_MAX: usize = 32;
 /// Patterns of one LIST.
 pub const IMAP_LIST_PATTERNS_MAX: usize = 64;
 /// Octets of one LIST pattern: a name in modified UTF-7 takes up to 8/3 octets for one of UTF-8.
@@ -436,6 +438,16 @@ pub const FACTS_MAX: usize = 1_000_000;
 pub const WORDS_OCTETS_MAX: usize = 24 * 1024 * 1024;
 /// Octets one message takes of it, as a rule: From, To, Subject and Message-ID have some 150, their ends 28.
 pub const WORDS_MESSAGE_OCTETS: usize = 200;
+/// Octets kept in memory for SORT, and as many for THREAD, of all mailboxes together.
+pub const SORT_OCTETS_MAX: usize = 48 * 1024 * 1024;
+/// Octets one message takes of it for SORT, as a rule: six texts have some 80, dates, size and ends 52.
+pub const SORT_MESSAGE_OCTETS: usize = 150;
+/// Octets one message takes of it for THREAD, as a rule: four ids have 64, the subject 30, dates and ends 52.
+pub const THREAD_MESSAGE_OCTETS: usize = 160;
+/// Octets of what one SORT or THREAD compares in a mailbox too large for that.
+pub const SORT_TABLE_OCTETS_MAX: usize = 512 * 1024 * 1024;
+/// References of one message that THREAD goes by: the first and the last of them.
+pub const THREAD_REFERENCES_MAX: usize = 100;
 /// Messages asked for at once from which on the facts of whole blocks are read and kept.
 pub const FACTS_DIRECT_MAX: usize = 256;
 /// Blocks remembered of which fewer were asked for: the second time all of the block are read and kept.

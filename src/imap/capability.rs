@@ -68,6 +68,14 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("STATUS=SIZE"),
     switch("UTF8=ACCEPT", |on| turn_on(&mut on.utf8)),
     Capability { value: Some(|offer| offer.append_octets_max), ..inside("APPENDLIMIT=") }, // RFC 7889
+    inside("SORT"),
+    inside("SORT=DISPLAY"),
+    inside("ESORT"),
+    inside("THREAD=ORDEREDSUBJECT"),
+    inside("THREAD=REFERENCES"),
+    inside("THREAD=REFS"),
+    inside("I18NLEVEL=1"),
+    inside("PARTIAL"),
     Capability { when: |offer| !logged_in(offer) && offer.starttls, ..early("STARTTLS") },
     Capability { when: |offer| !logged_in(offer) && !offer.sasl.passwords, ..early("LOGINDISABLED") },
 ];

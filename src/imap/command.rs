@@ -73,7 +73,7 @@ const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cur
 }
 
 use super::parse::{
-    append, authenticate, copy, create, enable, expunge, fetch, id, list, login, mailbox, plain, search, select,
+    append, authenticate, copy, create, enable, expunge, fetch, id, list, login, mailbox, plain, search, select, sort,
     status, store,
 };
 
@@ -105,12 +105,16 @@ pub const VERBS: &[VerbRow] = &[
     verb("UNSELECT", SELECTED, plain::unselect),
     verb("EXPUNGE", SELECTED, expunge::all),
     VerbRow { may_expunge: false, looks: true, ..verb("SEARCH", SELECTED, search::by_number) },
+    VerbRow { may_expunge: false, looks: true, ..verb("SORT", SELECTED, sort::sort) },
+    VerbRow { may_expunge: false, looks: true, ..verb("THREAD", SELECTED, sort::thread) },
     VerbRow { may_expunge: false, looks: true, ..verb("FETCH", SELECTED, fetch::by_number) },
     VerbRow { may_expunge: false, ..verb("STORE", SELECTED, store::by_number) },
     verb("COPY", SELECTED, copy::copy),
     verb("MOVE", SELECTED, copy::mv),
     verb("UID EXPUNGE", SELECTED, expunge::by_uid),
     VerbRow { looks: true, ..verb("UID SEARCH", SELECTED, search::by_uid) },
+    VerbRow { looks: true, ..verb("UID SORT", SELECTED, sort::uid_sort) },
+    VerbRow { looks: true, ..verb("UID THREAD", SELECTED, sort::uid_thread) },
     VerbRow { looks: true, ..verb("UID FETCH", SELECTED, fetch::by_uid) },
     verb("UID STORE", SELECTED, store::by_uid),
     verb("UID COPY", SELECTED, copy::uid_copy),
@@ -169,6 +173,8 @@ pub enum Request {
         uids: Option<SequenceSet>,
     },
     Search(Search),
+    Sort(Sort),
+    Thread(Thread),
     Fetch(Fetch),
     Store(Store),
     Copy(Copy),
@@ -361,11 +367,65 @@ pub struct Search {
     pub by_uid: bool,
     /// RETURN options; `None` where RETURN was not said.
     pub returns: Option<Returns>,
+    /// Whether CHARSET was said, which SORT and THREAD always do.
+    pub charset: bool,
     /// What is looked for.
     pub keys: Vec<Term<Key>>,
 }
 
-/// RETURN options of RFC 4731 and RFC 5182.
+/// SORT (RFC 5256, RFC 5957, RFC 5267).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sort {
+    /// What is sorted, and how it is told.
+    pub search: Search,
+    /// By what, the most important first; not empty.
+    pub criteria: Vec<Criterion>,
+}
+
+/// One criterion of SORT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Criterion {
+    /// By what.
+    pub key: SortKey,
+    /// REVERSE: descending.
+    pub reverse: bool,
+}
+
+/// What SORT compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum SortKey {
+    Arrival,
+    Cc,
+    Date,
+    DisplayFrom,
+    DisplayTo,
+    From,
+    Size,
+    Subject,
+    To,
+}
+
+/// THREAD (RFC 5256).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// What is threaded.
+    pub search: Search,
+    /// How.
+    pub algorithm: ThreadAlgorithm,
+}
+
+/// How THREAD puts messages together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ThreadAlgorithm {
+    OrderedSubject,
+    References,
+    /// As REFERENCES, but subjects count for nothing, and threads are sorted by their latest arrival.
+    Refs,
+}
+
+/// RETURN options of RFC 4731, RFC 5182, RFC 5267 and RFC 9394.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(missing_docs)]
 pub struct Returns {
@@ -374,9 +434,44 @@ pub struct Returns {
     pub all: bool,
     pub count: bool,
     pub save: bool,
+    pub partial: Option<Partial>,
+    /// CONTEXT: a hint that needs nothing done.
+    pub context: bool,
+    /// UPDATE: later changes of the result are to be told.
+    pub update: bool,
 }
 
-/// A search key. Texts are UTF-8 in lower case, days are counted from 1970-01-01.
+impl Returns {
+    /// Whether something is to be said at once.
+    pub fn tells(self) -> bool {
+        self.min || self.max || self.all || self.count || self.partial.is_some()
+    }
+}
+
+/// PARTIAL's range of results, counted from 1, as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partial {
+    /// One end, included.
+    pub one: u32,
+    /// The other end, included.
+    pub other: u32,
+    /// Whether results are counted from the last one (RFC 9394: `-1:-100`).
+    pub from_end: bool,
+}
+
+impl Partial {
+    /// The results meant, of `count`: a range of places, empty where there are none.
+    pub fn places(self, count: usize) -> std::ops::Range<usize> {
+        let (low, high) = (self.one.min(self.other) as usize, self.one.max(self.other) as usize);
+        if self.from_end {
+            count.saturating_sub(high)..(count + 1).saturating_sub(low)
+        } else {
+            low.saturating_sub(1).min(count)..high.min(count)
+        }
+    }
+}
+
+/// A search key. Texts are folded (`message::fold`), days are counted from 1970-01-01.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Key {

@@ -15,4 +15,5 @@ pub mod query;
 pub mod response;
 pub mod sequence;
 pub mod session;
+pub mod thread;
 pub mod view;

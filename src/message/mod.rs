@@ -7,10 +7,12 @@
 pub mod address_list;
 pub mod author;
 pub mod charset;
+pub mod collation;
 pub mod compose;
 pub mod date;
 pub mod encoded_word;
 pub mod fit;
+pub mod fold;
 pub mod header;
 pub mod line_end;
 pub mod mailbox_list;

@@ -375,7 +375,8 @@ mod tests {
     #[test]
     fn lines_with_text_behind_the_boundary_are_text() {
         let parts_of = |line: &str| {
-            let message = format!("Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\n\r\none\r\n{line}\r\ntwo\r\n--b--\r\n");
+            let message =
+                format!("Content-Type: multipart/x; boundary=b\r\n\r\n--b\r\n\r\none\r\n{line}\r\ntwo\r\n--b--\r\n");
             parts(&message).len()
         };
         let long = format!("--b{}", " ".repeat(LINE_HEAD_OCTETS_MAX));

@@ -248,6 +248,8 @@ impl Writer {
         self.shared.counts.forget_all();
         self.shared.facts.clear();
         self.shared.words.clear();
+        self.shared.sorts.clear();
+        self.shared.threads.clear();
         self.shared.queue.lost();
     }
 }

@@ -15,9 +15,12 @@ use super::ghost::Ghosts;
 use super::queue_board::QueueBoard;
 use super::recent::Recents;
 use super::room::Room;
+use super::sort_table::SortTable;
+use super::table::Tables;
+use super::thread_table::ThreadTable;
 use super::view::Views;
 use super::watch::Watchers;
-use super::words::WordTables;
+use super::words::Words;
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Shared by everyone who works on one store.
@@ -30,7 +33,9 @@ pub(super) struct Shared {
     pub facts: FactTables,
     pub ghosts: Ghosts,
     pub recents: Recents,
-    pub words: WordTables,
+    pub words: Tables<Words>,
+    pub sorts: Tables<SortTable>,
+    pub threads: Tables<ThreadTable>,
     pub read_ahead: ReadAhead,
     pub watchers: Watchers,
     /// What the queue's runner is told, and how rows are routed.
@@ -61,7 +66,9 @@ impl Shared {
             facts: FactTables::default(),
             ghosts: Ghosts::default(),
             recents: Recents::default(),
-            words: WordTables::default(),
+            words: Tables::default(),
+            sorts: Tables::default(),
+            threads: Tables::default(),
             read_ahead: ReadAhead::default(),
             watchers: Watchers::default(),
             queue: QueueBoard::default(),

@@ -102,6 +102,46 @@ pub fn message_id(envelope: &[u8]) -> Option<Vec<u8>> {
     Cursor::new(rest, false).nstring().ok().flatten()
 }
 
+/// The first address of a list, as ENVELOPE tells it; all `None` where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FirstAddress {
+    /// `addr-name`
+    pub name: Option<Vec<u8>>,
+    /// `addr-mailbox`; the name of a group that comes first.
+    pub mailbox: Option<Vec<u8>>,
+    /// `addr-host`
+    pub host: Option<Vec<u8>>,
+}
+
+/// The first addresses of From, To and Cc out of an envelope of ours.
+pub fn first_addresses(envelope: &[u8]) -> [FirstAddress; 3] {
+    const FROM_TO_CC: [usize; 3] = [2, 5, 6];
+    let mut found: [FirstAddress; 3] = Default::default();
+    let mut rest = envelope.strip_prefix(b"(").unwrap_or_default();
+    for index in 0..=6 {
+        if let Some(place) = FROM_TO_CC.iter().position(|wanted| *wanted == index)
+            && let Some(to) = found.get_mut(place)
+        {
+            *to = first_address(rest).unwrap_or_default();
+        }
+        let Some(behind) = value_octets(rest).and_then(|octets| rest.get(octets + 1..)) else { break };
+        rest = behind;
+    }
+    found
+}
+
+/// The first of `((name route mailbox host)...)`.
+fn first_address(list: &[u8]) -> Option<FirstAddress> {
+    let mut cursor = Cursor::new(list.strip_prefix(b"((")?, false);
+    let mut next = || {
+        let value = cursor.nstring().ok().flatten();
+        cursor.eat(b' ');
+        value
+    };
+    let (name, _) = (next(), next());
+    Some(FirstAddress { name, mailbox: next(), host: next() })
+}
+
 fn address_list(out: &mut Vec<u8>, list: &[ListItem]) {
     if list.is_empty() {
         out.extend_from_slice(b"NIL");

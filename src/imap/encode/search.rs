@@ -1,4 +1,5 @@
-//! SEARCH and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4, RFC 4731, RFC 7162 §3.1.5).
+//! SEARCH, SORT and ESEARCH responses (RFC 3501 §7.2.5, RFC 9051 §7.3.4, RFC 4731, RFC 5256 §4, RFC 5267 §3,
+//! RFC 7162 §3.1.5, RFC 9394 §3.1).
 
 use crate::base::quoted;
 use crate::imap::command::Returns;
@@ -7,7 +8,7 @@ use crate::imap::response::number;
 /// What a search found.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
-    /// Message numbers or UIDs, ascending.
+    /// Message numbers or UIDs: ascending, or in the order that SORT wants.
     pub numbers: &'a [u32],
     /// The highest MODSEQ among what is answered, where MODSEQ was a key.
     pub mod_seq: Option<u64>,
@@ -17,7 +18,17 @@ pub struct Found<'a> {
 
 /// `* SEARCH 2 84 882 (MODSEQ 917162500)`
 pub fn search(out: &mut Vec<u8>, found: &Found<'_>) {
-    out.extend_from_slice(b"* SEARCH");
+    numbers(out, "SEARCH", found);
+}
+
+/// `* SORT 2 84 882`
+pub fn sort(out: &mut Vec<u8>, found: &Found<'_>) {
+    numbers(out, "SORT", found);
+}
+
+fn numbers(out: &mut Vec<u8>, name: &str, found: &Found<'_>) {
+    out.extend_from_slice(b"* ");
+    out.extend_from_slice(name.as_bytes());
     for n in found.numbers {
         out.push(b' ');
         number(out, *n);
@@ -35,6 +46,12 @@ pub fn esearch(out: &mut Vec<u8>, tag: &str, returns: Returns, found: &Found<'_>
     out.extend_from_slice(b"* ESEARCH (TAG ");
     quoted::put(out, tag.as_bytes());
     out.push(b')');
+    results(out, returns, found);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What stands behind the correlators of an ESEARCH response.
+fn results(out: &mut Vec<u8>, returns: Returns, found: &Found<'_>) {
     if found.uids {
         out.extend_from_slice(b" UID");
     }
@@ -57,11 +74,19 @@ pub fn esearch(out: &mut Vec<u8>, tag: &str, returns: Returns, found: &Found<'_>
         out.extend_from_slice(b" ALL ");
         set(out, found.numbers);
     }
+    if let Some(range) = returns.partial {
+        let sign = if range.from_end { "-" } else { "" };
+        out.extend_from_slice(format!(" PARTIAL ({sign}{}:{sign}{} ", range.one, range.other).as_bytes());
+        match found.numbers.get(range.places(found.numbers.len())) {
+            Some(numbers) if !numbers.is_empty() => set(out, numbers),
+            _ => out.extend_from_slice(b"NIL"),
+        }
+        out.push(b')');
+    }
     if let (Some(mod_seq), false) = (found.mod_seq, found.numbers.is_empty()) {
         out.extend_from_slice(b" MODSEQ ");
         number(out, mod_seq);
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Ascending numbers as a sequence set: `1:3,7`.
@@ -107,7 +132,7 @@ mod tests {
 
     #[test]
     fn extended() {
-        let returns = Returns { min: true, max: true, all: true, count: true, save: false };
+        let returns = Returns { min: true, max: true, all: true, count: true, ..Returns::default() };
         let found = Found { numbers: &[1, 2, 3, 7, 9, 10], mod_seq: None, uids: true };
         let want = "* ESEARCH (TAG \"a\") UID MIN 1 MAX 10 COUNT 6 ALL 1:3,7,9:10\r\n";
         assert_eq!(written(|out| esearch(out, "a", returns, &found)), want);
@@ -116,6 +141,29 @@ mod tests {
         let one = Found { numbers: &[u32::MAX], mod_seq: Some(3), uids: false };
         let all = Returns { all: true, ..Returns::default() };
         assert_eq!(written(|out| esearch(out, "a", all, &one)), "* ESEARCH (TAG \"a\") ALL 4294967295 MODSEQ 3\r\n");
+    }
+
+    #[test]
+    fn sorted_results_keep_their_order() {
+        let found = Found { numbers: &[5, 3, 4, 1, 2], mod_seq: None, uids: false };
+        assert_eq!(written(|out| sort(out, &found)), "* SORT 5 3 4 1 2\r\n");
+        let returns = Returns { min: true, max: true, all: true, ..Returns::default() };
+        let want = "* ESEARCH (TAG \"a\") MIN 5 MAX 2 ALL 5,3:4,1:2\r\n";
+        assert_eq!(written(|out| esearch(out, "a", returns, &found)), want);
+        let none = Found { numbers: &[], ..found };
+        assert_eq!(written(|out| sort(out, &none)), "* SORT\r\n");
+    }
+
+    #[test]
+    fn partial_results() {
+        let found = Found { numbers: &[2, 3, 5, 8], mod_seq: None, uids: true };
+        let partial = |one, other, from_end| {
+            let partial = Some(crate::imap::command::Partial { one, other, from_end });
+            written(|out| esearch(out, "A", Returns { partial, ..Returns::default() }, &found))
+        };
+        assert_eq!(partial(1, 3, false), "* ESEARCH (TAG \"A\") UID PARTIAL (1:3 2:3,5)\r\n");
+        assert_eq!(partial(1, 2, true), "* ESEARCH (TAG \"A\") UID PARTIAL (-1:-2 5,8)\r\n");
+        assert_eq!(partial(5, 9, false), "* ESEARCH (TAG \"A\") UID PARTIAL (5:9 NIL)\r\n");
     }
 
     #[test]

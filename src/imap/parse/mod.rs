@@ -15,6 +15,7 @@ pub mod plain;
 pub mod search;
 pub mod section;
 pub mod select;
+pub mod sort;
 pub mod status;
 pub mod store;
 

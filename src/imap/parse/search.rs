@@ -1,11 +1,12 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5032, RFC 7162 §3.1.5).
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5032, RFC 5267, RFC 7162 §3.1.5, RFC 9394).
 
 use crate::base::Flags;
 use crate::base::limits::IMAP_SEARCH_KEYS_MAX;
-use crate::imap::command::{Key, Request, Returns, Search};
+use crate::imap::command::{Key, Partial, Request, Returns, Search};
 use crate::imap::grammar::{Bad, Cursor, Parse};
 use crate::imap::query::Term;
 use crate::message::charset::Charset;
+use crate::message::fold::fold;
 
 /// SEARCH
 pub fn by_number(cursor: &mut Cursor<'_>) -> Parse<Request> {
@@ -19,21 +20,35 @@ pub fn by_uid(cursor: &mut Cursor<'_>) -> Parse<Request> {
 
 fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
     cursor.sp()?;
-    let mut returns = None;
-    if cursor.keyword("RETURN") {
-        cursor.sp()?;
-        returns = Some(return_options(cursor)?);
-        cursor.sp()?;
-    }
-    let mut charset = Charset::Web(encoding_rs::UTF_8);
+    let returns = returns(cursor)?;
+    let mut charset = None;
     if cursor.keyword("CHARSET") {
         cursor.sp()?;
-        charset = charset_of(&cursor.astring()?)?;
+        charset = Some(charset_of(&cursor.astring()?)?);
         cursor.sp()?;
     }
-    let reader = KeyReader { cursor, charset, terms: Vec::new(), keys: 0 };
-    let keys = reader.read()?;
-    Ok(Request::Search(Search { by_uid, returns, keys }))
+    let said = charset.is_some();
+    let keys = keys(cursor, charset.unwrap_or(UTF_8))?;
+    Ok(Request::Search(Search { by_uid, returns, charset: said, keys }))
+}
+
+/// What texts are in where no charset is said.
+pub(super) const UTF_8: Charset = Charset::Web(encoding_rs::UTF_8);
+
+/// `RETURN (...) `, where it comes next.
+pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parse<Option<Returns>> {
+    if !cursor.keyword("RETURN") {
+        return Ok(None);
+    }
+    cursor.sp()?;
+    let returns = return_options(cursor)?;
+    cursor.sp()?;
+    Ok(Some(returns))
+}
+
+/// `search-key *(SP search-key)`, with texts in this charset.
+pub(super) fn keys(cursor: &mut Cursor<'_>, charset: Charset) -> Parse<Vec<Term<Key>>> {
+    KeyReader { cursor, charset, terms: Vec::new(), keys: 0 }.read()
 }
 
 /// Whether a command, which may be wrong otherwise, is a SEARCH that asks for its result to be saved.
@@ -45,7 +60,8 @@ pub fn asks_to_save(command: &[u8]) -> bool {
     if cursor.keyword("UID") && cursor.sp().is_err() {
         return false;
     }
-    let begins = cursor.keyword("SEARCH") && cursor.eat(b' ') && cursor.keyword("RETURN") && cursor.eat(b' ');
+    let verb = ["SEARCH", "SORT"].iter().any(|verb| cursor.keyword(verb));
+    let begins = verb && cursor.eat(b' ') && cursor.keyword("RETURN") && cursor.eat(b' ');
     let options = if begins && cursor.eat(b'(') { cursor.take_while(|c| c != b')') } else { &[] };
     options.split(|c| *c == b' ').any(|word| word.eq_ignore_ascii_case(b"SAVE"))
 }
@@ -61,6 +77,12 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
                 "ALL" => returns.all = true,
                 "COUNT" => returns.count = true,
                 "SAVE" => returns.save = true,
+                "CONTEXT" => returns.context = true,
+                "UPDATE" => returns.update = true,
+                "PARTIAL" if returns.partial.is_none() => {
+                    cursor.sp()?;
+                    returns.partial = Some(partial(cursor)?);
+                }
                 _ => return Err(Bad::Syntax("unknown return option")),
             }
             if cursor.eat(b')') {
@@ -69,14 +91,28 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
             cursor.sp()?;
         }
     }
+    if returns.all && returns.partial.is_some() {
+        return Err(Bad::Syntax("ALL and PARTIAL exclude each other"));
+    }
     if returns == Returns::default() {
         returns.all = true;
     }
     Ok(returns)
 }
 
+/// `partial-range`: `1:500`, `-1:-100`.
+pub(super) fn partial(cursor: &mut Cursor<'_>) -> Parse<Partial> {
+    let from_end = cursor.eat(b'-');
+    let one = cursor.nz_number()?;
+    cursor.expect(b':', "range expected")?;
+    if from_end {
+        cursor.expect(b'-', "both ends of the range count from the last result")?;
+    }
+    Ok(Partial { one, other: cursor.nz_number()?, from_end })
+}
+
 /// The charset of this name; `US-ASCII` is a part of UTF-8.
-fn charset_of(name: &[u8]) -> Parse<Charset> {
+pub(super) fn charset_of(name: &[u8]) -> Parse<Charset> {
     if name.eq_ignore_ascii_case(b"US-ASCII") || name.eq_ignore_ascii_case(b"ASCII") {
         return Ok(Charset::Web(encoding_rs::UTF_8));
     }
@@ -225,11 +261,11 @@ impl KeyReader<'_, '_> {
         key.map(|key| (key, false))
     }
 
-    /// A text in the command's charset, as UTF-8 in lower case.
+    /// A text in the command's charset, folded.
     fn text(&mut self) -> Parse<String> {
         let octets = self.cursor.astring()?;
         let text = self.charset.decode_strictly(&octets);
-        Ok(text.ok_or(Bad::Syntax("text does not fit its charset"))?.to_lowercase())
+        Ok(fold(&text.ok_or(Bad::Syntax("text does not fit its charset"))?))
     }
 
     /// `MODSEQ [entry-name SP entry-type-req SP] mod-sequence-valzer`; all our entries share one sequence.
@@ -285,7 +321,7 @@ mod tests {
     }
 
     fn header(name: &str, text: &str) -> Key {
-        Key::Header { name: name.into(), text: text.into() }
+        Key::Header { name: name.into(), text: fold(text) }
     }
 
     fn one(key: Key) -> Vec<Term<Key>> {
@@ -376,6 +412,36 @@ mod tests {
         assert_eq!(search("SEARCH RETURN () ALL").returns, Some(Returns { all: true, ..Returns::default() }));
         let wanted = Returns { min: true, count: true, save: true, ..Returns::default() };
         assert_eq!(search("UID SEARCH RETURN (MIN COUNT SAVE) ALL").returns, Some(wanted));
+        let partial = |one, other, from_end| {
+            Some(Returns { partial: Some(Partial { one, other, from_end }), ..Returns::default() })
+        };
+        assert_eq!(search("SEARCH RETURN (PARTIAL 500:1) ALL").returns, partial(500, 1, false));
+        assert_eq!(search("SEARCH RETURN (PARTIAL -1:-100) ALL").returns, partial(1, 100, true));
+        let wanted = Returns { context: true, update: true, ..Returns::default() };
+        assert_eq!(search("SEARCH RETURN (CONTEXT UPDATE) ALL").returns, Some(wanted));
+        for wrong in
+            ["PARTIAL", "PARTIAL 1", "PARTIAL 0:1", "PARTIAL 1:*", "PARTIAL -1:2", "PARTIAL 1:-2", "ALL PARTIAL 1:2"]
+        {
+            assert!(parse(&format!("SEARCH RETURN ({wrong}) ALL")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_results() {
+        for (one, other, from_end, count, want) in [
+            (1, 3, false, 10, 0..3),
+            (3, 1, false, 10, 0..3),
+            (9, 20, false, 10, 8..10),
+            (11, 20, false, 10, 10..10),
+            (1, 3, true, 10, 7..10),
+            (3, 2, true, 10, 7..9),
+            (9, 20, true, 10, 0..2),
+            (11, 20, true, 10, 0..0),
+            (1, u32::MAX, true, 0, 0..0),
+            (u32::MAX, u32::MAX, false, 3, 3..3),
+        ] {
+            assert_eq!(Partial { one, other, from_end }.places(count), want, "{one}:{other} {from_end} of {count}");
+        }
     }
 
     #[test]
@@ -386,6 +452,7 @@ mod tests {
             ("a SEARCH RETURN (SAVE", true),
             ("a SEARCH RETURN (MIN) SAVE", false),
             ("a SEARCH SAVE", false),
+            ("a uid sort return (SAVE) (FOO)", true),
             ("a FETCH RETURN (SAVE)", false),
             ("SEARCH", false),
         ] {

@@ -240,6 +240,8 @@ impl Session {
             Request::Unselect => self.unselect().await,
             Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             Request::Search(search) => Box::pin(self.search(tag, &search)).await,
+            Request::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
+            Request::Thread(thread) => Box::pin(self.thread(&thread)).await,
             Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,
             Request::Store(store) => Box::pin(self.store(&store)).await,
             Request::Copy(copy) => Box::pin(self.copy(&copy)).await,

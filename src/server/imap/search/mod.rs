@@ -1,37 +1,46 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4).
+//! SEARCH, SORT and THREAD (RFC 9051 §6.4.4, RFC 5256).
 //!
 //! Each message is decided with as little as decides it: the view, then its facts, then words of its header, which
-//! stay in memory, and only then its octets, a batch at a time on a computing thread.
+//! stay in memory, and only then its octets, a batch at a time on a computing thread. What SORT and THREAD compare is
+//! kept in memory as well.
 
+mod find;
+mod order;
 mod test;
 mod text;
+mod thread;
 
 use std::sync::Arc;
 
-use crate::base::limits::FETCH_FACTS_MAX;
-use crate::base::snapshot::Message;
-use crate::base::{Uid, UidSet};
-use crate::imap::command::{Returns, Search};
-use crate::imap::encode::search::{Found, esearch, search};
+use crate::base::UidSet;
+use crate::imap::command::{Key, Returns, Search, Sort};
+use crate::imap::encode::search::{self, Found};
+use crate::imap::query::Term;
 use crate::imap::response::Completion;
 use crate::imap::sequence::Places;
-use crate::os::aside::aside;
-
-use crate::store::{MetaColumns, Words, described_together};
 
 use super::Session;
-use super::fetch::gather::{Gathered, Gatherer, Needs, Octets};
 use super::refusal::{Done, Stop};
-use test::{Level, Question, Seen};
-use text::Hits;
+use find::Finding;
+use test::{Question, Within};
 
 impl Session {
     pub(super) async fn search(&mut self, tag: &str, asked: &Search) -> Done {
         let done = self.search_and_tell(tag, asked).await;
-        if done.is_err() && asked.returns.is_some_and(|returns| returns.save) {
+        self.forget_saved_unless(done.is_ok(), asked);
+        done
+    }
+
+    pub(super) async fn sort(&mut self, tag: &str, asked: &Sort) -> Done {
+        let done = self.sort_and_tell(tag, asked).await;
+        self.forget_saved_unless(done.is_ok(), &asked.search);
+        done
+    }
+
+    fn forget_saved_unless(&mut self, is_ok: bool, asked: &Search) {
+        if !is_ok && asked.returns.is_some_and(|returns| returns.save) {
             self.forget_saved();
         }
-        done
     }
 
     /// A search that should have been saved failed: `$` is empty, so that what follows in a pipeline does not fall on
@@ -43,207 +52,100 @@ impl Session {
     }
 
     async fn search_and_tell(&mut self, tag: &str, asked: &Search) -> Done {
-        let question = Arc::new(Question::new(&asked.keys, self.open()?, self.shared.world.clock.wall()));
-        if question.mod_seq {
-            self.know_condstore();
+        if asked.charset && self.enabled.utf8 {
+            // RFC 6855 §3: texts are in UTF-8 then, and nothing else is said of them.
+            return Err(Completion::bad("CHARSET is not possible after ENABLE UTF8=ACCEPT").into());
         }
+        let question = self.question(&asked.keys)?;
         let found = self.find(&question).await?;
         let mut returns = asked.returns;
         if returns.is_none() && self.enabled.rev2 {
             returns = Some(Returns { all: true, ..Returns::default() });
         }
-        if let Some(returns) = returns.filter(|returns| returns.save) {
-            self.save(&question, &found, returns);
-        }
-        let messages = &question.view.messages;
-        let highest =
-            || said(&found, returns).parts(messages).filter_map(|(_, part)| part.mod_seqs.iter().max()).max().copied();
-        let mod_seq = if question.mod_seq { highest() } else { None };
-        let mut numbers: Vec<Uid> = Vec::with_capacity(found.count());
-        match asked.by_uid {
-            true => found.parts(messages).for_each(|(_, part)| numbers.extend_from_slice(part.uids)),
-            false => found.ranges().iter().for_each(|range| numbers.extend(range.start as u32 + 1..=range.end as u32)),
-        }
-        let found = Found { numbers: &numbers, mod_seq, uids: asked.by_uid };
-        match returns {
-            None => search(&mut self.wire.out, &found),
-            // SAVE alone says nothing (RFC 5182 §2.1).
-            Some(returns) if returns == (Returns { save: true, ..Returns::default() }) => {}
-            Some(returns) => esearch(&mut self.wire.out, tag, returns, &found),
-        }
+        let order: Vec<usize> = found.iter().collect();
+        self.tell(tag, asked.by_uid, returns, &question, &order, search::search);
         Ok(Completion::ok("Search completed"))
     }
 
-    /// Keeps the result for `$`: what MIN and MAX name where only they were asked for (RFC 5182 §2.1).
-    fn save(&mut self, question: &Question, found: &Places, returns: Returns) {
-        let places = said(found, Some(returns));
-        if let Some(open) = &mut self.open {
-            open.saved = places.uids(&question.view.messages);
+    async fn sort_and_tell(&mut self, tag: &str, asked: &Sort) -> Done {
+        let question = self.question(&asked.search.keys)?;
+        let found = self.find(&question).await?;
+        let order = order::sorted(&self.shared, &question, &found, &asked.criteria).await?;
+        self.tell(tag, asked.search.by_uid, asked.search.returns, &question, &order, search::sort);
+        Ok(Completion::ok("Sort completed"))
+    }
+
+    /// The keys made ready for the open mailbox.
+    fn question(&mut self, keys: &[Term<Key>]) -> Result<Arc<Question>, Stop> {
+        let open = self.open()?;
+        let within = Within { mailbox: open.mailbox, view: &open.view, saved: &open.saved, recent: &open.recent };
+        let question = Arc::new(Question::new(keys, &within, self.shared.world.clock.wall()));
+        if question.mod_seq {
+            self.know_condstore();
         }
+        Ok(question)
     }
 
     /// The places of the messages that fit.
     async fn find(&mut self, question: &Arc<Question>) -> Result<Places, Stop> {
-        let (mut known, mut open) = (Places::default(), Places::default());
-        for (first, part) in question.candidates().parts(&question.view.messages) {
-            for (place, message) in (first..).zip(part.iter()) {
-                match question.decide(&Seen::view(place, message)) {
-                    Some(true) => known.push(place),
-                    Some(false) => {}
-                    None => open.push(place),
-                }
-            }
-        }
-        if open.is_empty() {
-            return Ok(known);
-        }
-        let mut fits: Vec<usize> = known.iter().collect();
-        for level in [Level::Facts, Level::Words] {
-            if question.uses(level) && !open.is_empty() {
-                open = self.narrow(question, level, &open, &mut fits).await?;
-            }
-        }
-        if question.uses(Level::Octets) && !open.is_empty() {
-            self.read_through(question, &open, &mut fits).await?;
-        }
-        fits.sort_unstable();
-        let mut places = Places::default();
-        fits.into_iter().for_each(|place| places.push(place));
-        Ok(places)
+        Finding { shared: &self.shared, question: question.clone() }.find().await
     }
 
-    /// Looks closer at `open`, with facts and words: adds what fits to `fits`, gives what is still open.
-    async fn narrow(
+    /// Answers with a result, which is places in the order in which they are told, and saves it where that was asked.
+    /// `plain` writes the answer to a command without RETURN.
+    fn tell(
         &mut self,
+        tag: &str,
+        by_uid: bool,
+        returns: Option<Returns>,
         question: &Question,
-        level: Level,
-        open: &Places,
-        fits: &mut Vec<usize>,
-    ) -> Result<Places, Stop> {
-        let mailbox = self.open()?.mailbox;
-        let store = &self.shared.store;
-        let mut still_open = Places::default();
-        let mut words = None;
-        let mut all: Vec<(usize, Message)> = Vec::with_capacity(open.count());
-        open.parts(&question.view.messages).for_each(|(first, part)| all.extend((first..).zip(part.iter())));
-        let mut rest = all.as_slice();
-        while !rest.is_empty() {
-            let mut known = rest.get(..FETCH_FACTS_MAX).unwrap_or(rest);
-            let mut uids: Vec<Uid> = known.iter().map(|(_, message)| message.uid).collect();
-            let set: UidSet = uids.iter().copied().collect();
-            let wants_facts = level == Level::Words || question.uses(Level::Facts);
-            let facts = if wants_facts { store.facts(mailbox, &set).await? } else { Vec::new() };
-            if level == Level::Words && !reaches(words.as_ref(), &uids) {
-                let together = described_together(facts.iter().map(|fact| fact.size));
-                let last = facts.get(together - 1).or(facts.last()).map_or(0, |fact| fact.uid);
-                // Behind the last fact come only messages that have gone.
-                let together =
-                    if facts.len() > together { uids.partition_point(|uid| *uid <= last) } else { uids.len() };
-                known = known.get(..together).unwrap_or(known);
-                uids.truncate(together);
-                words = Some(store.words(mailbox, &uids.iter().copied().collect()).await?);
+        order: &[usize],
+        plain: fn(&mut Vec<u8>, &Found<'_>),
+    ) {
+        let messages = &question.view.messages;
+        if let Some(returns) = returns.filter(|returns| returns.save)
+            && let Some(open) = &mut self.open
+        {
+            open.saved = said(order, Some(returns)).uids(messages);
+        }
+        let highest =
+            || said(order, returns).parts(messages).filter_map(|(_, part)| part.mod_seqs.iter().max()).max().copied();
+        let mod_seq = if question.mod_seq { highest() } else { None };
+        let numbers: Vec<u32> = match by_uid {
+            // Places that ascend are passed through side by side.
+            true if order.is_sorted() => {
+                said(order, None).parts(messages).flat_map(|(_, part)| part.uids).copied().collect()
             }
-            rest = rest.get(known.len()..).unwrap_or_default();
-            let mut facts = facts.iter().peekable();
-            let mut next = 0;
-            for (place, message) in known {
-                let fact = facts.next_if(|fact| fact.uid == message.uid);
-                let words = words.as_ref().and_then(|words| words.get_in_order(message.uid, &mut next));
-                match question.decide(&Seen { place: *place, message: *message, fact, words, hits: None }) {
-                    Some(true) => fits.push(*place),
-                    Some(false) => {}
-                    None => still_open.push(*place),
-                }
-            }
-            // Other sessions have their turn between two chunks.
-            smol::future::yield_now().await;
-        }
-        Ok(still_open)
-    }
-
-    /// Decides `open` by the octets of the messages, a batch at a time.
-    async fn read_through(
-        &mut self,
-        question: &Arc<Question>,
-        open: &Places,
-        fits: &mut Vec<usize>,
-    ) -> Result<(), Stop> {
-        // Where only fields are looked for, bodies stay where they are, and nobody asks where parts lie.
-        let only_fields = question.only_fields();
-        let metas = Some(MetaColumns { parts: !only_fields, ..MetaColumns::default() });
-        let needs = Needs { metas, headers: only_fields, bodies: !only_fields };
-        let mailbox = self.open()?.mailbox;
-        let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &question.view, open, needs);
-        let mut words = None;
-        let mut batch = gatherer.next().await?;
-        while let Some(messages) = batch {
-            if question.uses(Level::Words) {
-                let uids: Vec<Uid> = messages.iter().map(|message| message.fact.uid).collect();
-                if !reaches(words.as_ref(), &uids) {
-                    words = Some(self.shared.store.words(mailbox, &uids.into_iter().collect()).await?);
-                }
-            }
-            let verdicts = self.verdicts(question, messages, words.clone());
-            let (next, verdicts) = smol::future::zip(gatherer.next(), verdicts).await;
-            let fitting = verdicts?.into_iter().filter(|(_, verdict)| *verdict == Some(true));
-            fits.extend(fitting.map(|(place, _)| place));
-            batch = next?;
-        }
-        Ok(())
-    }
-
-    async fn verdicts(
-        &mut self,
-        question: &Arc<Question>,
-        messages: Vec<Gathered>,
-        words: Option<Arc<Words>>,
-    ) -> Result<Vec<(usize, Option<bool>)>, Stop> {
-        let (kept, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| m.octets == Octets::Kept);
-        let mut verdicts = Vec::with_capacity(kept.len() + messages.len());
-        for message in &kept {
-            let hits = text::scan_kept(&self.shared.store, question, message).await?;
-            verdicts.push(verdict(question, message, words.as_deref(), &hits));
-        }
-        if messages.is_empty() {
-            return Ok(verdicts);
-        }
-        let question = question.clone();
-        let job = move || {
-            let one = |message: &Gathered| {
-                let hits = text::scan(&question, message);
-                verdict(&question, message, words.as_deref(), &hits)
-            };
-            messages.iter().map(one).collect::<Vec<_>>()
+            true => order.iter().filter_map(|place| messages.uid(*place)).collect(),
+            false => order.iter().map(|place| *place as u32 + 1).collect(),
         };
-        let more = aside(&*self.shared.world.run, false, job).await;
-        verdicts.extend(more.map_err(|_| Completion::no("UNAVAILABLE", "Server shutting down"))?);
-        Ok(verdicts)
-    }
-}
-
-/// Whether the words at hand are those of these messages (ascending) too. Of a mailbox too large to be kept only the
-/// words asked for come, of others all, which then serve to the end.
-fn reaches(words: Option<&Arc<Words>>, uids: &[Uid]) -> bool {
-    words.is_some_and(|words| uids.last().is_none_or(|last| words.last() >= *last))
-}
-
-fn verdict(question: &Question, message: &Gathered, words: Option<&Words>, hits: &Hits) -> (usize, Option<bool>) {
-    let words = words.and_then(|words| words.get(message.fact.uid));
-    let seen =
-        Seen { place: message.place, message: message.message, fact: Some(&message.fact), words, hits: Some(hits) };
-    (message.place, question.decide(&seen))
-}
-
-/// The places an answer is about: all, or only the first and last where only MIN and MAX are asked for.
-fn said(found: &Places, returns: Option<Returns>) -> Places {
-    match returns {
-        Some(returns) if !returns.all && !returns.count && (returns.min || returns.max) => {
-            let first = found.iter().next().filter(|_| returns.min);
-            let last = found.ranges().last().map(|range| range.end - 1).filter(|_| returns.max);
-            let mut ends = Places::default();
-            first.into_iter().chain(last.filter(|last| Some(*last) != first)).for_each(|place| ends.push(place));
-            ends
+        let found = Found { numbers: &numbers, mod_seq, uids: by_uid };
+        let out = &mut self.wire.out;
+        match returns {
+            None => plain(out, &found),
+            // SAVE alone says nothing (RFC 5182 §2.1), and neither do hints.
+            Some(returns) if !returns.tells() => {}
+            Some(returns) => search::esearch(out, tag, returns, &found),
         }
-        _ => found.clone(),
     }
+}
+
+/// The places an answer is about, of a result in its order: all, or only some where only MIN, MAX and PARTIAL are asked
+/// for (RFC 4731 §3.1, RFC 5182 §2.1, RFC 9394 §3.2).
+fn said(order: &[usize], returns: Option<Returns>) -> Places {
+    let some = |returns: &Returns| !returns.all && !returns.count;
+    let mut said = match returns.filter(some) {
+        Some(returns) if returns.min || returns.max || returns.partial.is_some() => {
+            let ends = order.first().filter(|_| returns.min).into_iter();
+            let ends = ends.chain(order.last().filter(|_| returns.max));
+            let range = returns.partial.and_then(|partial| order.get(partial.places(order.len())));
+            ends.chain(range.unwrap_or_default()).copied().collect()
+        }
+        _ => order.to_vec(),
+    };
+    said.sort_unstable();
+    said.dedup();
+    let mut places = Places::default();
+    said.into_iter().for_each(|place| places.push(place));
+    places
 }

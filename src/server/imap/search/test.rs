@@ -3,13 +3,12 @@
 use memchr::memmem::Finder;
 
 use crate::base::snapshot::Message;
-use crate::base::{Flags, Snapshot, Timestamp};
+use crate::base::{Flags, MailboxId, Snapshot, Timestamp, UidSet};
 use crate::imap::command::Key;
 use crate::imap::query::{Term, decide, must_hold};
 use crate::imap::sequence::{Places, places_of};
 use crate::store::{Fact, MessageWords, WordField};
 
-use super::super::open::Open;
 use super::text::Hits;
 
 /// How much must be known of a message, in the order of what it costs.
@@ -36,8 +35,19 @@ impl Seen<'_> {
     }
 }
 
+/// Where a search looks.
+pub(super) struct Within<'a> {
+    pub mailbox: MailboxId,
+    pub view: &'a Snapshot,
+    /// What `$` means.
+    pub saved: &'a UidSet,
+    /// The messages that are `\\Recent` for the session.
+    pub recent: &'a UidSet,
+}
+
 /// A SEARCH made ready.
 pub(super) struct Question {
+    pub mailbox: MailboxId,
     pub view: Snapshot,
     /// Whether MODSEQ is a key.
     pub mod_seq: bool,
@@ -51,7 +61,7 @@ pub(super) struct Question {
 /// A text looked for in the octets.
 pub(super) struct Needle {
     pub place: NeedlePlace,
-    /// In lower case.
+    /// Folded (`message::fold`).
     pub text: Finder<'static>,
 }
 
@@ -83,16 +93,17 @@ enum Test {
 struct Days(i64, i64);
 
 impl Question {
-    pub fn new(keys: &[Term<Key>], open: &Open, now: Timestamp) -> Question {
+    pub fn new(keys: &[Term<Key>], within: &Within<'_>, now: Timestamp) -> Question {
         let mut question = Question {
-            view: open.view.clone(),
+            mailbox: within.mailbox,
+            view: within.view.clone(),
             mod_seq: false,
             needles: Vec::new(),
             test: Vec::new(),
             now,
             levels: Vec::new(),
         };
-        question.test = keys.iter().map(|term| term.map(|key| question.test(key, open))).collect();
+        question.test = keys.iter().map(|term| term.map(|key| question.test(key, within))).collect();
         question
     }
 
@@ -117,13 +128,13 @@ impl Question {
         must.unwrap_or_else(|| Places::first(self.view.count()))
     }
 
-    fn test(&mut self, key: &Key, open: &Open) -> Test {
+    fn test(&mut self, key: &Key, within: &Within<'_>) -> Test {
         match key {
             Key::All => Test::Known(true),
-            Key::Recent => Test::Places(places_of(&open.recent, &open.view.messages)),
-            Key::Numbers(set) => Test::Places(set.by_number_found(&open.view.messages, &open.saved)),
-            Key::Uids(set) => Test::Places(set.by_uid(&open.view.messages, &open.saved)),
-            Key::New => Test::Places(unseen(&places_of(&open.recent, &open.view.messages), &open.view)),
+            Key::Recent => Test::Places(places_of(within.recent, &within.view.messages)),
+            Key::New => Test::Places(unseen(&places_of(within.recent, &within.view.messages), within.view)),
+            Key::Numbers(set) => Test::Places(set.by_number_found(&within.view.messages, within.saved)),
+            Key::Uids(set) => Test::Places(set.by_uid(&within.view.messages, within.saved)),
             Key::Has(flags) => Test::Flags(*flags),
             Key::Keyword(name) => {
                 match self.view.keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name)) {
@@ -174,7 +185,7 @@ impl Question {
         if text.is_empty() {
             return self.needle(NeedlePlace::Field(name.to_owned()), text);
         }
-        let finder = Finder::new(&text.replace('\t', " ")).into_owned();
+        let finder = Finder::new(text).into_owned();
         self.level(Level::Words, Test::Word(field, Box::new(finder)))
     }
 

@@ -1,11 +1,12 @@
 //! Looking for texts in a message: fields with their encoded words decoded, text parts with transfer encoding and
-//! charset taken off, all in lower case. Memory is a piece and a needle's length, whatever the message's size.
+//! charset taken off, all folded (`message::fold`). Memory is a piece and a needle's length, whatever the message's size.
 
 use std::ops::Range;
 
 use crate::base::BlobId;
 use crate::base::limits::{FETCH_PIECE_OCTETS, HEADER_OCTETS_MAX};
 use crate::message::encoded_word::decode;
+use crate::message::fold::{Folder, fold};
 use crate::message::header::name_of;
 use crate::message::mime::TextDecoder;
 use crate::message::table::{Encoding, PartTable, TableEntry};
@@ -133,7 +134,8 @@ struct Scan<'q> {
     question: &'q Question,
     hits: Hits,
     decoded: String,
-    /// Text in lower case: the end of the last piece, then the present one.
+    folder: Folder,
+    /// Folded text: the end of the last piece, then the present one.
     window: String,
     /// Octets of the longest needle.
     longest: usize,
@@ -143,7 +145,7 @@ impl<'q> Scan<'q> {
     fn new(question: &'q Question) -> Self {
         let longest = question.needles.iter().map(|needle| needle.text.needle().len()).max().unwrap_or(0);
         let hits = Hits(vec![false; question.needles.len()]);
-        Self { question, hits, decoded: String::new(), window: String::new(), longest }
+        Self { question, hits, decoded: String::new(), folder: Folder::default(), window: String::new(), longest }
     }
 
     /// Whether a text in the body is still looked for.
@@ -166,7 +168,7 @@ impl<'q> Scan<'q> {
                 if *hit || !here {
                     continue;
                 }
-                let value = value.get_or_insert_with(|| Lowered::of(&field));
+                let value = value.get_or_insert_with(|| Folded::of(&field));
                 let text = if matches!(needle.place, NeedlePlace::Field(_)) { &value.body } else { &value.whole };
                 *hit = needle.text.find(text.as_bytes()).is_some();
             }
@@ -177,12 +179,8 @@ impl<'q> Scan<'q> {
     fn text(&mut self, decode: impl FnOnce(&mut String)) {
         self.decoded.clear();
         decode(&mut self.decoded);
-        self.window.push_str(&self.decoded.to_lowercase());
-        for (needle, hit) in self.question.needles.iter().zip(self.hits.0.iter_mut()) {
-            if !*hit && !matches!(needle.place, NeedlePlace::Field(_)) {
-                *hit = needle.text.find(self.window.as_bytes()).is_some();
-            }
-        }
+        self.folder.push(&self.decoded, &mut self.window);
+        self.look();
         let mut keep_from = self.window.len().saturating_sub(self.longest);
         while !self.window.is_char_boundary(keep_from) {
             keep_from -= 1;
@@ -191,21 +189,35 @@ impl<'q> Scan<'q> {
     }
 
     fn end_of_text(&mut self) {
+        let before = self.window.len();
+        self.folder.finish(&mut self.window);
+        if self.window.len() > before {
+            self.look();
+        }
         self.window.clear();
+    }
+
+    /// Looks for what is still to be found in the window.
+    fn look(&mut self) {
+        for (needle, hit) in self.question.needles.iter().zip(self.hits.0.iter_mut()) {
+            if !*hit && !matches!(needle.place, NeedlePlace::Field(_)) {
+                *hit = needle.text.find(self.window.as_bytes()).is_some();
+            }
+        }
     }
 }
 
 /// A field as it is searched.
-struct Lowered {
+struct Folded {
     body: String,
     whole: String,
 }
 
-impl Lowered {
-    fn of(field: &Field<'_>) -> Lowered {
-        let body = decode(field.body).to_lowercase();
-        let name = String::from_utf8_lossy(field.name).to_lowercase();
-        let whole = if name.is_empty() { decode(field.raw).to_lowercase() } else { format!("{name}: {body}") };
-        Lowered { body, whole }
+impl Folded {
+    fn of(field: &Field<'_>) -> Folded {
+        let body = fold(&decode(field.body));
+        let name = String::from_utf8_lossy(field.name).to_ascii_lowercase();
+        let whole = if name.is_empty() { fold(&decode(field.raw)) } else { format!("{name}: {body}") };
+        Folded { body, whole }
     }
 }
