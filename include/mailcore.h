@@ -129,8 +129,11 @@ The library prints nothing, handles no signals, never ends the process.
 /** Sessions of one listener at a time. */
 #define MAILCORE_KEY_SESSIONS_PER_LISTENER_MAX "sessions.per_listener_max"
 
-/** Sessions from one peer address at a time. */
+/** Sessions from one peer address at a time, over all listeners. */
 #define MAILCORE_KEY_SESSIONS_PER_PEER_MAX "sessions.per_peer_max"
+
+/** Sessions of one account at a time, over all listeners. */
+#define MAILCORE_KEY_SESSIONS_PER_ACCOUNT_MAX "sessions.per_account_max"
 
 /** Passwords without TLS, on loopback listeners only. */
 #define MAILCORE_KEY_LOGIN_ALLOW_PLAINTEXT "login.allow_plaintext"
@@ -138,8 +141,17 @@ The library prints nothing, handles no signals, never ends the process.
 /** Domain of login names without @; empty is the first local domain. */
 #define MAILCORE_KEY_LOGIN_DOMAIN "login.domain"
 
-/** Pause after a failed login. */
+/** Pause after a failed login; it doubles with further ones from an address, up to a minute. */
 #define MAILCORE_KEY_LOGIN_FAILURE_PAUSE_SECONDS "login.failure_pause_seconds"
+
+/** Failed logins of an address before it is blocked for a time that grows; 0 blocks nobody. */
+#define MAILCORE_KEY_LOGIN_FAILURES_PER_PEER_MAX "login.failures_per_peer_max"
+
+/** The same of a network (/24, of IPv6 /48); 0 for no limit. */
+#define MAILCORE_KEY_LOGIN_FAILURES_PER_NETWORK_MAX "login.failures_per_network_max"
+
+/** Failed logins to an account before addresses it never logged in from are kept out for a time; 0 for no limit. */
+#define MAILCORE_KEY_LOGIN_FAILURES_PER_ACCOUNT_MAX "login.failures_per_account_max"
 
 /** Argon2id memory of stored passwords, in KiB. */
 #define MAILCORE_KEY_LOGIN_ARGON2_KIB "login.argon2_kib"
@@ -564,6 +576,13 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_LIST_CHECK 11
 
 /**
+ * Sessions of an engine, oldest first: connections that clients have to its listeners. id: what mailcore_session_end()
+ * takes; name: address of the account that has logged in, or empty; text: the service, "imap"; detail: address and
+ * port of the client; time_ms: when it began.
+ */
+#define MAILCORE_LIST_SESSIONS 12
+
+/**
  * Due now.
  */
 #define MAILCORE_QUEUE_RETRY 1
@@ -813,6 +832,12 @@ The library prints nothing, handles no signals, never ends the process.
  * Something will cause trouble if nobody looks after it, such as a certificate that is expired.
  */
 #define MAILCORE_EVENT_WARNING 20
+
+/**
+ * Somebody is blocked for a time after failed logins or guessed recipients: the host may want to ban them further
+ * out. count: failures that count against them; code: seconds that it lasts; detail: who.
+ */
+#define MAILCORE_EVENT_PENALTY 21
 
 /**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;

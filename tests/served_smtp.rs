@@ -19,7 +19,7 @@ use mailcore::base::{
 };
 use mailcore::base::{ErrorKind, World};
 use mailcore::net::identity;
-use mailcore::net::listen::{ListenLimits, accept_loop};
+use mailcore::net::listen::{ListenLimits, Peers, accept_loop};
 use mailcore::net::tcp::RealNetwork;
 use mailcore::net::tls::real_tls;
 use mailcore::os::clock::RealClock;
@@ -131,7 +131,7 @@ impl House {
                 smtp::serve(shared, Accepted { stream, ends: Ends { peer, local }, service, tls }).await;
             }
         };
-        let limits = ListenLimits { sessions_max: 10, sessions_per_peer_max: 10 };
+        let limits = ListenLimits { sessions_max: 10, sessions_per_peer_max: 10, peers: Peers::default() };
         let stop = self.shared.draining.clone();
         let work = accept_loop(world.clone(), listener, limits, stop, serve);
         world.run.task("listener", Box::pin(work)).detach();

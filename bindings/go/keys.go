@@ -24,14 +24,22 @@ const (
 	KeySMTPRecipientsMax = "smtp.recipients_max"
 	// KeySessionsPerListenerMax: Sessions of one listener at a time.
 	KeySessionsPerListenerMax = "sessions.per_listener_max"
-	// KeySessionsPerPeerMax: Sessions from one peer address at a time.
+	// KeySessionsPerPeerMax: Sessions from one peer address at a time, over all listeners.
 	KeySessionsPerPeerMax = "sessions.per_peer_max"
+	// KeySessionsPerAccountMax: Sessions of one account at a time, over all listeners.
+	KeySessionsPerAccountMax = "sessions.per_account_max"
 	// KeyLoginAllowPlaintext: Passwords without TLS, on loopback listeners only.
 	KeyLoginAllowPlaintext = "login.allow_plaintext"
 	// KeyLoginDomain: Domain of login names without @; empty is the first local domain.
 	KeyLoginDomain = "login.domain"
-	// KeyLoginFailurePauseSeconds: Pause after a failed login.
+	// KeyLoginFailurePauseSeconds: Pause after a failed login; it doubles with further ones from an address, up to a minute.
 	KeyLoginFailurePauseSeconds = "login.failure_pause_seconds"
+	// KeyLoginFailuresPerPeerMax: Failed logins of an address before it is blocked for a time that grows; 0 blocks nobody.
+	KeyLoginFailuresPerPeerMax = "login.failures_per_peer_max"
+	// KeyLoginFailuresPerNetworkMax: The same of a network (/24, of IPv6 /48); 0 for no limit.
+	KeyLoginFailuresPerNetworkMax = "login.failures_per_network_max"
+	// KeyLoginFailuresPerAccountMax: Failed logins to an account before addresses it never logged in from are kept out for a time; 0 for no limit.
+	KeyLoginFailuresPerAccountMax = "login.failures_per_account_max"
 	// KeyLoginArgon2Kib: Argon2id memory of stored passwords, in KiB.
 	KeyLoginArgon2Kib = "login.argon2_kib"
 	// KeyLoginArgon2Passes: Argon2id passes of stored passwords.

@@ -14,6 +14,7 @@
 //! 4. When [`Dialog::deadline`] passes it calls [`Dialog::expire`] once, then steps until `Close`.
 //! 5. At the end of the peer's octets it calls [`Dialog::end`] once, then steps until `Close`.
 //! 6. When the engine drains it may call [`Dialog::drain`] once, after a `Read`, then goes on.
+//! 7. When a session is dismissed it calls [`Dialog::dismiss`] once, after a `Read`, then steps until `Close`.
 
 use super::limits::INPUT_OCTETS_MAX;
 use super::time::Mono;
@@ -38,9 +39,38 @@ pub trait Dialog {
     fn expire(&mut self);
     /// The peer will send nothing more.
     fn end(&mut self);
+    /// The session is to end now, whatever is under way: it says why, as its protocol can, and closes.
+    fn dismiss(&mut self, _why: Dismissal) {
+        self.end();
+    }
     /// The engine stops: finish what is under way, begin nothing new, say goodbye. Sessions that have
     /// nothing to say about it just go on.
     fn drain(&mut self) {}
+}
+
+/// Why a session has to end before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dismissal {
+    /// The account was deleted, or nobody may log in to it any more.
+    Account,
+    /// The account has another password now.
+    Password,
+    /// The host wants it.
+    Host,
+    /// Nobody has logged in, and others need the place.
+    Room,
+}
+
+impl Dismissal {
+    /// What the peer is told.
+    pub fn text(self) -> &'static str {
+        match self {
+            Dismissal::Account => "The account was deleted",
+            Dismissal::Password => "The password was changed",
+            Dismissal::Host => "Closed by the administrator",
+            Dismissal::Room => "Too many connections, try again later",
+        }
+    }
 }
 
 /// What a session needs next.

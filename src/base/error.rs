@@ -51,6 +51,8 @@ pub enum ErrorKind {
     State,
     /// This build or this machine cannot do it.
     Unsupported,
+    /// There is not enough memory for it.
+    Memory,
     /// A bug of ours, caught.
     Bug,
 }

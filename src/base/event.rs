@@ -122,6 +122,21 @@ pub enum Event {
         /// Who reports.
         organization: String,
     },
+    /// Somebody is blocked for a time, after too many failures: the host may want to ban them further out.
+    Penalty {
+        /// What is blocked: `address`, `network` (/24, of IPv6 /48), `account` (to addresses it never logged in from).
+        about: &'static str,
+        /// The address, the first address of the network, or the name of the account.
+        who: String,
+        /// Address and port of the peer whose failure was the last.
+        peer: String,
+        /// What failed: `login`, `rcpt` (recipients that do not exist).
+        cause: &'static str,
+        /// How many failures count against them now.
+        count: u32,
+        /// How long it lasts, in seconds.
+        seconds: u64,
+    },
     /// Something inside broke and was contained.
     Fatal {
         /// What.

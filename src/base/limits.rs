@@ -75,6 +75,43 @@ pub const ALIAS_EXPANSIONS_MAX: usize = 1_000;
 /// Failed logins in one session before it is closed.
 pub const LOGIN_FAILURES_MAX: u32 = 3;
 
+/// Passwords that are hashed at a time; further attempts wait for a fair turn.
+pub const LOGIN_HASHES_AT_ONCE: usize = 2;
+/// Login attempts of one network (/24, of IPv6 /48) that wait for a turn.
+pub const LOGIN_WAITING_PER_NETWORK_MAX: usize = 64;
+/// Login attempts that wait for a turn in all.
+pub const LOGIN_WAITING_MAX: usize = 1_024;
+/// Failed logins of one address (of IPv6 a /64) before it is blocked.
+pub const LOGIN_FAILURES_PER_PEER_MAX: u32 = 30;
+/// The same of one network (/24, of IPv6 /48).
+pub const LOGIN_FAILURES_PER_NETWORK_MAX: u32 = 120;
+/// Failed logins to one account from addresses that it never logged in from before it is closed to such.
+pub const LOGIN_FAILURES_PER_ACCOUNT_MAX: u32 = 100;
+/// Failed logins to one account from one address before that address is blocked for the account.
+pub const LOGIN_PAIR_FAILURES_MAX: u32 = 20;
+/// Failed logins of an address before the pause after each of them grows.
+pub const LOGIN_FAILURES_FREE: u32 = 3;
+/// The longest pause before the answer to a failed login, in seconds. Clients give up after 30 to 60.
+pub const LOGIN_PAUSE_SECONDS_MAX: u64 = 60;
+/// Pauses before an attempt is told that too many wait.
+pub const LOGIN_BUSY_PAUSES: u32 = 4;
+/// Seconds an account counts as known at an address after a login.
+pub const LOGIN_KNOWN_SECONDS: u64 = 30 * 86_400;
+/// Accounts known at addresses, some 80 octets each.
+pub const LOGIN_KNOWN_MAX: usize = 50_000;
+/// Seconds in which as many failures are forgiven as the limit allows.
+pub const PENALTY_FORGIVEN_SECONDS: u64 = 1_800;
+/// Seconds the first block lasts; each further one lasts twice as long.
+pub const PENALTY_BLOCK_SECONDS: u64 = 60;
+/// Seconds the longest block lasts.
+pub const PENALTY_BLOCK_SECONDS_MAX: u64 = 3_600;
+/// Seconds after which it is forgotten how often somebody was blocked.
+pub const PENALTY_BLOCKS_KEPT_SECONDS: u64 = 86_400;
+/// Addresses, networks and accounts counted, some 150 octets each.
+pub const PENALTY_RECORDS_MAX: usize = 20_000;
+/// Seconds between two looks at what the passwords of accounts cost.
+pub const DECOY_COSTS_SECONDS: u64 = 60;
+
 // -- POP3 --------------------------------------------------------------------------------------------
 
 /// A command line with CRLF. RFC 2449 §4 says 255; AUTH's initial response needs more (RFC 5034 §4).
@@ -507,6 +544,8 @@ pub const CHECKPOINT_IDLE_SECONDS: u64 = 5;
 
 /// Peers over their own cap that are told so at a time by one listener; further ones are closed without a word.
 pub const LISTEN_REFUSALS_MAX: usize = 32;
+/// Times one address is told so in half an hour; further connections are closed without a word.
+pub const LISTEN_REFUSALS_PER_PEER_MAX: u32 = 40;
 /// Seconds that telling a peer so may take, the TLS handshake included.
 pub const LISTEN_REFUSAL_SECONDS: u64 = 5;
 /// Seconds between two warnings that a listener is full.
@@ -526,6 +565,12 @@ pub const TLS_INPUT_IDLE_OCTETS: usize = 4 * 1024;
 pub const SESSIONS_PER_LISTENER_MAX: usize = 2_000;
 /// Sessions from one peer address at a time.
 pub const SESSIONS_PER_PEER_MAX: usize = 200;
+/// Sessions of one account at a time.
+pub const SESSIONS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Seconds a session that is dismissed may take to say goodbye.
+pub const DISMISSAL_SECONDS: u64 = 5;
+/// Seconds after which a session that nobody has logged in to may have to make room for others.
+pub const SESSION_GRACE_SECONDS: u64 = 10;
 /// Milliseconds the host may think about a question while a peer waits; peers wait 600 s (RFC 5321 §4.5.3.2.6).
 pub const HOOK_WAIT_MILLISECONDS: u64 = 10_000;
 /// Threads on which the host's functions run: those that may block at a time.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub sessions_per_listener_max: usize,
     /// Sessions from one peer address at a time.
     pub sessions_per_peer_max: usize,
+    /// Sessions of one account at a time, over all listeners.
+    pub sessions_per_account_max: usize,
     /// Whether loopback listeners take passwords without TLS.
     pub allow_plaintext_login: bool,
     /// Domain of login names without `@`; without one, the first local domain.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub dmarc: Dmarc,
     /// Whether an attempt to log in is answered only after a pause once it failed.
     pub login_failure_pause: Duration,
+    /// Failed logins after which somebody is blocked.
+    pub guard: GuardLimits,
 }
 
 /// Aggregate reports of DMARC, those we send and those we get.
@@ -125,6 +129,27 @@ pub struct SmartHost {
     pub login: Option<(String, Secret)>,
 }
 
+/// Failed logins after which somebody is blocked for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuardLimits {
+    /// Of one address (of IPv6 a /64); 0 blocks nobody, whatever the others say.
+    pub failures_per_peer_max: u32,
+    /// Of one network (/24, of IPv6 /48); 0 for no limit.
+    pub failures_per_network_max: u32,
+    /// To one account, from addresses that it never logged in from; 0 for no limit.
+    pub failures_per_account_max: u32,
+}
+
+impl Default for GuardLimits {
+    fn default() -> Self {
+        Self {
+            failures_per_peer_max: limits::LOGIN_FAILURES_PER_PEER_MAX,
+            failures_per_network_max: limits::LOGIN_FAILURES_PER_NETWORK_MAX,
+            failures_per_account_max: limits::LOGIN_FAILURES_PER_ACCOUNT_MAX,
+        }
+    }
+}
+
 /// How long sessions wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
@@ -165,6 +190,7 @@ impl Default for Settings {
             recipients_max: limits::SMTP_RECIPIENTS_MAX,
             sessions_per_listener_max: limits::SESSIONS_PER_LISTENER_MAX,
             sessions_per_peer_max: limits::SESSIONS_PER_PEER_MAX,
+            sessions_per_account_max: limits::SESSIONS_PER_ACCOUNT_MAX,
             allow_plaintext_login: false,
             login_domain: None,
             repair_line_ends_in_submission: true,
@@ -175,6 +201,7 @@ impl Default for Settings {
             password_cost: PasswordCost::default(),
             dmarc: Dmarc::default(),
             login_failure_pause: Duration::from_secs(1),
+            guard: GuardLimits::default(),
         }
     }
 }

@@ -42,11 +42,8 @@ impl Engine {
         let cost = self.config().settings.password_cost;
         let password = password.clone();
         let right = self.compute(move || match kept {
-            Some(kept) => Ok(credential::check(&kept, &password)),
-            None => {
-                credential::check_nobody(&password, cost);
-                Ok(false)
-            }
+            Some(kept) => credential::check(&kept, &password),
+            None => credential::check_nobody(&password, cost).map(|()| false),
         });
         if right.await? { Ok(()) } else { Err(Error::new(ErrorKind::Login, "wrong address or password")) }
     }

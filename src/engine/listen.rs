@@ -10,7 +10,7 @@ use smol::future::FutureExt;
 use super::interrupt::lock;
 use super::{Engine, Phase};
 use crate::base::event::Event;
-use crate::base::limits::LISTEN_FULL_WARNING_SECONDS;
+use crate::base::limits::{LISTEN_FULL_WARNING_SECONDS, SESSION_GRACE_SECONDS};
 use crate::base::settings::{Ends, Service};
 use crate::base::time::Mono;
 use crate::base::world::{BoxStream, Task};
@@ -63,6 +63,7 @@ impl Engine {
         let limits = ListenLimits {
             sessions_max: shared.settings.sessions_per_listener_max,
             sessions_per_peer_max: shared.settings.sessions_per_peer_max,
+            peers: shared.logins.peers.clone(),
         };
         let (life, warned) = (self.life(), Mutex::default());
         let reception = Reception { shared: Arc::clone(&shared), service, local, life, warned };
@@ -148,6 +149,8 @@ impl listen::Reception for Reception {
 
     fn full(&self) {
         let now = self.shared.world.clock.now();
+        let grace = Duration::from_secs(SESSION_GRACE_SECONDS);
+        self.shared.logins.sessions.make_room(Some(self.service), now, grace);
         let mut warned = lock(&self.warned);
         let pause = Duration::from_secs(LISTEN_FULL_WARNING_SECONDS);
         if warned.is_none_or(|at| now >= at + pause) {
@@ -166,7 +169,14 @@ impl listen::Reception for Reception {
 async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: Ends) {
     let (stream, tls) = if service.implicit_tls() {
         let at = shared.world.clock.now() + shared.settings.waits.tls_handshake;
-        match within(&*shared.world.clock, at, shared.world.tls.accept(stream)).await {
+        // A handshake under way is among the sessions too: it may have to make room.
+        let seat = server::accounts::enter(&shared, service, ends.peer);
+        let notice = seat.notice();
+        let dismissed = async {
+            notice.dismissed().await;
+            Err(std::io::ErrorKind::ConnectionAborted.into())
+        };
+        match within(&*shared.world.clock, at, shared.world.tls.accept(stream).or(dismissed)).await {
             Ok((stream, info)) => (stream, Some(info)),
             Err(e) => return log::debug!(target: "mailcore::tls", "handshake with {}: {e}", ends.peer),
         }

@@ -26,6 +26,7 @@ pub mod outbound;
 mod real;
 mod refusals;
 pub mod reports;
+pub mod sessions;
 pub mod signing;
 pub mod soundness;
 mod start;

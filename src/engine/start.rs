@@ -16,8 +16,8 @@ use crate::base::{Error, ErrorKind, Mono, Result, Settings};
 use crate::intake::hook::Program;
 use crate::net::identity;
 use crate::os::RealClock;
-use crate::server::Shared;
 use crate::server::accounts::Logins;
+use crate::server::{self, Shared};
 
 /// Settings under which a minted certificate is kept.
 const SELF_SIGNED_CERTIFICATE: &str = "tls.self_signed.certificate";
@@ -59,6 +59,11 @@ impl Engine {
         let settings = Arc::new(config.settings.clone());
         let questions = self.open_questions(config, &settings);
         let host = questions.clone().map(|questions| Arc::new(HookedProgram(questions)) as Arc<dyn Program>);
+        let logins = Logins::new(&*inner.world.entropy);
+        if let Err(e) = logins.guard.load(&inner.store, &*inner.world.entropy).await {
+            // A disk without room: mock credentials differ from those of the last start, and logins go on.
+            log::warn!("the secret of mock credentials cannot be kept: {e}");
+        }
         let shared = Arc::new(Shared {
             world: inner.world.clone(),
             store: inner.store.clone(),
@@ -66,7 +71,7 @@ impl Engine {
             host,
             keyring: Arc::clone(&inner.dkim.keyring),
             events: Arc::clone(&inner.events) as Arc<dyn EventSink>,
-            logins: Arc::new(Logins::new(&*inner.world.entropy)),
+            logins: Arc::new(logins),
             maildrops: Arc::default(),
             draining,
         });
@@ -89,6 +94,10 @@ impl Engine {
             .run
             .task("events", Box::pin(Arc::clone(&inner.events).say_counts(shared.draining.clone())))
             .detach();
+        let review = server::sessions::review_changes(Arc::clone(&shared.logins.sessions), shared.store.clone());
+        let drained = shared.draining.clone();
+        let review = review.or(async move { while drained.recv().await.is_ok() {} });
+        inner.world.run.task("sessions", Box::pin(review)).detach();
         let mut state = lock(&inner.state);
         if state.phase != Phase::Starting {
             // What was begun ends with its tasks.

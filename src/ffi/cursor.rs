@@ -15,6 +15,7 @@ use super::queue::fares;
 use super::record::{self, Record};
 use super::reports;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_STORE};
+use super::session;
 use super::text::give;
 use crate::base::snapshot::{Message, Messages};
 use crate::base::{QueueId, SpecialUse, Uid};
@@ -61,6 +62,10 @@ pub const MAILCORE_LIST_DKIM_KEYS: u32 = 10;
 /// row, id is size. A sound store gives no row with a name. Closing the cursor ends the check. One check runs at a
 /// time: a second one is MAILCORE_E_BUSY. After an error of mailcore_next() the check has no result: begin another.
 pub const MAILCORE_LIST_CHECK: u32 = 11;
+/// Sessions of an engine, oldest first: connections that clients have to its listeners. id: what mailcore_session_end()
+/// takes; name: address of the account that has logged in, or empty; text: the service, "imap"; detail: address and
+/// port of the client; time_ms: when it began.
+pub const MAILCORE_LIST_SESSIONS: u32 = 12;
 
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 256;
@@ -305,6 +310,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
         }
         (MAILCORE_LIST_ATTEMPTS, Object::Engine(seat)) => attempts(seat, query.id)?,
         (MAILCORE_LIST_DKIM_KEYS, Object::Engine(seat)) => dkim_keys(seat)?,
+        (MAILCORE_LIST_SESSIONS, Object::Engine(seat)) => session::rows(seat),
         (MAILCORE_LIST_CHECK, Object::Engine(seat)) => {
             return Ok((VecDeque::new(), More::Check(seat.engine.check()?)));
         }
@@ -317,7 +323,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             let next = behind.map_or(messages.len(), |uid| messages.place_from(uid));
             return Ok((VecDeque::new(), More::Messages { mailbox: seat.clone(), messages, next }));
         }
-        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_CHECK, _) => {
+        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_SESSIONS, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
         }
         _ => return Err(Failure::invalid(format!("kind {kind} is none"))),

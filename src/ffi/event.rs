@@ -64,6 +64,9 @@ pub const MAILCORE_EVENT_DMARC_REPORT: u32 = 18;
 pub const MAILCORE_EVENT_REFUSED: u32 = 19;
 /// Something will cause trouble if nobody looks after it, such as a certificate that is expired.
 pub const MAILCORE_EVENT_WARNING: u32 = 20;
+/// Somebody is blocked for a time after failed logins or guessed recipients: the host may want to ban them further
+/// out. count: failures that count against them; code: seconds that it lasts; detail: who.
+pub const MAILCORE_EVENT_PENALTY: u32 = 21;
 
 /// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
 #[repr(C)]
@@ -273,6 +276,9 @@ fn numbers(event: &Event) -> (u32, u64, i32, u32) {
         Event::HookFailed { hook, .. } => (MAILCORE_EVENT_HOOK_FAILED, 0, hook_number(hook), 0),
         Event::SessionBroken { .. } => (MAILCORE_EVENT_SESSION_BROKEN, 0, 0, 0),
         Event::DmarcReport { id, .. } => (MAILCORE_EVENT_DMARC_REPORT, id.cast_unsigned(), 0, 0),
+        Event::Penalty { count, seconds, .. } => {
+            (MAILCORE_EVENT_PENALTY, 0, i32::try_from(*seconds).unwrap_or(i32::MAX), *count)
+        }
         Event::Fatal { .. } => (MAILCORE_EVENT_FATAL, 0, 0, 0),
         Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, short(*dropped)),
     }

@@ -58,6 +58,13 @@ pub(crate) fn json(said: &Said) -> Json {
         Event::DmarcReport { id, domain, organization } => {
             head("dmarc_report").number("id", *id).text("domain", domain).text("reporter", organization)
         }
+        Event::Penalty { about, who, peer, cause, count, seconds } => head("penalty")
+            .text("about", about)
+            .text("who", who)
+            .text("peer", peer)
+            .text("cause", cause)
+            .number("count", *count)
+            .number("seconds", *seconds),
         Event::Fatal { text } => head("fatal").text("text", text),
         Event::Overflow { dropped } => head("overflow").number("dropped", *dropped),
     }
@@ -175,6 +182,14 @@ mod tests {
             Event::Request { id: 1, hook: "rcpt" },
             Event::HookFailed { hook: "rcpt", text: text("x") },
             Event::SessionBroken { text: text("x") },
+            Event::Penalty {
+                about: "address",
+                who: text("192.0.2.1"),
+                peer: text("192.0.2.1:9"),
+                cause: "login",
+                count: 30,
+                seconds: 60,
+            },
             Event::DmarcReport { id: 1, domain: text("d"), organization: text("o") },
             Event::Fatal { text: text("x") },
             Event::Overflow { dropped: 1 },

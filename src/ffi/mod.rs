@@ -42,6 +42,7 @@ mod record;
 mod reports;
 pub mod resolver;
 pub mod result;
+pub mod session;
 pub mod signing;
 pub mod submit;
 mod text;

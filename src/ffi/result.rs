@@ -181,6 +181,7 @@ fn code_of(kind: ErrorKind) -> i32 {
         ErrorKind::Interrupted => MAILCORE_E_INTERRUPTED,
         ErrorKind::State => MAILCORE_E_STATE,
         ErrorKind::Unsupported => MAILCORE_E_UNSUPPORTED,
+        ErrorKind::Memory => MAILCORE_E_NOMEM,
         ErrorKind::Bug => MAILCORE_E_PANIC,
     }
 }

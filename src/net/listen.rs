@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,17 +23,25 @@ use crate::base::world::{BoxStream, Listener, World};
 pub const SESSION: &str = "session";
 /// Name of the tasks that refuse a peer each.
 const REFUSAL: &str = "refusal";
+/// Pause between two looks at a full listener.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How many sessions at a time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ListenLimits {
     /// Of the listener.
     pub sessions_max: usize,
-    /// Of one peer address (IPv6: of one /64, which is what one subscriber has).
+    /// Of one peer address (IPv6: of one /64, which is what one subscriber has), over all listeners that share `peers`.
     pub sessions_per_peer_max: usize,
+    /// Sessions by peer.
+    pub peers: Peers,
 }
+
+/// Sessions under way, by peer. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Peers(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
 
 /// What becomes of those who call. A function from stream and address to a session serves, and refuses without a word.
 pub trait Reception: Send {
@@ -46,7 +55,7 @@ pub trait Reception: Send {
         std::future::ready(())
     }
 
-    /// The listener is full.
+    /// The listener is full; asked again while it is, about once a second.
     fn full(&self) {}
 }
 
@@ -68,7 +77,7 @@ pub async fn accept_loop(
     stop: Receiver<()>,
     reception: impl Reception,
 ) {
-    let sessions = Arc::new(Sessions::default());
+    let sessions = Arc::new(Sessions { total: AtomicUsize::new(0), peers: limits.peers });
     let refusals = Arc::new(());
     let (ended_tx, ended) = smol::channel::bounded::<()>(1);
     loop {
@@ -79,7 +88,12 @@ pub async fn accept_loop(
                 let _ = ended.recv().await;
                 false
             };
-            if room.or(stopped).await {
+            // Looked at again after a while: who may have to make room by then is told so.
+            let later = async {
+                world.clock.sleep_until(world.clock.now() + FULL_PAUSE).await;
+                false
+            };
+            if room.or(stopped).or(later).await {
                 return;
             }
             continue;
@@ -119,10 +133,10 @@ pub async fn accept_loop(
     }
 }
 
-/// Sessions under way, by peer.
-#[derive(Default)]
+/// Sessions under way of one listener.
 struct Sessions {
-    by_peer: Mutex<(usize, BTreeMap<IpAddr, usize>)>,
+    total: AtomicUsize,
+    peers: Peers,
 }
 
 /// A place taken; given back when dropped, also where the session's task is cancelled.
@@ -134,7 +148,7 @@ struct Session {
 
 impl Sessions {
     fn total(&self) -> usize {
-        self.by_peer.lock().unwrap_or_else(PoisonError::into_inner).0
+        self.total.load(Ordering::SeqCst)
     }
 
     fn enter(
@@ -144,30 +158,28 @@ impl Sessions {
         ended: &smol::channel::Sender<()>,
     ) -> Option<Session> {
         let peer = network_of(peer);
-        let mut guard = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (total, by_peer) = &mut *guard;
+        let mut by_peer = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_peer.entry(peer).or_insert(0);
         if *count >= per_peer_max {
             return None;
         }
         *count += 1;
-        *total += 1;
+        self.total.fetch_add(1, Ordering::SeqCst);
         Some(Session { sessions: Arc::clone(self), peer, ended: ended.clone() })
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let mut guard = self.sessions.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        let (total, by_peer) = &mut *guard;
-        *total = total.saturating_sub(1);
+        let mut by_peer = self.sessions.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sessions.total.fetch_sub(1, Ordering::SeqCst);
         if let Some(count) = by_peer.get_mut(&self.peer) {
             *count -= 1;
             if *count == 0 {
                 by_peer.remove(&self.peer);
             }
         }
-        drop(guard);
+        drop(by_peer);
         let _ = self.ended.try_send(());
     }
 }
@@ -188,10 +200,8 @@ pub fn network_of(ip: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use smol::channel::{Sender, bounded, unbounded};
+    use std::io;
 
     use super::*;
     use crate::base::world::BoxFuture;
@@ -250,7 +260,7 @@ mod tests {
                 count.fetch_sub(1, Ordering::SeqCst);
             }
         };
-        let limits = ListenLimits { sessions_max, sessions_per_peer_max };
+        let limits = ListenLimits { sessions_max, sessions_per_peer_max, peers: Peers::default() };
         let looping = accept_loop(world.clone(), Box::new(Scripted(listened)), limits, stops, serve);
         let stopped = world.run.task("listen", Box::pin(looping));
         Bench { threads, callers, served, end, under_way, stop, stopped }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use smol::future::FutureExt;
 use smol::io::{AsyncRead as _, AsyncWriteExt};
 
-use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::dialog::{Dialog, Dismissal, Input, Step};
 use crate::base::limits::READ_OCTETS;
 use crate::base::time::Mono;
 use crate::base::world::{BoxFuture, BoxStream, Clock, TlsPeer, World};
@@ -48,21 +48,29 @@ pub struct Connection {
     pub stream: BoxStream,
     /// Received and not consumed.
     pub input: Input,
-    /// Ends when the engine drains: a session that waits for input is told so, once. Kept between reads, since
-    /// listening anew for each of them costs a place in a list that all sessions share.
-    draining: Option<BoxFuture<'static, ()>>,
+    /// Ends when the engine drains, or the session is dismissed: one that waits for input is told so, once. Kept between
+    /// reads, since listening anew for each of them costs a place in a list that all sessions share.
+    notice: Option<BoxFuture<'static, Option<Dismissal>>>,
     output: Vec<u8>,
 }
 
 impl Connection {
     /// A connection nothing was received on.
     pub fn new(stream: BoxStream) -> Self {
-        Self { stream, input: Input::new(), draining: None, output: Vec::new() }
+        Self { stream, input: Input::new(), notice: None, output: Vec::new() }
     }
 
-    /// The session is told to finish once `draining` is closed.
-    pub fn drain_with(&mut self, draining: smol::channel::Receiver<()>) {
-        self.draining = Some(Box::pin(async move { while draining.recv().await.is_ok() {} }));
+    /// The session is told to finish once `draining` is closed, or to end when `dismissed` completes.
+    pub fn end_with(
+        &mut self,
+        draining: smol::channel::Receiver<()>,
+        dismissed: impl Future<Output = Dismissal> + Send + 'static,
+    ) {
+        let drains = async move {
+            while draining.recv().await.is_ok() {}
+            None
+        };
+        self.notice = Some(Box::pin(async move { Some(dismissed.await) }.or(drains)));
     }
 }
 
@@ -118,7 +126,7 @@ impl Connection {
             let room = self.input.room().min(READ_OCTETS);
             let (stream, input, output) = (&mut self.stream, &mut self.input, &mut self.output);
             let read = poll_fn(|cx| match poll_input(stream, room, input, output, cx) {
-                Poll::Ready(Ok(Some(octets))) => Poll::Ready(octets),
+                Poll::Ready(Ok(octets)) => Poll::Ready(octets),
                 _ => Poll::Ready(0),
             });
             if room == 0 || read.await == 0 {
@@ -152,25 +160,28 @@ impl Connection {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "session left the input full"));
         }
         let (stream, input, output) = (&mut self.stream, &mut self.input, &mut self.output);
-        let draining = &mut self.draining;
+        let notice = &mut self.notice;
         let read = poll_fn(|cx| match poll_input(stream, room, input, output, cx) {
-            Poll::Pending => match draining {
-                Some(over) => over.as_mut().poll(cx).map(|()| Ok(None)),
+            Poll::Pending => match notice {
+                Some(told) => told.as_mut().poll(cx).map(|why| Ok(Received::Told(why))),
                 None => Poll::Pending,
             },
-            ready => ready,
+            Poll::Ready(read) => Poll::Ready(read.map(Received::Octets)),
         });
         let received = match dialog.deadline() {
             Some(at) => within(&*world.clock, at, read).await,
             None => read.await,
         };
         match received {
-            Ok(None) => {
-                self.draining = None;
-                dialog.drain();
+            Ok(Received::Told(why)) => {
+                self.notice = None;
+                match why {
+                    Some(why) => dialog.dismiss(why),
+                    None => dialog.drain(),
+                }
             }
-            Ok(Some(0)) => dialog.end(),
-            Ok(Some(_)) => {}
+            Ok(Received::Octets(0)) => dialog.end(),
+            Ok(Received::Octets(_)) => {}
             Err(e) if e.kind() == io::ErrorKind::TimedOut => dialog.expire(),
             Err(e) => return Err(e),
         }
@@ -202,6 +213,14 @@ impl Connection {
     }
 }
 
+/// What a wait for input came to.
+enum Received {
+    /// So many octets.
+    Octets(usize),
+    /// The session is dismissed, or the engine drains.
+    Told(Option<Dismissal>),
+}
+
 /// Takes octets in by way of the stack: a session that waits holds no buffer for what may come, and gives those
 /// back that it used before. A thousand idle connections are a thousand small states.
 fn poll_input(
@@ -210,13 +229,13 @@ fn poll_input(
     input: &mut Input,
     output: &mut Vec<u8>,
     cx: &mut Context<'_>,
-) -> Poll<io::Result<Option<usize>>> {
+) -> Poll<io::Result<usize>> {
     let mut piece = [0; READ_OCTETS];
     let piece = piece.get_mut(..room).unwrap_or_default();
     match Pin::new(stream).poll_read(cx, piece) {
         Poll::Ready(Ok(n)) => {
             input.push(piece.get(..n).unwrap_or_default());
-            Poll::Ready(Ok(Some(n)))
+            Poll::Ready(Ok(n))
         }
         Poll::Ready(Err(e)) => Poll::Ready(Err(e)),
         Poll::Pending => {

@@ -13,7 +13,7 @@ use self::sending::{Work, number_line, transaction_command};
 use super::command::{self, Command, CommandError, State};
 use super::maildrop::Maildrop;
 use super::reply::{err, line, ok};
-use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::dialog::{Dialog, Dismissal, Input, Step};
 use crate::base::limits::{OUTPUT_OCTETS_MAX, POP3_COMMAND_LINE_OCTETS_MAX, POP3_ERRORS_MAX};
 use crate::base::line::{Framed, LineReader};
 use crate::base::stuffing::Stuffer;
@@ -38,6 +38,7 @@ pub struct Session {
     login_by: Option<Mono>,
     expired: bool,
     draining: bool,
+    dismissed: Option<Dismissal>,
     errors: u32,
     failures: u32,
     exchanges: u32,
@@ -80,6 +81,7 @@ impl Session {
             login_by: None,
             expired: false,
             draining: false,
+            dismissed: None,
             errors: 0,
             failures: 0,
             exchanges: 0,
@@ -311,6 +313,14 @@ impl Dialog for Session {
                 err(output, "[SYS/TEMP] server shutting down, closing");
                 self.phase = Phase::Over;
             }
+            if let Some(why) = self.dismissed.take() {
+                let code = match why {
+                    Dismissal::Account => "[SYS/PERM]",
+                    Dismissal::Password => "[AUTH]",
+                    Dismissal::Host | Dismissal::Room => "[SYS/TEMP]",
+                };
+                self.goodbye(&format!("{code} {}, closing", why.text()), output);
+            }
             if let Some(refused) = self.refused.take() {
                 return Step::Ask(Ask::Refused(refused));
             }
@@ -384,5 +394,9 @@ impl Dialog for Session {
 
     fn drain(&mut self) {
         self.draining = true;
+    }
+
+    fn dismiss(&mut self, why: Dismissal) {
+        self.dismissed = Some(why);
     }
 }

@@ -30,7 +30,7 @@ pub fn make(password: &Secret, salts: &[u8; 2 * SALT_OCTETS], cost: PasswordCost
     let salt = SaltString::encode_b64(salt).map_err(|e| broken(&e))?;
     let mut octets = [0; Salt::RECOMMENDED_LENGTH];
     let raw = salt.decode_b64(&mut octets).map_err(|e| broken(&e))?;
-    let output = argon2id(prepared.expose(), raw, &params).map_err(|e| broken(&e))?;
+    let output = argon2id(prepared.expose(), raw, &params)?;
     let hash = PasswordHash {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
@@ -43,38 +43,63 @@ pub fn make(password: &Secret, salts: &[u8; 2 * SALT_OCTETS], cost: PasswordCost
     Ok(Credential { argon2id, scram_sha_256 })
 }
 
-/// Whether `password` is the one the credential was made from. As slow as the credential's own cost.
-pub fn check(credential: &Credential, password: &Secret) -> bool {
+/// Whether `password` is the one the credential was made from. As slow as the credential's own cost. `Memory` where
+/// there is not enough for it.
+pub fn check(credential: &Credential, password: &Secret) -> Result<bool> {
     let prepared = prepare(password);
-    let computed = PasswordHash::new(&credential.argon2id).ok().and_then(|hash| {
-        let params = Params::try_from(&hash).ok()?;
-        let mut octets = [0; Salt::MAX_LENGTH];
-        let salt = hash.salt?.decode_b64(&mut octets).ok()?;
-        let output = argon2id(prepared.expose(), salt, &params).ok()?;
-        Some(same(hash.hash?.as_bytes(), &output))
-    });
-    computed.unwrap_or(false)
+    let Ok(hash) = PasswordHash::new(&credential.argon2id) else { return Ok(false) };
+    let mut octets = [0; Salt::MAX_LENGTH];
+    let salt = hash.salt.and_then(|salt| salt.decode_b64(&mut octets).ok());
+    let (Ok(params), Some(salt), Some(kept)) = (Params::try_from(&hash), salt, hash.hash) else { return Ok(false) };
+    match argon2id(prepared.expose(), salt, &params) {
+        Ok(output) => Ok(same(kept.as_bytes(), &output)),
+        Err(e) if e.kind() == ErrorKind::Memory => Err(e),
+        Err(_) => Ok(false),
+    }
+}
+
+/// What the check of a credential costs; `None` where it cannot be read.
+pub fn cost(credential: &Credential) -> Option<PasswordCost> {
+    let mut parts = credential.argon2id.split('$').skip(3);
+    let number = |name: &str, text: Option<&str>| text?.strip_prefix(name)?.parse().ok();
+    let mut params = parts.next()?.split(',');
+    Some(PasswordCost {
+        argon2_kib: number("m=", params.next())?,
+        argon2_passes: number("t=", params.next())?,
+        scram_iterations: credential.scram_sha_256.iterations,
+    })
 }
 
 /// Argon2id in memory of its own. glibc keeps what was freed for the next time, unless it was more than 32 MiB: that
-/// goes back to the system at once. So room for that much is asked for, and only what is needed is ever touched.
-fn argon2id(password: &[u8], salt: &[u8], params: &Params) -> argon2::Result<[u8; 32]> {
+/// goes back to the system at once. So room for that much is asked for, and only what is needed is ever touched. Where
+/// there is no room for so much, what is needed must do; where there is none for that, `Memory`.
+fn argon2id(password: &[u8], salt: &[u8], params: &Params) -> Result<[u8; 32]> {
     const ALWAYS_GIVEN_BACK_BLOCKS: usize = 33 * 1024;
     let blocks = params.block_count();
-    let mut memory = Vec::with_capacity(blocks.max(ALWAYS_GIVEN_BACK_BLOCKS));
+    let mut memory: Vec<Block> = Vec::new();
+    let most = blocks.max(ALWAYS_GIVEN_BACK_BLOCKS);
+    memory.try_reserve_exact(most).or_else(|_| memory.try_reserve_exact(blocks)).map_err(|_| {
+        Error::new(ErrorKind::Memory, format!("no {} KiB of memory to hash a password in", params.m_cost()))
+    })?;
     memory.resize(blocks, Block::default());
     let mut output = [0; 32];
     let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    hasher.hash_password_into_with_memory(password, salt, &mut output, &mut memory)?;
+    let hashed = hasher.hash_password_into_with_memory(password, salt, &mut output, &mut memory);
+    hashed.map_err(|e| Error::new(ErrorKind::Invalid, format!("password cost: {e}")))?;
     Ok(output)
 }
 
-/// Does the work of [`check`] for a user that does not exist, so that time tells nothing.
-pub fn check_nobody(password: &Secret, cost: PasswordCost) {
-    let computed = Params::new(cost.argon2_kib, cost.argon2_passes, 1, Some(32))
-        .and_then(|params| argon2id(prepare(password).expose(), &[0; SALT_OCTETS], &params));
-    // The result is of no use to anybody, its failure neither.
-    std::hint::black_box(computed.is_ok());
+/// Does the work of [`check`] for a user that does not exist, so that time tells nothing. `Memory` as [`check`].
+pub fn check_nobody(password: &Secret, cost: PasswordCost) -> Result<()> {
+    let Ok(params) = Params::new(cost.argon2_kib, cost.argon2_passes, 1, Some(32)) else { return Ok(()) };
+    match argon2id(prepare(password).expose(), &[0; SALT_OCTETS], &params) {
+        Err(e) if e.kind() == ErrorKind::Memory => Err(e),
+        // The result is of no use to anybody.
+        computed => {
+            std::hint::black_box(computed.is_ok());
+            Ok(())
+        }
+    }
 }
 
 /// Keys for a user that does not exist: always the same ones for the same name, and nobody's proof fits them.
@@ -145,9 +170,9 @@ pub(crate) mod tests {
     #[test]
     fn the_right_password_checks() {
         let credential = made("pencil");
-        assert!(check(&credential, &Secret::new("pencil")));
+        assert!(check(&credential, &Secret::new("pencil")).unwrap());
         for wrong in ["", "Pencil", "pencil ", "pencil\0"] {
-            assert!(!check(&credential, &Secret::new(wrong)), "{wrong:?}");
+            assert!(!check(&credential, &Secret::new(wrong)).unwrap(), "{wrong:?}");
         }
         assert!(credential.argon2id.starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
         assert_eq!(make(&Secret::new(""), &[9; 32], CHEAP).unwrap_err().kind(), ErrorKind::Invalid);
@@ -157,23 +182,30 @@ pub(crate) mod tests {
     fn saslprep_joins_spellings() {
         // Composed and decomposed, and a soft hyphen that maps to nothing.
         let credential = made("caf\u{e9}");
-        assert!(check(&credential, &Secret::new("cafe\u{301}")));
-        assert!(check(&credential, &Secret::new("ca\u{ad}f\u{e9}")));
-        assert!(!check(&credential, &Secret::new("cafe")));
+        assert!(check(&credential, &Secret::new("cafe\u{301}")).unwrap());
+        assert!(check(&credential, &Secret::new("ca\u{ad}f\u{e9}")).unwrap());
+        assert!(!check(&credential, &Secret::new("cafe")).unwrap());
     }
 
     #[test]
     fn passwords_saslprep_refuses_still_work() {
         let odd = Secret::new(b"\xff\x01".to_vec());
         let credential = make(&odd, &[9; 32], CHEAP).unwrap();
-        assert!(check(&credential, &odd));
-        assert!(!check(&credential, &Secret::new(b"\xff\x02".to_vec())));
+        assert!(check(&credential, &odd).unwrap());
+        assert!(!check(&credential, &Secret::new(b"\xff\x02".to_vec())).unwrap());
     }
 
     #[test]
     fn a_broken_hash_never_checks() {
         let credential = Credential { argon2id: "nonsense".to_owned(), ..made("x") };
-        assert!(!check(&credential, &Secret::new("x")));
+        assert!(!check(&credential, &Secret::new("x")).unwrap());
+    }
+
+    #[test]
+    fn the_cost_is_read_from_a_credential() {
+        let read = cost(&made("x")).unwrap();
+        assert_eq!((read.argon2_kib, read.argon2_passes, read.scram_iterations), (8, 1, 4096));
+        assert!(cost(&Credential { argon2id: "nonsense".to_owned(), ..made("x") }).is_none());
     }
 
     #[test]

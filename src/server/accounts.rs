@@ -1,6 +1,8 @@
 //! Who logs in: names to accounts, passwords checked off the tasks, and told to the host. SMTP, POP3 and IMAP share it.
 //! Why a login failed is told to the host alone, never to the peer.
 //!
+//! Every attempt passes [`guard`](super::guard): penalties for failed ones, and fair turns at hashing.
+//!
 //! Argon2id is slow on purpose, so a password that was right is remembered for a while: not the password, a
 //! keyed hash of it with the credential it was checked against, under a key of this process alone. A changed
 //! credential makes another hash: nothing needs to be told. Unknown users cost what known ones do.
@@ -10,18 +12,32 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use smol::future::FutureExt as _;
+
 use super::Shared;
+use super::guard::penalty::{Block, Who};
+use super::guard::{self, Attempt, Guard, Standing};
+use super::sessions::{NotIn, Notice, Seat, Sessions};
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::event::{Event, Login};
-use crate::base::limits::{LOGIN_CACHE_ENTRIES_MAX, LOGIN_CACHE_SECONDS, LOGIN_NAME_OCTETS_MAX};
+use crate::base::limits::{
+    DISMISSAL_SECONDS, LOGIN_BUSY_PAUSES, LOGIN_CACHE_ENTRIES_MAX, LOGIN_CACHE_SECONDS, LOGIN_NAME_OCTETS_MAX,
+};
 use crate::base::time::Mono;
 use crate::base::world::Entropy;
 use crate::base::{Account, Address, Domain, Secret, Service};
+use crate::net::listen::{Peers, network_of};
 use crate::sasl::credential;
 use crate::store::Directory;
 
 /// Passwords that were right a moment ago, and the key they are hashed under.
 pub struct Logins {
+    /// Penalties, turns and mock credentials.
+    pub guard: Guard,
+    /// Who is connected.
+    pub sessions: Arc<Sessions>,
+    /// How many connections each address has.
+    pub peers: Peers,
     key: [u8; 32],
     right: Mutex<BTreeMap<[u8; 32], Mono>>,
 }
@@ -31,7 +47,13 @@ impl Logins {
     pub fn new(entropy: &dyn Entropy) -> Self {
         let mut key = [0; 32];
         entropy.fill(&mut key);
-        Self { key, right: Mutex::default() }
+        Self {
+            guard: Guard::new(entropy),
+            sessions: Arc::default(),
+            peers: Peers::default(),
+            key,
+            right: Mutex::default(),
+        }
     }
 
     fn hash(&self, account: &Account, credential: &Credential, password: &Secret) -> [u8; 32] {
@@ -99,6 +121,15 @@ impl Door {
         }
     }
 
+    /// Reply code and status of a login that was not checked.
+    fn later(&self) -> (u16, &'static str) {
+        match self.service.protocol() {
+            "imap" => (0, "UNAVAILABLE"),
+            "pop3" => (0, "SYS/TEMP"),
+            _ => (454, "4.7.0"),
+        }
+    }
+
     /// Reply code of a login that succeeded.
     fn success(&self) -> u16 {
         if matches!(self.service.protocol(), "smtp" | "lmtp") { 235 } else { 0 }
@@ -113,78 +144,240 @@ pub const UNKNOWN_USER: Why = "unknown user";
 pub const NO_PASSWORD: Why = "the account has no password";
 /// The password is another one.
 pub const WRONG_PASSWORD: Why = "wrong password";
+/// Too many attempts from there, or for the account, have failed: this one was not checked.
+pub const BLOCKED: Why = "blocked after failed logins";
+/// Too many attempts from there wait to be checked.
+pub const TOO_MANY: Why = "too many logins at a time";
+/// There is no memory to check a password with.
+pub const NO_MEMORY: Why = "no memory to check the password";
 
-/// The account `user` names, where `password` is its password. Says nothing to anybody.
-pub async fn check_password(shared: &Shared, user: &str, password: &Secret) -> Result<Arc<Account>, Why> {
+/// A login that came to nothing, as the peer is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// Wrong name, password or proof; which of them is not told.
+    Wrong,
+    /// Nothing was checked: too many attempts failed or wait, or there is no memory for it. Try again later.
+    Later,
+}
+
+/// How an attempt ended that did not succeed, as the host is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    Wrong(Why),
+    /// Blocked: the answer waits as long as an answer may.
+    Blocked,
+    /// Not checked, for this reason.
+    Unchecked(Why),
+}
+
+/// Keys for an exchange of SCRAM.
+pub struct ScramAnswer {
+    /// Keys of the account, or mock ones.
+    pub keys: ScramKeys,
+    /// The account, where there is one that can log in.
+    pub account: Option<Arc<Account>>,
+}
+
+/// The name an attempt counts for: the account's key where the name can be one's, whatever its spelling.
+fn normalised(shared: &Shared, directory: &Directory, user: &str) -> String {
+    let key = account_key(directory, shared.settings.login_domain.as_ref(), user);
+    key.unwrap_or_else(|| user.chars().take(LOGIN_NAME_OCTETS_MAX).collect::<String>().to_lowercase())
+}
+
+/// The account `user` names, where `password` is its password. A failed attempt is counted and told to the host, and
+/// returns only after a pause, which grows with the failures from there.
+pub async fn login(shared: &Shared, door: Door, user: &str, password: &Secret) -> Result<Arc<Account>, Denied> {
+    let name = normalised(shared, &shared.store.directory(), user);
+    let attempt = shared.logins.guard.attempt(door.peer, &name);
+    match check_password(shared, &attempt, user, &name, password).await {
+        Ok(account) => {
+            shared.logins.guard.succeeded(&attempt, shared.world.clock.now());
+            told(shared, door, user, None);
+            Ok(account)
+        }
+        Err(failure) => {
+            let password = shared.logins.guard.password_hash(password.expose());
+            Err(failed(shared, door, user, &attempt, failure, Some(password)).await)
+        }
+    }
+}
+
+async fn check_password(
+    shared: &Shared,
+    attempt: &Attempt,
+    user: &str,
+    name: &str,
+    password: &Secret,
+) -> Result<Arc<Account>, Failure> {
+    let (guard, clock) = (&shared.logins.guard, &shared.world.clock);
+    let standing = guard.standing(attempt, clock.now());
+    if standing == Standing::Blocked {
+        return Err(Failure::Blocked);
+    }
     let account = find(shared, user);
     let known = account.as_ref().and_then(|account| Some((account, account.credential.as_ref()?)));
     let hash = known.map(|(account, credential)| shared.logins.hash(account, credential, password));
-    if hash.is_some_and(|hash| shared.logins.remembers(&hash, shared.world.clock.now())) {
-        return account.ok_or(UNKNOWN_USER);
+    if hash.is_some_and(|hash| shared.logins.remembers(&hash, clock.now())) {
+        return account.ok_or(Failure::Wrong(UNKNOWN_USER));
+    }
+    let turn = guard.turn(attempt, standing).await.ok_or(Failure::Unchecked(TOO_MANY))?;
+    // What waited for its turn is judged by what others from there did meanwhile.
+    if guard.standing(attempt, clock.now()) == Standing::Blocked {
+        return Err(Failure::Blocked);
     }
     let right = Arc::new(OnceLock::new());
     let job = {
-        let (right, password, cost) = (right.clone(), password.clone(), shared.settings.password_cost);
+        let (right, password) = (right.clone(), password.clone());
         let credential = known.map(|(_, credential)| credential.clone());
+        let usual = shared.settings.password_cost;
+        let cost = guard.decoys.cost(name, &shared.store.directory(), clock.now(), usual);
         move || {
             let answer = match credential {
                 Some(credential) => credential::check(&credential, &password),
-                None => {
-                    credential::check_nobody(&password, cost);
-                    false
-                }
+                None => credential::check_nobody(&password, cost).map(|()| false),
             };
             // Set once, by this job alone.
-            let _ = right.set(answer);
+            let _ = right.set(answer.ok());
         }
     };
     shared.world.run.compute(Box::new(job)).await;
-    let Some(account) = account else { return Err(UNKNOWN_USER) };
-    let Some(hash) = hash else { return Err(NO_PASSWORD) };
-    if right.get() != Some(&true) {
-        return Err(WRONG_PASSWORD);
+    drop(turn);
+    let Some(right) = right.get().copied().flatten() else { return Err(Failure::Unchecked(NO_MEMORY)) };
+    let account = account.ok_or(Failure::Wrong(UNKNOWN_USER))?;
+    let hash = hash.ok_or(Failure::Wrong(NO_PASSWORD))?;
+    if !right {
+        return Err(Failure::Wrong(WRONG_PASSWORD));
     }
-    shared.logins.remember(hash, shared.world.clock.now());
+    shared.logins.remember(hash, clock.now());
     Ok(account)
 }
 
-/// [`check_password`], told to the host; a failed attempt returns only after the pause the settings ask for.
-pub async fn login(shared: &Shared, door: Door, user: &str, password: &Secret) -> Option<Arc<Account>> {
-    let checked = check_password(shared, user, password).await;
-    login_ended(shared, door, user, checked.as_ref().err().copied()).await;
-    checked.ok()
-}
-
-/// SCRAM keys of `user`, and the account where there is one that can log in; otherwise keys that nobody's proof fits.
-pub fn scram_keys(shared: &Shared, user: &str) -> (ScramKeys, Option<Arc<Account>>) {
-    let account = find(shared, user);
-    match account.as_ref().and_then(|account| account.credential.as_ref()) {
-        Some(credential) => (credential.scram_sha_256.clone(), account),
-        None => (credential::decoy(user, &shared.logins.key, shared.settings.password_cost), None),
+/// Keys for a SCRAM exchange with `user`: the account's, or mock ones that nobody's proof fits. An attempt that is
+/// blocked gets none.
+pub async fn scram_keys(shared: &Shared, door: Door, user: &str) -> Result<ScramAnswer, Denied> {
+    let (guard, now) = (&shared.logins.guard, shared.world.clock.now());
+    let directory = shared.store.directory();
+    let name = normalised(shared, &directory, user);
+    let attempt = guard.attempt(door.peer, &name);
+    if guard.standing(&attempt, now) == Standing::Blocked {
+        return Err(failed(shared, door, user, &attempt, Failure::Blocked, None).await);
     }
+    let account = directory.account(&name);
+    // Both are made, so that making mock ones takes no time that real ones do not.
+    let mock = guard.decoys.scram_keys(&name, guard.decoys.cost(&name, &directory, now, shared.settings.password_cost));
+    let real = account.as_ref().and_then(|account| Some(account.credential.as_ref()?.scram_sha_256.clone()));
+    Ok(match real {
+        Some(keys) => ScramAnswer { keys, account },
+        None => ScramAnswer { keys: mock, account: None },
+    })
 }
 
-/// Why a SCRAM exchange with `user` failed; `None` where its proof was right.
-pub fn scram_failure(shared: &Shared, user: &str, right: bool) -> Option<Why> {
-    let is_wrong = || match find(shared, user) {
-        None => UNKNOWN_USER,
-        Some(account) if account.credential.is_none() => NO_PASSWORD,
-        Some(_) => WRONG_PASSWORD,
+/// The end of a SCRAM exchange with `user`, whose proof was `right` or not: counted and told as [`login`] does.
+pub async fn scram_ended(shared: &Shared, door: Door, user: &str, right: bool) -> Result<(), Denied> {
+    let guard = &shared.logins.guard;
+    let attempt = guard.attempt(door.peer, &normalised(shared, &shared.store.directory(), user));
+    let failure = match guard.standing(&attempt, shared.world.clock.now()) {
+        Standing::Blocked => Some(Failure::Blocked),
+        _ if right => None,
+        _ => Some(Failure::Wrong(match find(shared, user) {
+            None => UNKNOWN_USER,
+            Some(account) if account.credential.is_none() => NO_PASSWORD,
+            Some(_) => WRONG_PASSWORD,
+        })),
     };
-    (!right).then(is_wrong)
+    match failure {
+        None => {
+            guard.succeeded(&attempt, shared.world.clock.now());
+            told(shared, door, user, None);
+            Ok(())
+        }
+        Some(failure) => Err(failed(shared, door, user, &attempt, failure, None).await),
+    }
 }
 
-/// Tells the host how an attempt ended; after a failed one it pauses.
-pub async fn login_ended(shared: &Shared, door: Door, user: &str, failure: Option<Why>) {
-    let user = user.chars().filter(|c| !c.is_control()).take(LOGIN_NAME_OCTETS_MAX).collect();
-    let Door { service, peer, stage } = door;
-    let ok = failure.is_none();
-    let (code, enhanced) = if ok { (door.success(), "") } else { door.refusal() };
-    let (peer, reason) = (peer.to_string(), failure.unwrap_or_default());
-    shared.events.say(Event::Login(Login { service, peer, user, stage, ok, code, enhanced, reason, count: 1 }));
-    if !ok && !shared.settings.login_failure_pause.is_zero() {
-        shared.world.clock.pause(shared.settings.login_failure_pause).await;
+/// Notes a login with the session it was made in; refused where the account changed meanwhile, or has all the sessions
+/// it may have.
+pub fn note(shared: &Shared, seat: &Seat, account: Arc<Account>) -> Result<Arc<Account>, Denied> {
+    let directory = shared.store.directory();
+    match seat.logged_in(&account, &directory, shared.settings.sessions_per_account_max) {
+        Ok(()) => Ok(account),
+        Err(NotIn::Changed) => Err(Denied::Wrong),
+        Err(NotIn::TooMany) => Err(Denied::Later),
     }
+}
+
+/// A seat among the sessions for a connection just taken.
+pub fn enter(shared: &Shared, service: Service, peer: SocketAddr) -> Seat {
+    let clock = &shared.world.clock;
+    shared.logins.sessions.enter(service, peer, clock.now(), clock.wall())
+}
+
+/// Runs a session; once it is dismissed it has a few seconds to say goodbye.
+pub async fn until_dismissed(shared: &Shared, notice: &Notice, session: impl Future<Output = ()>) {
+    let cut = async {
+        notice.dismissed().await;
+        shared.world.clock.pause(Duration::from_secs(DISMISSAL_SECONDS)).await;
+    };
+    session.or(cut).await;
+}
+
+/// Counts a failed attempt, tells the host, and waits.
+async fn failed(
+    shared: &Shared,
+    door: Door,
+    user: &str,
+    attempt: &Attempt,
+    failure: Failure,
+    password: Option<u64>,
+) -> Denied {
+    let settings = &shared.settings;
+    let base = settings.login_failure_pause;
+    told(shared, door, user, Some(failure));
+    let (denied, pause) = match failure {
+        Failure::Wrong(_) => {
+            let now = shared.world.clock.now();
+            let consequence = shared.logins.guard.failed(attempt, password, &settings.guard, now);
+            for block in consequence.blocks {
+                shared.events.say(penalty(&block, door.peer, user));
+            }
+            (Denied::Wrong, guard::pause(consequence.pauses, base))
+        }
+        Failure::Blocked => (Denied::Later, guard::longest_pause(base)),
+        Failure::Unchecked(_) => (Denied::Later, guard::pause(LOGIN_BUSY_PAUSES, base)),
+    };
+    if !pause.is_zero() {
+        let draining = async { while shared.draining.recv().await.is_ok() {} };
+        shared.world.clock.pause(pause).or(draining).await;
+    }
+    denied
+}
+
+/// The event of a block that begins.
+fn penalty(block: &Block, peer: SocketAddr, user: &str) -> Event {
+    let who = match block.who {
+        Who::Address(_) => network_of(peer.ip()).to_string(),
+        Who::Network(site) => site.to_string(),
+        Who::Account(_) | Who::Pair(..) => shown(user),
+    };
+    let Block { seconds, count, .. } = *block;
+    Event::Penalty { about: block.who.name(), who, peer: peer.to_string(), cause: "login", count, seconds }
+}
+
+fn shown(user: &str) -> String {
+    user.chars().filter(|c| !c.is_control()).take(LOGIN_NAME_OCTETS_MAX).collect()
+}
+
+/// Tells the host how an attempt ended.
+fn told(shared: &Shared, door: Door, user: &str, failure: Option<Failure>) {
+    let Door { service, peer, stage } = door;
+    let (code, enhanced, reason) = match failure {
+        None => (door.success(), "", ""),
+        Some(Failure::Wrong(why)) => (door.refusal().0, door.refusal().1, why),
+        Some(Failure::Blocked) => (door.later().0, door.later().1, BLOCKED),
+        Some(Failure::Unchecked(why)) => (door.later().0, door.later().1, why),
+    };
+    let (peer, user, ok) = (peer.to_string(), shown(user), failure.is_none());
+    shared.events.say(Event::Login(Login { service, peer, user, stage, ok, code, enhanced, reason, count: 1 }));
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Floor 7: sockets meet sessions: one file per protocol, IMAP one per verb.
 
 pub mod accounts;
+pub mod guard;
 pub mod imap;
 pub mod maildrops;
 pub mod pop3;
 pub mod refuse;
+pub mod sessions;
 pub mod smtp;
 
 use std::sync::Arc;

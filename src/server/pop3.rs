@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use smol::io::AsyncWriteExt;
 
-use super::accounts::Door;
+use super::accounts::{Denied, Door, ScramAnswer};
 use super::maildrops::OpenMaildrop;
+use super::sessions::Seat;
 use super::{Accepted, Shared, accounts};
 use crate::base::event::{Event, Refused};
 use crate::base::limits::{CHUNK_OCTETS_MAX, POP3_READ_AHEAD_MESSAGES_MAX, POP3_READ_AHEAD_OCTETS_MAX};
@@ -36,16 +37,24 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
     let mut session = Session::new(session_settings, accepted.tls);
     let mut connection = Connection::new(accepted.stream);
-    connection.drain_with(shared.draining.clone());
     let (service, peer) = (accepted.service, accepted.ends.peer);
-    let mut host = Pop3Answerer { shared: Arc::clone(&shared), service, peer, scram: None, open: None };
+    let seat = Arc::new(accounts::enter(&shared, service, peer));
+    let notice = seat.notice();
+    let told = notice.clone();
+    connection.end_with(shared.draining.clone(), async move { told.dismissed().await });
+    let of_session = Arc::clone(&seat);
+    let mut host =
+        Pop3Answerer { shared: Arc::clone(&shared), service, peer, seat: of_session, scram: None, open: None };
     let world = &shared.world;
-    let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
-    if let PumpEnd::Closed = end {
-        // Under TLS this says that nothing was cut off; whether the peer still listens does not matter.
-        let until = world.clock.now() + waits.write;
-        let _ = within(&*world.clock, until, connection.stream.close()).await;
-    }
+    let session = async {
+        let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
+        if let PumpEnd::Closed = end {
+            // Under TLS this says that nothing was cut off; whether the peer still listens does not matter.
+            let until = world.clock.now() + waits.write;
+            let _ = within(&*world.clock, until, connection.stream.close()).await;
+        }
+    };
+    accounts::until_dismissed(&shared, &notice, session).await;
 }
 
 /// Answers a session's questions.
@@ -53,6 +62,7 @@ struct Pop3Answerer {
     shared: Arc<Shared>,
     service: Service,
     peer: SocketAddr,
+    seat: Arc<Seat>,
     /// Whose SCRAM keys were given out.
     scram: Option<Arc<Account>>,
     open: Option<Open>,
@@ -75,18 +85,19 @@ impl Answerer<Session> for Pop3Answerer {
         match ask {
             Ask::Login { user, password } => {
                 let account = accounts::login(&self.shared, self.door("pass"), &user, &password).await;
-                Answer::Login(self.open(account).await)
+                Answer::Login(self.open(account.map_err(trouble)).await)
             }
-            Ask::ScramKeys(user) => {
-                let (keys, account) = accounts::scram_keys(&self.shared, &user);
-                self.scram = account;
-                Answer::ScramKeys(keys, self.scram.is_some())
-            }
+            Ask::ScramKeys(user) => match accounts::scram_keys(&self.shared, self.door("auth"), &user).await {
+                Ok(ScramAnswer { keys, account }) => {
+                    self.scram = account;
+                    Answer::ScramKeys(keys, self.scram.is_some())
+                }
+                Err(denied) => Answer::Login(Err(trouble(denied))),
+            },
             Ask::ScramEnded { user, right } => {
-                let failure = accounts::scram_failure(&self.shared, &user, right);
-                accounts::login_ended(&self.shared, self.door("auth"), &user, failure).await;
-                let account = self.scram.take().filter(|_| right);
-                Answer::Login(self.open(account).await)
+                let ended = accounts::scram_ended(&self.shared, self.door("auth"), &user, right).await;
+                let account = self.scram.take().ok_or(LoginTrouble::Refused);
+                Answer::Login(self.open(ended.map_err(trouble).and(account)).await)
             }
             Ask::Body { .. } if self.is_gone() => Answer::Gone,
             Ask::Body { number, blob, offset } => Answer::Body(match &mut self.open {
@@ -122,8 +133,12 @@ impl Pop3Answerer {
         self.open.as_ref().is_some_and(|open| directory.account_by_id(open.account.id).is_none())
     }
 
-    async fn open(&mut self, account: Option<Arc<Account>>) -> std::result::Result<OpenedMaildrop, LoginTrouble> {
-        let account = account.ok_or(LoginTrouble::Refused)?;
+    async fn open(
+        &mut self,
+        account: std::result::Result<Arc<Account>, LoginTrouble>,
+    ) -> std::result::Result<OpenedMaildrop, LoginTrouble> {
+        let account = account?;
+        let account = accounts::note(&self.shared, &self.seat, account).map_err(trouble)?;
         let lock = self.shared.maildrops.open(account.id).ok_or(LoginTrouble::InUse)?;
         let hold = self.shared.store.hold(account.inbox);
         let opened = list(&self.shared.store, account.inbox).await.map_err(|_| LoginTrouble::Unavailable)?;
@@ -142,6 +157,13 @@ impl Pop3Answerer {
             self.shared.store.expunge(open.inbox, Expunge::Among(uids)).await?;
         }
         Ok(())
+    }
+}
+
+fn trouble(denied: Denied) -> LoginTrouble {
+    match denied {
+        Denied::Wrong => LoginTrouble::Refused,
+        Denied::Later => LoginTrouble::Later,
     }
 }
 

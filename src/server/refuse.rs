@@ -22,6 +22,8 @@ pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxS
         "imap" => (0, "LIMIT", format!("* BYE [LIMIT] {reason}\r\n")),
         _ => (421, "4.7.0", format!("421 4.7.0 {hostname} {reason}\r\n")),
     };
+    // Saying it costs us more than a flood of connections costs its sender.
+    let stream = stream.filter(|_| shared.logins.guard.may_tell(ends.peer.ip(), shared.world.clock.now()));
     let refused = Refused::of_session(service, ends.peer, "connect", reason);
     let refused = Refused { code, enhanced: enhanced.to_owned(), closed: true, ..refused };
     shared.events.say(Event::Refused(Box::new(refused)));

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::accounts::{self, Door};
+use super::accounts::{self, Denied, Door, ScramAnswer};
+use super::sessions::Seat;
 use super::{Accepted, Shared};
 use crate::base::content::{Spool, SpoolError};
 use crate::base::event::Event;
-use crate::base::{Envelope, Error, Reply, Service};
+use crate::base::{Account, Envelope, Error, Reply, Service};
 use crate::intake::{Intake, reply_of};
 use crate::net::pump::{Answerer, Connection, PumpWaits, TlsRole, pump};
 use crate::smtp::server::{Answer, Ask, Client, Config, Session, too_large};
@@ -36,10 +37,18 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
     let Accepted { stream, ends, service, .. } = accepted;
     let mut connection = Connection::new(stream);
-    connection.drain_with(shared.draining.clone());
-    let mut answerer = SmtpAnswerer { intake: shared.intake(), shared: shared.clone(), service, ends, body: None };
-    // How it ended is the peer's affair: what was accepted is kept, what was not was not.
-    let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut answerer).await;
+    let seat = Arc::new(accounts::enter(&shared, service, ends.peer));
+    let notice = seat.notice();
+    let told = notice.clone();
+    connection.end_with(shared.draining.clone(), async move { told.dismissed().await });
+    let (intake, of_session) = (shared.intake(), Arc::clone(&seat));
+    let mut answerer =
+        SmtpAnswerer { intake, shared: shared.clone(), service, ends, body: None, scram: None, seat: of_session };
+    let session = async {
+        // How it ended is the peer's affair: what was accepted is kept, what was not was not.
+        let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut answerer).await;
+    };
+    accounts::until_dismissed(&shared, &notice, session).await;
 }
 
 /// Answers one session.
@@ -49,6 +58,9 @@ struct SmtpAnswerer {
     service: Service,
     ends: crate::base::settings::Ends,
     body: Option<Result<Spool, SpoolError>>,
+    /// Whose SCRAM keys were given out.
+    scram: Option<Arc<Account>>,
+    seat: Arc<Seat>,
 }
 
 impl Answerer<Session> for SmtpAnswerer {
@@ -59,16 +71,30 @@ impl Answerer<Session> for SmtpAnswerer {
             }
             Ask::Recipient(client, envelope) => Answer::Verdict(self.intake.check_recipient(&client, &envelope).await),
             Ask::Login(user, password) => {
-                Answer::Account(accounts::login(&self.shared, self.door(), &user, &password).await)
+                let login = accounts::login(&self.shared, self.door(), &user, &password).await;
+                match login.and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
+                    Ok(account) => Answer::Account(Some(account)),
+                    Err(Denied::Wrong) => Answer::Account(None),
+                    Err(Denied::Later) => Answer::Later,
+                }
             }
-            Ask::Keys(user) => {
-                let (keys, account) = accounts::scram_keys(&self.shared, &user);
-                Answer::Keys(keys, account)
-            }
+            Ask::Keys(user) => match accounts::scram_keys(&self.shared, self.door(), &user).await {
+                Ok(ScramAnswer { keys, account }) => {
+                    self.scram.clone_from(&account);
+                    Answer::Keys(keys, account)
+                }
+                Err(_) => Answer::Later,
+            },
             Ask::LoginEnded(user, ok) => {
-                let failure = accounts::scram_failure(&self.shared, &user, ok);
-                accounts::login_ended(&self.shared, self.door(), &user, failure).await;
-                Answer::Done
+                let ended = accounts::scram_ended(&self.shared, self.door(), &user, ok).await;
+                let account = self.scram.take().ok_or(Denied::Wrong);
+                match ended.and(account).and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
+                    Ok(_) => Answer::Done,
+                    // The session says of a wrong proof by itself that it is wrong.
+                    Err(Denied::Wrong) if !ok => Answer::Done,
+                    Err(Denied::Wrong) => Answer::Account(None),
+                    Err(Denied::Later) => Answer::Later,
+                }
             }
             Ask::Refused(refused) => {
                 let events = refused.into_iter().map(|refused| Event::Refused(Box::new(refused)));

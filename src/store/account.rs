@@ -83,6 +83,11 @@ impl Store {
         self.shared().watchers.account(account)
     }
 
+    /// Wakes when accounts, domains or aliases change.
+    pub fn watch_directory(&self) -> Watch {
+        self.shared().watchers.directory()
+    }
+
     /// Octets an account keeps now.
     pub async fn account_octets(&self, account: AccountId) -> Result<u64> {
         self.read(move |db| db.account_octets(account)?.ok_or_else(no_account)).await

@@ -67,6 +67,12 @@ impl Directory {
         self.domains.remove(name);
     }
 
+    /// An account put in by hand, for tests of other rooms.
+    #[cfg(test)]
+    pub(crate) fn put_account_for_test(&mut self, account: Account) {
+        self.put_account(account);
+    }
+
     pub(super) fn put_account(&mut self, account: Account) {
         let (key, account) = (account.address.key(), Arc::new(account));
         self.by_id.insert(account.id, account.clone());

@@ -372,6 +372,7 @@ impl<'a> WriteTx<'a> {
         self.keep_ghosts();
         let Done { mailboxes, mut views, octets, loaded, said } = self.done;
         let shared = self.shared;
+        let directory_changed = !Arc::ptr_eq(&self.directory, &shared.directory());
         shared.set_directory(self.directory);
         match said.names {
             true => shared.counts.forget_all(),
@@ -401,6 +402,9 @@ impl<'a> WriteTx<'a> {
         self.desk.octets.extend(octets);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
         said.accounts.into_iter().for_each(|account| shared.watchers.wake_account(account));
+        if directory_changed {
+            shared.watchers.wake_directory();
+        }
         shared.queue.publish(said.queue_due);
         if said.queue {
             shared.watchers.wake_queue();

@@ -7,7 +7,7 @@ use smol::channel::{Receiver, Sender, bounded};
 
 use crate::base::{AccountId, MailboxId};
 
-/// Wakes its owner when the mailbox it watches, or the queue, may have changed. Level-triggered: compare
+/// Wakes its owner when what it watches (a mailbox, an account, the directory, the queue) may have changed. Level-triggered: compare
 /// snapshots afterwards.
 #[derive(Debug)]
 pub struct Watch {
@@ -38,6 +38,7 @@ struct Lists {
     accounts: BTreeMap<AccountId, Vec<Sender<()>>>,
     queue: Vec<Sender<()>>,
     feedback: Vec<Sender<()>>,
+    directory: Vec<Sender<()>>,
     closed: bool,
 }
 
@@ -68,6 +69,18 @@ impl Watchers {
         let mut lists = self.lists();
         let closed = lists.closed;
         add(&mut lists.feedback, closed)
+    }
+
+    /// A watch on accounts, domains and aliases.
+    pub fn directory(&self) -> Watch {
+        let mut lists = self.lists();
+        let closed = lists.closed;
+        add(&mut lists.directory, closed)
+    }
+
+    /// Wakes those who watch accounts, domains and aliases.
+    pub fn wake_directory(&self) {
+        wake(&mut self.lists().directory);
     }
 
     /// Wakes those who watch `mailbox`.
@@ -109,6 +122,7 @@ impl Watchers {
         lists.mailboxes.values_mut().for_each(wake);
         wake(&mut lists.queue);
         wake(&mut lists.feedback);
+        wake(&mut lists.directory);
     }
 
     /// Wakes everyone for the last time.

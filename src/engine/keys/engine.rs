@@ -64,8 +64,15 @@ pub(super) static KEYS: &[Key] = &[
         "sessions.per_peer_max",
         1,
         1_000_000,
-        "Sessions from one peer address at a time.",
+        "Sessions from one peer address at a time, over all listeners.",
         settings.sessions_per_peer_max as usize
+    ),
+    number!(
+        "sessions.per_account_max",
+        1,
+        1_000_000,
+        "Sessions of one account at a time, over all listeners.",
+        settings.sessions_per_account_max as usize
     ),
     switch!(
         "login.allow_plaintext",
@@ -85,7 +92,34 @@ pub(super) static KEYS: &[Key] = &[
             Some(())
         },
     },
-    seconds!("login.failure_pause_seconds", 0, 60, "Pause after a failed login.", settings.login_failure_pause),
+    seconds!(
+        "login.failure_pause_seconds",
+        0,
+        60,
+        "Pause after a failed login; it doubles with further ones from an address, up to a minute.",
+        settings.login_failure_pause
+    ),
+    number!(
+        "login.failures_per_peer_max",
+        0,
+        1_000_000,
+        "Failed logins of an address before it is blocked for a time that grows; 0 blocks nobody.",
+        settings.guard.failures_per_peer_max as u32
+    ),
+    number!(
+        "login.failures_per_network_max",
+        0,
+        1_000_000,
+        "The same of a network (/24, of IPv6 /48); 0 for no limit.",
+        settings.guard.failures_per_network_max as u32
+    ),
+    number!(
+        "login.failures_per_account_max",
+        0,
+        1_000_000,
+        "Failed logins to an account before addresses it never logged in from are kept out for a time; 0 for no limit.",
+        settings.guard.failures_per_account_max as u32
+    ),
     number!(
         "login.argon2_kib",
         8,

@@ -32,7 +32,7 @@ pub enum Ask {
         /// With which password.
         password: Secret,
     },
-    /// The SCRAM keys of this user. Answer: `ScramKeys`.
+    /// The SCRAM keys of this user. Answer: `ScramKeys`; `Login` where there are none for now.
     ScramKeys(String),
     /// The exchange that asked for this user's keys ended: where it went well, open the maildrop. Answer: `Login`.
     ScramEnded {
@@ -102,6 +102,8 @@ pub struct OpenedMaildrop {
 pub enum LoginTrouble {
     /// Wrong user, password or proof.
     Refused,
+    /// Nothing was checked: too many logins fail or wait.
+    Later,
     /// Another session has it.
     InUse,
     /// The store cannot be read now.

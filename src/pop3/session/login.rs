@@ -137,11 +137,11 @@ impl Session {
                         None
                     }
                     (Failure::Refused, None) => {
-                        self.login_refused("wrong user name or password", false, output);
+                        self.login_refused("[AUTH] wrong user name or password", false, output);
                         None
                     }
                     (Failure::ChannelBinding, _) => {
-                        self.login_refused("channel binding does not match", false, output);
+                        self.login_refused("[AUTH] channel binding does not match", false, output);
                         None
                     }
                 }
@@ -159,7 +159,13 @@ impl Session {
             }
             Err(LoginTrouble::InUse) => self.refuse("[IN-USE] another session has the maildrop", output),
             Err(LoginTrouble::Unavailable) => self.refuse("[SYS/TEMP] the maildrop cannot be opened now", output),
-            Err(LoginTrouble::Refused) => self.login_refused("wrong user name or password", true, output),
+            Err(LoginTrouble::Refused) => self.login_refused("[AUTH] wrong user name or password", true, output),
+            Err(LoginTrouble::Later) => {
+                if let Some(login) = self.login() {
+                    *login = Login::default();
+                }
+                self.login_refused("[SYS/TEMP] too many logins, try again later", true, output);
+            }
         }
     }
 
@@ -168,8 +174,8 @@ impl Session {
         self.failures += 1;
         let is_last = self.failures >= LOGIN_FAILURES_MAX;
         let text = match is_last {
-            false => format!("[AUTH] {why}"),
-            true => format!("[AUTH] {why}; too many failed logins, at most {LOGIN_FAILURES_MAX}, closing"),
+            false => why.to_owned(),
+            true => format!("{why}; too many failed logins, at most {LOGIN_FAILURES_MAX}, closing"),
         };
         match (is_last, was_told) {
             (true, _) => self.goodbye(&text, output),

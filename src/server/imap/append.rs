@@ -187,8 +187,8 @@ impl Session {
         self.heard = self.shared.world.clock.now();
         match self.wire.wait(self.deadline(), None, None).await? {
             Woke::Octets | Woke::Changed => Ok(()),
-            Woke::Draining => {
-                self.bye(Goodbye::Draining);
+            Woke::Leave(why) => {
+                self.bye(why);
                 Err(Stop::Answered)
             }
             Woke::End => Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),

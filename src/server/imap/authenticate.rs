@@ -7,7 +7,7 @@ use crate::base::Account;
 use crate::imap::framing::Cut;
 use crate::imap::response::Completion;
 use crate::sasl::{self, Exchange, Failure, Mechanism, Step};
-use crate::server::accounts;
+use crate::server::accounts::{self, Denied, ScramAnswer};
 
 use super::Session;
 use super::goodbye::Goodbye;
@@ -33,35 +33,44 @@ impl Session {
         let binding = self.tls.as_ref().and_then(|tls| tls.exporter.clone());
         let mut exchange = Exchange::new(mechanism, sasl::nonce(&seed, self.exchanges), binding);
         let mut step = exchange.start(initial);
-        let mut account: Option<Arc<Account>> = None;
+        let mut account: Result<Arc<Account>, Denied> = Err(Denied::Wrong);
         // Who SCRAM is about: its outcome is told to the host here, a password's by `accounts::login`.
         let mut told = None;
         loop {
             step = match step {
                 Step::Challenge(challenge) => exchange.respond(&self.challenge(&challenge).await?),
                 Step::NeedCredential(user) => {
-                    let (keys, found) = accounts::scram_keys(&self.shared, &user);
+                    let found = accounts::scram_keys(&self.shared, self.door("authenticate"), &user).await;
+                    let ScramAnswer { keys, account: found } = match found {
+                        Ok(found) => found,
+                        Err(denied) => {
+                            self.login_told = true;
+                            return Ok(self.logged_in(Err(denied)));
+                        }
+                    };
                     let known = found.is_some();
-                    account = found;
+                    account = found.ok_or(Denied::Wrong);
                     told = Some(user);
                     exchange.credential(&keys, known)
                 }
                 Step::CheckPassword { authcid, password } => {
                     account = accounts::login(&self.shared, self.door("authenticate"), &authcid, &password).await;
-                    self.login_told = account.is_none();
-                    exchange.checked(account.is_some())
+                    self.login_told = account.is_err();
+                    exchange.checked(account.is_ok())
                 }
                 Step::Done(_) => {
                     if let Some(user) = told {
-                        self.scram_ended(&user, account.is_some()).await;
+                        let ended = self.scram_ended(&user, account.is_ok()).await;
+                        account = ended.and(account);
                     }
                     return Ok(self.logged_in(account));
                 }
                 Step::Failed(failure) => {
-                    if let Some(user) = told {
-                        self.scram_ended(&user, false).await;
-                    }
-                    let refusal = self.logged_in(None);
+                    let denied = match (told, account) {
+                        (Some(user), _) => self.scram_ended(&user, false).await.err(),
+                        (None, account) => account.err(),
+                    };
+                    let refusal = self.logged_in(Err(denied.unwrap_or(Denied::Wrong)));
                     return Ok(if failure == Failure::Malformed {
                         Completion::bad("Not what SASL wants")
                     } else {
@@ -73,10 +82,10 @@ impl Session {
     }
 
     /// Tells the host how a SCRAM exchange ended.
-    async fn scram_ended(&mut self, user: &str, right: bool) {
-        let failure = accounts::scram_failure(&self.shared, user, right);
-        self.login_told = failure.is_some();
-        accounts::login_ended(&self.shared, self.door("authenticate"), user, failure).await;
+    async fn scram_ended(&mut self, user: &str, right: bool) -> Result<(), Denied> {
+        let ended = accounts::scram_ended(&self.shared, self.door("authenticate"), user, right).await;
+        self.login_told = ended.is_err();
+        ended
     }
 
     /// Sends a challenge and gives the client's response, decoded. `*` cancels the exchange.
@@ -110,8 +119,8 @@ impl Session {
                     self.late();
                     return Err(Stop::Answered);
                 }
-                Woke::Draining => {
-                    self.bye(Goodbye::Draining);
+                Woke::Leave(why) => {
+                    self.bye(why);
                     return Err(Stop::Answered);
                 }
             }

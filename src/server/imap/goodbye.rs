@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::base::dialog::Dismissal;
 use crate::base::event::{Event, Refused};
 use crate::base::limits::{
     EVENT_TEXT_OCTETS_MAX, IMAP_COMMAND_LINE_OCTETS_MAX, IMAP_ERRORS_MAX, IMAP_SKIP_OCTETS_MAX, LOGIN_FAILURES_MAX,
@@ -37,6 +38,8 @@ pub(super) enum Goodbye {
     Deleted,
     /// The account is gone.
     Account,
+    /// The session is dismissed.
+    Dismissed(Dismissal),
 }
 
 impl Goodbye {
@@ -56,7 +59,8 @@ impl Goodbye {
             ),
             Goodbye::Injection => "Nothing may follow STARTTLS before the TLS handshake".to_owned(),
             Goodbye::Deleted => "The selected mailbox was deleted".to_owned(),
-            Goodbye::Account => "The account was deleted".to_owned(),
+            Goodbye::Account => Dismissal::Account.text().to_owned(),
+            Goodbye::Dismissed(why) => why.text().to_owned(),
         }
     }
 
@@ -64,7 +68,8 @@ impl Goodbye {
     fn stage(self) -> Option<&'static str> {
         match self {
             Goodbye::Logout | Goodbye::Draining | Goodbye::Idle(_) | Goodbye::Deleted | Goodbye::Account => None,
-            Goodbye::LoginLate(_) | Goodbye::Logins => Some("login"),
+            Goodbye::Dismissed(Dismissal::Account | Dismissal::Password | Dismissal::Host) => None,
+            Goodbye::LoginLate(_) | Goodbye::Logins | Goodbye::Dismissed(Dismissal::Room) => Some("login"),
             Goodbye::Injection => Some("starttls"),
             Goodbye::Errors | Goodbye::Line | Goodbye::Command => Some("command"),
         }

@@ -47,8 +47,8 @@ impl Session {
                     self.late();
                     return Err(Stop::Answered);
                 }
-                Woke::Draining => {
-                    self.bye(Goodbye::Draining);
+                Woke::Leave(why) => {
+                    self.bye(why);
                     return Err(Stop::Answered);
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::{Account, Secret};
 use crate::imap::response::Completion;
-use crate::server::accounts;
+use crate::server::accounts::{self, Denied};
 
 use super::Session;
 use super::refusal::Done;
@@ -17,15 +17,21 @@ impl Session {
         self.wire.flush().await?;
         let user = String::from_utf8_lossy(user);
         let account = accounts::login(&self.shared, self.door("login"), &user, password).await;
-        self.login_told = account.is_none();
+        self.login_told = account.is_err();
         Ok(self.logged_in(account))
     }
 
     /// Ends a login: with what it may do now, or with a refusal that does not say what was wrong.
-    pub(super) fn logged_in(&mut self, account: Option<Arc<Account>>) -> Completion {
-        let Some(account) = account else {
-            self.failures += 1;
-            return Completion::no("AUTHENTICATIONFAILED", "Authentication failed");
+    pub(super) fn logged_in(&mut self, account: Result<Arc<Account>, Denied>) -> Completion {
+        let account = match account.and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
+            Ok(account) => account,
+            Err(denied) => {
+                self.failures += 1;
+                return match denied {
+                    Denied::Wrong => Completion::no("AUTHENTICATIONFAILED", "Authentication failed"),
+                    Denied::Later => Completion::no("UNAVAILABLE", "Too many logins, try again later"),
+                };
+            }
         };
         self.account_watch = Some(self.shared.store.watch_account(account.id));
         self.account = Some(account);

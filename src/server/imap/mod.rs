@@ -45,7 +45,8 @@ use crate::imap::response::{Completion, Status};
 use crate::imap::session::Enabled;
 use crate::store::Watch;
 
-use super::accounts::Door;
+use super::accounts::{self, Door};
+use super::sessions::Seat;
 use super::{Accepted, Shared};
 use goodbye::Goodbye;
 use open::Open;
@@ -56,9 +57,12 @@ use wire::{Wire, Woke};
 pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let Accepted { stream, ends, service, tls } = accepted;
     let began = shared.world.clock.now();
+    let seat = accounts::enter(&shared, service, ends.peer);
+    let notice = seat.notice();
     let mut session = Session {
-        wire: Wire::new(shared.clone(), stream),
-        shared,
+        wire: Wire::new(shared.clone(), stream, notice.clone()),
+        shared: shared.clone(),
+        seat,
         framing: Framing::new(),
         service,
         ends,
@@ -75,10 +79,13 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         login_told: false,
         over: false,
     };
-    // A broken connection has nobody to tell.
-    let _ = session.run().await;
-    session.leave().await;
-    session.wire.close().await;
+    let run = async {
+        // A broken connection has nobody to tell.
+        let _ = session.run().await;
+        session.leave().await;
+        session.wire.close().await;
+    };
+    accounts::until_dismissed(&shared, &notice, run).await;
 }
 
 /// One connection's state.
@@ -88,6 +95,7 @@ struct Session {
     framing: Framing,
     service: Service,
     ends: Ends,
+    seat: Seat,
     tls: Option<TlsInfo>,
     /// Who logged in.
     account: Option<Arc<Account>>,
@@ -141,13 +149,16 @@ impl Session {
             Woke::Changed => self.end_without_account(),
             Woke::End => self.over = true,
             Woke::Late => self.late(),
-            Woke::Draining => self.bye(Goodbye::Draining),
+            Woke::Leave(why) => self.bye(why),
         }
         Ok(())
     }
 
-    /// Ends the session of an account that was deleted.
+    /// Ends the session where it is dismissed, or its account was deleted.
     fn end_without_account(&mut self) {
+        if let Some(why) = self.wire.notice.why() {
+            return self.bye(Goodbye::Dismissed(why));
+        }
         let directory = self.shared.store.directory();
         if self.account.as_ref().is_some_and(|account| directory.account_by_id(account.id).is_none()) {
             self.bye(Goodbye::Account);

@@ -15,7 +15,10 @@ use crate::base::time::Mono;
 use crate::base::world::BoxStream;
 use crate::net::pump::within;
 use crate::server::Shared;
+use crate::server::sessions::Notice;
 use crate::store::Watch;
+
+use super::goodbye::Goodbye;
 
 /// Octets read at once while the peer only says commands.
 const SMALL_READ_OCTETS: usize = 2 * 1024;
@@ -31,8 +34,8 @@ pub(super) enum Woke {
     End,
     /// The watched mailbox changed.
     Changed,
-    /// The engine drains.
-    Draining,
+    /// The engine drains, or the session is dismissed.
+    Leave(Goodbye),
     /// The deadline passed.
     Late,
 }
@@ -55,6 +58,8 @@ pub(super) struct Wire {
     writes: u64,
     piece: Vec<u8>,
     full_reads: bool,
+    /// Tells of a dismissal.
+    pub notice: Notice,
 }
 
 /// Completes with a change of what is watched, if anything is.
@@ -66,9 +71,9 @@ async fn changed(watch: Option<&mut Watch>) {
 }
 
 impl Wire {
-    pub fn new(shared: Arc<Shared>, stream: BoxStream) -> Self {
+    pub fn new(shared: Arc<Shared>, stream: BoxStream, notice: Notice) -> Self {
         let (out, piece) = (Vec::new(), Vec::new());
-        Self { shared, stream: Some(stream), input: Input::new(), out, writes: 0, piece, full_reads: false }
+        Self { shared, stream: Some(stream), input: Input::new(), out, writes: 0, piece, full_reads: false, notice }
     }
 
     /// Where a response begins that may have to be taken back.
@@ -145,13 +150,14 @@ impl Wire {
         };
         let draining = async {
             while self.shared.draining.recv().await.is_ok() {}
-            Ok(Err(Woke::Draining))
+            Ok(Err(Woke::Leave(Goodbye::Draining)))
         };
+        let dismissed = async { Ok(Err(Woke::Leave(Goodbye::Dismissed(self.notice.dismissed().await)))) };
         let late = async {
             self.shared.world.clock.sleep_until(deadline).await;
             Ok(Err(Woke::Late))
         };
-        match read.or(changed).or(draining).or(late).await? {
+        match read.or(changed).or(dismissed).or(draining).or(late).await? {
             Ok(0) => Ok(Woke::End),
             Ok(n) => {
                 self.input.push(self.piece.get(..n).unwrap_or_default());

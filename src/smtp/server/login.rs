@@ -166,6 +166,12 @@ impl Session {
         self.login_failed(output)
     }
 
+    /// A login that was not checked: who did not has told the host.
+    pub(super) fn login_later(&mut self, output: &mut Vec<u8>) -> Next {
+        self.say_told(&Reply::new(454, 7, 0, "Too many logins, try again later"), output);
+        self.login_failed(output)
+    }
+
     fn no_login(&mut self, reply: &Reply, output: &mut Vec<u8>) -> Next {
         self.say(reply, output);
         self.login_failed(output)

@@ -25,7 +25,7 @@ use super::path::ForwardPath;
 use super::reply;
 use super::transaction::{Pace, Transaction};
 use crate::base::account::ScramKeys;
-use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::dialog::{Dialog, Dismissal, Input, Step};
 use crate::base::event::Refused;
 use crate::base::limits::{
     OUTPUT_OCTETS_MAX, SMTP_COMMAND_LINE_OCTETS_MAX, SMTP_ERRORS_MAX, SMTP_IDLE_COMMANDS_MAX, SMTP_TRANSACTIONS_MAX,
@@ -91,14 +91,15 @@ pub enum Ask {
     Sender(Arc<Client>, Box<Envelope>),
     /// Will mail for this recipient, the only one in the transaction's envelope, be taken? [`Answer::Verdict`]
     Recipient(Arc<Client>, Box<Envelope>),
-    /// Check a password; say and punish a failure. [`Answer::Account`]
+    /// Check a password; say and punish a failure. [`Answer::Account`], [`Answer::Later`]
     Login(String, Secret),
-    /// SCRAM keys of a user, or decoys. [`Answer::Keys`]
+    /// SCRAM keys of a user, or decoys. [`Answer::Keys`], [`Answer::Later`]
     Keys(String),
     /// The peer was refused something: say it. Not asked for failed logins, which [`Ask::Login`] and
     /// [`Ask::LoginEnded`] tell. [`Answer::Done`]
     Refused(Vec<Refused>),
-    /// A SCRAM exchange ended; say and punish a failure. [`Answer::Done`]
+    /// A SCRAM exchange ended; say and punish a failure. [`Answer::Done`], [`Answer::Later`], or
+    /// [`Answer::Account`] without one where a right proof came too late: the account changed.
     LoginEnded(String, bool),
     /// A piece of a body. [`Answer::Buffer`] gives an empty buffer back.
     Piece(Vec<u8>),
@@ -117,6 +118,8 @@ pub enum Answer {
     Account(Option<Arc<Account>>),
     /// Keys, and the account they are of, where it can log in.
     Keys(ScramKeys, Option<Arc<Account>>),
+    /// The login was not checked: too many fail or wait.
+    Later,
     /// An empty buffer.
     Buffer(Vec<u8>),
     /// The reply; for LMTP one for each recipient, in order.
@@ -139,6 +142,7 @@ pub struct Session {
     deadline: Option<Mono>,
     greeted: bool,
     draining: bool,
+    dismissed: Option<Dismissal>,
     expired: bool,
     errors: u32,
     idle_commands: u32,
@@ -211,6 +215,7 @@ impl Session {
             deadline: None,
             greeted: false,
             draining: false,
+            dismissed: None,
             expired: false,
             errors: 0,
             idle_commands: 0,
@@ -450,9 +455,13 @@ impl Session {
                     self.say(&reply, output);
                 }
             },
+            (Pending::ScramEnded(_), Answer::Account(None)) => self.login_ended(false, output),
             (Pending::Password, Answer::Account(account)) => return self.password_checked(account, output),
             (Pending::Keys(user), Answer::Keys(keys, account)) => return self.keys_found(user, &keys, account, output),
             (Pending::ScramEnded(ok), Answer::Done) => self.login_ended(ok, output),
+            (Pending::Password | Pending::Keys(_) | Pending::ScramEnded(_), Answer::Later) => {
+                return self.login_later(output);
+            }
             (Pending::Piece, Answer::Buffer(buffer)) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.body.chunk = buffer;
@@ -481,6 +490,12 @@ impl Dialog for Session {
                     _ => format!("Timeout, {wait} seconds without a command"),
                 };
                 self.goodbye(4, 2, &why, output);
+            }
+            if let Some(why) = self.dismissed.take() {
+                // RFC 5321 §3.8: 421 ends a session at any time.
+                self.about = refused::About::default();
+                let subject = if matches!(why, Dismissal::Account | Dismissal::Password) { 7 } else { 3 };
+                self.goodbye(subject, if subject == 7 { 0 } else { 2 }, why.text(), output);
             }
             if let Some(pending) = self.pending.take() {
                 let Some(answer) = self.answer.take() else {
@@ -539,5 +554,9 @@ impl Dialog for Session {
 
     fn drain(&mut self) {
         self.draining = true;
+    }
+
+    fn dismiss(&mut self, why: Dismissal) {
+        self.dismissed = Some(why);
     }
 }

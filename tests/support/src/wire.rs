@@ -153,6 +153,16 @@ pub fn plain(user: &str, password: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{password}"))
 }
 
+/// Base64 of `octets`.
+pub fn base64(octets: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(octets)
+}
+
+/// The octets that a line of base64 stands for.
+pub fn from_base64(text: &str) -> Vec<u8> {
+    base64::engine::general_purpose::STANDARD.decode(text.trim_end()).expect("base64")
+}
+
 /// A folder that goes with its owner.
 pub struct Scratch(PathBuf);
 

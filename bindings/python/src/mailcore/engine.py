@@ -20,6 +20,7 @@ from .event import Delivery, DeliveryState, Event, Queued, delivery_of, event_of
 from .message import Draft, Message, moment, octets_of
 from .report import DmarcReport, reports
 from .request import Handler, Request, answer, next_request, request_of, serve
+from .session import Session, sessions
 
 # Waits are cut into slices so that Ctrl-C works meanwhile.
 _SLICE_MS = 200
@@ -333,6 +334,14 @@ class Engine(Unique):
         an error has a result.
         """
         return check(self.handle)
+
+    def sessions(self) -> Iterator[Session]:
+        """Connections that clients have to the listeners, oldest first."""
+        return sessions(self.handle)
+
+    def end_session(self, id: int) -> None:
+        """Ends one of them: its client is told so. `NotFound` where it has ended."""
+        call("mailcore_session_end", self.handle, id)
 
     # -- servers and events ----------------------------------------------------------------------------------
 

@@ -1,0 +1,318 @@
+//! Who gets in: guesses are slowed and blocked, unknown names look like known ones, honest logins go on beside both.
+
+#![allow(clippy::disallowed_methods, reason = "a test talks to the engine as a foreign program would")]
+
+#[macro_use]
+extern crate mailcore_watchdog;
+
+use mailcore_tests::wire;
+
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use mailcore::base::event::Event;
+use mailcore::base::settings::Ends;
+use mailcore::base::{Secret, Service};
+use mailcore::engine::keys::Value;
+use mailcore::engine::{Config, Engine, Interrupt};
+use wire::{Scratch, Wire};
+
+struct House {
+    engine: Engine,
+    folder: Scratch,
+}
+
+fn engine(folder: &Scratch, settings: &[(&str, &str)]) -> Engine {
+    let engine = Engine::open(Config::new(folder.path())).unwrap();
+    let usual = [
+        ("hostname", "mx.example.net"),
+        ("login.allow_plaintext", "1"),
+        ("login.argon2_kib", "64"),
+        ("login.failure_pause_seconds", "0"),
+        ("dns.host_only", "1"),
+    ];
+    for (key, value) in usual.iter().chain(settings) {
+        engine.set(key, Value::Text((*value).to_owned())).unwrap();
+    }
+    smol::block_on(engine.start()).unwrap();
+    engine
+}
+
+impl House {
+    fn new(name: &str, settings: &[(&str, &str)]) -> House {
+        let folder = wire::scratch(name);
+        let engine = engine(&folder, settings);
+        let house = House { engine, folder };
+        for user in ["bob", "ann"] {
+            house.password(user, "secret");
+        }
+        house
+    }
+
+    fn password(&self, user: &str, password: &str) {
+        smol::block_on(self.engine.account_put(&format!("{user}@example.net"), Some(&Secret::new(password)))).unwrap();
+    }
+
+    fn listen(&self, service: Service) -> SocketAddr {
+        smol::block_on(self.engine.listen(service, wire::LOOPBACK)).unwrap().1
+    }
+
+    /// A connection whose peer is said to be `ip`.
+    fn call_from(&self, ip: IpAddr, service: Service) -> Wire {
+        let listener = TcpListener::bind(wire::LOOPBACK).unwrap();
+        let local = listener.local_addr().unwrap();
+        let wire = Wire::connect(local);
+        let stream = smol::net::TcpStream::try_from(listener.accept().unwrap().0).unwrap();
+        let (engine, ends) = (self.engine.clone(), Ends { peer: SocketAddr::new(ip, 4000), local });
+        std::thread::spawn(move || smol::block_on(engine.serve_stream(service, Box::new(stream), ends)));
+        wire
+    }
+
+    fn wait<T>(&self, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+        loop {
+            let next = self.engine.next_event(&Interrupt::default(), Some(Duration::from_secs(60)));
+            if let Some(found) = wanted(next.expect("nothing happens").expect("events").event) {
+                return found;
+            }
+        }
+    }
+
+    fn stop(&self) {
+        smol::block_on(self.engine.stop(Duration::from_secs(5))).unwrap();
+        self.engine.close().unwrap();
+    }
+}
+
+/// The salt a SCRAM exchange is told for `user`.
+fn salt(at: SocketAddr, user: &str) -> String {
+    let mut wire = Wire::connect(at);
+    wire.expect("220");
+    wire.say("EHLO c", "250");
+    let reply =
+        wire.say(&format!("AUTH SCRAM-SHA-256 {}", wire::base64(format!("n,,n={user},r=abc").as_bytes())), "334");
+    let told = wire::from_base64(&reply[4..]);
+    let told = String::from_utf8(told).unwrap();
+    told.split(',').skip(1).collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn unknown_names_look_like_known_ones_after_a_restart_too() {
+    let house = House::new("guard-scram", &[]);
+    let at = house.listen(Service::Submission);
+    let names =
+        ["bob@example.net", "BOB@Example.net", "nobody@example.net", "NoBody@EXAMPLE.net", "nobody", "bad name"];
+    let first: Vec<String> = names.iter().map(|name| salt(at, name)).collect();
+    assert_eq!((&first[0], &first[2]), (&first[1], &first[3]));
+    assert_eq!(first[2], first[4], "a bare name is one of the first domain");
+    assert_ne!(first[0], first[2]);
+    assert!(first.iter().all(|told| told.ends_with(",i=4096")), "{first:?}");
+    house.stop();
+    let engine = engine(&house.folder, &[("login.scram_iterations", "8192")]);
+    let (_, at) = smol::block_on(engine.listen(Service::Submission, wire::LOOPBACK)).unwrap();
+    // The accounts there are have the old cost, and so have those that are not there.
+    assert_eq!(names.map(|name| salt(at, name)).to_vec(), first);
+    smol::block_on(engine.stop(Duration::from_secs(5))).unwrap();
+    engine.close().unwrap();
+}
+
+/// Guesses until no more are checked; gives how many were.
+fn guess(house: &House, service: Service, user: &str) -> usize {
+    let at = house.listen(service);
+    for n in 0..200 {
+        let mut wire = Wire::connect(at);
+        wire.line().expect("greeting");
+        let said = match service {
+            Service::Imap => wire.say(&format!("a LOGIN {user} wrong{n}"), "a NO"),
+            Service::Pop3 => {
+                wire.say(&format!("USER {user}"), "+OK");
+                wire.say(&format!("PASS wrong{n}"), "-ERR")
+            }
+            _ => {
+                wire.say("EHLO c", "250");
+                wire.say(&format!("AUTH PLAIN {}", wire::plain(user, &format!("wrong{n}"))), "")
+            }
+        };
+        if ["454 4.7.0", "a NO [UNAVAILABLE]", "-ERR [SYS/TEMP]"].iter().any(|later| said.starts_with(later)) {
+            return n;
+        }
+    }
+    panic!("guesses are never stopped");
+}
+
+#[test]
+fn guesses_are_blocked_over_all_protocols_and_known_accounts_are_not() {
+    let house = House::new("guard-block", &[("login.failures_per_peer_max", "9")]);
+    // Bob logs in from here before it begins.
+    let imap = house.listen(Service::Imap);
+    let mut known = Wire::connect(imap);
+    known.expect("* OK");
+    known.say("a LOGIN bob@example.net secret", "a OK");
+    let mut guesses = guess(&house, Service::Imap, "eve@example.net");
+    assert_eq!(guesses, 9);
+    guesses = guess(&house, Service::Pop3, "ann@example.net") + guess(&house, Service::Submission, "bob2@example.net");
+    assert_eq!(guesses, 0, "blocked for all");
+    let penalty = house.wait(|event| match event {
+        Event::Penalty { about, who, cause, count, seconds, .. } => Some((about, who, cause, count, seconds)),
+        _ => None,
+    });
+    assert_eq!(penalty, ("address", "127.0.0.1".to_owned(), "login", 9, 60));
+    // Right or wrong: a stranger's password is not looked at any more. Bob's is.
+    let mut wire = Wire::connect(imap);
+    wire.expect("* OK");
+    wire.say("a LOGIN ann@example.net secret", "a NO [UNAVAILABLE]");
+    wire.say("b LOGIN bob@example.net secret", "b OK");
+    let mut wire = Wire::connect(house.listen(Service::Submission));
+    wire.expect("220");
+    wire.say("EHLO c", "250");
+    wire.say(&format!("AUTH SCRAM-SHA-256 {}", wire::base64(b"n,,n=ann@example.net,r=abc")), "454 4.7.0");
+    // From elsewhere everybody may try.
+    let mut elsewhere = house.call_from([192, 0, 2, 1].into(), Service::Imap);
+    elsewhere.expect("* OK");
+    elsewhere.say("a LOGIN ann@example.net secret", "a OK");
+    house.stop();
+}
+
+#[test]
+fn an_old_password_in_a_program_blocks_nobody() {
+    let house = House::new("guard-old", &[("login.failures_per_peer_max", "5")]);
+    let at = house.listen(Service::Imap);
+    for _ in 0..20 {
+        let mut wire = Wire::connect(at);
+        wire.expect("* OK");
+        wire.say("a LOGIN bob@example.net old", "a NO [AUTHENTICATIONFAILED]");
+    }
+    let mut wire = Wire::connect(at);
+    wire.expect("* OK");
+    wire.say("a LOGIN ann@example.net secret", "a OK");
+    house.stop();
+}
+
+#[test]
+fn the_pause_ends_with_the_engine() {
+    let house = House::new("guard-pause", &[("login.failure_pause_seconds", "60")]);
+    let mut wire = Wire::connect(house.listen(Service::Imap));
+    wire.expect("* OK");
+    wire.send(b"a LOGIN bob@example.net wrong\r\n");
+    house.wait(|event| matches!(event, Event::Login(login) if !login.ok).then_some(()));
+    house.stop();
+    wire.expect("a NO [AUTHENTICATIONFAILED]");
+}
+
+/// Logs bob in on each protocol; gives the connections.
+fn logged_in(house: &House) -> [(Service, Wire); 3] {
+    [Service::Imap, Service::Pop3, Service::Submission].map(|service| {
+        let mut wire = Wire::connect(house.listen(service));
+        wire.line().expect("greeting");
+        match service {
+            Service::Imap => {
+                wire.say("a LOGIN bob@example.net secret", "a OK");
+                wire.tagged("b SELECT INBOX");
+                wire.say("c IDLE", "+");
+            }
+            Service::Pop3 => {
+                wire.say("USER bob@example.net", "+OK");
+                wire.say("PASS secret", "+OK");
+            }
+            _ => {
+                wire.say("EHLO c", "250");
+                wire.say(&format!("AUTH PLAIN {}", wire::plain("bob@example.net", "secret")), "235");
+                wire.say("MAIL FROM:<bob@example.net>", "250");
+            }
+        }
+        (service, wire)
+    })
+}
+
+/// Each connection ends, with these words.
+fn ended(sessions: [(Service, Wire); 3], text: &str) {
+    for (service, mut wire) in sessions {
+        let said = wire.line().expect("a goodbye");
+        let begin = match service {
+            Service::Imap => "* BYE ",
+            Service::Pop3 => "-ERR [",
+            _ => "421 ",
+        };
+        assert!(said.starts_with(begin) && said.contains(text), "{said}");
+        assert_eq!(wire.line(), None, "{service:?}");
+    }
+}
+
+#[test]
+fn a_changed_password_ends_the_sessions_of_its_account() {
+    let house = House::new("guard-password", &[]);
+    let sessions = logged_in(&house);
+    let mut other = Wire::connect(house.listen(Service::Imap));
+    other.expect("* OK");
+    other.say("a LOGIN ann@example.net secret", "a OK");
+    house.password("bob", "another");
+    ended(sessions, "The password was changed");
+    other.say("b NOOP", "b OK");
+    let mut wire = Wire::connect(house.listen(Service::Imap));
+    wire.expect("* OK");
+    wire.say("a LOGIN bob@example.net secret", "a NO");
+    wire.say("b LOGIN bob@example.net another", "b OK");
+    house.stop();
+}
+
+#[test]
+fn a_deleted_account_ends_its_sessions() {
+    let house = House::new("guard-deleted", &[]);
+    let sessions = logged_in(&house);
+    smol::block_on(house.engine.account_delete("bob@example.net")).unwrap();
+    ended(sessions, "The account was deleted");
+    house.stop();
+}
+
+#[test]
+fn the_host_sees_sessions_and_ends_them() {
+    let house = House::new("guard-sessions", &[]);
+    let sessions = logged_in(&house);
+    let mut stranger = Wire::connect(house.listen(Service::Mx));
+    stranger.expect("220");
+    let list = house.engine.sessions();
+    let seen: Vec<_> = list.iter().map(|info| (info.service, info.account.as_deref())).collect();
+    let bob = Some("bob@example.net");
+    let wanted = [(Service::Imap, bob), (Service::Pop3, bob), (Service::Submission, bob), (Service::Mx, None)];
+    assert_eq!(seen, wanted);
+    for info in list.iter().filter(|info| info.account.is_some()) {
+        assert!(info.peer.ip().is_loopback() && info.began.0 > 0);
+        house.engine.session_end(info.id).unwrap();
+    }
+    ended(sessions, "Closed by the administrator");
+    stranger.say("NOOP", "250");
+    assert!(house.engine.session_end(1 << 40).is_err());
+    house.stop();
+    assert!(house.engine.sessions().is_empty());
+}
+
+#[test]
+fn accounts_and_addresses_have_so_many_sessions_over_all_listeners() {
+    let house = House::new("guard-caps", &[("sessions.per_account_max", "3"), ("sessions.per_peer_max", "5")]);
+    let _sessions = logged_in(&house);
+    let mut fourth = Wire::connect(house.listen(Service::Imap));
+    fourth.expect("* OK");
+    fourth.say("a LOGIN bob@example.net secret", "a NO [UNAVAILABLE]");
+    fourth.say("b LOGIN ann@example.net secret", "b OK");
+    let mut fifth = Wire::connect(house.listen(Service::Mx));
+    fifth.expect("220");
+    let mut sixth = Wire::connect(house.listen(Service::Lmtp));
+    sixth.expect("421 4.7.0");
+    house.stop();
+}
+
+#[test]
+fn a_full_listener_lets_the_oldest_stranger_go() {
+    let house = House::new("guard-room", &[("sessions.per_listener_max", "3")]);
+    let at = house.listen(Service::Imap);
+    let mut bob = Wire::connect(at);
+    bob.expect("* OK");
+    bob.say("a LOGIN bob@example.net secret", "a OK");
+    let mut strangers = [Wire::connect(at), Wire::connect(at)];
+    strangers.iter_mut().for_each(|wire| drop(wire.expect("* OK")));
+    let mut waits = Wire::connect(at);
+    house.engine.clock_advance(Duration::from_secs(20)).unwrap();
+    assert_eq!(strangers[0].line().as_deref(), Some("* BYE Too many connections, try again later"));
+    waits.expect("* OK");
+    bob.say("b NOOP", "b OK");
+    house.stop();
+}
