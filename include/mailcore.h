@@ -246,6 +246,21 @@ The library prints nothing, handles no signals, never ends the process.
 /** Validate DNSSEC here. */
 #define MAILCORE_KEY_DNS_DNSSEC "dns.dnssec"
 
+/** Believe the DNS server that DNSSEC proves an answer (AD bit): for a server that validates, on a safe path. */
+#define MAILCORE_KEY_DNS_TRUST_AD "dns.trust_ad"
+
+/** DANE (RFC 7672): TLSA records that DNSSEC proves decide on TLS; needs dns.dnssec or dns.trust_ad. */
+#define MAILCORE_KEY_OUTBOUND_DANE "outbound.dane"
+
+/** MTA-STS (RFC 8461): policies of domains decide on TLS. */
+#define MAILCORE_KEY_OUTBOUND_MTA_STS "outbound.mta_sts"
+
+/** Port of the hosts that MTA-STS policies are fetched from. */
+#define MAILCORE_KEY_OUTBOUND_MTA_STS_PORT "outbound.mta_sts_port"
+
+/** TLS by domain, by commas: domain=tls, .domain for all below it; off, opportunistic, required, verified, \              verified:name, dane. */
+#define MAILCORE_KEY_OUTBOUND_TLS_RULES "outbound.tls_rules"
+
 /** Write Authentication-Results, and remove others' with our name. */
 #define MAILCORE_KEY_AUTH_RESULTS "auth.results"
 

@@ -452,9 +452,9 @@ fn hosts_and_addresses_at_their_limits() {
 
 fn addresses(stage: &Stage, name: &str, ipv6: bool) -> Result<Vec<String>, String> {
     let world = stage.client.world();
-    let exchanger = mx::Exchanger { name: name.to_owned(), preference: 0, address: None };
+    let exchanger = mx::Exchanger::new(name, 0);
     let found = stage.sim.executor.run(async move { mx::addresses(&world, &exchanger, ipv6).await });
-    found.map(|found| found.iter().map(ToString::to_string).collect()).map_err(|e| e.status.to_string())
+    found.map(|found| found.ips.iter().map(ToString::to_string).collect()).map_err(|e| e.status.to_string())
 }
 
 #[test]

@@ -102,6 +102,16 @@ const (
 	KeyDNSHostOnly = "dns.host_only"
 	// KeyDNSDnssec: Validate DNSSEC here.
 	KeyDNSDnssec = "dns.dnssec"
+	// KeyDNSTrustAd: Believe the DNS server that DNSSEC proves an answer (AD bit): for a server that validates, on a safe path.
+	KeyDNSTrustAd = "dns.trust_ad"
+	// KeyOutboundDane: DANE (RFC 7672): TLSA records that DNSSEC proves decide on TLS; needs dns.dnssec or dns.trust_ad.
+	KeyOutboundDane = "outbound.dane"
+	// KeyOutboundMtaSts: MTA-STS (RFC 8461): policies of domains decide on TLS.
+	KeyOutboundMtaSts = "outbound.mta_sts"
+	// KeyOutboundMtaStsPort: Port of the hosts that MTA-STS policies are fetched from.
+	KeyOutboundMtaStsPort = "outbound.mta_sts_port"
+	// KeyOutboundTLSRules: TLS by domain, by commas: domain=tls, .domain for all below it; off, opportunistic, required, verified, \              verified:name, dane.
+	KeyOutboundTLSRules = "outbound.tls_rules"
 	// KeyAuthResults: Write Authentication-Results, and remove others' with our name.
 	KeyAuthResults = "auth.results"
 	// KeyAuthServID: Our name in Authentication-Results; empty is the hostname.

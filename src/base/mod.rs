@@ -23,6 +23,7 @@ pub(crate) mod standing_clock;
 pub mod status;
 pub mod stuffing;
 pub mod time;
+pub mod tls_rule;
 pub mod uid_set;
 pub mod varint;
 pub mod world;

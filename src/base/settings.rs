@@ -10,6 +10,7 @@ use super::address::{Address, Domain};
 use super::checking::Checking;
 use super::limits;
 use super::secret::Secret;
+use super::tls_rule::TlsRule;
 
 /// The engine's settings.
 #[derive(Debug, Clone)]
@@ -85,6 +86,14 @@ pub struct Outbound {
     pub ipv6: bool,
     /// Whether STARTTLS is used where it is offered.
     pub tls: OutboundTls,
+    /// Whether TLSA records that DNSSEC proves decide on TLS (RFC 7672).
+    pub dane: bool,
+    /// Whether policies of domains decide on TLS (RFC 8461).
+    pub mta_sts: bool,
+    /// Port of the hosts that such policies are fetched from.
+    pub mta_sts_port: u16,
+    /// What is said of TLS for single domains; the first that fits counts, in the place of everything else.
+    pub tls_rules: Vec<TlsRule>,
     /// Idle connections are kept this long for the next message.
     pub keep_connection: Duration,
     /// How long other hosts are waited for.
@@ -227,6 +236,10 @@ impl Default for Outbound {
             connections_per_destination_max: limits::CONNECTIONS_PER_DESTINATION_MAX,
             ipv6: true,
             tls: OutboundTls::Opportunistic,
+            dane: true,
+            mta_sts: true,
+            mta_sts_port: 443,
+            tls_rules: Vec::new(),
             keep_connection: Duration::from_secs(5),
             waits: OutboundWaits::default(),
         }

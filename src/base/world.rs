@@ -142,7 +142,67 @@ pub trait Tls: Send + Sync {
     fn concerns(&self, _hostname: &str, _now: Timestamp) -> Vec<String> {
         Vec::new()
     }
+    /// Judges certificates that a peer showed (leaf first, DER) by TLSA records of usage 2 and 3 (RFC 6698, RFC 7672
+    /// §3.1). `names` are those that a leaf may be for, where a record means its authority; `now` decides on validity
+    /// then. Other usages match nothing.
+    fn check_dane(
+        &self,
+        _chain: &[Vec<u8>],
+        _names: &[String],
+        _records: &[Tlsa],
+        _now: Timestamp,
+    ) -> std::result::Result<(), CertificateRefused> {
+        Err(CertificateRefused {
+            trouble: CertificateTrouble::Other,
+            text: "this TLS backend cannot check TLSA records".to_owned(),
+        })
+    }
 }
+
+/// A TLSA record (RFC 6698).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tlsa {
+    /// Certificate usage.
+    pub usage: u8,
+    /// Selector.
+    pub selector: u8,
+    /// Matching type.
+    pub matching: u8,
+    /// Association data.
+    pub data: Vec<u8>,
+}
+
+/// Why a peer's certificate was refused. Stands in the [`io::Error`] of a handshake that failed for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRefused {
+    /// What kind of trouble it is.
+    pub trouble: CertificateTrouble,
+    /// A sentence for a person.
+    pub text: String,
+}
+
+/// Kinds of trouble with a certificate, as reports of TLS failures tell them apart (RFC 8460 §4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateTrouble {
+    /// It is for another name.
+    OtherName,
+    /// Its time is over, or has not come.
+    Expired,
+    /// No authority that is trusted stands behind it.
+    NotTrusted,
+    /// TLSA records mean another one.
+    NotOfRecords,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for CertificateRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "certificate: {}", self.text)
+    }
+}
+
+impl std::error::Error for CertificateRefused {}
 
 /// What the client side wants of the other end.
 #[derive(Debug, Clone)]

@@ -14,15 +14,18 @@ use std::time::Duration;
 use self::tally::{Next, Talk, Tally};
 use super::hosts::{HostPlace, Hosts, Refusal, back_off};
 use super::outcome::{Outcome, Report, Verdict};
+use super::policy::{self, Decision, PassedOver, StsKeeper, TlsPolicy, Wanted};
 use super::pool::Pool;
 use super::progress::{Progress, Waiting};
 use super::route::Destination;
 pub(super) use super::session::Session;
 use super::session::{BodySource, NoSession, Peer, told};
-use crate::base::limits::{ATTEMPT_DIALS_SECONDS_MAX, MESSAGES_PER_TURN_MAX, RECIPIENTS_PER_TRANSACTION};
-use crate::base::settings::OutboundTls;
+use super::trail::TrailKind;
+use crate::base::limits::{
+    ATTEMPT_DIALS_SECONDS_MAX, MESSAGES_PER_TURN_MAX, RECIPIENTS_PER_TRANSACTION, TLS_POLICY_HOLDS_SECONDS,
+};
 use crate::base::{Enhanced, Envelope, Mono, Recipient, Settings, World};
-use crate::dns::mx::{self, Exchanger};
+use crate::dns::mx::{self, Exchanger, NoRoute};
 use crate::smtp::client::{Delivery, Fate, Stage, Transaction};
 
 /// What all attempts share.
@@ -36,13 +39,15 @@ pub struct Outlet {
     pub pool: Pool,
     /// What is known of other hosts.
     pub hosts: Hosts,
+    /// TLS policies of other domains.
+    pub sts: StsKeeper,
 }
 
 impl Outlet {
-    /// Without connections and without knowledge of any host.
+    /// Without connections and without knowledge of any host. Policies of other domains are kept in memory.
     pub fn new(world: World, settings: Arc<Settings>) -> Self {
         let hosts = Hosts::new(Arc::clone(&world.clock), settings.outbound.connections_per_destination_max);
-        Self { world, settings, pool: Pool::default(), hosts }
+        Self { world, settings, pool: Pool::default(), hosts, sts: StsKeeper::default() }
     }
 }
 
@@ -100,7 +105,9 @@ impl Attempt<'_> {
 
     /// Tries connections kept for this destination. One that turns out to be dead means nothing.
     async fn over_idle_connections(&mut self) {
-        while let Some(session) = self.outlet.pool.take(&self.key) {
+        let now = self.outlet.world.clock.now();
+        let since = Mono(now.0.saturating_sub(TLS_POLICY_HOLDS_SECONDS * 1_000_000_000));
+        while let Some(session) = self.outlet.pool.take(&self.key, since) {
             self.outlet.hosts.take_turn(session.at(), &self.key);
             let host = session.host().to_owned();
             match self.over_idle(session).await {
@@ -119,8 +126,10 @@ impl Attempt<'_> {
         let (world, settings) = (&self.outlet.world, &self.outlet.settings);
         let hosts = match self.work.destination.hosts(world, &settings.hostname).await {
             Ok(hosts) => hosts,
-            Err(no_route) => return self.tally.note_route(no_route, self.is_to_smart_host()),
+            Err(no_route) => return self.no_route(no_route),
         };
+        self.say(TrailKind::Route, &listed(&hosts));
+        let wanted = policy::wanted(world, settings, &self.outlet.sts, self.work.destination).await;
         for exchanger in hosts {
             // A worse host is not for mail that has only to wait for a better one.
             let worse = self.tally.full.is_some_and(|(_, preference)| exchanger.preference > preference);
@@ -128,52 +137,79 @@ impl Attempt<'_> {
                 return;
             }
             if !self.heard.contains(&exchanger.name) {
-                self.over_host(&exchanger).await;
+                self.over_host(&exchanger, &wanted).await;
             }
         }
     }
 
-    async fn over_host(&mut self, exchanger: &Exchanger) {
+    async fn over_host(&mut self, exchanger: &Exchanger, wanted: &Wanted) {
         let (world, settings) = (&self.outlet.world, &self.outlet.settings);
         let addresses = match mx::addresses(world, exchanger, settings.outbound.ipv6).await {
             Ok(addresses) => addresses,
-            Err(no_route) => return self.tally.note_route(no_route, self.is_to_smart_host()),
+            Err(no_route) => return self.no_route(no_route),
         };
-        for address in addresses {
+        let ips: Vec<String> = addresses.ips.iter().map(ToString::to_string).collect();
+        self.say(TrailKind::Route, &format!("{} is at {}", exchanger.name, ips.join(", ")));
+        let port = self.work.destination.port(&settings.outbound);
+        let decision = match wanted.at_host(world, settings, exchanger, addresses.secure, port).await {
+            Ok(decision) => decision,
+            Err(passed_over) => return self.pass_over(&exchanger.name, &passed_over),
+        };
+        self.say(TrailKind::Policy, &format!("{decision} at {}", exchanger.name));
+        for address in addresses.ips {
             if world.clock.now() >= self.dials_until {
                 // Only stalled hosts use up the time: what they did is on record.
                 return;
             }
-            let at = SocketAddr::new(address, self.work.destination.port(&settings.outbound));
-            if self.at_address(exchanger, at).await == Next::Host || self.is_over() {
+            let at = SocketAddr::new(address, port);
+            if self.at_address(exchanger, at, &decision).await == Next::Host || self.is_over() {
                 return;
             }
         }
     }
 
+    /// A host may get no mail under the TLS policy that holds, or the policy cannot be known now.
+    fn pass_over(&mut self, host: &str, why: &PassedOver) {
+        self.say(TrailKind::Policy, &format!("{}: {}", why.policy, why.text));
+        let error = Outcome::unreached(Verdict::Deferred, why.status, why.text.as_str());
+        let error = Outcome { host: host.to_owned(), policy: why.policy.to_owned(), ..error };
+        self.tally.note_all(&error);
+        self.tally.unreachable = Some(error);
+    }
+
+    fn no_route(&mut self, no_route: NoRoute) {
+        self.say(TrailKind::Route, &no_route.text);
+        self.tally.note_route(no_route, self.is_to_smart_host());
+    }
+
+    fn say(&self, kind: TrailKind, text: &str) {
+        self.work.progress.say(self.outlet.world.clock.now(), kind, text);
+    }
+
     /// Talks to one address; a second time in the clear where an opportunistic handshake broke (RFC 7435 §4).
-    async fn at_address(&mut self, exchanger: &Exchanger, at: SocketAddr) -> Next {
+    async fn at_address(&mut self, exchanger: &Exchanger, at: SocketAddr, decision: &Decision) -> Next {
         let host = exchanger.name.as_str();
-        while let Some(session) = self.outlet.pool.take_from(host, at) {
+        while let Some(mut session) = self.outlet.pool.take_from(host, at, &decision.policy) {
             self.outlet.hosts.take_turn(at, &self.key);
+            session.note_served(self.outlet.world.clock.now());
             if let Some(next) = self.over_idle(session).await {
                 return next;
             }
         }
         let Some(mut place) = self.enter(exchanger, at) else { return Next::Address };
-        let mut tls = self.outlet.settings.outbound.tls;
+        let mut peer = self.peer(host, at, decision);
         loop {
-            let peer = self.peer(host, at);
-            let may_fall_back = tls == OutboundTls::Opportunistic && peer.login.is_none() && !peer.implicit_tls;
+            let is_opportunistic = decision.policy == TlsPolicy::Opportunistic && !peer.clear;
+            let may_fall_back = is_opportunistic && peer.login.is_none() && !peer.implicit_tls;
             let (world, settings) = (&self.outlet.world, &self.outlet.settings);
-            let mut session = match Session::dial(world, settings, peer, place, tls, self.work.progress).await {
+            let mut session = match Session::dial(world, settings, peer.clone(), place, self.work.progress).await {
                 Ok(session) => session,
                 Err(no_session) => {
                     let (status, doing, e) = match &no_session {
                         NoSession::Connect(e) => (Enhanced::new(4, 4, 1), "connecting to", e),
                         NoSession::Handshake(e) => (Enhanced::new(4, 7, 5), "TLS handshake with", e),
                     };
-                    self.note_unreachable(at, status, host, &format!("{doing} {at}: {}", told(e)));
+                    self.note_unreachable(at, status, decision, host, &format!("{doing} {at}: {}", told(e)));
                     return Next::Address;
                 }
             };
@@ -185,10 +221,12 @@ impl Attempt<'_> {
                 && !self.work.progress.is_stopped()
                 && let Some(again) = session.take_place()
             {
-                (place, tls) = (again, OutboundTls::Off);
+                self.say(TrailKind::Policy, "the handshake failed: again in the clear, since nothing demands TLS");
+                place = again;
+                peer.clear = true;
                 continue;
             }
-            let denied_tls = tls != self.outlet.settings.outbound.tls || session.was_denied_tls();
+            let denied_tls = peer.clear || session.was_denied_tls();
             return self.go_on(session, first, delivery, more, denied_tls).await;
         }
     }
@@ -220,17 +258,20 @@ impl Attempt<'_> {
         }
     }
 
-    fn peer(&self, host: &str, at: SocketAddr) -> Peer {
+    fn peer(&self, host: &str, at: SocketAddr, decision: &Decision) -> Peer {
         let login = match self.work.destination {
             Destination::SmartHost(smart_host) => smart_host.login.clone(),
             Destination::Domain(_) => None,
         };
-        Peer { host: host.to_owned(), at, login, implicit_tls: self.work.destination.implicit_tls() }
+        let implicit_tls = self.work.destination.implicit_tls();
+        Peer { host: host.to_owned(), at, login, implicit_tls, decision: decision.clone(), clear: false }
     }
 
     /// Uses an idle session. `None` where it says nothing of this message: it was dead, or the host wants no further
     /// messages on it.
     async fn over_idle(&mut self, mut session: Session) -> Option<Next> {
+        let made = session.decision();
+        self.say(TrailKind::Connect, &format!("idle one to {} at {}, {made}", session.host(), session.at()));
         let open = self.tally.open();
         let (first, more) = open.split_at(open.len().min(RECIPIENTS_PER_TRANSACTION));
         let delivery = self.deliver(&mut session, first).await;
@@ -289,7 +330,7 @@ impl Attempt<'_> {
     /// An open session is kept for the next message; where others wait for the host, not for ever. One in the clear
     /// with a host that offered TLS is not: the next message may have it.
     fn keep(&mut self, session: Session, denied_tls: bool) {
-        let Outlet { world, settings, pool, hosts } = self.outlet;
+        let Outlet { world, settings, pool, hosts, .. } = self.outlet;
         let at = session.at();
         self.tally.answered = true;
         hosts.answered(at);
@@ -336,14 +377,23 @@ impl Attempt<'_> {
         matches!(self.work.destination, Destination::SmartHost(_))
     }
 
-    fn note_unreachable(&mut self, at: SocketAddr, status: Enhanced, host: &str, text: &str) {
+    fn note_unreachable(&mut self, at: SocketAddr, status: Enhanced, decision: &Decision, host: &str, text: &str) {
+        self.say(TrailKind::Note, text);
         let error = Outcome::unreached(Verdict::Deferred, status, text);
-        let error = Outcome { host: host.to_owned(), ..error };
+        let error = Outcome { host: host.to_owned(), policy: decision.to_string(), ..error };
         self.tally.note_all(&error);
         self.fail(at, error);
     }
 }
 
 fn talk(session: &Session, denied_tls: bool) -> Talk<'_> {
-    Talk { host: session.host(), tls: session.tls(), denied_tls }
+    Talk { host: session.host(), tls: session.tls(), policy: session.decision().to_string(), denied_tls }
+}
+
+/// The hosts of a destination, for people.
+fn listed(hosts: &[Exchanger]) -> String {
+    let host =
+        |host: &Exchanger| format!("{} {}{}", host.preference, host.name, if host.secure { " (proved)" } else { "" });
+    let shown: Vec<String> = hosts.iter().map(host).collect();
+    format!("hosts: {}", shown.join(", "))
 }

@@ -7,10 +7,13 @@ pub mod filing;
 pub mod hosts;
 pub mod local;
 pub mod outcome;
+pub mod policy;
 pub mod pool;
 pub mod progress;
 pub mod route;
 mod session;
+pub mod trail;
+mod watched;
 pub mod wire;
 
 pub use attempt::{Outlet, Work, attempt};

@@ -33,6 +33,8 @@ pub struct Outcome {
     pub text: String,
     /// TLS version and cipher, empty where the connection was in the clear.
     pub tls: String,
+    /// TLS policy, and why it held; empty where none was decided.
+    pub policy: String,
     /// The host offers DSN: reports of success are its business from here on.
     pub dsn: bool,
 }
@@ -40,8 +42,8 @@ pub struct Outcome {
 impl Outcome {
     /// A decision made before any host was reached.
     pub fn unreached(verdict: Verdict, status: Enhanced, text: impl Into<String>) -> Self {
-        let (host, tls) = (String::new(), String::new());
-        Self { verdict, host, code: 0, enhanced: Some(status), text: text.into(), tls, dsn: false }
+        let (host, tls, policy) = (String::new(), String::new(), String::new());
+        Self { verdict, host, code: 0, enhanced: Some(status), text: text.into(), tls, policy, dsn: false }
     }
 
     /// Whether another attempt may do.
@@ -64,6 +66,7 @@ impl Outcome {
             text: self.text.clone(),
             took,
             tls: self.tls.clone(),
+            policy: self.policy.clone(),
         }
     }
 }

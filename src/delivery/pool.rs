@@ -1,4 +1,5 @@
-//! Idle connections, kept for the next message to the same destination, or to the same host for another one.
+//! Idle connections, kept for the next message to the same destination, or to the same host for another one. One made
+//! under a weaker TLS policy than a message wants does not serve it.
 //!
 //! At most `DELIVERIES_MAX` of them, each no longer than `settings.outbound.keep_connection`; then they end with QUIT.
 //! Clones share the pool.
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::attempt::Session;
+use super::policy::TlsPolicy;
 use crate::base::limits::DELIVERIES_MAX;
 use crate::base::world::World;
 use crate::base::{Mono, Settings};
@@ -27,14 +29,15 @@ struct Idle {
 }
 
 impl Pool {
-    /// The newest session kept for this destination.
-    pub(super) fn take(&self, key: &str) -> Option<Session> {
-        self.take_where(|kept, _| kept == key)
+    /// The newest session kept for this destination whose TLS policy was decided, or found to serve, after `since`.
+    pub(super) fn take(&self, key: &str, since: Mono) -> Option<Session> {
+        self.take_where(|kept, session| kept == key && session.decided() >= since)
     }
 
-    /// The newest session kept with a host of this name at this address, whatever it was used for.
-    pub(super) fn take_from(&self, host: &str, at: SocketAddr) -> Option<Session> {
-        self.take_where(|_, session| session.at() == at && session.host() == host)
+    /// The newest session kept with a host of this name at this address that serves mail under this TLS policy,
+    /// whatever it was used for.
+    pub(super) fn take_from(&self, host: &str, at: SocketAddr, wanted: &TlsPolicy) -> Option<Session> {
+        self.take_where(|_, session| session.at() == at && session.host() == host && session.serves(wanted))
     }
 
     /// The newest session kept with whoever is at this address.

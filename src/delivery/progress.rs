@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use smol::channel::{Receiver, Sender, bounded};
 
+use super::trail::{Trail, TrailKind};
 use crate::base::Mono;
 use crate::base::limits::{STALLED_BODY_MILLISECONDS, STALLED_MILLISECONDS};
 
@@ -28,18 +29,29 @@ pub enum Waiting {
 /// How one attempt gets on. Shared by the attempt and whoever gives out places.
 pub struct Progress {
     state: Mutex<(Waiting, Mono)>,
+    trail: Mutex<Trail>,
     stop: (Sender<()>, Receiver<()>),
 }
 
 impl Progress {
     /// An attempt that begins now.
     pub fn new(now: Mono) -> Self {
-        Self { state: Mutex::new((Waiting::Host, now)), stop: bounded(1) }
+        Self { state: Mutex::new((Waiting::Host, now)), trail: Mutex::new(Trail::new(now)), stop: bounded(1) }
     }
 
     /// It waits for this from now on; also where the host moved and it waits for more of the same.
     pub fn note(&self, waiting: Waiting, now: Mono) {
         *self.state() = (waiting, now);
+    }
+
+    /// Adds a line to its trail.
+    pub fn say(&self, now: Mono, kind: TrailKind, text: &str) {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner).say(now, kind, text);
+    }
+
+    /// Its trail so far, as text.
+    pub fn trail(&self) -> String {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner).clone().into_text()
     }
 
     /// Since when it counts as stalled, or will; `None` where it must not be stopped.

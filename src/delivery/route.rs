@@ -134,7 +134,8 @@ fn smart_exchanger(host: &str) -> Exchanger {
     let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
     let address: Option<IpAddr> = bare.parse().ok();
     let name = if address.is_some() { bare } else { host };
-    Exchanger { name: name.to_owned(), preference: 0, address }
+    // Nobody but our own settings says that mail goes there.
+    Exchanger { address, secure: true, ..Exchanger::new(name, 0) }
 }
 
 #[cfg(test)]
@@ -185,7 +186,8 @@ mod tests {
             ("::1", "::1", Some("::1")),
         ] {
             let expected = address.map(|a| a.parse().unwrap());
-            assert_eq!(smart_exchanger(host), Exchanger { name: name.to_owned(), preference: 0, address: expected });
+            let wanted = Exchanger { address: expected, secure: true, ..Exchanger::new(name, 0) };
+            assert_eq!(smart_exchanger(host), wanted);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! A connection to one host with the SMTP session on it: dialled, used for any number of messages, left.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use smol::future::FutureExt;
 
 use super::hosts::HostPlace;
+use super::policy::{Decision, TlsPolicy, bare_name};
 use super::progress::{Progress, Waiting};
-use crate::base::dialog::{Dialog, Input, Step};
+use super::trail::TrailKind;
+use super::watched::{self, Watched};
 use crate::base::envelope::BodyKind;
 use crate::base::limits::{MESSAGES_PER_CONNECTION_MAX, SMTP_CLIENT_BLOCK_WAIT_SECONDS};
 use crate::base::settings::OutboundTls;
@@ -49,6 +51,10 @@ pub(super) struct Peer {
     pub(super) login: Option<(String, Secret)>,
     /// TLS from the first octet.
     pub(super) implicit_tls: bool,
+    /// What TLS is demanded.
+    pub(super) decision: Decision,
+    /// In the clear, after an opportunistic handshake broke.
+    pub(super) clear: bool,
 }
 
 /// A session.
@@ -58,6 +64,8 @@ pub(super) struct Session {
     role: TlsRole,
     peer: Peer,
     messages: u32,
+    /// When its TLS policy was decided, or found to be as strong as another one.
+    decided: Mono,
     /// The connection's place at the host.
     place: Option<HostPlace>,
 }
@@ -82,19 +90,21 @@ pub(super) enum NoSession {
 }
 
 impl Session {
-    /// Dials. `tls` is what the settings say, or `Off` after an opportunistic handshake broke.
+    /// Dials.
     pub(super) async fn dial(
         world: &World,
         settings: &Settings,
         peer: Peer,
         place: HostPlace,
-        tls: OutboundTls,
         progress: &Progress,
     ) -> Result<Session, NoSession> {
-        progress.note(Waiting::Host, world.clock.now());
-        // A password is only shown to a host that is who it says.
-        let must_verify = tls == OutboundTls::Verified || peer.login.is_some();
-        let role = TlsRole::Client(TlsPeer { name: tls_name(&peer), must_verify });
+        let decided = world.clock.now();
+        progress.note(Waiting::Host, decided);
+        progress.say(decided, TrailKind::Connect, &format!("to {} at {}", peer.host, peer.at));
+        let policy = &peer.decision.policy;
+        let tls = if peer.clear { OutboundTls::Off } else { policy.outbound_tls() };
+        let name = policy.verified_name().map_or_else(|| bare_name(&peer.host), str::to_owned);
+        let role = TlsRole::Client(TlsPeer { name, must_verify: policy.verified_name().is_some() });
         let waits = settings.outbound.waits;
         let at = world.clock.now() + waits.connect;
         let stream = within(&*world.clock, at, world.network.connect(peer.at, None)).or(stopped(progress)).await;
@@ -105,6 +115,10 @@ impl Session {
             let handshake = world.tls.connect(connection.stream, name.clone());
             let made = within(&*world.clock, at, handshake).or(stopped(progress)).await;
             let (stream, made) = made.map_err(NoSession::Handshake)?;
+            let dane = policy.dane().map(|records| &**records);
+            watched::judge(world, dane, &made)
+                .map_err(|refused| NoSession::Handshake(io::Error::new(io::ErrorKind::InvalidData, refused)))?;
+            progress.say(world.clock.now(), TrailKind::Tls, &watched::told(&made, dane.is_some()));
             connection = Connection::new(stream);
             info = Some(made);
         }
@@ -114,7 +128,9 @@ impl Session {
         }
         let (login, nonce) = (peer.login.clone(), crate::sasl::nonce(&seed, 0));
         let options = Options { hostname: settings.hostname.clone(), tls, login, nonce, waits };
-        Ok(Session { client: Client::new(options, info), connection, role, peer, messages: 0, place: Some(place) })
+        let client = Client::new(options, info);
+        let place = Some(place);
+        Ok(Session { client, connection, role, peer, messages: 0, decided, place })
     }
 
     /// Hands over one message, in its other form where the host cannot take the one it has.
@@ -168,8 +184,9 @@ impl Session {
     async fn drive(&mut self, world: &World, settings: &Settings, body: &dyn BodySource, watch: Option<&Progress>) {
         let write = settings.outbound.waits.data.min(Duration::from_secs(SMTP_CLIENT_BLOCK_WAIT_SECONDS));
         let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write };
+        let dane = self.peer.decision.policy.dane().cloned();
         let Session { client, connection, role, .. } = self;
-        let mut watched = Watched { client, progress: watch };
+        let mut watched = Watched::new(client, world, watch, dane);
         let mut source = Source { body, world, progress: watch };
         let stop = async {
             match watch {
@@ -178,7 +195,13 @@ impl Session {
             }
         };
         let end = pump(world, waits, role, connection, &mut watched, &mut source).or(stop).await;
+        if let (Some(refused), Some(progress)) = (watched.refused.take(), watch) {
+            progress.say(world.clock.now(), TrailKind::Tls, &refused.to_string());
+        }
         if let PumpEnd::Broken(e) = end {
+            if let Some(progress) = watch {
+                progress.say(world.clock.now(), TrailKind::Note, &told(&e));
+            }
             self.connection.last_words().await;
             self.client.broken(&told(&e), &mut self.connection.input);
         }
@@ -231,6 +254,26 @@ impl Session {
         self.client.replies() > 1 || self.client.replies() == 1 && !delivery.fates.iter().any(closing)
     }
 
+    /// The TLS policy it was made under.
+    pub(super) fn decision(&self) -> &Decision {
+        &self.peer.decision
+    }
+
+    /// Whether it serves mail under this policy; then it does so for a while without another look.
+    pub(super) fn serves(&self, wanted: &TlsPolicy) -> bool {
+        !self.peer.clear && self.peer.decision.policy.serves(wanted)
+    }
+
+    /// It was found to serve.
+    pub(super) fn note_served(&mut self, now: Mono) {
+        self.decided = now;
+    }
+
+    /// When its policy was decided, or found to serve.
+    pub(super) fn decided(&self) -> Mono {
+        self.decided
+    }
+
     /// Gives up its place at the host, for a connection that takes its stead.
     pub(super) fn take_place(&mut self) -> Option<HostPlace> {
         self.place.take()
@@ -256,15 +299,6 @@ fn written(info: &TlsInfo) -> String {
     format!("{} {}", info.version, info.cipher).trim().to_owned()
 }
 
-/// The name the host must go by: without brackets for an address literal.
-fn tls_name(peer: &Peer) -> String {
-    let inside = peer.host.trim_start_matches('[').trim_end_matches(']');
-    match inside.trim_start_matches("IPv6:").parse::<IpAddr>() {
-        Ok(ip) => ip.to_string(),
-        Err(_) => peer.host.clone(),
-    }
-}
-
 /// What a person reads of a broken connection.
 pub(super) fn told(e: &io::Error) -> String {
     match e.kind() {
@@ -284,52 +318,6 @@ async fn stopped<T>(progress: &Progress) -> io::Result<T> {
 async fn given_up(progress: &Progress) -> io::Error {
     progress.stopped().await;
     io::Error::other("no answer yet, and other mail needed the connection")
-}
-
-/// The session, with every reply and every change of what it waits for noted.
-struct Watched<'a> {
-    client: &'a mut Client,
-    progress: Option<&'a Progress>,
-}
-
-impl Dialog for Watched<'_> {
-    type Ask = BodyAsk;
-    type Answer = BodyAnswer;
-
-    fn step(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Step<BodyAsk> {
-        let before = (self.client.replies(), self.client.stage());
-        let step = self.client.step(now, input, output);
-        let after = (self.client.replies(), self.client.stage());
-        if let Some(progress) = self.progress.filter(|_| before != after) {
-            let waiting = match after.1 {
-                Stage::Body => Waiting::Body,
-                Stage::Final => Waiting::Final,
-                _ => Waiting::Host,
-            };
-            progress.note(waiting, now);
-        }
-        step
-    }
-
-    fn answer(&mut self, answer: BodyAnswer) {
-        self.client.answer(answer);
-    }
-
-    fn tls_started(&mut self, info: TlsInfo) {
-        self.client.tls_started(info);
-    }
-
-    fn deadline(&self) -> Option<Mono> {
-        self.client.deadline()
-    }
-
-    fn expire(&mut self) {
-        self.client.expire();
-    }
-
-    fn end(&mut self) {
-        self.client.end();
-    }
 }
 
 struct Source<'a> {

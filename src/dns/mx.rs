@@ -23,6 +23,24 @@ pub struct Exchanger {
     pub preference: u16,
     /// Its address, where that needs no asking.
     pub address: Option<IpAddr>,
+    /// Whether DNSSEC proves that the domain's mail may go there.
+    pub secure: bool,
+}
+
+impl Exchanger {
+    /// A host that nothing proves.
+    pub fn new(name: impl Into<String>, preference: u16) -> Self {
+        Self { name: name.into(), preference, address: None, secure: false }
+    }
+}
+
+/// The addresses of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// In the order to try them; at least one.
+    pub ips: Vec<IpAddr>,
+    /// Whether DNSSEC proves those that were found.
+    pub secure: bool,
 }
 
 /// Why mail for a domain cannot go anywhere now (class 4) or ever (class 5).
@@ -49,21 +67,25 @@ impl NoRoute {
 pub async fn exchangers(world: &World, domain: &Domain, own_name: &str) -> Result<Vec<Exchanger>, NoRoute> {
     let name = match domain {
         Domain::Literal(ip) => {
-            return Ok(vec![Exchanger { name: domain.to_string(), preference: 0, address: Some(*ip) }]);
+            let name = domain.to_string();
+            return Ok(vec![Exchanger { address: Some(*ip), ..Exchanger::new(name, 0) }]);
         }
         Domain::Name(_) => domain.key(),
     };
-    let records = match ask(world, &name, RecordKind::Mx).await.records {
+    let answer = ask(world, &name, RecordKind::Mx).await;
+    let secure = answer.secure;
+    let records = match answer.records {
         Ok(records) => records,
-        // RFC 5321 §5.1: no MX makes the domain its own exchanger; whether it has an address shows later.
-        Err(NoRecords::NoData) => return Ok(vec![Exchanger { name, preference: 0, address: None }]),
+        // RFC 5321 §5.1: no MX makes the domain its own exchanger; whether it has an address shows later. Where
+        // records of the same name are proved, a forged denial would have been a failure.
+        Err(NoRecords::NoData) => return Ok(vec![Exchanger { secure: true, ..Exchanger::new(name, 0) }]),
         Err(NoRecords::NxDomain) => return Err(NoRoute::new(5, 1, 2, format!("domain {name} does not exist"))),
         Err(NoRecords::BadName) => return Err(NoRoute::new(5, 1, 2, format!("{name} is not a domain name"))),
         Err(NoRecords::Bogus) => return Err(NoRoute::new(4, 4, 3, format!("DNSSEC proof for MX of {name} fails"))),
         Err(NoRecords::ServFail) => return Err(NoRoute::new(4, 4, 3, format!("DNS server fails on MX of {name}"))),
         Err(NoRecords::Timeout) => return Err(NoRoute::new(4, 4, 3, format!("no DNS answer for MX of {name}"))),
     };
-    let listed = listed(&records);
+    let listed = listed(&records, secure);
     if listed.is_empty() {
         // Nothing but null MX records.
         return Err(NoRoute::new(5, 1, 10, format!("domain {name} does not accept mail (null MX)")));
@@ -77,17 +99,20 @@ pub async fn exchangers(world: &World, domain: &Domain, own_name: &str) -> Resul
     Ok(ordered)
 }
 
-/// The addresses of an exchanger in the order to try them, the families taking turns; at least one.
-pub async fn addresses(world: &World, exchanger: &Exchanger, ipv6: bool) -> Result<Vec<IpAddr>, NoRoute> {
+/// The addresses of an exchanger, the families taking turns.
+pub async fn addresses(world: &World, exchanger: &Exchanger, ipv6: bool) -> Result<Addresses, NoRoute> {
     let name = &exchanger.name;
     if let Some(address) = exchanger.address {
         if address.is_ipv6() && !ipv6 {
             return Err(NoRoute::new(5, 4, 4, format!("{name} has only IPv6, which is switched off")));
         }
-        return Ok(vec![address]);
+        return Ok(Addresses { ips: vec![address], secure: false });
     }
-    let four = ask(world, name, RecordKind::A).await.records;
-    let six = if ipv6 { ask(world, name, RecordKind::Aaaa).await.records } else { Err(NoRecords::NoData) };
+    let four = ask(world, name, RecordKind::A).await;
+    let six = if ipv6 { Some(ask(world, name, RecordKind::Aaaa).await) } else { None };
+    let answers = [Some(&four), six.as_ref()].into_iter().flatten();
+    let secure = answers.filter(|answer| answer.records.is_ok()).all(|answer| answer.secure);
+    let (four, six) = (four.records, six.map_or(Err(NoRecords::NoData), |six| six.records));
     let transient = [&four, &six].iter().any(|answer| answer.as_ref().is_err_and(|why| why.is_transient()));
     let mut four = four.unwrap_or_default().into_iter().filter_map(address_of);
     let mut six = six.unwrap_or_default().into_iter().filter_map(address_of);
@@ -103,7 +128,7 @@ pub async fn addresses(world: &World, exchanger: &Exchanger, ipv6: bool) -> Resu
     }
     found.truncate(ADDRESSES_PER_HOST_MAX);
     if !found.is_empty() {
-        return Ok(found);
+        return Ok(Addresses { ips: found, secure });
     }
     if transient {
         return Err(NoRoute::new(4, 4, 3, format!("no DNS answer for the address of {name}")));
@@ -112,7 +137,7 @@ pub async fn addresses(world: &World, exchanger: &Exchanger, ipv6: bool) -> Resu
 }
 
 /// The real exchangers of an answer, each once, null MX records left out.
-fn listed(records: &[Record]) -> Vec<Exchanger> {
+fn listed(records: &[Record], secure: bool) -> Vec<Exchanger> {
     let listed: BTreeSet<(u16, String)> = records
         .iter()
         .filter_map(|record| match record {
@@ -129,7 +154,7 @@ fn listed(records: &[Record]) -> Vec<Exchanger> {
         if seen.insert(name.clone()) {
             // An address where a name belongs (RFC 1035 §3.3.9): what is meant is plain, and other hosts take it so.
             let address = name.parse().ok();
-            hosts.push(Exchanger { name, preference, address });
+            hosts.push(Exchanger { name, preference, address, secure });
         }
     }
     hosts
@@ -196,7 +221,7 @@ mod tests {
         let hosts = |names: &str| -> Vec<Exchanger> {
             let host = |text: &str| {
                 let (preference, name) = text.split_once(':').unwrap();
-                Exchanger { name: name.to_owned(), preference: preference.parse().unwrap(), address: None }
+                Exchanger::new(name, preference.parse().unwrap())
             };
             names.split(' ').map(host).collect()
         };

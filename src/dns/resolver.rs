@@ -1,7 +1,8 @@
 //! The real resolver: hickory's stub on our reactor and our tasks.
 //!
 //! It asks the system's servers or one that the host names, over UDP and, where an answer does not fit, TCP. With
-//! `validate` it proves answers by DNSSEC itself, for which the servers must pass signatures on. Nothing is cached
+//! `validate` it proves answers by DNSSEC itself, for which the servers must pass signatures on. With `trust_ad` it
+//! believes a server that says of an answer that DNSSEC proves it (the AD bit, RFC 6840 §5.7, §5.8). Nothing is cached
 //! here: put a [`CachedResolver`](super::cache::CachedResolver) in front, which keeps the engine's time.
 
 use std::net::SocketAddr;
@@ -32,6 +33,8 @@ pub struct ResolverOptions {
     pub server: Option<SocketAddr>,
     /// Whether answers are proved by DNSSEC.
     pub validate: bool,
+    /// Whether the AD bit of an answer is believed: for a server that validates, on a path nobody else can write to.
+    pub trust_ad: bool,
     /// How long one attempt may take.
     pub timeout: Duration,
     /// Attempts after the first.
@@ -40,7 +43,7 @@ pub struct ResolverOptions {
 
 impl Default for ResolverOptions {
     fn default() -> Self {
-        Self { server: None, validate: false, timeout: Duration::from_secs(5), retries: 2 }
+        Self { server: None, validate: false, trust_ad: false, timeout: Duration::from_secs(5), retries: 2 }
     }
 }
 
@@ -49,7 +52,16 @@ pub struct RealResolver {
     lookups: Lookups,
     /// The same without EDNS, for servers that cannot read it (RFC 6891 §7). Proofs need EDNS.
     plain: Option<Lookups>,
+    trust: Trust,
+}
+
+/// By whose word an answer is secure.
+#[derive(Debug, Clone, Copy)]
+struct Trust {
+    /// Our own: proofs.
     validate: bool,
+    /// The server's.
+    trust_ad: bool,
 }
 
 type Hickory = trust_dns_resolver::Resolver<SmolRuntime>;
@@ -83,7 +95,8 @@ impl RealResolver {
             Ok::<_, Error>(Lookups { first: hickory(edns, Transport::Datagrams)?, streams })
         };
         let plain = if options.validate { None } else { Some(lookups(false)?) };
-        Ok(Self { lookups: lookups(true)?, plain, validate: options.validate })
+        let trust = Trust { validate: options.validate, trust_ad: options.trust_ad };
+        Ok(Self { lookups: lookups(true)?, plain, trust })
     }
 }
 
@@ -105,7 +118,7 @@ fn hickory(
     trusted: Option<Arc<TrustAnchors>>,
 ) -> Result<Hickory> {
     let unusable = |e: NetError| Error::new(ErrorKind::Dns, format!("resolver cannot be set up: {e}"));
-    let runtime = SmolRuntime::new(run.clone());
+    let runtime = SmolRuntime::new(run.clone(), options.trust_ad);
     let (mut config, system) = match options.server {
         Some(server) => (ResolverConfig::from_parts(None, Vec::new(), vec![at(server)]), None),
         None => read_system_conf().map(|(config, system)| (config, Some(system))).map_err(unusable)?,
@@ -148,7 +161,7 @@ fn set(hickory: &mut ResolverOpts, options: &ResolverOptions) {
 impl Resolver for RealResolver {
     fn ask(&self, name: &str, kind: RecordKind) -> BoxFuture<'static, DnsAnswer> {
         let Some(name) = absolute(name) else { return Box::pin(std::future::ready(no_records(NoRecords::BadName))) };
-        let (lookups, plain, validate) = (self.lookups.clone(), self.plain.clone(), self.validate);
+        let (lookups, plain, trust) = (self.lookups.clone(), self.plain.clone(), self.trust);
         Box::pin(async move {
             let mut answer = lookups.ask(&name, kind).await;
             if let (Err(e), Some(plain)) = (&answer, plain)
@@ -157,8 +170,8 @@ impl Resolver for RealResolver {
                 answer = plain.ask(&name, kind).await;
             }
             match answer {
-                Ok(lookup) => found(&lookup, &name, kind, validate),
-                Err(e) => not_found(&e, validate),
+                Ok(lookup) => found(&lookup, &name, kind, trust),
+                Err(e) => not_found(&e, trust.validate),
             }
         })
     }
@@ -176,7 +189,7 @@ fn cannot_read_edns(e: &NetError) -> bool {
 
 /// The answer section also has the aliases on the way, under validation signatures, and whatever else a server puts
 /// there: only what belongs to the name asked for, or to the name its aliases end at, is an answer.
-fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, validate: bool) -> DnsAnswer {
+fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, trust: Trust) -> DnsAnswer {
     let wanted = record::type_of(kind);
     let owner = if kind == RecordKind::Cname { asked } else { end_of_aliases(lookup.answers(), asked) };
     let of_owner = lookup.answers().iter().filter(|r| r.record_type() == wanted && r.name == *owner);
@@ -186,7 +199,8 @@ fn found(lookup: &Lookup, asked: &Name, kind: RecordKind, validate: bool) -> Dns
         return no_records(NoRecords::ServFail);
     }
     let ttl = lookup.answers().iter().map(|r| r.ttl).min().unwrap_or(0);
-    let secure = validate && proved(lookup.answers());
+    let said = trust.trust_ad && lookup.message().metadata.authentic_data;
+    let secure = said || (trust.validate && proved(lookup.answers()));
     DnsAnswer { records: Ok(records), ttl: Duration::from_secs(u64::from(ttl)), secure }
 }
 

@@ -19,13 +19,21 @@ use crate::base::world::Spawner;
 
 /// Hickory's view of our world.
 #[derive(Clone)]
-pub(super) struct SmolRuntime(Tasks);
+pub(super) struct SmolRuntime {
+    tasks: Tasks,
+    ask_ad: bool,
+}
 
 impl SmolRuntime {
-    pub(super) fn new(run: Arc<dyn Spawner>) -> Self {
-        Self(Tasks(run))
+    /// With `ask_ad`, questions ask for the AD bit (RFC 6840 §5.7), which hickory never does.
+    pub(super) fn new(run: Arc<dyn Spawner>, ask_ad: bool) -> Self {
+        Self { tasks: Tasks(run), ask_ad }
     }
 }
+
+/// Where the AD bit of a message lies.
+const AD_OCTET: usize = 3;
+const AD_BIT: u8 = 0x20;
 
 #[derive(Clone)]
 pub(super) struct Tasks(Arc<dyn Spawner>);
@@ -43,7 +51,7 @@ impl RuntimeProvider for SmolRuntime {
     type Tcp = Tcp;
 
     fn create_handle(&self) -> Tasks {
-        self.0.clone()
+        self.tasks.clone()
     }
 
     fn connect_tcp(
@@ -52,11 +60,12 @@ impl RuntimeProvider for SmolRuntime {
         _from: Option<SocketAddr>,
         wait: Option<Duration>,
     ) -> Pin<Box<dyn Send + Future<Output = io::Result<Tcp>>>> {
+        let ask_ad = self.ask_ad;
         Box::pin(async move {
             let wait = wait.unwrap_or(Duration::from_secs(CONNECT_WAIT_SECONDS));
             let stream = Timer::timeout(wait, Async::<TcpStream>::connect(server)).await??;
             stream.get_ref().set_nodelay(true)?;
-            Ok(Tcp(stream))
+            Ok(Tcp { stream, marks: ask_ad.then(Marks::default) })
         })
     }
 
@@ -64,7 +73,7 @@ impl RuntimeProvider for SmolRuntime {
     fn bind_udp(&self, from: SocketAddr, server: SocketAddr) -> Pin<Box<dyn Send + Future<Output = io::Result<Udp>>>> {
         let connected = Async::<UdpSocket>::bind(from).and_then(|socket| {
             socket.get_ref().connect(server)?;
-            Ok(Udp(socket))
+            Ok(Udp { socket, ask_ad: self.ask_ad })
         });
         Box::pin(std::future::ready(connected))
     }
@@ -90,7 +99,10 @@ impl Time for Timer {
     }
 }
 
-pub(super) struct Udp(Async<UdpSocket>);
+pub(super) struct Udp {
+    socket: Async<UdpSocket>,
+    ask_ad: bool,
+}
 
 #[async_trait]
 impl DnsUdpSocket for Udp {
@@ -99,8 +111,8 @@ impl DnsUdpSocket for Udp {
     fn poll_recv_from(&self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut room = vec![0; out.len() + 1];
         let (octets, peer) = loop {
-            match self.0.get_ref().recv_from(&mut room) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_readable(cx))?,
+            match self.socket.get_ref().recv_from(&mut room) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.socket.poll_readable(cx))?,
                 received => break received?,
             }
         };
@@ -114,9 +126,16 @@ impl DnsUdpSocket for Udp {
     }
 
     fn poll_send_to(&self, cx: &mut Context<'_>, octets: &[u8], _server: SocketAddr) -> Poll<io::Result<usize>> {
+        let mut marked;
+        let mut octets = octets;
+        if self.ask_ad {
+            marked = octets.to_vec();
+            marked.iter_mut().skip(AD_OCTET).take(1).for_each(|flags| *flags |= AD_BIT);
+            octets = &marked;
+        }
         loop {
-            match self.0.get_ref().send(octets) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.0.poll_writable(cx))?,
+            match self.socket.get_ref().send(octets) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(self.socket.poll_writable(cx))?,
                 sent => return Poll::Ready(sent),
             }
         }
@@ -140,7 +159,36 @@ fn as_truncated(answer: &[u8]) -> Vec<u8> {
     short
 }
 
-pub(super) struct Tcp(Async<TcpStream>);
+pub(super) struct Tcp {
+    stream: Async<TcpStream>,
+    marks: Option<Marks>,
+}
+
+/// Sets the AD bit in messages on a stream, each behind two octets of its length (RFC 1035 §4.2.2).
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    /// Octets of the present message and its length that went by.
+    at: usize,
+    /// The message's length, as far as it is known.
+    length: usize,
+}
+
+impl Marks {
+    /// The next octet on the stream, marked where it is its turn.
+    fn pass(&mut self, octet: u8) -> u8 {
+        let place = self.at;
+        self.at += 1;
+        match place {
+            0 => self.length = usize::from(octet) << 8,
+            1 => self.length |= usize::from(octet),
+            _ => {}
+        }
+        if place > 0 && self.at == self.length + 2 {
+            *self = Marks::default();
+        }
+        if place == AD_OCTET + 2 { octet | AD_BIT } else { octet }
+    }
+}
 
 impl DnsTcpStream for Tcp {
     type Time = Timer;
@@ -148,27 +196,43 @@ impl DnsTcpStream for Tcp {
 
 impl AsyncRead for Tcp {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, out)
+        Pin::new(&mut self.stream).poll_read(cx, out)
     }
 }
 
 impl AsyncWrite for Tcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, octets)
+        let Some(before) = self.marks else { return Pin::new(&mut self.stream).poll_write(cx, octets) };
+        let mut marks = before;
+        let marked: Vec<u8> = octets.iter().map(|octet| marks.pass(*octet)).collect();
+        let taken = ready!(Pin::new(&mut self.stream).poll_write(cx, &marked))?;
+        let mut marks = before;
+        octets.iter().take(taken).for_each(|octet| _ = marks.pass(*octet));
+        self.marks = Some(marks);
+        Poll::Ready(Ok(taken))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_close(cx)
+        Pin::new(&mut self.stream).poll_close(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_message_on_a_stream_is_marked_once() {
+        let mut marks = Marks::default();
+        let stream = [0, 5, 9, 9, 1, 0, 7, 0, 4, 9, 9, 1, 0x80, 0, 0, 0, 3, 1, 2, 3];
+        let marked: Vec<u8> = stream.iter().map(|octet| marks.pass(*octet)).collect();
+        assert_eq!(marked, [0, 5, 9, 9, 1, 0x20, 7, 0, 4, 9, 9, 1, 0xa0, 0, 0, 0, 3, 1, 2, 3]);
+        assert_eq!((marks.at, marks.length), (0, 0));
+    }
 
     #[test]
     fn what_is_left_of_an_answer_that_is_too_long() {

@@ -20,6 +20,8 @@ use crate::base::world::{BoxFuture, DnsAnswer, NoRecords, Record, RecordKind, Re
 pub struct Zone {
     /// A name without records exists nevertheless.
     names: BTreeMap<String, BTreeMap<RecordKind, Set>>,
+    /// Whether its records count as proved.
+    secure: bool,
 }
 
 /// The records of one name and kind.
@@ -94,6 +96,11 @@ impl Zone {
         }
     }
 
+    /// Says whether its records count as proved: where others' proofs count, so does the word of who set them.
+    pub fn set_secure(&mut self, secure: bool) {
+        self.secure = secure;
+    }
+
     /// Removes everything.
     pub fn clear(&mut self) {
         self.names.clear();
@@ -131,14 +138,16 @@ impl Zone {
                     return Followed::Answer(DnsAnswer {
                         records: Ok(records),
                         ttl: seconds(ttl.min(ttl_min)),
-                        secure: false,
+                        secure: self.secure,
                     });
                 }
                 Found::Alias(target, ttl) => {
                     name = target;
                     ttl_min = ttl_min.min(ttl);
                 }
-                Found::NoData => return Followed::Answer(no_records(NoRecords::NoData)),
+                Found::NoData => {
+                    return Followed::Answer(DnsAnswer { secure: self.secure, ..no_records(NoRecords::NoData) });
+                }
                 Found::Unknown => return Followed::Outside { name, ttl: seconds(ttl_min) },
             }
         }

@@ -29,6 +29,8 @@ pub struct Config {
     pub dns_host_only: bool,
     /// Whether DNSSEC is validated here (the server must pass its records on).
     pub dnssec: bool,
+    /// Whether the DNS server's word is taken that DNSSEC proves an answer (the AD bit).
+    pub trust_ad: bool,
     /// Events kept for a host that does not pull them.
     pub events_max: usize,
     /// How long the host may think about a question.
@@ -53,6 +55,7 @@ impl Config {
             dns_server: None,
             dns_host_only: false,
             dnssec: false,
+            trust_ad: false,
             events_max: limits::EVENTS_MAX,
             hook_wait: Duration::from_millis(limits::HOOK_WAIT_MILLISECONDS),
             hook_lanes: limits::HOOK_LANES,

@@ -81,6 +81,10 @@ impl Key {
             (_, "dmarc.report_from" | "dmarc.report_address") => "not a mail address".to_owned(),
             (_, "dns.server") => "not an IP address with a port, like 192.0.2.53:53".to_owned(),
             (_, "outbound.tls") => "not one of off, opportunistic, required, verified".to_owned(),
+            (_, "outbound.tls_rules") => {
+                "not a list of domain=tls by commas; tls: off, opportunistic, required, verified, verified:name, dane"
+                    .to_owned()
+            }
             (_, "outbound.retry_seconds") => {
                 "not a list of 1 to 100 numbers of seconds from 1 to 2678400, separated by commas".to_owned()
             }

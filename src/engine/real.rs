@@ -75,11 +75,16 @@ impl Real {
     /// What answers beyond the host's own records. A machine without a usable DNS configuration still serves mail:
     /// its lookups fail for now, so that outgoing mail waits.
     pub(super) fn resolver(&self, config: &Config) -> Arc<dyn Resolver> {
+        self.zone.write().set_secure(config.dnssec || config.trust_ad);
         if config.dns_host_only {
             return Arc::new(Refusing(NoRecords::NxDomain));
         }
-        let options =
-            ResolverOptions { server: config.dns_server, validate: config.dnssec, ..ResolverOptions::default() };
+        let options = ResolverOptions {
+            server: config.dns_server,
+            validate: config.dnssec,
+            trust_ad: config.trust_ad,
+            ..ResolverOptions::default()
+        };
         match RealResolver::new(self.threads.spawner(), &options) {
             Ok(resolver) => {
                 let clock = &self.world.clock;

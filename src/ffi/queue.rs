@@ -223,6 +223,7 @@ mod tests {
             text: "said so".to_owned(),
             took: Duration::ZERO,
             tls: String::new(),
+            policy: String::new(),
         }
     }
 

@@ -15,10 +15,17 @@ use openssl::x509::{X509, X509PurposeId, X509Ref, X509StoreContext, X509VerifyRe
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::limits::CERTIFICATE_EXPIRES_SOON_DAYS;
 use crate::base::time::Timestamp;
+use crate::base::world::{CertificateRefused, CertificateTrouble};
 
 /// What OpenSSL's verifier may say (`X509_V_ERR_...` of x509_vfy.h, numbers of its stable ABI).
 const NOT_YET_VALID: i32 = 9;
 const HAS_EXPIRED: i32 = 10;
+const NO_ISSUER: i32 = 2;
+const SELF_SIGNED_LEAF: i32 = 18;
+const SELF_SIGNED_ROOT: i32 = 19;
+const NO_ISSUER_HERE: i32 = 20;
+const NO_ISSUER_OF_LEAF: i32 = 21;
+const UNTRUSTED: i32 = 27;
 const INVALID_PURPOSE: i32 = 26;
 const HOSTNAME_MISMATCH: i32 = 62;
 const IP_ADDRESS_MISMATCH: i32 = 64;
@@ -124,6 +131,19 @@ pub(super) fn must_be_for(param: &mut X509VerifyParamRef, name: &str) -> std::re
             param.set_host(name)
         }
     }
+}
+
+/// What OpenSSL's verifier says to a peer's certificate, for people and for reports.
+pub(super) fn refused_as(verified: X509VerifyResult) -> CertificateRefused {
+    let trouble = match verified.as_raw() {
+        HOSTNAME_MISMATCH | IP_ADDRESS_MISMATCH => CertificateTrouble::OtherName,
+        NOT_YET_VALID | HAS_EXPIRED => CertificateTrouble::Expired,
+        NO_ISSUER | SELF_SIGNED_LEAF | SELF_SIGNED_ROOT | NO_ISSUER_HERE | NO_ISSUER_OF_LEAF | UNTRUSTED => {
+            CertificateTrouble::NotTrusted
+        }
+        _ => CertificateTrouble::Other,
+    };
+    CertificateRefused { trouble, text: verified.error_string().to_owned() }
 }
 
 /// What OpenSSL's verifier says to a certificate that is trusted itself.

@@ -2,6 +2,9 @@
 
 #[cfg(not(any(windows, target_vendor = "apple")))]
 mod certificate;
+#[cfg(not(any(windows, target_vendor = "apple")))]
+mod dane;
+pub mod https;
 pub mod identity;
 pub mod listen;
 pub mod pump;

@@ -20,7 +20,7 @@ use super::certificate;
 use super::tls_stream::{Side, TlsStream};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::time::Timestamp;
-use crate::base::world::{BoxFuture, BoxStream, Tls, TlsInfo, TlsPeer};
+use crate::base::world::{BoxFuture, BoxStream, CertificateRefused, Tls, TlsInfo, TlsPeer, Tlsa};
 
 /// TLS by OpenSSL.
 #[derive(Default)]
@@ -129,6 +129,16 @@ impl Tls for OpensslTls {
         let named = identities.named.iter().map(|(name, context)| (name.as_str(), context));
         let served = default.chain(named).filter_map(|(name, context)| Some((name, context.certificate()?)));
         served.flat_map(|(name, leaf)| certificate::concerns(leaf, name, now)).collect()
+    }
+
+    fn check_dane(
+        &self,
+        chain: &[Vec<u8>],
+        names: &[String],
+        records: &[Tlsa],
+        now: Timestamp,
+    ) -> std::result::Result<(), CertificateRefused> {
+        super::dane::check(chain, names, records, now)
     }
 }
 

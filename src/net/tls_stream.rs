@@ -15,6 +15,7 @@ use openssl::error::ErrorStack;
 use openssl::ssl::{self, ErrorCode, Ssl, SslRef, SslStream};
 use openssl::x509::X509VerifyResult;
 
+use super::certificate;
 use crate::base::limits::{TLS_BATCH_OCTETS, TLS_INPUT_IDLE_OCTETS};
 use crate::base::world::BoxStream;
 
@@ -169,7 +170,7 @@ impl TlsStream {
         }
         let verified = self.ssl.ssl().verify_result();
         if self.ssl.ssl().verify_mode() != ssl::SslVerifyMode::NONE && verified != X509VerifyResult::OK {
-            return io::Error::new(io::ErrorKind::InvalidData, format!("certificate: {}", verified.error_string()));
+            return io::Error::new(io::ErrorKind::InvalidData, certificate::refused_as(verified));
         }
         io::Error::new(io::ErrorKind::InvalidData, e)
     }

@@ -270,7 +270,7 @@ mod tests {
         ] {
             let (host, text, tls) = ("mx.y".to_owned(), text.to_owned(), String::new());
             let (at, outcome, took) = (Timestamp(0), Outcome::Failed, Duration::ZERO);
-            let result = AttemptResult { at, outcome, host, code, enhanced, text, took, tls };
+            let result = AttemptResult { at, outcome, host, code, enhanced, text, took, tls, policy: String::new() };
             let report = about(&to, Action::Failed, &result, None);
             assert_eq!(report.status.to_string(), status);
             assert_eq!(report.diagnostic, Some(quoted));
@@ -289,6 +289,7 @@ mod tests {
             text: text.to_owned(),
             took,
             tls: tls.clone(),
+            policy: String::new(),
         };
         let to = ItemRecipient {
             index: 0,

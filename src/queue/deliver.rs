@@ -221,6 +221,7 @@ fn expired(attempts: u32, last: Option<&AttemptResult>, at: Timestamp) -> Attemp
         text,
         took: Duration::ZERO,
         tls: String::new(),
+        policy: String::new(),
     }
 }
 

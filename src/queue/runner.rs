@@ -19,6 +19,7 @@ use crate::base::limits::{QUEUE_SLEEP_SECONDS_MAX, RETRY_SECONDS_MIN};
 use crate::base::world::Task;
 use crate::base::{Mono, QueueId, Timestamp};
 use crate::delivery::hosts::back_off;
+use crate::delivery::policy::StsKeeper;
 use crate::delivery::route::{KeyKind, Routing, kind_of_key};
 use crate::delivery::{Outlet, Progress, Reach};
 use crate::store::{Claim, GIVEN_UP, Watch};
@@ -86,7 +87,7 @@ impl Runner {
         let (delayed, reports) = smol::channel::unbounded();
         let reporter = world.run.task("delay reports", Box::pin(report_delays(context.clone(), reports)));
         Self {
-            outlet: Outlet::new(world, settings),
+            outlet: Outlet { sts: StsKeeper::new(context.store.clone()), ..Outlet::new(world, settings) },
             context,
             destinations,
             under_way: BTreeMap::new(),

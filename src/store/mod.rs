@@ -34,6 +34,7 @@ mod memory;
 mod message;
 mod meta;
 mod open;
+mod outward;
 mod queue;
 mod queue_board;
 mod queue_claim;

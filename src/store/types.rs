@@ -269,6 +269,25 @@ pub struct ReportInfo {
     pub report: AggregateReport,
 }
 
+// -- policies of other domains ------------------------------------------------------------------------
+
+/// An MTA-STS policy that is kept of another domain (RFC 8461).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StsRow {
+    /// Whose, lower-case A-labels.
+    pub domain: String,
+    /// What its TXT record called it when it was fetched.
+    pub id: String,
+    /// Its lines.
+    pub policy: String,
+    /// When it was fetched.
+    pub fetched: Timestamp,
+    /// When mail wanted it last, by the day.
+    pub used: Timestamp,
+    /// When its time is over.
+    pub expires: Timestamp,
+}
+
 // -- keys --------------------------------------------------------------------------------------------
 
 /// A key our mail is signed with.
@@ -395,6 +414,9 @@ pub struct AttemptResult {
     pub took: Duration,
     /// TLS version and cipher, empty where the connection was in the clear.
     pub tls: String,
+    /// TLS policy it was made under and why that held, `dane (TLSA records of _25._tcp.mx.example.net)`; empty where no
+    /// host was dialled.
+    pub policy: String,
 }
 
 /// The end of an attempt, for one recipient.

@@ -422,6 +422,7 @@ fn result(at: Timestamp, outcome: Outcome) -> AttemptResult {
         text: "as decided by chance".into(),
         took: Duration::from_millis(7),
         tls: String::new(),
+        policy: String::new(),
     }
 }
 

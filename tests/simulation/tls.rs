@@ -6,8 +6,10 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use mailcore::base::Result;
-use mailcore::base::world::{BoxFuture, BoxStream, Tls, TlsInfo, TlsPeer};
+use mailcore::base::world::{
+    BoxFuture, BoxStream, CertificateRefused, CertificateTrouble, Tls, TlsInfo, TlsPeer, Tlsa,
+};
+use mailcore::base::{Result, Timestamp};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::disk::lock;
@@ -101,17 +103,38 @@ impl Tls for SimTls {
             tls.trouble().await?;
             stream.write_all(format!("hello {}\n", peer.name).as_bytes()).await?;
             let answer = line(&mut stream).await?;
-            let verified = answer.strip_prefix("certificate ") == Some(peer.name.as_str());
+            let certificate = answer.strip_prefix("certificate ").unwrap_or_default();
+            let verified = certificate == peer.name;
             if peer.must_verify && !verified {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "certificate of another name"));
+                let (trouble, text) = (CertificateTrouble::OtherName, "of another name".to_owned());
+                let refused = CertificateRefused { trouble, text };
+                return Err(io::Error::new(io::ErrorKind::InvalidData, refused));
             }
-            Ok((stream, TlsInfo { server_name: Some(peer.name), verified, ..info() }))
+            let peer_chain = vec![certificate.as_bytes().to_vec()];
+            Ok((stream, TlsInfo { server_name: Some(peer.name), verified, peer_chain, ..info() }))
         })
     }
 
     fn set_identity(&self, _server_name: Option<&str>, certificate_pem: &[u8], _key_pem: &[u8]) -> Result<()> {
         lock(&self.inner).certificate = Some(String::from_utf8_lossy(certificate_pem).into_owned());
         Ok(())
+    }
+
+    /// A record whose data is the certificate, which is a name, means it.
+    fn check_dane(
+        &self,
+        chain: &[Vec<u8>],
+        _names: &[String],
+        records: &[Tlsa],
+        _now: Timestamp,
+    ) -> std::result::Result<(), CertificateRefused> {
+        match records.iter().any(|record| chain.contains(&record.data)) {
+            true => Ok(()),
+            false => Err(CertificateRefused {
+                trouble: CertificateTrouble::NotOfRecords,
+                text: "no TLSA record means it".to_owned(),
+            }),
+        }
     }
 
     fn trust(&self, _authorities_pem: &[u8]) -> Result<()> {

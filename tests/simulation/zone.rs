@@ -26,13 +26,15 @@ struct Inner {
     failures: u64,
     silences: u64,
     asked: u64,
+    /// Answers count as proved by DNSSEC, denials too.
+    secure: bool,
 }
 
 impl Zone {
     /// No names.
     pub fn new(seed: u64, clock: Arc<SimClock>, trace: Arc<Trace>) -> Self {
         let rng = Rng::new(seed, "zone");
-        let inner = Inner { records: BTreeMap::new(), rng, failures: 0, silences: 0, asked: 0 };
+        let inner = Inner { records: BTreeMap::new(), rng, failures: 0, silences: 0, asked: 0, secure: false };
         Self { inner: Arc::new(Mutex::new(inner)), clock, trace }
     }
 
@@ -57,6 +59,16 @@ impl Zone {
         (inner.failures, inner.silences) = (failures, silences);
     }
 
+    /// Lets answers count as proved by DNSSEC from now on, or not.
+    pub fn set_secure(&self, secure: bool) {
+        lock(&self.inner).secure = secure;
+    }
+
+    /// Removes all records of a name.
+    pub fn remove(&self, name: &str) {
+        lock(&self.inner).records.remove(&key(name));
+    }
+
     /// Questions asked so far.
     pub fn asked(&self) -> u64 {
         lock(&self.inner).asked
@@ -72,7 +84,7 @@ impl Resolver for Zone {
         let name = key(name);
         let zone = self.clone();
         Box::pin(async move {
-            let (late, records) = {
+            let (late, records, secure) = {
                 let mut inner = lock(&zone.inner);
                 inner.asked += 1;
                 let (failures, silences) = (inner.failures, inner.silences);
@@ -84,11 +96,11 @@ impl Resolver for Zone {
                     None => Err(NoRecords::NxDomain),
                     Some(kinds) => kinds.get(&kind).cloned().ok_or(NoRecords::NoData),
                 };
-                (late, records)
+                (late, records, inner.secure)
             };
             zone.trace.note(&name, kind as u64, u64::from(records.is_ok()));
             zone.clock.sleep(Duration::from_millis(late)).await;
-            DnsAnswer { records, ttl: Duration::from_secs(300), secure: false }
+            DnsAnswer { records, ttl: Duration::from_secs(300), secure }
         })
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Talk<'a> {
     pub host: &'a str,
     /// TLS version and cipher; empty in the clear.
     pub tls: String,
+    /// TLS policy of the connection.
+    pub policy: String,
     /// Whether it was in the clear though the host had offered TLS.
     pub denied_tls: bool,
 }
@@ -103,7 +105,8 @@ impl Tally {
             let Some(recipient) = self.recipients.get_mut(*at) else { continue };
             let (code, enhanced, text) = describe(fate);
             let (host, tls, dsn) = (talk.host.to_owned(), talk.tls.clone(), delivery.dsn);
-            let outcome = |verdict| Outcome { verdict, host, code, enhanced, text, tls, dsn };
+            let policy = talk.policy.clone();
+            let outcome = |verdict| Outcome { verdict, host, code, enhanced, text, tls, policy, dsn };
             match judge(fate, taken, talk.denied_tls) {
                 Judgement::Done => recipient.decided = Some(outcome(Verdict::Delivered)),
                 Judgement::Defer => recipient.decided = Some(outcome(Verdict::Deferred)),
@@ -142,7 +145,7 @@ mod tests {
     use crate::smtp::client::{Fate, Stage};
 
     fn talk() -> Talk<'static> {
-        Talk { host: "mx.test", tls: String::new(), denied_tls: false }
+        Talk { host: "mx.test", tls: String::new(), policy: String::new(), denied_tls: false }
     }
 
     fn delivery(fates: Vec<Fate>) -> Delivery {

@@ -288,3 +288,41 @@ fn an_answer_that_does_not_fit_moves_its_own_question_to_tcp_and_no_other() {
     let asked = smol::block_on(bench.executor.run(datagrams.lookup(name("short.test"), RecordType::A)));
     assert_eq!(asked.unwrap().answers().len(), 1);
 }
+
+/// A server that says of `signed.test` that DNSSEC proves it, where it is asked for that word.
+fn validating(question: &Message, response: &mut Message, datagram: bool) {
+    let query = &question.queries[0];
+    let name = query.name().to_ascii().to_ascii_lowercase();
+    response.metadata.truncation = datagram && query.query_type() == RecordType::TXT;
+    response.metadata.authentic_data = question.metadata.authentic_data && name == "signed.test.";
+    if response.metadata.truncation {
+        return;
+    }
+    match query.query_type() {
+        RecordType::MX => _ = response.add_answer(exchanger(&name, "mx.test")),
+        RecordType::TXT => {
+            let text = trust_dns_resolver::proto::rr::rdata::TXT::from_bytes(vec![b"x"]);
+            response.add_answer(record_of(&name, RData::TXT(text)));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_trusted_server_is_asked_for_its_word_and_believed() {
+    for (trust_ad, name, secure) in
+        [(true, "signed.test", true), (true, "unsigned.test", false), (false, "signed.test", false)]
+    {
+        let executor = Arc::new(smol::Executor::new());
+        let server = Some(server_of(validating));
+        let options = ResolverOptions { server, trust_ad, ..ResolverOptions::default() };
+        let resolver = RealResolver::new(Arc::new(Runs(executor.clone())), &options).unwrap();
+        let bench = Bench { executor, resolver, _server: None };
+        // TXT comes over TCP, several questions on one connection.
+        for kind in [RecordKind::Mx, RecordKind::Txt, RecordKind::Txt] {
+            let answer = bench.ask(name, kind);
+            assert!(answer.records.is_ok(), "{name} {kind:?}");
+            assert_eq!(answer.secure, secure, "{name} {kind:?} {trust_ad}");
+        }
+    }
+}

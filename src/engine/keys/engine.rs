@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Key, Kind, Value, as_number, as_text};
+use crate::base::limits::TLS_RULES_MAX;
 use crate::base::settings::{OutboundTls, SmartHost};
+use crate::base::tls_rule::TlsRule;
 use crate::base::{Domain, Secret};
 
 /// A week, a month, a year: ceilings for waits in seconds.
@@ -313,6 +315,43 @@ pub(super) static KEYS: &[Key] = &[
     },
     switch!("dns.host_only", "Names the host did not set do not exist: no server is asked.", dns_host_only),
     switch!("dns.dnssec", "Validate DNSSEC here.", dnssec),
+    switch!(
+        "dns.trust_ad",
+        "Believe the DNS server that DNSSEC proves an answer (AD bit): for a server that validates, on a safe path.",
+        trust_ad
+    ),
+    switch!(
+        "outbound.dane",
+        "DANE (RFC 7672): TLSA records that DNSSEC proves decide on TLS; needs dns.dnssec or dns.trust_ad.",
+        settings.outbound.dane
+    ),
+    switch!("outbound.mta_sts", "MTA-STS (RFC 8461): policies of domains decide on TLS.", settings.outbound.mta_sts),
+    number!(
+        "outbound.mta_sts_port",
+        1,
+        65_535,
+        "Port of the hosts that MTA-STS policies are fetched from.",
+        settings.outbound.mta_sts_port as u16
+    ),
+    Key {
+        name: "outbound.tls_rules",
+        kind: Kind::Text,
+        doc: "TLS by domain, by commas: domain=tls, .domain for all below it; off, opportunistic, required, verified, \
+              verified:name, dane.",
+        read: |c| {
+            let rules: Vec<String> = c.settings.outbound.tls_rules.iter().map(ToString::to_string).collect();
+            Value::Text(rules.join(","))
+        },
+        write: |c, v| {
+            let text = as_text(v)?.trim();
+            let rules: Option<Vec<TlsRule>> = match text {
+                "" => Some(Vec::new()),
+                text => text.split(',').map(|rule| TlsRule::parse(rule.trim())).collect(),
+            };
+            c.settings.outbound.tls_rules = rules.filter(|rules| rules.len() <= TLS_RULES_MAX)?;
+            Some(())
+        },
+    },
 ];
 
 const OUTBOUND_TLS: [(&str, OutboundTls); 4] = [

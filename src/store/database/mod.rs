@@ -15,6 +15,7 @@ mod body;
 mod directory;
 mod mailbox;
 mod message;
+mod outward;
 mod queue;
 mod report;
 
@@ -22,6 +23,7 @@ pub(super) use body::{ReadBodies, WriteBodies};
 pub(super) use directory::{ReadDirectory, StoredAccount, WriteDirectory};
 pub(super) use mailbox::{ReadMailboxes, WriteMailboxes};
 pub(super) use message::{ReadMessages, WriteMessages};
+pub(super) use outward::{ReadOutward, WriteOutward};
 pub(super) use queue::{ItemTerms, QueuedRow, ReadQueue, RoutedRow, Visit, WriteQueue};
 pub(super) use report::{BegunReport, ReadReports, WriteReports};
 

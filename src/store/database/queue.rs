@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::super::{AttemptResult, Item, NewItem, RecipientState};
+use super::outward::{ReadOutward, WriteOutward};
 use crate::base::{BlobId, QueueId, Recipient, Result, Timestamp};
 
 /// A recipient that waits and is not held, as it is found by its destination.
@@ -42,7 +43,7 @@ pub(in super::super) struct ItemTerms {
 pub(in super::super) type Visit<'a> = &'a mut dyn FnMut(QueuedRow) -> ControlFlow<()>;
 
 /// What is read of the queue.
-pub(in super::super) trait ReadQueue {
+pub(in super::super) trait ReadQueue: ReadOutward {
     /// Ids of items above `after`, ascending, at most `limit`.
     fn queue_ids(&self, after: QueueId, limit: usize) -> Result<Vec<QueueId>>;
 
@@ -86,7 +87,7 @@ pub(in super::super) trait ReadQueue {
 }
 
 /// What is changed of the queue.
-pub(in super::super) trait WriteQueue {
+pub(in super::super) trait WriteQueue: WriteOutward {
     /// Writes a new item without recipients.
     fn queue_insert(&self, item: &NewItem, blob: BlobId) -> Result<QueueId>;
 

@@ -12,6 +12,7 @@ mod chance;
 mod directory;
 mod mailbox;
 mod message;
+mod outward;
 mod queue;
 mod report;
 mod tables;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::delta::NewMessage;
 use super::super::row::Row;
 use super::super::shared_map::SharedMap;
-use super::super::{AttemptResult, BlobMeta, DkimKey, Item, RecipientState, ReportInfo};
+use super::super::{AttemptResult, BlobMeta, DkimKey, Item, RecipientState, ReportInfo, StsRow};
 use crate::base::snapshot::Block;
 use crate::base::{Account, AccountId, BlobId, MailboxId, ModSeq, QueueId, Recipient, Timestamp, Uid, UidSet};
 use crate::feedback;
@@ -45,6 +45,7 @@ pub(super) struct Tables {
     pub unread: SharedMap<BlobId, ()>,
     pub reports: SharedMap<i64, Report>,
     pub report_rows: SharedMap<(i64, i64), feedback::ReportRow>,
+    pub sts: SharedMap<String, StsRow>,
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {

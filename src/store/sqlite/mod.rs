@@ -18,6 +18,7 @@ mod mailbox;
 mod message;
 mod meta;
 mod migrate;
+mod outward;
 mod queue;
 mod queue_read;
 mod queue_row;

@@ -157,8 +157,8 @@ impl WriteQueue for Sqlite {
 
     fn attempt_insert(&self, id: QueueId, recipient: &str, result: &AttemptResult, settlement: i64) -> Result<i64> {
         let mut write = self.db.prepare_cached(
-            "INSERT INTO attempt(item, recipient, at, outcome, host, code, enhanced, reason, took, tls, settlement)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT INTO attempt(item, recipient, at, outcome, host, code, enhanced, reason, took, tls, settlement,
+               policy) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?;
         write.execute(params![
             id.0,
@@ -171,7 +171,8 @@ impl WriteQueue for Sqlite {
             result.text,
             i64::try_from(result.took.as_micros()).unwrap_or(i64::MAX),
             result.tls,
-            settlement
+            settlement,
+            result.policy
         ])?;
         Ok(self.db.last_insert_rowid())
     }

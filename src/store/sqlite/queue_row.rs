@@ -105,7 +105,7 @@ fn read_recipient(db: &Connection, row: &Row<'_>) -> Result<ItemRecipient> {
     })
 }
 
-const ATTEMPT: &str = "SELECT at, outcome, host, code, enhanced, reason, took, tls, recipient FROM attempt";
+const ATTEMPT: &str = "SELECT at, outcome, host, code, enhanced, reason, took, tls, recipient, policy FROM attempt";
 
 fn attempt(db: &Connection, id: i64) -> Result<Option<AttemptResult>> {
     let mut select = db.prepare_cached(&format!("{ATTEMPT} WHERE id = ?1"))?;
@@ -134,6 +134,7 @@ fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptResult> {
         text: row.get(5)?,
         took: Duration::from_micros(row.get::<_, i64>(6)? as u64),
         tls: row.get(7)?,
+        policy: row.get(9)?,
     })
 }
 

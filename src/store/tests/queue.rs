@@ -28,6 +28,7 @@ fn result(at: i64, outcome: Outcome) -> AttemptResult {
         text: "later\nplease".to_owned(),
         took: Duration::from_micros(1_234),
         tls: "TLSv1.3".to_owned(),
+        policy: String::new(),
     }
 }
 

@@ -87,7 +87,7 @@ fn what_is_proved_is_secure_and_what_is_not_is_bogus() {
     let options = ResolverOptions { server: Some(server), validate: true, ..ResolverOptions::default() };
     let hickory = hickory(&run, &options, true, Transport::Either, Some(trusted)).unwrap();
     let lookups = Lookups { first: hickory, streams: None };
-    let resolver = RealResolver { lookups, plain: None, validate: true };
+    let resolver = RealResolver { lookups, plain: None, trust: Trust { validate: true, trust_ad: false } };
     let bench = Bench { executor, resolver, _server: None };
     for name in ["signed.test", "alias.test"] {
         let answer = bench.ask(name, RecordKind::Mx);
