@@ -7,13 +7,14 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
     include_str!("schema_remains.sql"),
     include_str!("schema_queue.sql"),
     include_str!("schema_recent.sql"),
+    include_str!("schema_hidden.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.
