@@ -1,4 +1,5 @@
-//! What the store does in a second, on this machine's disk: `cargo bench --bench store [FOLDER]`.
+//! What the store does in a second, on this machine's disk: `cargo bench --bench store [FOLDER [many]]`; with `many`,
+//! only what others feel of COPY, MOVE, STORE and EXPUNGE of 100 000 messages.
 //!
 //! Figures to compare by hand, never a test: durable puts of 4 KiB by 1, 10 and 64 producers, STORE of 100 000
 //! messages, opening such a mailbox cold, one STORE or APPEND at a time, and what others feel of a mailbox of 400 000.
@@ -57,7 +58,8 @@ impl Tls for Nothing {
 }
 
 fn main() {
-    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let mut words = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let (folder, part) = (words.next(), words.next());
     let folder =
         folder.map_or_else(std::env::temp_dir, PathBuf::from).join(format!("store-bench-{}", std::process::id()));
     let threads = Threads::start(ThreadOptions::usual()).expect("threads");
@@ -71,7 +73,12 @@ fn main() {
         tls: nothing,
         run: threads.spawner(),
     };
-    smol::block_on(measure(&world, folder.clone()));
+    smol::block_on(async {
+        match part.as_deref() {
+            Some("many") => many(&world, folder.clone()).await,
+            _ => measure(&world, folder.clone()).await,
+        }
+    });
     threads.stop(Duration::from_secs(5)).expect("threads end");
     std::fs::remove_dir_all(folder).expect("clean up");
 }
@@ -130,6 +137,73 @@ async fn measure(world: &World, folder: PathBuf) {
     beside(world, &store, huge, boxes[5]).await;
     aliases(&store).await;
     store.close().await.expect("close");
+}
+
+/// COPY, MOVE, STORE and EXPUNGE of 100 000 messages, while another appends one message at a time elsewhere, or into
+/// the destination.
+async fn many(world: &World, folder: PathBuf) {
+    let options = StoreOptions { folder, events: Arc::new(Silence), readers: 2 };
+    let store = Store::open(world, options).await.expect("open");
+    let account = store.account_put(&Address::parse("u@example.net").expect("address"), None).await.expect("account");
+    let mut boxes = Vec::new();
+    for name in ["Source", "Copy", "Busy copy", "Moved", "Elsewhere"] {
+        boxes.push(store.mailbox_create(account, name, None).await.expect("mailbox").id);
+    }
+    let [source, copy, busy_copy, moved, elsewhere] = boxes[..] else { unreachable!() };
+    fill(&store, source, 100_000).await;
+    // Somebody has them open.
+    let _holds = [store.hold(source), store.hold(moved)];
+    println!("100 000 messages, and commits of another beside:");
+    let quiet = async {
+        smol::Timer::after(Duration::from_secs(3)).await;
+        Ok(())
+    };
+    busily(world, &store, elsewhere, "nothing", quiet).await;
+    busily(world, &store, elsewhere, "COPY", store.copy(source, UidSet::all(), copy)).await;
+    busily(world, &store, busy_copy, "COPY, appends there", store.copy(source, UidSet::all(), busy_copy)).await;
+    let flag = store.change_flags(copy, UidSet::all(), change(FlagHow::Add), None);
+    busily(world, &store, elsewhere, "STORE", flag).await;
+    busily(world, &store, elsewhere, "MOVE", store.move_messages(source, UidSet::all(), moved)).await;
+    busily(world, &store, elsewhere, "EXPUNGE", store.expunge(moved, Expunge::Among(UidSet::all()))).await;
+    busily(world, &store, elsewhere, "background", async {
+        smol::Timer::after(Duration::from_secs(3)).await;
+        Ok(())
+    })
+    .await;
+    store.close().await.expect("close");
+}
+
+/// Does something while another appends to `busy`, one message at a time: how long it takes, and how long the longest
+/// of the other's commits.
+async fn busily<T>(world: &World, store: &Store, busy: MailboxId, what: &str, work: impl Future<Output = Result<T>>) {
+    let (stop, stopped) = smol::channel::bounded::<()>(1);
+    let (tell, told) = smol::channel::bounded(1);
+    let other = store.clone();
+    let appends = async move {
+        let mut waits = Vec::new();
+        while !stopped.is_closed() {
+            let at = Instant::now();
+            other.accept(mail(busy)).await.expect("put");
+            waits.push(at.elapsed());
+        }
+        waits.sort_unstable();
+        tell.send(waits).await.expect("listener");
+    };
+    let task = world.run.task("busy", Box::pin(appends));
+    let at = Instant::now();
+    std::hint::black_box(work.await.expect(what));
+    let took = at.elapsed();
+    drop(stop);
+    task.await;
+    let waits = told.recv().await.expect("waits");
+    let wait = |share: usize| waits.get((waits.len().saturating_sub(1)) * share / 100).copied().unwrap_or_default();
+    println!(
+        "{what:20} {took:8.1?}; {:5} commits of the other, median {:.1?}, 99% {:.1?}, longest {:.1?}",
+        waits.len(),
+        wait(50),
+        wait(99),
+        wait(100)
+    );
 }
 
 /// A mail into a mailbox of 400 000 and into one of 10, somebody having each open.

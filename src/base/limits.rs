@@ -495,6 +495,13 @@ pub const WRITER_ROWS_MAX: usize = 10_000;
 pub const DEAD_BODIES_PER_COMMIT_MAX: usize = 500;
 /// Octets of freed bodies removed in one background commit.
 pub const DEAD_OCTETS_PER_COMMIT_MAX: u64 = 64 * 1024 * 1024;
+/// Messages that COPY, MOVE or EXPUNGE writes or removes in one commit. Of more, a COPY or MOVE writes as many in each
+/// of its steps, and what an EXPUNGE or MOVE takes is removed in the background.
+pub const STEP_MESSAGES_MAX: usize = 256;
+/// Facts that one question to a reader asks for before many messages are expunged.
+pub const FACTS_READ_TOGETHER: usize = 16_384;
+/// Times that a COPY or MOVE in steps begins anew since new messages overtook it; then it is done in one commit.
+pub const COPY_TRIES_MAX: u32 = 5;
 /// Rows of deleted mailboxes and accounts removed in one background commit.
 pub const REMAINS_ROWS_PER_COMMIT_MAX: usize = 500;
 /// Messages kept readable that went while a session had their mailbox open and was not told yet, 32 octets of memory

@@ -1,36 +1,54 @@
-//! COPY and MOVE: new rows for the same bodies; all messages or none.
+//! COPY and MOVE: new rows for the same bodies; all messages or none. A few in one commit, many in steps (`transfer`).
 
-use super::delta::{self, Delta};
+use super::delta::{self, Delta, Going};
 use super::transaction::WriteTx;
+use super::transfer::Destination;
 use super::{Copied, Fact, Snapshot, Store, fact, write};
 use crate::base::{BlobId, ErrorKind, Flags, MailboxId, Result, UidSet};
 
 impl Store {
     /// COPY: all or none. `NotFound` where a mailbox is not there (any more), `Limit` where a keyword cannot be kept in
-    /// `to`.
+    /// `to`, `Quota`.
     pub async fn copy(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<Copied> {
+        self.copy_or_move(from, uids, to, false).await
+    }
+
+    /// MOVE: all or none. Errors as of [`Store::copy`].
+    pub async fn move_messages(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<Copied> {
+        self.copy_or_move(from, uids, to, true).await
+    }
+
+    async fn copy_or_move(&self, from: MailboxId, uids: UidSet, to: MailboxId, moves: bool) -> Result<Copied> {
         let known = self.snapshot(from).await?;
-        let again = (known.clone(), uids.clone());
-        match self.write(0, move |tx| copy(tx, &known, &uids, to, None)).await {
+        if self.are_many(&known, &uids) {
+            let there = Destination::Mailbox(self.snapshot(to).await?);
+            if let Some(copied) = self.transfer(known.clone(), uids.clone(), there, moves).await? {
+                return Ok(copied);
+            }
+        }
+        match self.at_once(known.clone(), uids.clone(), to, None, moves).await {
             Err(e) if e.kind() == ErrorKind::Limit => {
                 let target = self.snapshot(to).await?;
-                self.write(0, move |tx| copy(tx, &again.0, &again.1, to, Some(&target))).await
+                self.at_once(known, uids, to, Some(target), moves).await
             }
             done => done,
         }
     }
 
-    /// MOVE: all or none, in one transaction. Errors as of [`Store::copy`].
-    pub async fn move_messages(&self, from: MailboxId, uids: UidSet, to: MailboxId) -> Result<Copied> {
-        let known = self.snapshot(from).await?;
-        let again = (known.clone(), uids.clone());
-        match self.write(0, move |tx| move_all(tx, &known, &uids, to, None)).await {
-            Err(e) if e.kind() == ErrorKind::Limit => {
-                let target = self.snapshot(to).await?;
-                self.write(0, move |tx| move_all(tx, &again.0, &again.1, to, Some(&target))).await
-            }
-            done => done,
-        }
+    /// In one commit. `target` is a state of `to`, where its keywords need room.
+    async fn at_once(
+        &self,
+        known: Snapshot,
+        uids: UidSet,
+        to: MailboxId,
+        target: Option<Snapshot>,
+        moves: bool,
+    ) -> Result<Copied> {
+        self.write(0, move |tx| match moves {
+            true => move_all(tx, &known, &uids, to, target.as_ref()),
+            false => copy(tx, &known, &uids, to, target.as_ref()),
+        })
+        .await
     }
 }
 
@@ -97,7 +115,7 @@ pub(super) fn move_all(
     // Within one mailbox it is one change.
     let within = mailbox == to;
     let mut source = if within { target.clone() } else { Delta::of(mailbox, from) };
-    source.remove(&view, facts, false, floor)?;
+    source.remove(&view, facts, Going::Elsewhere, floor)?;
     copied.mod_seq = source.row.mod_seq;
     if !within {
         tx.apply(target)?;

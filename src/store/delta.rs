@@ -26,6 +26,8 @@ pub(super) struct Delta {
     pub restated: Option<Restated>,
     /// Messages that go.
     pub gone: Option<Gone>,
+    /// Messages that were hidden so far.
+    pub shown: Option<Shown>,
 }
 
 /// A message about to stand in a mailbox.
@@ -51,6 +53,17 @@ pub(super) struct Restated {
     pub flags: Flags,
 }
 
+/// Messages whose facts stand in a hidden stretch, and that are messages from now on.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    /// The id of the stretch.
+    pub stretch: i64,
+    /// UIDs ascending, above all others; at least one.
+    pub messages: Vec<Message>,
+    /// First and last UID of the stretch where it has facts that stay hidden, and are to be removed.
+    pub rest: Option<(Uid, Uid)>,
+}
+
 /// Messages that go, all of which are there.
 #[derive(Debug, Clone)]
 pub(super) struct Gone {
@@ -59,8 +72,18 @@ pub(super) struct Gone {
     pub runs: Vec<(Uid, Uid)>,
     /// What is known of them, ascending.
     pub facts: Vec<Fact>,
-    /// Whether their bodies are used no more by them (not so where they move).
-    pub releases: bool,
+    pub how: Going,
+}
+
+/// How messages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Going {
+    /// At once; their bodies are used no more by them.
+    AtOnce,
+    /// At once; their bodies are used by the same messages elsewhere.
+    Elsewhere,
+    /// Their facts are hidden, and removed in the background with the uses of their bodies.
+    Hidden,
 }
 
 /// What is asked of a message's place in its new mailbox.
@@ -76,7 +99,7 @@ pub(super) struct Arriving {
 impl Delta {
     /// No change yet.
     pub fn of(mailbox: MailboxId, row: Row) -> Delta {
-        Delta { mailbox, row, deleted: false, added: Vec::new(), restated: None, gone: None }
+        Delta { mailbox, row, deleted: false, added: Vec::new(), restated: None, gone: None, shown: None }
     }
 
     /// The mailbox goes.
@@ -87,13 +110,16 @@ impl Delta {
     /// Adds a message. `Limit` where no UID is left. Gives its UID.
     pub fn append(&mut self, message: &Arriving) -> Result<Uid> {
         let row = &mut self.row;
-        let uid = row.uid_next;
         let no_uid = || Error::new(ErrorKind::Limit, "the mailbox has no UIDs left");
+        let mut uid = row.uid_next;
+        for (first, last) in row.reserved.iter() {
+            // A COPY writes there. It finds that it was overtaken, and begins anew elsewhere.
+            if (*first..=*last).contains(&uid) {
+                uid = last.checked_add(1).ok_or_else(no_uid)?;
+            }
+        }
         row.uid_next = uid.checked_add(1).ok_or_else(no_uid)?;
-        row.total += 1;
-        row.unseen += u32::from(!message.flags.contains(Flags::SEEN));
-        row.deleted += u32::from(message.flags.contains(Flags::DELETED));
-        row.octets += message.size;
+        row.count(message.flags, message.size);
         let Arriving { internal_date, size, blob, flags, mod_seq } = *message;
         self.added.push(NewMessage { fact: Fact { uid, internal_date, size, blob }, flags, mod_seq });
         Ok(uid)
@@ -101,7 +127,7 @@ impl Delta {
 
     /// Takes messages away: `facts` are theirs, all in `view` and ascending; at least one. `floor` is the modification
     /// sequence up to which the record of expunges is forgotten.
-    pub fn remove(&mut self, view: &Messages, facts: Vec<Fact>, releases: bool, floor: Option<ModSeq>) -> Result<()> {
+    pub fn remove(&mut self, view: &Messages, facts: Vec<Fact>, how: Going, floor: Option<ModSeq>) -> Result<()> {
         let mut uids = UidSet::new();
         facts.iter().for_each(|fact| uids.push(fact.uid));
         let (mut unseen, mut deleted, mut count) = (0, 0, 0);
@@ -123,7 +149,7 @@ impl Delta {
         row.deleted = row.deleted.saturating_sub(deleted);
         row.octets = row.octets.saturating_sub(octets);
         row.vanished_floor = floor.unwrap_or(row.vanished_floor);
-        self.gone = Some(Gone { runs: runs(view, &uids), uids, facts, releases });
+        self.gone = Some(Gone { runs: runs(view, &uids), uids, facts, how });
         Ok(())
     }
 
@@ -165,6 +191,9 @@ impl Delta {
     /// Brings a view up to this change.
     pub fn show_in(&self, view: &mut Messages) {
         view.extend(self.added.iter().map(NewMessage::shown));
+        if let Some(shown) = &self.shown {
+            view.extend(shown.messages.iter().copied());
+        }
         if let Some(Restated { uids, how, flags }) = &self.restated {
             view.restate(uids, self.row.mod_seq, |old| how.apply(old, *flags));
         }
@@ -251,22 +280,75 @@ pub(super) fn copy(
     messages: &[(Fact, Flags)],
 ) -> Result<Vec<Uid>> {
     let used = messages.iter().fold(Flags::NONE, |all, (_, flags)| all | *flags);
-    let here = |(index, name): (usize, &String)| (Flags::keyword(index), name.clone());
-    let named = from.keywords.iter().enumerate().map(here).filter(|(here, _)| used.contains(*here));
-    let (here, names): (Vec<Flags>, Vec<String>) = named.unzip();
-    // All at once, so that none takes the place of another.
-    to.keywords(&names, view)?;
-    let there = |name: &String| known_keywords(&to.row, std::slice::from_ref(name));
-    let bits: Vec<(Flags, Flags)> = here.into_iter().zip(names.iter().map(there)).collect();
+    let carried = Carried::of(to, view, from, used)?;
     to.row.mod_seq += 1;
     let mod_seq = to.row.mod_seq;
     let one = |(fact, flags): &(Fact, Flags)| {
-        let keywords = bits.iter().filter(|(here, _)| flags.contains(*here));
-        let flags = keywords.fold(*flags & Flags::SYSTEM, |all, (_, there)| all | *there);
         let Fact { internal_date, size, blob, .. } = *fact;
-        to.append(&Arriving { internal_date, size, blob, flags, mod_seq })
+        to.append(&Arriving { internal_date, size, blob, flags: carried.flags(*flags), mod_seq })
     };
     messages.iter().map(one).collect()
+}
+
+/// A message of a stretch that is to be shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Copy {
+    /// Its UID there.
+    pub uid: Uid,
+    /// What is known of it in the source.
+    pub fact: Fact,
+    /// The flags it has there.
+    pub flags: Flags,
+}
+
+/// The last step of COPY: `messages`, at least one, whose facts stand in a hidden stretch of which `facts` are the
+/// first and last UID with a fact, are messages of `to`. Otherwise as [`copy`].
+pub(super) fn show(
+    to: &mut Delta,
+    view: &Messages,
+    from: &Row,
+    messages: &[Copy],
+    stretch: i64,
+    facts: (Uid, Uid),
+) -> Result<()> {
+    let used = messages.iter().fold(Flags::NONE, |all, message| all | message.flags);
+    let carried = Carried::of(to, Some(view), from, used)?;
+    let row = &mut to.row;
+    row.mod_seq += 1;
+    row.uid_next = facts.1.checked_add(1).ok_or_else(|| Error::new(ErrorKind::Bug, "a stretch without an end"))?;
+    Arc::make_mut(&mut row.reserved).retain(|(first, _)| *first > facts.1);
+    let mod_seq = row.mod_seq;
+    let mut shown = Vec::with_capacity(messages.len());
+    for Copy { uid, fact, flags } in messages {
+        let flags = carried.flags(*flags);
+        row.count(flags, fact.size);
+        shown.push(Message { uid: *uid, flags, mod_seq });
+    }
+    let all = u64::from(facts.1 - facts.0) + 1 == messages.len() as u64;
+    to.shown = Some(Shown { stretch, messages: shown, rest: (!all).then_some(facts) });
+    Ok(())
+}
+
+/// Keywords that keep their names from one mailbox to another: the bits they have here and there.
+struct Carried(Vec<(Flags, Flags)>);
+
+impl Carried {
+    /// Of those in `used`; new ones are added to `to`.
+    fn of(to: &mut Delta, view: Option<&Messages>, from: &Row, used: Flags) -> Result<Carried> {
+        let here = |(index, name): (usize, &String)| (Flags::keyword(index), name.clone());
+        let named = from.keywords.iter().enumerate().map(here).filter(|(here, _)| used.contains(*here));
+        let (here, names): (Vec<Flags>, Vec<String>) = named.unzip();
+        // All at once, so that none takes the place of another.
+        to.keywords(&names, view)?;
+        let there = |name: &String| known_keywords(&to.row, std::slice::from_ref(name));
+        Ok(Carried(here.into_iter().zip(names.iter().map(there)).collect()))
+    }
+
+    /// The flags there of a message that has `flags` here.
+    fn flags(&self, flags: Flags) -> Flags {
+        let keywords = self.0.iter().filter(|(here, _)| flags.contains(*here));
+        keywords.fold(flags & Flags::SYSTEM, |all, (_, there)| all | *there)
+    }
 }
 
 /// First and last UID of each run of members of `uids` between which nothing else stands.
@@ -282,4 +364,26 @@ fn runs(view: &Messages, uids: &UidSet) -> Vec<(Uid, Uid)> {
         behind = Some(next);
     }
     runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::AccountId;
+
+    #[test]
+    fn no_message_gets_a_uid_that_a_copy_writes_to() {
+        let row = Row {
+            uid_next: 4,
+            reserved: Arc::new(vec![(1, 2), (5, 10), (11, 20), (22, Uid::MAX)]),
+            ..Row::new(AccountId(1), "INBOX", 1, None)
+        };
+        let mut delta = Delta::of(MailboxId(1), row);
+        let arriving =
+            Arriving { internal_date: Timestamp(1), size: 1, blob: BlobId(1), flags: Flags::NONE, mod_seq: 2 };
+        let given: Vec<Uid> = (0..2).map(|_| delta.append(&arriving).unwrap()).collect();
+        assert_eq!(given, [4, 21]);
+        assert_eq!(delta.append(&arriving).unwrap_err().kind(), ErrorKind::Limit);
+        assert_eq!((delta.row.uid_next, delta.row.total), (22, 2));
+    }
 }

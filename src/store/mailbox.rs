@@ -5,6 +5,7 @@
 use super::delta::Delta;
 use super::row::{Row, no_mailbox};
 use super::transaction::WriteTx;
+use super::transfer::Destination;
 use super::{MailboxInfo, Snapshot, Store, copy};
 use crate::base::limits::{MAILBOX_LEVELS_MAX, MAILBOX_NAME_OCTETS_MAX, MAILBOXES_MAX};
 use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, UidSet};
@@ -104,6 +105,12 @@ impl Store {
         if from == INBOX {
             let inbox = self.mailbox(account, INBOX).await?.ok_or_else(no_mailbox)?;
             let known = self.snapshot(inbox.id).await?;
+            if self.are_many(&known, &UidSet::all()) {
+                let there = Destination::New(account, to.clone());
+                if self.transfer(known.clone(), UidSet::all(), there, true).await?.is_some() {
+                    return Ok(());
+                }
+            }
             return self.write(0, move |tx| give_away(tx, &known, account, &to)).await;
         }
         self.write(0, move |tx| rename(tx, account, &from, &to)).await
@@ -224,14 +231,26 @@ fn revive(tx: &mut WriteTx<'_>, id: MailboxId, bare: Row, special_use: Option<Sp
 
 /// RENAME of INBOX: its messages move to a new mailbox.
 fn give_away(tx: &mut WriteTx<'_>, inbox: &Snapshot, account: AccountId, to: &str) -> Result<()> {
-    if tx.db.mailbox_named(account, to)?.is_some() {
-        return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
-    }
-    check_room(tx, account, Some(to), to)?;
+    check_new(tx, account, to)?;
     insert_levels_above(tx, account, to)?;
     let (made, _) = insert(tx, account, to, None)?;
     copy::move_all(tx, inbox, &UidSet::all(), made, None)?;
     Ok(())
+}
+
+/// Whether a mailbox of this name may be made. `Exists`, `Limit`.
+pub(super) fn check_new(tx: &WriteTx<'_>, account: AccountId, name: &str) -> Result<()> {
+    if tx.db.mailbox_named(account, name)?.is_some() {
+        return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
+    }
+    check_room(tx, account, Some(name), name)
+}
+
+/// Makes the levels above a new mailbox; gives the row it begins with. Errors as of [`check_new`].
+pub(super) fn make_room(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Row> {
+    check_new(tx, account, name)?;
+    insert_levels_above(tx, account, name)?;
+    new_row(tx, account, name, None)
 }
 
 fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Result<()> {

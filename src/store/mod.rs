@@ -27,6 +27,7 @@ mod flags;
 mod free;
 mod ghost;
 mod health;
+mod hidden;
 mod lane;
 mod mailbox;
 #[cfg(test)]
@@ -56,6 +57,8 @@ mod table;
 mod tests;
 mod thread_table;
 mod transaction;
+mod transfer;
+mod turns;
 mod types;
 mod view;
 mod watch;

@@ -1,8 +1,8 @@
-//! What is left of deleted mailboxes and accounts: unreachable from the commit of the deletion on, removed in the
-//! background, a bounded number of rows a commit, also after a restart.
+//! What is left of deleted mailboxes and accounts, and of messages that went many at once (`hidden`): unreachable from
+//! their commit on, removed in the background, a bounded number of rows a commit, also after a restart.
 
-use super::free;
 use super::transaction::WriteTx;
+use super::{free, hidden};
 use crate::base::limits::REMAINS_ROWS_PER_COMMIT_MAX as MOST;
 use crate::base::{AccountId, MailboxId, Result};
 
@@ -24,7 +24,7 @@ pub(super) fn round(tx: &mut WriteTx<'_>) -> Result<bool> {
         account_step(tx, account)?;
         return Ok(true);
     }
-    let Some(mailbox) = tx.db.left_mailbox()? else { return Ok(false) };
+    let Some(mailbox) = tx.db.left_mailbox()? else { return hidden::round(tx) };
     mailbox_step(tx, mailbox)?;
     Ok(true)
 }

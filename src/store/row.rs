@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::MailboxInfo;
-use crate::base::{AccountId, Error, ErrorKind, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
+use crate::base::{AccountId, Error, ErrorKind, Flags, MailboxId, ModSeq, SpecialUse, Uid, UidValidity};
 
 /// All columns of a mailbox, its keywords, and how far its blocks reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(super) struct Row {
     pub keywords: Arc<Vec<String>>,
     /// Last UID that blocks describe.
     pub covered: Uid,
+    /// Stretches of UIDs to come that are not given to new messages, ascending: a COPY or MOVE writes there.
+    pub reserved: Arc<Vec<(Uid, Uid)>>,
 }
 
 impl Row {
@@ -50,6 +52,7 @@ impl Row {
             recent_from: 1,
             keywords: Arc::default(),
             covered: 0,
+            reserved: Arc::default(),
         }
     }
 
@@ -60,6 +63,14 @@ impl Row {
             && self.special_use == other.special_use
             && self.selectable == other.selectable
             && self.uid_validity == other.uid_validity
+    }
+
+    /// Counts one more message.
+    pub fn count(&mut self, flags: Flags, octets: u64) {
+        self.total += 1;
+        self.unseen += u32::from(!flags.contains(Flags::SEEN));
+        self.deleted += u32::from(flags.contains(Flags::DELETED));
+        self.octets += octets;
     }
 
     /// What LIST and STATUS tell of it.

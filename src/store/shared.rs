@@ -12,15 +12,18 @@ use super::directory::Directory;
 use super::dmarc::Waiting;
 use super::fact::FactTables;
 use super::ghost::Ghosts;
+use super::hidden::Stretches;
 use super::queue_board::QueueBoard;
 use super::recent::Recents;
 use super::room::Room;
 use super::sort_table::SortTable;
 use super::table::Tables;
 use super::thread_table::ThreadTable;
+use super::turns::Turns;
 use super::view::Views;
 use super::watch::Watchers;
 use super::words::Words;
+use crate::base::limits::STEP_MESSAGES_MAX;
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Shared by everyone who works on one store.
@@ -33,6 +36,11 @@ pub(super) struct Shared {
     pub facts: FactTables,
     pub ghosts: Ghosts,
     pub recents: Recents,
+    pub stretches: Stretches,
+    /// Whose turn it is among COPYs and MOVEs in steps.
+    pub turns: Turns,
+    /// Messages that one commit copies, moves or expunges.
+    pub step_messages: AtomicUsize,
     pub words: Tables<Words>,
     pub sorts: Tables<SortTable>,
     pub threads: Tables<ThreadTable>,
@@ -66,6 +74,9 @@ impl Shared {
             facts: FactTables::default(),
             ghosts: Ghosts::default(),
             recents: Recents::default(),
+            stretches: Stretches::default(),
+            turns: Turns::default(),
+            step_messages: AtomicUsize::new(STEP_MESSAGES_MAX),
             words: Tables::default(),
             sorts: Tables::default(),
             threads: Tables::default(),
@@ -86,6 +97,11 @@ impl Shared {
     /// The directory as of the last commit.
     pub fn directory(&self) -> Arc<Directory> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Messages that one commit copies, moves or expunges: more go in steps, or in the background.
+    pub fn step_messages(&self) -> usize {
+        self.step_messages.load(Ordering::SeqCst)
     }
 
     /// Replaces the directory.

@@ -35,6 +35,7 @@ mod messages;
 mod model;
 mod queue;
 mod together;
+mod transfer;
 mod views;
 
 // -- a world of one thread -----------------------------------------------------------------------------

@@ -126,7 +126,7 @@ impl<'a> WriteTx<'a> {
             desk,
             done: Done::default(),
             mine: Mine::default(),
-            bodies_died: shared.ghosts.take_freed(),
+            bodies_died: shared.ghosts.take_freed() | shared.stretches.take_freed(),
         }
     }
 
@@ -313,8 +313,13 @@ impl<'a> WriteTx<'a> {
             let mailbox = delta.mailbox;
             if delta.deleted {
                 self.done.views.remove(&mailbox);
-            } else if let Some(before) = before {
-                let view = self.done.views.remove(&mailbox).or_else(|| self.shared_view(mailbox, &before));
+            } else {
+                let view = self.done.views.remove(&mailbox);
+                let view = match before {
+                    Some(before) => view.or_else(|| self.shared_view(mailbox, &before)),
+                    // New, and filled by the same change.
+                    None => delta.shown.is_some().then(Messages::default),
+                };
                 if let Some(mut view) = view {
                     delta.show_in(&mut view);
                     self.done.views.insert(mailbox, view);

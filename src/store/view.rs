@@ -41,7 +41,7 @@ impl Store {
 /// Reads a mailbox; `None` where there is none that messages can be in.
 fn read(db: &dyn Read, mailbox: MailboxId) -> Result<Option<Snapshot>> {
     of_one_commit(db, |db| match db.mailbox_row(mailbox)?.filter(|row| row.selectable) {
-        Some(row) => Ok(Some(snapshot(mailbox, &row, load(db, mailbox)?))),
+        Some(row) => Ok(Some(snapshot(mailbox, &row, load(db, mailbox, &row)?))),
         None => Ok(None),
     })
 }
@@ -61,11 +61,11 @@ pub(super) fn snapshot(mailbox: MailboxId, row: &Row, messages: Messages) -> Sna
 }
 
 /// Reads the messages of a mailbox: the blocks, then what came after them.
-fn load(db: &dyn Read, mailbox: MailboxId) -> Result<Messages> {
+fn load(db: &dyn Read, mailbox: MailboxId, row: &Row) -> Result<Messages> {
     let mut messages = Messages::default();
     db.blocks(mailbox, None)?.into_iter().for_each(|(_, block)| messages.push_block(block));
     let covered = messages.last_uid().unwrap_or(0);
-    messages.extend(db.messages_between(mailbox, covered, Uid::MAX)?);
+    add_behind(&mut messages, db, mailbox, covered, row.uid_next - 1)?;
     Ok(messages)
 }
 
@@ -73,15 +73,31 @@ fn load(db: &dyn Read, mailbox: MailboxId) -> Result<Messages> {
 pub(super) fn tail(db: &dyn Read, mailbox: MailboxId, covered: Uid, to: Uid) -> Result<Messages> {
     let mut messages = Messages::default();
     db.block(mailbox, block_of(covered))?.into_iter().for_each(|block| messages.push_block(block));
-    messages.extend(db.messages_between(mailbox, covered, to)?);
+    add_behind(&mut messages, db, mailbox, covered, to)?;
     Ok(messages)
+}
+
+/// Adds the messages above `after` and up to `to` as they came: what hidden stretches have is none.
+fn add_behind(messages: &mut Messages, db: &dyn Read, mailbox: MailboxId, after: Uid, to: Uid) -> Result<()> {
+    let mut after = after;
+    for (first, last) in db.hidden(mailbox)? {
+        let before = first.saturating_sub(1).min(to);
+        if before > after {
+            messages.extend(db.messages_between(mailbox, after, before)?);
+        }
+        after = after.max(last);
+    }
+    if to > after {
+        messages.extend(db.messages_between(mailbox, after, to)?);
+    }
+    Ok(())
 }
 
 /// The messages of `known`, brought up to `row` by what changed since: expunges, blocks, new messages.
 pub(super) fn bring_up(db: &dyn Read, known: &Snapshot, row: &Row) -> Result<Messages> {
     let mailbox = known.mailbox;
     if known.uid_validity != row.uid_validity || known.mod_seq > row.mod_seq || known.mod_seq < row.vanished_floor {
-        return load(db, mailbox);
+        return load(db, mailbox, row);
     }
     let mut messages = known.messages.clone();
     if known.mod_seq == row.mod_seq {
@@ -91,10 +107,10 @@ pub(super) fn bring_up(db: &dyn Read, known: &Snapshot, row: &Row) -> Result<Mes
     for (number, block) in db.blocks(mailbox, Some(known.mod_seq))? {
         messages.put_block(number, block);
     }
-    messages.extend(db.messages_between(mailbox, row.covered.max(known.uid_next - 1), Uid::MAX)?);
+    add_behind(&mut messages, db, mailbox, row.covered.max(known.uid_next - 1), row.uid_next - 1)?;
     match messages.len() == row.total as usize {
         true => Ok(messages),
-        false => load(db, mailbox),
+        false => load(db, mailbox, row),
     }
 }
 

@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 
 use super::database::{Read, Write};
-use super::delta::{Delta, Gone};
+use super::delta::{Delta, Going, Gone, NewMessage, Shown};
 use super::row::Row;
 use super::transaction::WriteTx;
-use super::{free, remains, view};
+use super::{Fact, free, remains, view};
 use crate::base::limits::VANISHED_ROWS_MAX;
 use crate::base::snapshot::{BLOCK_UIDS, Block, Messages, block_of};
-use crate::base::{Error, ErrorKind, Flags, MailboxId, ModSeq, Result, UidSet};
+use crate::base::{BlobId, Error, ErrorKind, Flags, MailboxId, ModSeq, Result, Uid, UidSet};
 
 /// Expunges between which the record of expunges is not pruned.
 const PRUNE_EVERY: u64 = 256;
@@ -48,6 +48,12 @@ pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta)
         }
     }
     delta.added.iter().try_for_each(|message| db.message_insert(mailbox, message))?;
+    if let Some(Shown { stretch, rest, .. }) = &delta.shown {
+        match rest {
+            None => db.hidden_done(*stretch)?,
+            Some((first, last)) => db.hidden_narrow(*stretch, *first, *last)?,
+        }
+    }
     match &delta.gone {
         Some(gone) => remove(tx, mailbox, gone, delta.row.mod_seq),
         None => Ok(Vec::new()),
@@ -55,14 +61,34 @@ pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta)
 }
 
 fn remove(tx: &mut WriteTx<'_>, mailbox: MailboxId, gone: &Gone, mod_seq: ModSeq) -> Result<Vec<i64>> {
-    if tx.db.messages_remove(mailbox, &gone.runs)? != gone.facts.len() {
+    tx.db.vanished_insert(mailbox, mod_seq, &gone.uids)?;
+    if gone.how == Going::Hidden {
+        if let (Some(first), Some(last)) = (gone.facts.first(), gone.facts.last()) {
+            tx.db.hide(mailbox, first.uid, last.uid)?;
+            tx.bodies_died = true;
+        }
+        return Ok(Vec::new());
+    }
+    // What is hidden between them goes in the background, with the uses of its bodies.
+    let ranges = if tx.db.hidden(mailbox)?.is_empty() { &gone.runs } else { gone.uids.ranges() };
+    if tx.db.messages_remove(mailbox, ranges)? != gone.facts.len() {
         return Err(Error::new(ErrorKind::Bug, "an expunge removes other messages than it should"));
     }
-    tx.db.vanished_insert(mailbox, mod_seq, &gone.uids)?;
-    match gone.releases {
-        true => free::release(tx, gone.facts.iter().map(|fact| fact.blob).collect()),
-        false => Ok(Vec::new()),
+    match gone.how {
+        Going::AtOnce => free::release(tx, gone.facts.iter().map(|fact| fact.blob).collect()),
+        Going::Elsewhere | Going::Hidden => Ok(Vec::new()),
     }
+}
+
+/// Writes copies of messages into a hidden stretch, from the UID `first` on. Their flags are written with their blocks
+/// when they are shown.
+pub(super) fn stage(db: &dyn Write, mailbox: MailboxId, first: Uid, facts: &[Fact]) -> Result<()> {
+    for (uid, fact) in (first..).zip(facts) {
+        let fact = Fact { uid, ..*fact };
+        db.message_insert(mailbox, &NewMessage { fact, flags: Flags::NONE, mod_seq: 0 })?;
+    }
+    let blobs: Vec<BlobId> = facts.iter().map(|fact| fact.blob).collect();
+    db.uses_add(&blobs)
 }
 
 /// The modification sequence up to which the record of expunges is to be forgotten with the next expunge; `None` where
@@ -81,6 +107,8 @@ pub(super) struct Touched {
     restated: BTreeSet<u32>,
     /// Messages went from here.
     thinned: BTreeSet<u32>,
+    /// Facts were hidden among messages: blocks must describe all of these.
+    hidden: bool,
 }
 
 impl Touched {
@@ -91,6 +119,11 @@ impl Touched {
         }
         if let Some(gone) = &delta.gone {
             note_blocks(&mut self.thinned, &gone.uids);
+            self.hidden |= gone.how == Going::Hidden;
+        }
+        if let Some(last) = delta.shown.as_ref().and_then(|shown| shown.messages.last()) {
+            // Blocks describe everything up to the last of them.
+            self.restated.insert(block_of(last.uid));
         }
     }
 
@@ -136,6 +169,7 @@ fn write_blocks(db: &dyn Write, mailbox: MailboxId, row: &mut Row, view: &Messag
     let full = full_block(row);
     let mut blocks = touched.restated;
     blocks.extend(full);
+    blocks.extend(view.last_uid().filter(|_| touched.hidden).map(block_of));
     if let Some(last) = blocks.last().copied() {
         // Blocks describe everything up to the last of them.
         let first = block_of(row.covered.saturating_add(1));

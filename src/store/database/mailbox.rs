@@ -54,6 +54,9 @@ pub(in super::super) trait WriteMailboxes {
     /// The id of the next new mailbox, never given out before. `Limit` where there is none left.
     fn next_mailbox(&self) -> Result<MailboxId>;
 
+    /// The same for one that is not made yet: its id is not given out again, whatever becomes of it.
+    fn mailbox_reserve(&self) -> Result<MailboxId>;
+
     /// A UIDVALIDITY higher than any given out: by the clock, and by the store's own count where the clock is behind.
     fn next_uid_validity(&self, now: Timestamp) -> Result<UidValidity>;
 
@@ -87,6 +90,6 @@ pub(in super::super) trait WriteMailboxes {
     /// Nothing of the account is left.
     fn left_account_done(&self, account: AccountId) -> Result<()>;
 
-    /// Nothing of the mailbox is left but its keywords, which are removed.
+    /// Nothing of the mailbox is left but its keywords and hidden stretches, which are removed.
     fn left_mailbox_done(&self, mailbox: MailboxId) -> Result<()>;
 }

@@ -4,6 +4,7 @@
 
 use super::super::Fact;
 use super::super::delta::NewMessage;
+use super::hidden::WriteHidden;
 use crate::base::snapshot::{Block, Message};
 use crate::base::{BlobId, MailboxId, ModSeq, Result, Uid, UidSet};
 
@@ -32,7 +33,7 @@ pub(in super::super) trait ReadMessages {
 }
 
 /// What is changed of messages.
-pub(in super::super) trait WriteMessages {
+pub(in super::super) trait WriteMessages: WriteHidden {
     /// Writes a new message.
     fn message_insert(&self, mailbox: MailboxId, message: &NewMessage) -> Result<()>;
 

@@ -13,6 +13,7 @@
 
 mod body;
 mod directory;
+mod hidden;
 mod mailbox;
 mod message;
 mod outward;
@@ -21,6 +22,7 @@ mod report;
 
 pub(super) use body::{ReadBodies, WriteBodies};
 pub(super) use directory::{ReadDirectory, StoredAccount, WriteDirectory};
+pub(super) use hidden::{Hidden, ReadHidden, WriteHidden};
 pub(super) use mailbox::{ReadMailboxes, WriteMailboxes};
 pub(super) use message::{ReadMessages, WriteMessages};
 pub(super) use outward::{ReadOutward, WriteOutward};
@@ -102,7 +104,7 @@ pub(super) trait Connected: Send {
 
 /// A connection that reads. What one method gives is of one commit.
 pub(super) trait Read:
-    Connected + ReadMailboxes + ReadMessages + ReadBodies + ReadDirectory + ReadQueue + ReadReports
+    Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue + ReadReports
 {
     /// All answers from here on are of one commit, until [`Read::end_reading`].
     fn begin_reading(&self) -> Result<()>;

@@ -17,7 +17,8 @@ impl Tables {
         let covered = blocks.last().and_then(|(_, block)| block.uids().last().copied()).unwrap_or(0);
         let keywords = self.keywords.range_from((mailbox, 0)).take_while(|((of, _), _)| *of == mailbox);
         let keywords = Arc::new(keywords.map(|(_, name)| name.clone()).collect());
-        Some(Row { covered, keywords, ..row })
+        let reserved = self.hidden_of(mailbox).into_iter().filter(|(_, last)| *last >= row.uid_next);
+        Some(Row { covered, keywords, reserved: Arc::new(reserved.collect()), ..row })
     }
 
     fn info(&self, mailbox: MailboxId) -> Option<MailboxInfo> {
@@ -122,6 +123,10 @@ impl WriteMailboxes for Connection {
         self.change(|tables| Ok(MailboxId(next(&mut tables.last.mailbox))))
     }
 
+    fn mailbox_reserve(&self) -> Result<MailboxId> {
+        self.next_mailbox()
+    }
+
     fn next_uid_validity(&self, now: Timestamp) -> Result<UidValidity> {
         self.change(|tables| {
             let last = &mut tables.last.uid_validity;
@@ -133,7 +138,7 @@ impl WriteMailboxes for Connection {
     fn mailbox_insert(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
         self.change(|tables| {
             tables.name(mailbox, row)?;
-            let row = Row { keywords: Arc::default(), covered: 0, ..row.clone() };
+            let row = Row { keywords: Arc::default(), covered: 0, reserved: Arc::default(), ..row.clone() };
             tables.mailboxes.insert(mailbox, row);
             Ok(())
         })
@@ -216,6 +221,9 @@ impl WriteMailboxes for Connection {
             let keywords = tables.keywords.range_from((mailbox, 0)).take_while(|((of, _), _)| *of == mailbox);
             let keywords: Vec<_> = keywords.map(|(key, _)| *key).collect();
             keywords.iter().for_each(|key| tables.keywords.discard(key));
+            let hidden = tables.hidden.iter().filter(|(_, hidden)| hidden.mailbox == mailbox).map(|(id, _)| *id);
+            let hidden: Vec<_> = hidden.collect();
+            hidden.iter().for_each(|id| tables.hidden.discard(id));
             tables.left_mailboxes.remove(&mailbox);
             Ok(())
         })

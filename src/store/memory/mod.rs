@@ -10,6 +10,7 @@
 mod body;
 mod chance;
 mod directory;
+mod hidden;
 mod mailbox;
 mod message;
 mod outward;

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
+use super::super::database::Hidden;
 use super::super::delta::NewMessage;
 use super::super::row::Row;
 use super::super::shared_map::SharedMap;
@@ -28,6 +29,7 @@ pub(super) struct Tables {
     pub messages: SharedMap<(MailboxId, Uid), NewMessage>,
     pub blocks: SharedMap<(MailboxId, u32), Arc<Block>>,
     pub vanished: SharedMap<(MailboxId, ModSeq), UidSet>,
+    pub hidden: SharedMap<i64, Hidden>,
     pub left_accounts: SharedMap<AccountId, ()>,
     pub left_mailboxes: SharedMap<MailboxId, ()>,
     pub bodies: SharedMap<BlobId, Arc<Vec<u8>>>,
@@ -71,6 +73,7 @@ pub(super) struct Last {
     pub uid_validity: i64,
     pub blob: i64,
     pub dead: i64,
+    pub hidden: i64,
     pub item: i64,
     pub attempt: i64,
     pub report: i64,

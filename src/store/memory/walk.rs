@@ -1,6 +1,6 @@
 //! The walk of the check: mailboxes one by one, then bodies, accounts and the queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::database::{Connected, Walk};
@@ -63,10 +63,14 @@ fn check_mailbox(tables: &Tables, mailbox: MailboxId, found: &mut Vec<String>) {
         tell(format!("its account {} is not there", row.account.0));
     }
     let (mut total, mut unseen, mut deleted, mut octets) = (0, 0, 0, 0);
+    let hidden = tables.hidden_of(mailbox);
     for message in tables.between(mailbox, 0, Uid::MAX) {
         let uid = message.fact.uid;
         let stated = tables.blocks.get(&(mailbox, block_of(uid)));
         let stated = stated.and_then(|block| block.iter().find(|stated| stated.uid == uid));
+        if stated.is_none() && is_within(&hidden, uid) {
+            continue;
+        }
         if stated.is_none() && uid <= row.covered {
             tell(format!("message {uid} is there, and its block does not say so"));
         }
@@ -101,16 +105,23 @@ fn check_gone(tables: &Tables, mailbox: MailboxId, row: &Row, tell: &mut impl Fn
             tell(format!("message {uid} is not there, and its block says it is"));
         }
     }
+    let hidden = tables.hidden_of(mailbox);
     for (mod_seq, uids) in tables.vanished_of(mailbox) {
         if mod_seq > row.mod_seq {
             tell(format!("an expunge has modification sequence {mod_seq}, the highest is {}", row.mod_seq));
         }
         for (low, high) in uids.ranges() {
-            if *high >= row.uid_next || tables.between(mailbox, *low, *high).next().is_some() {
+            if *high >= row.uid_next
+                || tables.between(mailbox, *low, *high).any(|message| !is_within(&hidden, message.fact.uid))
+            {
                 tell(format!("messages {low} to {high} were expunged, and are there or to come"));
             }
         }
     }
+}
+
+fn is_within(stretches: &[(Uid, Uid)], uid: Uid) -> bool {
+    stretches.iter().any(|(first, last)| (*first..=*last).contains(&uid))
 }
 
 fn check_bodies(tables: &Tables, found: &mut Vec<String>) {
@@ -150,7 +161,9 @@ fn check_accounts(tables: &Tables, found: &mut Vec<String>) {
     }
     let known =
         |mailbox: &MailboxId| tables.mailboxes.get(mailbox).is_some() || tables.left_mailboxes.get(mailbox).is_some();
+    let stretched: BTreeSet<MailboxId> = tables.hidden.iter().map(|(_, hidden)| hidden.mailbox).collect();
     let messages = tables.messages.iter().map(|((mailbox, _), _)| *mailbox);
+    let messages = messages.filter(|mailbox| !stretched.contains(mailbox));
     let blocks = tables.blocks.iter().map(|((mailbox, _), _)| *mailbox);
     let expunges = tables.vanished.iter().map(|((mailbox, _), _)| *mailbox);
     let keywords = tables.keywords.iter().map(|((mailbox, _), _)| *mailbox);

@@ -105,6 +105,15 @@ impl WriteMailboxes for Sqlite {
         }
     }
 
+    fn mailbox_reserve(&self) -> Result<MailboxId> {
+        let id = self.next_mailbox()?;
+        let mut advance = self.db.prepare_cached("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'mailbox'")?;
+        if advance.execute([id.0])? == 0 {
+            self.db.prepare_cached("INSERT INTO sqlite_sequence(name, seq) VALUES ('mailbox', ?1)")?.execute([id.0])?;
+        }
+        Ok(id)
+    }
+
     fn next_uid_validity(&self, now: Timestamp) -> Result<UidValidity> {
         let last: i64 = self
             .db
@@ -213,6 +222,7 @@ impl WriteMailboxes for Sqlite {
 
     fn left_mailbox_done(&self, mailbox: MailboxId) -> Result<()> {
         self.db.prepare_cached("DELETE FROM keyword WHERE mailbox = ?1")?.execute([mailbox.0])?;
+        self.db.prepare_cached("DELETE FROM hidden WHERE mailbox = ?1")?.execute([mailbox.0])?;
         self.db.prepare_cached("DELETE FROM remains_mailbox WHERE mailbox = ?1")?.execute([mailbox.0])?;
         Ok(())
     }
@@ -229,6 +239,7 @@ pub(super) fn row(db: &Connection, mailbox: MailboxId) -> Result<Option<Row>> {
         .optional()?;
     let Some(mut row) = row else { return Ok(None) };
     row.covered = covered(db, mailbox)?;
+    row.reserved = Arc::new(reserved(db, mailbox, row.uid_next)?);
     row.keywords = Arc::new(keywords(db, mailbox)?);
     Ok(Some(row))
 }
@@ -251,6 +262,7 @@ fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
         recent_from: row.get(13)?,
         keywords: Arc::default(),
         covered: 0,
+        reserved: Arc::default(),
     })
 }
 
@@ -264,6 +276,14 @@ fn covered(db: &Connection, mailbox: MailboxId) -> Result<Uid> {
     let Some(row) = rows.next()? else { return Ok(0) };
     let end = (row.get::<_, i64>(0)? - first) * i64::from(BLOCK_UIDS) + row.get::<_, i64>(1)? - 1;
     Uid::try_from(end).map_err(|_| torn())
+}
+
+/// Hidden stretches that reach the UIDs to come.
+fn reserved(db: &Connection, mailbox: MailboxId, uid_next: Uid) -> Result<Vec<(Uid, Uid)>> {
+    let mut list =
+        db.prepare_cached("SELECT first, last FROM hidden WHERE mailbox = ?1 AND last >= ?2 ORDER BY first")?;
+    let rows = list.query_map(params![mailbox.0, uid_next], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn keywords(db: &Connection, mailbox: MailboxId) -> Result<Vec<String>> {

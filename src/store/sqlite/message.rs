@@ -60,12 +60,7 @@ impl ReadMessages for Sqlite {
         for (low, high) in ranges {
             let mut rows = select.query(params![mailbox.0, low, high])?;
             while let Some(row) = rows.next()? {
-                facts.push(Fact {
-                    uid: row.get(0)?,
-                    internal_date: Timestamp(row.get(1)?),
-                    size: row.get::<_, i64>(2)? as u64,
-                    blob: BlobId(row.get(3)?),
-                });
+                facts.push(read_fact(row)?);
             }
         }
         Ok(facts)
@@ -172,6 +167,16 @@ impl WriteMessages for Sqlite {
             .execute([mailbox.0, floor as i64])?;
         Ok(())
     }
+}
+
+/// A row of uid, internaldate, size and blob.
+pub(super) fn read_fact(row: &SqlRow<'_>) -> rusqlite::Result<Fact> {
+    Ok(Fact {
+        uid: row.get(0)?,
+        internal_date: Timestamp(row.get(1)?),
+        size: row.get::<_, i64>(2)? as u64,
+        blob: BlobId(row.get(3)?),
+    })
 }
 
 /// A row of `state`: number and block.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
@@ -15,6 +15,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("schema_queue.sql"),
     include_str!("schema_recent.sql"),
     include_str!("schema_policy.sql"),
+    include_str!("schema_hidden.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

@@ -13,6 +13,7 @@ mod dmarc;
 mod dmarc_report;
 mod dmarc_row;
 mod files;
+mod hidden;
 mod left;
 mod mailbox;
 mod message;

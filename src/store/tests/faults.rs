@@ -162,7 +162,7 @@ fn a_job_that_fails_after_it_changed_messages_changes_nothing() {
         let failed = store.write(0, move |tx| {
             let facts = fact::of_all(tx.db, inbox, &uids(&[(1, 3)]))?;
             let mut delta = delta::Delta::of(inbox, tx.row(inbox)?);
-            delta.remove(&tx.view(&known)?, facts, true, None)?;
+            delta.remove(&tx.view(&known)?, facts, delta::Going::AtOnce, None)?;
             tx.apply(delta)?;
             Err::<(), _>(Error::new(ErrorKind::Invalid, "too late"))
         });

@@ -210,13 +210,19 @@ fn begin_at(place: &Place, account: AccountId, first: Uid) {
     });
 }
 
-/// Runs `steps` operations on mailboxes whose first UID is `first`.
-fn random(seed: u64, first: Uid, steps: usize) {
+/// Runs `steps` operations on mailboxes whose first UID is `first`; where `together` is given, COPY, MOVE and EXPUNGE
+/// take that many messages at a time.
+fn random(seed: u64, first: Uid, steps: usize, together: Option<usize>) {
     run(|place| async move {
         let (store, bob, _) = with_bob(&place).await;
         store.close().await.unwrap();
         begin_at(&place, bob, first);
-        let mut store = place.open().await;
+        let open = async || {
+            let store = place.open().await;
+            together.into_iter().for_each(|most| store.set_step_messages(most));
+            store
+        };
+        let mut store = open().await;
         let list = store.mailboxes(bob).await.unwrap();
         let infos: Vec<_> = list.into_iter().filter(|m| m.name == "INBOX" || m.name == "Archive").collect();
         let mut models = [(); 2].map(|()| Model { mod_seq: 1, uid_next: first, ..Model::default() });
@@ -232,7 +238,7 @@ fn random(seed: u64, first: Uid, steps: usize) {
             }
             if n % 10 == 9 {
                 store.close().await.unwrap();
-                store = place.open().await;
+                store = open().await;
                 for (info, model) in infos.iter().zip(&models) {
                     model.check(&store, info).await;
                     let since = dice.below(model.mod_seq);
@@ -247,14 +253,20 @@ fn random(seed: u64, first: Uid, steps: usize) {
 
 #[test]
 fn random_operations_from_the_first_uid() {
-    random(1, 1, 90);
-    random(2, 500, 90);
+    random(1, 1, 90, None);
+    random(2, 500, 90, None);
 }
 
 #[test]
 fn random_operations_at_large_uids() {
-    random(3, 4_294_000_000, 90);
-    random(4, (1 << 31) - 300, 60);
+    random(3, 4_294_000_000, 90, None);
+    random(4, (1 << 31) - 300, 60, None);
+}
+
+#[test]
+fn random_operations_in_small_steps() {
+    random(5, 1, 60, Some(3));
+    random(6, 4_294_000_000, 60, Some(40));
 }
 
 #[test]

@@ -31,6 +31,8 @@ impl Place {
 /// A mailbox under way.
 struct Under {
     row: Row,
+    /// Stretches whose facts are no messages, unless a block says so.
+    hidden: Vec<(Uid, Uid)>,
     /// The block to be looked at next.
     block: u32,
     total: u32,
@@ -59,7 +61,8 @@ pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -
         place.mailbox = mailbox;
         match mailbox::row(db, mailbox) {
             Ok(Some(row)) => {
-                place.under_way = Some(Under { row, block: 0, total: 0, unseen: 0, deleted: 0, octets: 0 })
+                let hidden = hidden(db, mailbox)?;
+                place.under_way = Some(Under { row, hidden, block: 0, total: 0, unseen: 0, deleted: 0, octets: 0 })
             }
             Ok(None) => {}
             Err(e) => found.push(format!("mailbox {} cannot be read: {}", mailbox.0, e.text())),
@@ -89,6 +92,21 @@ pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -
             Ok((Some(place), seen.into()))
         }
     }
+}
+
+impl Under {
+    /// Whether the fact of this UID is in a hidden stretch, and no block says that it is a message.
+    fn is_hidden(&self, block: Option<&Block>, uid: Uid) -> bool {
+        self.hidden.iter().any(|(first, last)| (*first..=*last).contains(&uid))
+            && block.is_none_or(|block| block.uids().binary_search(&uid).is_err())
+    }
+}
+
+/// The hidden stretches of a mailbox.
+fn hidden(db: &Connection, mailbox: MailboxId) -> Result<Vec<(Uid, Uid)>> {
+    let mut list = db.prepare_cached("SELECT first, last FROM hidden WHERE mailbox = ?1")?;
+    let rows = list.query_map([mailbox.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The first block from `from` on in which there is a message or for which there is a row.
@@ -126,7 +144,12 @@ fn blocks(
         match described.remove(&number) {
             // It cannot be read, which was told.
             Some(None) => under.total += messages.len() as u32,
-            block => one_block(under, block.flatten().as_ref(), &messages, tell),
+            block => {
+                let block = block.flatten();
+                let mut messages = messages;
+                messages.retain(|message| !under.is_hidden(block.as_ref(), message.uid));
+                one_block(under, block.as_ref(), &messages, tell);
+            }
         }
     }
     for (number, block) in described {
@@ -244,7 +267,10 @@ fn counts(under: &Under, tell: &mut impl FnMut(String)) {
 
 fn expunges(db: &Connection, mailbox: MailboxId, row: &Row, tell: &mut impl FnMut(String)) -> Result<()> {
     let mut select = db.prepare_cached("SELECT modseq, uids FROM vanished WHERE mailbox = ?1 ORDER BY modseq")?;
-    let mut there = db.prepare_cached("SELECT min(uid) FROM fact WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3")?;
+    let mut there = db.prepare_cached(
+        "SELECT min(uid) FROM fact f WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND NOT EXISTS
+           (SELECT 1 FROM hidden h WHERE h.mailbox = f.mailbox AND f.uid BETWEEN h.first AND h.last)",
+    )?;
     let mut rows = select.query([mailbox.0])?;
     while let Some(entry) = rows.next()? {
         let (mod_seq, packed): (i64, Vec<u8>) = (entry.get(0)?, entry.get(1)?);
