@@ -149,6 +149,16 @@ pub const IMAP_HEADER_NAMES_MAX: usize = 256;
 /// Keys of one SEARCH, parentheses, NOT and OR counted: as many as a command line has room for, since a search for
 /// many senders is a chain of ORs.
 pub const IMAP_SEARCH_KEYS_MAX: usize = 32_000;
+/// Results of one session that are kept up to date (RFC 5267).
+pub const IMAP_CONTEXTS_MAX: usize = 16;
+/// Messages in all of them.
+pub const IMAP_CONTEXT_MESSAGES_MAX: usize = 400_000;
+/// Language ranges of one LANGUAGE.
+pub const IMAP_LANGUAGES_MAX: usize = 32;
+/// Mailboxes that one ESEARCH names.
+pub const IMAP_SOURCES_MAX: usize = 1_000;
+/// Octets of a text, as sent, that its preview is made of.
+pub const PREVIEW_OCTETS_MAX: usize = 8 * 1024;
 /// Criteria of one SORT.
 pub const IMAP_SORT_CRITERIA_MAX: usize = 32;
 /// Patterns of one LIST.

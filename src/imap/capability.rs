@@ -67,7 +67,6 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("CREATE-SPECIAL-USE"),
     inside("STATUS=SIZE"),
     switch("UTF8=ACCEPT", |on| turn_on(&mut on.utf8)),
-    Capability { value: Some(|offer| offer.append_octets_max), ..inside("APPENDLIMIT=") }, // RFC 7889
     inside("SORT"),
     inside("SORT=DISPLAY"),
     inside("ESORT"),
@@ -75,7 +74,13 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("THREAD=REFERENCES"),
     inside("THREAD=REFS"),
     inside("I18NLEVEL=1"),
-    inside("PARTIAL"),
+    inside("CONTEXT=SEARCH"),
+    inside("CONTEXT=SORT"),
+    inside("MULTISEARCH"),
+    inside("SEARCH=FUZZY"),
+    early("LANGUAGE"),
+    inside("PREVIEW"),
+    Capability { value: Some(|offer| offer.append_octets_max), ..inside("APPENDLIMIT=") }, // RFC 7889
     Capability { when: |offer| !logged_in(offer) && offer.starttls, ..early("STARTTLS") },
     Capability { when: |offer| !logged_in(offer) && !offer.sasl.passwords, ..early("LOGINDISABLED") },
 ];

@@ -73,8 +73,8 @@ const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cur
 }
 
 use super::parse::{
-    append, authenticate, copy, create, enable, expunge, fetch, id, list, login, mailbox, plain, search, select, sort,
-    status, store,
+    append, authenticate, context, copy, create, enable, expunge, fetch, id, language, list, login, mailbox,
+    multisearch, plain, search, select, sort, status, store,
 };
 
 /// Every verb.
@@ -105,6 +105,9 @@ pub const VERBS: &[VerbRow] = &[
     verb("UNSELECT", SELECTED, plain::unselect),
     verb("EXPUNGE", SELECTED, expunge::all),
     VerbRow { may_expunge: false, looks: true, ..verb("SEARCH", SELECTED, search::by_number) },
+    VerbRow { looks: true, ..verb("ESEARCH", LOGGED_IN, multisearch::parse) },
+    verb("CANCELUPDATE", SELECTED, context::cancel_update),
+    verb("LANGUAGE", ANY, language::parse),
     VerbRow { may_expunge: false, looks: true, ..verb("SORT", SELECTED, sort::sort) },
     VerbRow { may_expunge: false, looks: true, ..verb("THREAD", SELECTED, sort::thread) },
     VerbRow { may_expunge: false, looks: true, ..verb("FETCH", SELECTED, fetch::by_number) },
@@ -175,6 +178,11 @@ pub enum Request {
     Search(Search),
     Sort(Sort),
     Thread(Thread),
+    Multisearch(Multisearch),
+    /// Tags of commands whose results are no longer to be kept up to date.
+    CancelUpdate(Vec<String>),
+    /// Language ranges, the one liked most first; none: which there are.
+    Language(Vec<Vec<u8>>),
     Fetch(Fetch),
     Store(Store),
     Copy(Copy),
@@ -275,6 +283,8 @@ pub enum FetchItem {
     Body,
     BodyStructure,
     ModSeq,
+    /// PREVIEW, with or without LAZY (RFC 8970).
+    Preview,
     /// BODY[...], RFC822, RFC822.HEADER, RFC822.TEXT, BINARY[...].
     Section(Section),
     /// BINARY.SIZE[...]
@@ -371,6 +381,33 @@ pub struct Search {
     pub charset: bool,
     /// What is looked for.
     pub keys: Vec<Term<Key>>,
+    /// The same without FUZZY (RFC 6203), where that was said.
+    pub exact: Option<Vec<Term<Key>>>,
+}
+
+/// ESEARCH (RFC 7377).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multisearch {
+    /// Where; empty: in the selected mailbox.
+    pub sources: Vec<Source>,
+    /// What, by UID.
+    pub search: Search,
+}
+
+/// Mailboxes that ESEARCH looks into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Source {
+    Selected,
+    Inboxes,
+    Personal,
+    Subscribed,
+    /// These.
+    Mailboxes(Vec<String>),
+    /// These and all below them.
+    Subtree(Vec<String>),
+    /// These and those one level below them.
+    SubtreeOne(Vec<String>),
 }
 
 /// SORT (RFC 5256, RFC 5957, RFC 5267).
@@ -401,6 +438,8 @@ pub enum SortKey {
     DisplayFrom,
     DisplayTo,
     From,
+    /// How well it fits what FUZZY looks for, the best first (RFC 6203 §6).
+    Relevancy,
     Size,
     Subject,
     To,
@@ -439,12 +478,14 @@ pub struct Returns {
     pub context: bool,
     /// UPDATE: later changes of the result are to be told.
     pub update: bool,
+    /// RELEVANCY: how well each message fits (RFC 6203 §4).
+    pub relevancy: bool,
 }
 
 impl Returns {
     /// Whether something is to be said at once.
     pub fn tells(self) -> bool {
-        self.min || self.max || self.all || self.count || self.partial.is_some()
+        self.min || self.max || self.all || self.count || self.relevancy || self.partial.is_some()
     }
 }
 

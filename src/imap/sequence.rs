@@ -132,6 +132,11 @@ impl Places {
         left
     }
 
+    /// The places that are among these and among others.
+    pub fn both(&self, others: &Places) -> Places {
+        self.without(&self.without(others))
+    }
+
     /// The messages at these places, block by block: the place of the first, and what of the block is meant.
     pub fn parts<'a>(&'a self, messages: &'a Messages) -> impl Iterator<Item = (usize, Part<'a>)> + 'a {
         self.0.iter().flat_map(|range| messages.parts(range.clone()))
@@ -287,6 +292,7 @@ mod tests {
         };
         for (a, b) in (0..128).flat_map(|a| (0..128).map(move |b| (a, b))) {
             assert_eq!(places(a).without(&places(b)), places(a & !b), "{a:b} {b:b}");
+            assert_eq!(places(a).both(&places(b)), places(a & b), "{a:b} {b:b}");
         }
     }
 

@@ -34,6 +34,8 @@ pub struct TableEntry {
     pub charset: String,
     /// Whether it is text of any kind.
     pub is_text: bool,
+    /// Whether it is HTML. Tables that were stored before this was noted do not say so.
+    pub is_html: bool,
 }
 
 /// Content-Transfer-Encoding (RFC 2045 §6).
@@ -97,6 +99,7 @@ impl PartTable {
             },
             charset: charset(&part.facts),
             is_text: part.kind == PartKind::Leaf && part.facts.is_text(),
+            is_html: part.kind == PartKind::Leaf && part.facts.is("text", "html"),
         };
         PartTable { entries: structure.parts.iter().map(entry).collect() }
     }
@@ -167,7 +170,7 @@ impl PartTable {
                 Encoding::QuotedPrintable => 2,
                 Encoding::Unknown => 3,
             };
-            out.push(kind | encoding << 2 | u8::from(entry.is_text) << 4);
+            out.push(kind | encoding << 2 | u8::from(entry.is_text) << 4 | u8::from(entry.is_html) << 5);
             put(&mut out, entry.end as u64);
             put(&mut out, entry.header.start);
             put(&mut out, entry.header.end - entry.header.start);
@@ -233,6 +236,7 @@ fn decode_entry(rest: &mut &[u8]) -> Option<TableEntry> {
         encoding,
         charset,
         is_text: bits & 16 != 0,
+        is_html: bits & 32 != 0,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use crate::base::quoted;
 use crate::imap::command::Returns;
-use crate::imap::response::number;
+use crate::imap::response::{mailbox as mailbox_name, number};
 
 /// What a search found.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,8 @@ pub struct Found<'a> {
     pub mod_seq: Option<u64>,
     /// Whether the numbers are UIDs.
     pub uids: bool,
+    /// How well each message fits, from 1 to 100, where that is told.
+    pub relevancy: &'a [u8],
 }
 
 /// `* SEARCH 2 84 882 (MODSEQ 917162500)`
@@ -50,6 +52,49 @@ pub fn esearch(out: &mut Vec<u8>, tag: &str, returns: Returns, found: &Found<'_>
     out.extend_from_slice(b"\r\n");
 }
 
+/// `* ESEARCH (TAG "tag1" MAILBOX "folder1" UIDVALIDITY 1) UID ALL 4001,4003` (RFC 7377 §2.1).
+pub fn multisearch(
+    out: &mut Vec<u8>,
+    tag: &str,
+    mailbox: (&str, u32),
+    utf8: bool,
+    returns: Returns,
+    found: &Found<'_>,
+) {
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    quoted::put(out, tag.as_bytes());
+    out.extend_from_slice(b" MAILBOX ");
+    mailbox_name(out, mailbox.0, utf8);
+    out.extend_from_slice(b" UIDVALIDITY ");
+    number(out, mailbox.1);
+    out.push(b')');
+    results(out, returns, found);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What changed in a result that is kept up to date: positions, 0 where the client finds them itself, with what is to be
+/// put there or taken from there, in this order.
+pub fn update(out: &mut Vec<u8>, tag: &str, uids: bool, word: &str, changes: &[(usize, Vec<u32>)]) {
+    if changes.is_empty() {
+        return;
+    }
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    quoted::put(out, tag.as_bytes());
+    out.push(b')');
+    out.extend_from_slice(if uids { b" UID " } else { b" " });
+    out.extend_from_slice(word.as_bytes());
+    out.extend_from_slice(b" (");
+    for (index, (position, numbers)) in changes.iter().enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        number(out, *position as u64);
+        out.push(b' ');
+        set(out, numbers);
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
 /// What stands behind the correlators of an ESEARCH response.
 fn results(out: &mut Vec<u8>, returns: Returns, found: &Found<'_>) {
     if found.uids {
@@ -83,9 +128,27 @@ fn results(out: &mut Vec<u8>, returns: Returns, found: &Found<'_>) {
         }
         out.push(b')');
     }
+    if returns.relevancy {
+        out.extend_from_slice(b" RELEVANCY (");
+        for (index, score) in told_scores(returns, found).iter().enumerate() {
+            if index > 0 {
+                out.push(b' ');
+            }
+            number(out, u64::from(*score));
+        }
+        out.push(b')');
+    }
     if let (Some(mod_seq), false) = (found.mod_seq, found.numbers.is_empty()) {
         out.extend_from_slice(b" MODSEQ ");
         number(out, mod_seq);
+    }
+}
+
+/// The scores of the messages that are told: of a part of them where only that is asked for.
+fn told_scores<'a>(returns: Returns, found: &Found<'a>) -> &'a [u8] {
+    match returns.partial {
+        Some(range) => found.relevancy.get(range.places(found.relevancy.len())).unwrap_or_default(),
+        None => found.relevancy,
     }
 }
 
@@ -124,7 +187,7 @@ mod tests {
 
     #[test]
     fn plain() {
-        let found = |numbers, mod_seq| Found { numbers, mod_seq, uids: false };
+        let found = |numbers, mod_seq| Found { numbers, mod_seq, uids: false, relevancy: &[] };
         assert_eq!(written(|out| search(out, &found(&[], Some(7)))), "* SEARCH\r\n");
         assert_eq!(written(|out| search(out, &found(&[2, 84], None))), "* SEARCH 2 84\r\n");
         assert_eq!(written(|out| search(out, &found(&[2], Some(9)))), "* SEARCH 2 (MODSEQ 9)\r\n");
@@ -133,19 +196,19 @@ mod tests {
     #[test]
     fn extended() {
         let returns = Returns { min: true, max: true, all: true, count: true, ..Returns::default() };
-        let found = Found { numbers: &[1, 2, 3, 7, 9, 10], mod_seq: None, uids: true };
+        let found = Found { numbers: &[1, 2, 3, 7, 9, 10], mod_seq: None, uids: true, relevancy: &[] };
         let want = "* ESEARCH (TAG \"a\") UID MIN 1 MAX 10 COUNT 6 ALL 1:3,7,9:10\r\n";
         assert_eq!(written(|out| esearch(out, "a", returns, &found)), want);
-        let none = Found { numbers: &[], mod_seq: Some(3), uids: false };
+        let none = Found { numbers: &[], mod_seq: Some(3), uids: false, relevancy: &[] };
         assert_eq!(written(|out| esearch(out, "a", returns, &none)), "* ESEARCH (TAG \"a\") COUNT 0\r\n");
-        let one = Found { numbers: &[u32::MAX], mod_seq: Some(3), uids: false };
+        let one = Found { numbers: &[u32::MAX], mod_seq: Some(3), uids: false, relevancy: &[] };
         let all = Returns { all: true, ..Returns::default() };
         assert_eq!(written(|out| esearch(out, "a", all, &one)), "* ESEARCH (TAG \"a\") ALL 4294967295 MODSEQ 3\r\n");
     }
 
     #[test]
     fn sorted_results_keep_their_order() {
-        let found = Found { numbers: &[5, 3, 4, 1, 2], mod_seq: None, uids: false };
+        let found = Found { numbers: &[5, 3, 4, 1, 2], mod_seq: None, uids: false, relevancy: &[] };
         assert_eq!(written(|out| sort(out, &found)), "* SORT 5 3 4 1 2\r\n");
         let returns = Returns { min: true, max: true, all: true, ..Returns::default() };
         let want = "* ESEARCH (TAG \"a\") MIN 5 MAX 2 ALL 5,3:4,1:2\r\n";
@@ -156,7 +219,7 @@ mod tests {
 
     #[test]
     fn partial_results() {
-        let found = Found { numbers: &[2, 3, 5, 8], mod_seq: None, uids: true };
+        let found = Found { numbers: &[2, 3, 5, 8], mod_seq: None, uids: true, relevancy: &[] };
         let partial = |one, other, from_end| {
             let partial = Some(crate::imap::command::Partial { one, other, from_end });
             written(|out| esearch(out, "A", Returns { partial, ..Returns::default() }, &found))
@@ -164,6 +227,19 @@ mod tests {
         assert_eq!(partial(1, 3, false), "* ESEARCH (TAG \"A\") UID PARTIAL (1:3 2:3,5)\r\n");
         assert_eq!(partial(1, 2, true), "* ESEARCH (TAG \"A\") UID PARTIAL (-1:-2 5,8)\r\n");
         assert_eq!(partial(5, 9, false), "* ESEARCH (TAG \"A\") UID PARTIAL (5:9 NIL)\r\n");
+    }
+
+    #[test]
+    fn scores_and_updates() {
+        let found = Found { numbers: &[5, 10, 1], mod_seq: None, uids: false, relevancy: &[99, 42, 4] };
+        let returns = Returns { all: true, relevancy: true, ..Returns::default() };
+        let want = "* ESEARCH (TAG \"C2\") ALL 5,10,1 RELEVANCY (99 42 4)\r\n";
+        assert_eq!(written(|out| esearch(out, "C2", returns, &found)), want);
+        let want = "* ESEARCH (TAG \"B01\") UID ADDTO (0 32768:32769)\r\n";
+        assert_eq!(written(|out| update(out, "B01", true, "ADDTO", &[(0, vec![32768, 32769])])), want);
+        let want = "* ESEARCH (TAG \"C01\") REMOVEFROM (3 9 1 7)\r\n";
+        assert_eq!(written(|out| update(out, "C01", false, "REMOVEFROM", &[(3, vec![9]), (1, vec![7])])), want);
+        assert_eq!(written(|out| update(out, "C01", false, "ADDTO", &[])), "");
     }
 
     #[test]

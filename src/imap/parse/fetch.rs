@@ -97,6 +97,14 @@ const ITEMS: &[(&str, Read)] = &[
     ("ENVELOPE", |_| Ok(FetchItem::Envelope)),
     ("BODYSTRUCTURE", |_| Ok(FetchItem::BodyStructure)),
     ("MODSEQ", |_| Ok(FetchItem::ModSeq)),
+    ("PREVIEW", |cursor| {
+        let mut ahead = cursor.clone();
+        if ahead.eat(b' ') && ahead.eat(b'(') && ahead.keyword("LAZY") {
+            ahead.expect(b')', "closing parenthesis expected")?;
+            *cursor = ahead;
+        }
+        Ok(FetchItem::Preview)
+    }),
     ("RFC822", |_| Ok(whole(SectionText::All, false, "RFC822"))),
     ("RFC822.HEADER", |_| Ok(whole(SectionText::Header, true, "RFC822.HEADER"))),
     ("RFC822.TEXT", |_| Ok(whole(SectionText::Text, false, "RFC822.TEXT"))),

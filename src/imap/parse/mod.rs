@@ -2,15 +2,18 @@
 
 pub mod append;
 pub mod authenticate;
+pub mod context;
 pub mod copy;
 pub mod create;
 pub mod enable;
 pub mod expunge;
 pub mod fetch;
 pub mod id;
+pub mod language;
 pub mod list;
 pub mod login;
 pub mod mailbox;
+pub mod multisearch;
 pub mod plain;
 pub mod search;
 pub mod section;

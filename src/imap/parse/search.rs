@@ -20,6 +20,11 @@ pub fn by_uid(cursor: &mut Cursor<'_>) -> Parse<Request> {
 
 fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
     cursor.sp()?;
+    Ok(Request::Search(what(cursor, by_uid)?))
+}
+
+/// `[RETURN (...) SP] [CHARSET charset SP] search-key *(SP search-key)`
+pub(super) fn what(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Search> {
     let returns = returns(cursor)?;
     let mut charset = None;
     if cursor.keyword("CHARSET") {
@@ -27,9 +32,23 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
         charset = Some(charset_of(&cursor.astring()?)?);
         cursor.sp()?;
     }
-    let said = charset.is_some();
-    let keys = keys(cursor, charset.unwrap_or(UTF_8))?;
-    Ok(Request::Search(Search { by_uid, returns, charset: said, keys }))
+    Ok(Search { charset: charset.is_some(), ..search(cursor, by_uid, returns, charset.unwrap_or(UTF_8))? })
+}
+
+/// The keys of a search, with texts in this charset.
+pub(super) fn search(
+    cursor: &mut Cursor<'_>,
+    by_uid: bool,
+    returns: Option<Returns>,
+    charset: Charset,
+) -> Parse<Search> {
+    let mut again = cursor.clone();
+    let (keys, has_fuzzy) = KeyReader::new(cursor, charset, true).read()?;
+    if !has_fuzzy && returns.is_some_and(|returns| returns.relevancy) {
+        return Err(Bad::Syntax("RELEVANCY needs a FUZZY key"));
+    }
+    let exact = if has_fuzzy { Some(KeyReader::new(&mut again, charset, false).read()?.0) } else { None };
+    Ok(Search { by_uid, returns, charset: false, keys, exact })
 }
 
 /// What texts are in where no charset is said.
@@ -46,11 +65,6 @@ pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parse<Option<Returns>> {
     Ok(Some(returns))
 }
 
-/// `search-key *(SP search-key)`, with texts in this charset.
-pub(super) fn keys(cursor: &mut Cursor<'_>, charset: Charset) -> Parse<Vec<Term<Key>>> {
-    KeyReader { cursor, charset, terms: Vec::new(), keys: 0 }.read()
-}
-
 /// Whether a command, which may be wrong otherwise, is a SEARCH that asks for its result to be saved.
 pub fn asks_to_save(command: &[u8]) -> bool {
     let mut cursor = Cursor::new(command, false);
@@ -60,7 +74,7 @@ pub fn asks_to_save(command: &[u8]) -> bool {
     if cursor.keyword("UID") && cursor.sp().is_err() {
         return false;
     }
-    let verb = ["SEARCH", "SORT"].iter().any(|verb| cursor.keyword(verb));
+    let verb = ["SEARCH", "SORT", "ESEARCH"].iter().any(|verb| cursor.keyword(verb));
     let begins = verb && cursor.eat(b' ') && cursor.keyword("RETURN") && cursor.eat(b' ');
     let options = if begins && cursor.eat(b'(') { cursor.take_while(|c| c != b')') } else { &[] };
     options.split(|c| *c == b' ').any(|word| word.eq_ignore_ascii_case(b"SAVE"))
@@ -79,6 +93,7 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
                 "SAVE" => returns.save = true,
                 "CONTEXT" => returns.context = true,
                 "UPDATE" => returns.update = true,
+                "RELEVANCY" => returns.relevancy = true,
                 "PARTIAL" if returns.partial.is_none() => {
                     cursor.sp()?;
                     returns.partial = Some(partial(cursor)?);
@@ -124,6 +139,11 @@ struct KeyReader<'c, 'a> {
     charset: Charset,
     terms: Vec<Term<Key>>,
     keys: usize,
+    /// Whether FUZZY makes a difference.
+    reads_fuzzy: bool,
+    /// FUZZY keys that are open.
+    fuzzy: usize,
+    has_fuzzy: bool,
 }
 
 /// What a key that is read belongs to. Kept in a list of our own: a command line has room for thousands of them.
@@ -132,26 +152,58 @@ enum Inside {
     List { parenthesised: bool, skip: Option<usize> },
     /// NOT.
     Not,
+    /// FUZZY.
+    Fuzzy,
     /// OR; the skip in front of its second key.
     Or { skip: Option<usize> },
 }
 
-impl KeyReader<'_, '_> {
-    /// All keys of the command.
-    fn read(mut self) -> Parse<Vec<Term<Key>>> {
+impl<'c, 'a> KeyReader<'c, 'a> {
+    fn new(cursor: &'c mut Cursor<'a>, charset: Charset, reads_fuzzy: bool) -> KeyReader<'c, 'a> {
+        KeyReader { cursor, charset, terms: Vec::new(), keys: 0, reads_fuzzy, fuzzy: 0, has_fuzzy: false }
+    }
+
+    /// All keys of the command, and whether there was a FUZZY one.
+    fn read(mut self) -> Parse<(Vec<Term<Key>>, bool)> {
         let mut open = vec![Inside::List { parenthesised: false, skip: None }];
         while !open.is_empty() {
-            self.keys += 1;
-            if self.keys > IMAP_SEARCH_KEYS_MAX {
-                return Err(Bad::Limit("too many search keys", IMAP_SEARCH_KEYS_MAX));
-            }
+            self.count(1)?;
             if let Some(inside) = self.key()? {
                 open.push(inside);
                 continue;
             }
             self.key_ended(&mut open)?;
         }
-        Ok(self.terms)
+        Ok((self.terms, self.has_fuzzy))
+    }
+
+    fn count(&mut self, more: usize) -> Parse<()> {
+        self.keys += more;
+        if self.keys > IMAP_SEARCH_KEYS_MAX {
+            return Err(Bad::Limit("too many search keys", IMAP_SEARCH_KEYS_MAX));
+        }
+        Ok(())
+    }
+
+    /// Adds a key. A fuzzy one looks for the words of its text, wherever in the field or message each stands.
+    fn add(&mut self, key: Key) -> Parse<()> {
+        let text = match &key {
+            Key::Header { text, .. } | Key::Body(text) | Key::Text(text) if self.fuzzy > 0 => text.clone(),
+            _ => String::new(),
+        };
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        self.count(words.len())?;
+        let Some((first, rest)) = words.split_first().filter(|(_, rest)| !rest.is_empty()) else {
+            self.terms.push(Term::Key(key));
+            return Ok(());
+        };
+        self.terms.push(Term::Key(with_text(&key, first)));
+        for word in rest {
+            self.terms.push(Term::SkipIfNo(self.terms.len() + 3));
+            self.terms.push(Term::Key(with_text(&key, word)));
+            self.terms.push(Term::And);
+        }
+        Ok(())
     }
 
     /// Reads a key, or the beginning of one that has others inside.
@@ -176,11 +228,16 @@ impl KeyReader<'_, '_> {
                 match word.as_str() {
                     "NOT" => return Ok(Some(Inside::Not)),
                     "OR" => return Ok(Some(Inside::Or { skip: None })),
+                    "FUZZY" => {
+                        self.has_fuzzy = true;
+                        self.fuzzy += usize::from(self.reads_fuzzy);
+                        return Ok(Some(Inside::Fuzzy));
+                    }
                     _ => self.with_argument(&word)?,
                 }
             }
         };
-        self.terms.push(Term::Key(key));
+        self.add(key)?;
         self.terms.extend(negated.then_some(Term::Not));
         Ok(None)
     }
@@ -190,6 +247,7 @@ impl KeyReader<'_, '_> {
         while let Some(inside) = open.last_mut() {
             match inside {
                 Inside::Not => self.terms.push(Term::Not),
+                Inside::Fuzzy => self.fuzzy = self.fuzzy.saturating_sub(1),
                 Inside::Or { skip: skip @ None } => {
                     self.cursor.sp()?;
                     *skip = Some(self.terms.len());
@@ -279,6 +337,15 @@ impl KeyReader<'_, '_> {
             self.cursor.sp()?;
         }
         self.cursor.number64().map(Key::ModSeq)
+    }
+}
+
+/// The same key with another text.
+fn with_text(key: &Key, text: &str) -> Key {
+    match key {
+        Key::Header { name, .. } => Key::Header { name: name.clone(), text: text.to_owned() },
+        Key::Body(_) => Key::Body(text.to_owned()),
+        _ => Key::Text(text.to_owned()),
     }
 }
 
@@ -442,6 +509,32 @@ mod tests {
         ] {
             assert_eq!(Partial { one, other, from_end }.places(count), want, "{one}:{other} {from_end} of {count}");
         }
+    }
+
+    #[test]
+    fn fuzzy_keys_look_for_words() {
+        let read = search("SEARCH FUZZY SUBJECT \"two  words\" FROM \"x y\"");
+        assert_eq!(
+            read.keys,
+            [
+                Term::Key(header("subject", "two")),
+                Term::SkipIfNo(4),
+                Term::Key(header("subject", "words")),
+                Term::And,
+                Term::SkipIfNo(7),
+                Term::Key(header("from", "x y")),
+                Term::And
+            ]
+        );
+        assert_eq!(read.exact, Some(search("SEARCH SUBJECT \"two  words\" FROM \"x y\"").keys));
+        let read = search("SEARCH FUZZY (BODY a OR TEXT \"b c\" SEEN)");
+        assert_eq!(read.keys.iter().filter(|term| matches!(term, Term::Key(Key::Text(_)))).count(), 2);
+        assert!(parse("SEARCH RETURN (RELEVANCY) FUZZY TEXT x").is_ok());
+        for wrong in ["SEARCH FUZZY", "SEARCH RETURN (RELEVANCY) TEXT x", "SEARCH FUZZY FUZZY"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        let words = |n: usize| parse(&format!("SEARCH FUZZY TEXT \"{}\"", "a ".repeat(n)));
+        assert!(words(20_000).is_ok() && words(IMAP_SEARCH_KEYS_MAX).is_err());
     }
 
     #[test]

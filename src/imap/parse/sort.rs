@@ -1,6 +1,6 @@
 //! SORT and THREAD, by message number and by UID (RFC 5256; RFC 5957's criteria; RFC 5267's RETURN for SORT).
 
-use super::search::{charset_of, keys, returns};
+use super::search::{charset_of, returns, search};
 use crate::base::limits::IMAP_SORT_CRITERIA_MAX;
 use crate::imap::command::{Criterion, Request, Returns, Search, Sort, SortKey, Thread, ThreadAlgorithm};
 use crate::imap::grammar::{Bad, Cursor, Parse};
@@ -29,7 +29,11 @@ fn read_sort(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
     cursor.sp()?;
     let returns = returns(cursor)?;
     let criteria = criteria(cursor)?;
-    Ok(Request::Sort(Sort { search: what(cursor, by_uid, returns)?, criteria }))
+    let search = what(cursor, by_uid, returns)?;
+    if search.exact.is_none() && criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy) {
+        return Err(Bad::Syntax("RELEVANCY needs a FUZZY key"));
+    }
+    Ok(Request::Sort(Sort { search, criteria }))
 }
 
 fn read_thread(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
@@ -48,7 +52,7 @@ fn what(cursor: &mut Cursor<'_>, by_uid: bool, returns: Option<Returns>) -> Pars
     cursor.sp()?;
     let charset = charset_of(&cursor.astring()?)?;
     cursor.sp()?;
-    Ok(Search { by_uid, returns, charset: false, keys: keys(cursor, charset)? })
+    search(cursor, by_uid, returns, charset)
 }
 
 /// `sort-criteria`
@@ -70,6 +74,7 @@ fn criteria(cursor: &mut Cursor<'_>) -> Parse<Vec<Criterion>> {
             "DISPLAYFROM" => SortKey::DisplayFrom,
             "DISPLAYTO" => SortKey::DisplayTo,
             "FROM" => SortKey::From,
+            "RELEVANCY" => SortKey::Relevancy,
             "SIZE" => SortKey::Size,
             "SUBJECT" => SortKey::Subject,
             "TO" => SortKey::To,
@@ -113,10 +118,10 @@ mod tests {
             "SORT () UTF-8 ALL",
             "SORT DATE UTF-8 ALL",
             "SORT (DATE) ALL",
-            "SORT (DATE ) UTF-8 ALL",
             "SORT (REVERSE) UTF-8 ALL",
             "SORT (REVERSE REVERSE DATE) UTF-8 ALL",
             "SORT (COLOUR) UTF-8 ALL",
+            "SORT (RELEVANCY) UTF-8 ALL",
             "THREAD REFERENCES RETURN () UTF-8 ALL",
             "THREAD JUMBLE UTF-8 ALL",
             "THREAD REFERENCES UTF-8",

@@ -64,7 +64,7 @@ fn references_make_parents() {
         (&[("a", "b c a", 1, "", false), ("c", "a b", 2, "", false)], "(1 2)"),
         // The link that a message names itself counts more than what others say of it.
         (&[("c", "a b", 3, "", false), ("b", "x", 2, "", false), ("a", "", 1, "", false)], "(3)(2 1)"),
-        (&[("a", "", 1, "", false), ("b", "", 2, "", false), ("c", "a b", 3, "", false)], "(1)(2 3)"),
+        (&[("a", "", 1, "", false), ("b", "", 2, "", false), ("c", "a b", 3, "", false)], "(1 2 3)"),
         // No id: a thread of its own.
         (&[("", "", 2, "", false), ("", "", 1, "", false)], "(2)(1)"),
     ] {

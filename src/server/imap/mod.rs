@@ -18,6 +18,7 @@ mod expunge;
 mod fetch;
 mod goodbye;
 mod idle;
+mod language;
 mod list;
 mod login;
 mod mailbox;
@@ -251,6 +252,9 @@ impl Session {
             Request::Unselect => self.unselect().await,
             Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             Request::Search(search) => Box::pin(self.search(tag, &search)).await,
+            Request::Multisearch(asked) => Box::pin(self.multisearch(tag, &asked)).await,
+            Request::CancelUpdate(tags) => self.cancel_update(&tags),
+            Request::Language(ranges) => self.language(&ranges),
             Request::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
             Request::Thread(thread) => Box::pin(self.thread(&thread)).await,
             Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,

@@ -13,6 +13,7 @@ use crate::store::{FlagHow, FlagsChanged, Hold, Store, Watch};
 use super::Session;
 use super::goodbye::Goodbye;
 use super::refusal::Stop;
+use super::search::Contexts;
 
 /// A selected mailbox.
 pub(super) struct Open {
@@ -30,6 +31,8 @@ pub(super) struct Open {
     pub recent: UidSet,
     /// How many of them the client knows of.
     pub recent_told: usize,
+    /// Results that are kept up to date.
+    pub contexts: Contexts,
 }
 
 impl Open {
@@ -123,7 +126,11 @@ impl Session {
         if changes.exists.is_some() && !self.enabled.rev2 {
             open.take_recent(&self.shared.store, before.uid_next);
         }
-        Ok(self.write_changes(&before, &changes, told).await?)
+        self.tell_contexts_of_expunged(&before, &changes);
+        self.write_changes(&before, &changes, told).await?;
+        // New messages stand behind those known before.
+        let known = before.count().saturating_sub(changes.expunged.len());
+        Box::pin(self.update_contexts(&changes, known)).await
     }
 
     /// Writes what changed since `before`, a piece at a time: of a large mailbox it may be much.

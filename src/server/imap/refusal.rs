@@ -68,13 +68,32 @@ pub(super) fn no_destination() -> Completion {
     Completion::no("TRYCREATE", "No such mailbox")
 }
 
+/// Charsets of texts in SEARCH, by the names that IANA prefers; others, and other names, are known too.
+const CHARSETS: &str = "UTF-8 US-ASCII ISO-8859-1 ISO-8859-2 ISO-8859-3 ISO-8859-4 ISO-8859-5 ISO-8859-6 ISO-8859-7 \
+    ISO-8859-8 ISO-8859-10 ISO-8859-13 ISO-8859-14 ISO-8859-15 ISO-8859-16 windows-1250 windows-1251 windows-1252 \
+    windows-1253 windows-1254 windows-1255 windows-1256 windows-1257 windows-1258 windows-874 KOI8-R KOI8-U macintosh \
+    IBM437 IBM850 IBM852 IBM866 Shift_JIS EUC-JP ISO-2022-JP GBK GB18030 Big5 HZ-GB-2312 EUC-KR ISO-2022-KR UTF-7";
+
 /// What the parser's refusal is to a client.
 pub(super) fn of_bad(bad: Bad) -> Completion {
     match bad {
         Bad::Syntax(text) => Completion::bad(text),
-        Bad::Charset => Completion::no("BADCHARSET (UTF-8 US-ASCII ISO-8859-1)", "Unknown charset"),
+        Bad::Charset => Completion::no(format!("BADCHARSET ({CHARSETS})"), "Unknown charset"),
         Bad::Name => Completion::no("CANNOT", "No mailbox can have this name"),
         Bad::SpecialUse => Completion::no("USEATTR", "No mailbox can have this special use"),
         Bad::Limit(text, most) => Completion::no("LIMIT", format!("{text}, at most {most}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::charset::Charset;
+
+    #[test]
+    fn the_charsets_that_are_named_are_known() {
+        for name in CHARSETS.split(' ') {
+            assert!(Charset::of(name).is_some(), "{name}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::store::Expunge;
 use super::Session;
 use super::open::Open;
 use super::refusal::Done;
+use super::search::Contexts;
 
 impl Session {
     pub(super) async fn select(&mut self, select: &Select) -> Done {
@@ -37,6 +38,7 @@ impl Session {
             saved: UidSet::new(),
             recent: UidSet::new(),
             recent_told: 0,
+            contexts: Contexts::default(),
         };
         if !self.enabled.rev2 {
             open.take_recent(&self.shared.store, 1);

@@ -5,6 +5,7 @@
 
 mod fields;
 pub(super) mod gather;
+mod preview;
 mod section;
 
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ use crate::imap::command::{Fetch, FetchItem, SectionText};
 use crate::imap::encode::envelope::told;
 use crate::imap::encode::fetch::Response;
 use crate::imap::encode::structure::without_extensions;
-use crate::imap::response::{Completion, number};
+use crate::imap::response::{Completion, number, string};
 use crate::imap::sequence::Places;
 use crate::store::{FlagChange, FlagHow, MetaColumns};
 
@@ -141,6 +142,11 @@ impl Session {
                 FetchItem::BinarySize { part, label } => {
                     known &= self.binary_size(part, label, message, first).await?;
                 }
+                FetchItem::Preview => {
+                    let preview = self.preview(message).await?;
+                    let mut response = Response::resume(&mut self.wire.out, first);
+                    string(response.item(b"PREVIEW"), preview.as_bytes());
+                }
                 _ => {
                     plan.item(item, message, &mut Response::resume(&mut self.wire.out, first));
                 }
@@ -230,6 +236,7 @@ fn needs(items: &[FetchItem]) -> Option<Needs> {
                 SectionText::All => needs.bodies = true,
                 SectionText::Text | SectionText::Mime => (columns.parts, needs.bodies) = (true, true),
             },
+            FetchItem::Preview => columns.parts = true,
             FetchItem::BinarySize { .. } => (columns.parts, needs.bodies) = (true, true),
             FetchItem::InternalDate | FetchItem::Size => {}
         }

@@ -25,9 +25,14 @@ pub(super) struct Finding<'a> {
 impl Finding<'_> {
     /// The places of the messages that fit.
     pub async fn find(&self) -> Result<Places, Stop> {
+        self.find_among(&self.question.candidates()).await
+    }
+
+    /// Those among these places.
+    pub async fn find_among(&self, candidates: &Places) -> Result<Places, Stop> {
         let question = &*self.question;
         let (mut known, mut open) = (Places::default(), Places::default());
-        for (first, part) in question.candidates().parts(&question.view.messages) {
+        for (first, part) in candidates.parts(&question.view.messages) {
             for (place, message) in (first..).zip(part.iter()) {
                 match question.decide(&Seen::view(place, message)) {
                     Some(true) => known.push(place),

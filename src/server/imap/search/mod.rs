@@ -4,7 +4,9 @@
 //! stay in memory, and only then its octets, a batch at a time on a computing thread. What SORT and THREAD compare is
 //! kept in memory as well.
 
+mod context;
 mod find;
+mod multi;
 mod order;
 mod test;
 mod text;
@@ -12,8 +14,8 @@ mod thread;
 
 use std::sync::Arc;
 
-use crate::base::UidSet;
-use crate::imap::command::{Key, Returns, Search, Sort};
+use crate::base::{MailboxId, UidSet};
+use crate::imap::command::{Criterion, Key, Returns, Search, Sort, SortKey};
 use crate::imap::encode::search::{self, Found};
 use crate::imap::query::Term;
 use crate::imap::response::Completion;
@@ -21,6 +23,8 @@ use crate::imap::sequence::Places;
 
 use super::Session;
 use super::refusal::{Done, Stop};
+use context::Asked;
+pub(super) use context::Contexts;
 use find::Finding;
 use test::{Question, Within};
 
@@ -52,10 +56,7 @@ impl Session {
     }
 
     async fn search_and_tell(&mut self, tag: &str, asked: &Search) -> Done {
-        if asked.charset && self.enabled.utf8 {
-            // RFC 6855 §3: texts are in UTF-8 then, and nothing else is said of them.
-            return Err(Completion::bad("CHARSET is not possible after ENABLE UTF8=ACCEPT").into());
-        }
+        self.check_charset(asked)?;
         let question = self.question(&asked.keys)?;
         let found = self.find(&question).await?;
         let mut returns = asked.returns;
@@ -63,16 +64,29 @@ impl Session {
             returns = Some(Returns { all: true, ..Returns::default() });
         }
         let order: Vec<usize> = found.iter().collect();
-        self.tell(tag, asked.by_uid, returns, &question, &order, search::search);
+        let result = Telling { returns, criteria: None, plain: search::search };
+        self.tell(tag, asked, &question, &order, &result).await?;
         Ok(Completion::ok("Search completed"))
     }
 
     async fn sort_and_tell(&mut self, tag: &str, asked: &Sort) -> Done {
         let question = self.question(&asked.search.keys)?;
         let found = self.find(&question).await?;
-        let order = order::sorted(&self.shared, &question, &found, &asked.criteria).await?;
-        self.tell(tag, asked.search.by_uid, asked.search.returns, &question, &order, search::sort);
+        let by_score = asked.criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy);
+        let exact = if by_score { self.exact(&asked.search, &question, &found).await? } else { Places::default() };
+        let scores: Vec<u8> = found.iter().filter(|_| by_score).map(|place| score(&exact, place)).collect();
+        let order = order::sorted(&self.shared, &question, &found, &asked.criteria, &scores).await?;
+        let result = Telling { returns: asked.search.returns, criteria: Some(&asked.criteria), plain: search::sort };
+        self.tell(tag, &asked.search, &question, &order, &result).await?;
         Ok(Completion::ok("Sort completed"))
+    }
+
+    /// After ENABLE UTF8=ACCEPT texts are in UTF-8, and nothing else is said of them (RFC 6855 §3).
+    fn check_charset(&self, asked: &Search) -> Result<(), Stop> {
+        if asked.charset && self.enabled.utf8 {
+            return Err(Completion::bad("CHARSET is not possible after ENABLE UTF8=ACCEPT").into());
+        }
+        Ok(())
     }
 
     /// The keys made ready for the open mailbox.
@@ -91,27 +105,31 @@ impl Session {
         Finding { shared: &self.shared, question: question.clone() }.find().await
     }
 
-    /// Answers with a result, which is places in the order in which they are told, and saves it where that was asked.
-    /// `plain` writes the answer to a command without RETURN.
-    fn tell(
+    /// Answers with a result, which is places in the order in which they are told, saves it and keeps it up to date
+    /// where that was asked.
+    async fn tell(
         &mut self,
         tag: &str,
-        by_uid: bool,
-        returns: Option<Returns>,
+        asked: &Search,
         question: &Question,
         order: &[usize],
-        plain: fn(&mut Vec<u8>, &Found<'_>),
-    ) {
-        let messages = &question.view.messages;
-        if let Some(returns) = returns.filter(|returns| returns.save)
-            && let Some(open) = &mut self.open
-        {
-            open.saved = said(order, Some(returns)).uids(messages);
+        telling: &Telling<'_>,
+    ) -> Result<(), Stop> {
+        let returns = telling.returns.unwrap_or_default();
+        if returns.update {
+            self.check_tag(tag)?;
         }
-        let highest =
-            || said(order, returns).parts(messages).filter_map(|(_, part)| part.mod_seqs.iter().max()).max().copied();
-        let mod_seq = if question.mod_seq { highest() } else { None };
-        let numbers: Vec<u32> = match by_uid {
+        let scores = match &asked.exact {
+            Some(_) if returns.relevancy => {
+                let found = said(order, None);
+                let exact = self.exact(asked, question, &found).await?;
+                order.iter().map(|place| score(&exact, *place)).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.save(telling.returns, question, order);
+        let messages = &question.view.messages;
+        let numbers: Vec<u32> = match asked.by_uid {
             // Places that ascend are passed through side by side.
             true if order.is_sorted() => {
                 said(order, None).parts(messages).flat_map(|(_, part)| part.uids).copied().collect()
@@ -119,15 +137,68 @@ impl Session {
             true => order.iter().filter_map(|place| messages.uid(*place)).collect(),
             false => order.iter().map(|place| *place as u32 + 1).collect(),
         };
-        let found = Found { numbers: &numbers, mod_seq, uids: by_uid };
+        let mod_seq = question.highest(order, telling.returns);
+        let found = Found { numbers: &numbers, mod_seq, uids: asked.by_uid, relevancy: &scores };
         let out = &mut self.wire.out;
-        match returns {
-            None => plain(out, &found),
+        match telling.returns {
+            None => (telling.plain)(out, &found),
             // SAVE alone says nothing (RFC 5182 §2.1), and neither do hints.
             Some(returns) if !returns.tells() => {}
             Some(returns) => search::esearch(out, tag, returns, &found),
         }
+        if returns.update {
+            let context = Asked { tag, by_uid: asked.by_uid, keys: &asked.keys, criteria: telling.criteria };
+            self.keep_up(&context, question, order);
+        }
+        Ok(())
     }
+
+    /// Keeps a result for `$`, where that was asked.
+    fn save(&mut self, returns: Option<Returns>, question: &Question, order: &[usize]) {
+        if let (Some(returns), Some(open)) = (returns.filter(|returns| returns.save), &mut self.open) {
+            open.saved = said(order, Some(returns)).uids(&question.view.messages);
+        }
+    }
+
+    /// What `$` and `\Recent` mean in a mailbox: nothing in one that is not selected.
+    fn sets_of(&self, mailbox: MailboxId) -> (UidSet, UidSet) {
+        let open = self.open.as_ref().filter(|open| open.mailbox == mailbox);
+        open.map_or_else(Default::default, |open| (open.saved.clone(), open.recent.clone()))
+    }
+
+    /// Those of the messages found that fit without FUZZY too.
+    async fn exact(&mut self, asked: &Search, question: &Question, found: &Places) -> Result<Places, Stop> {
+        let Some(exact) = &asked.exact else { return Ok(found.clone()) };
+        let (saved, recent) = self.sets_of(question.mailbox);
+        let within = Within { mailbox: question.mailbox, view: &question.view, saved: &saved, recent: &recent };
+        let exact = Arc::new(Question::new(exact, &within, self.shared.world.clock.wall()));
+        Finding { shared: &self.shared, question: exact }.find_among(found).await
+    }
+}
+
+/// How a result is told.
+struct Telling<'a> {
+    returns: Option<Returns>,
+    /// Of SORT.
+    criteria: Option<&'a [Criterion]>,
+    /// Writes the answer to a command without RETURN.
+    plain: fn(&mut Vec<u8>, &Found<'_>),
+}
+
+impl Question {
+    /// The highest modification sequence of what is answered, where MODSEQ was a key.
+    fn highest(&self, order: &[usize], returns: Option<Returns>) -> Option<u64> {
+        if !self.mod_seq {
+            return None;
+        }
+        let said = said(order, returns);
+        said.parts(&self.view.messages).filter_map(|(_, part)| part.mod_seqs.iter().max()).max().copied()
+    }
+}
+
+/// How well a message fits, from 1 to 100: all texts as they were given, or only their words.
+fn score(exact: &Places, place: usize) -> u8 {
+    if exact.contains(place) { 100 } else { 50 }
 }
 
 /// The places an answer is about, of a result in its order: all, or only some where only MIN, MAX and PARTIAL are asked

@@ -14,12 +14,13 @@ use crate::store::{SortTable, SortText};
 use super::super::refusal::Stop;
 use super::test::Question;
 
-/// The places of `found` sorted, on a computing thread.
+/// The places of `found` sorted, on a computing thread. `scores` says how well each fits; empty where that is not asked.
 pub(super) async fn sorted(
     shared: &Shared,
     question: &Question,
     found: &Places,
     criteria: &[Criterion],
+    scores: &[u8],
 ) -> Result<Vec<usize>, Stop> {
     if found.is_empty() {
         return Ok(Vec::new());
@@ -27,8 +28,8 @@ pub(super) async fn sorted(
     let messages = question.view.messages.clone();
     let uids: UidSet = found.uids(&messages);
     let table = shared.store.sort_table(question.mailbox, &uids).await?;
-    let (found, criteria) = (found.clone(), criteria.to_vec());
-    let job = move || sort(&table, &messages, &found, &criteria);
+    let (found, criteria, scores) = (found.clone(), criteria.to_vec(), scores.to_vec());
+    let job = move || sort(&table, &messages, &found, &criteria, &scores);
     let order = aside(&*shared.world.run, false, job).await;
     Ok(order.map_err(|_| Completion::no("UNAVAILABLE", "Server shutting down"))?)
 }
@@ -38,30 +39,32 @@ struct Row {
     place: usize,
     /// Its line in the table; one beyond all for a message that has gone.
     line: usize,
+    score: u8,
     /// The beginning of what is compared first.
     first: u64,
 }
 
-fn sort(table: &SortTable, messages: &Messages, found: &Places, criteria: &[Criterion]) -> Vec<usize> {
+fn sort(table: &SortTable, messages: &Messages, found: &Places, criteria: &[Criterion], scores: &[u8]) -> Vec<usize> {
     let leading = criteria.first().map(|criterion| criterion.key);
     let mut rows = Vec::with_capacity(found.count());
     for (first, part) in found.parts(messages) {
         for (place, uid) in (first..).zip(part.uids) {
             let line = table.line(*uid).unwrap_or(usize::MAX);
-            rows.push(Row { place, line, first: leading.map_or(0, |key| beginning(table, line, key)) });
+            let score = scores.get(rows.len()).copied().unwrap_or(0);
+            rows.push(Row { place, line, score, first: leading.map_or(0, |key| beginning(table, line, score, key)) });
         }
     }
     let reversed = criteria.first().is_some_and(|criterion| criterion.reverse);
     rows.sort_unstable_by(|one, other| {
         let first = one.first.cmp(&other.first);
         let first = if reversed { first.reverse() } else { first };
-        first.then_with(|| compare(table, one.line, other.line, criteria)).then_with(|| one.place.cmp(&other.place))
+        first.then_with(|| compare(table, one, other, criteria)).then_with(|| one.place.cmp(&other.place))
     });
     rows.into_iter().map(|row| row.place).collect()
 }
 
 /// The beginning of a key as a number: where it differs it decides.
-fn beginning(table: &SortTable, line: usize, key: SortKey) -> u64 {
+fn beginning(table: &SortTable, line: usize, score: u8, key: SortKey) -> u64 {
     let date = |milliseconds: i64| (milliseconds as u64) ^ 1 << 63;
     match text_of(key) {
         Some(text) => {
@@ -72,17 +75,20 @@ fn beginning(table: &SortTable, line: usize, key: SortKey) -> u64 {
         None => match key {
             SortKey::Arrival => date(table.arrived(line).0),
             SortKey::Date => date(table.sent(line).0),
+            SortKey::Relevancy => 100 - u64::from(score.min(100)),
             _ => table.size(line),
         },
     }
 }
 
-fn compare(table: &SortTable, one: usize, other: usize, criteria: &[Criterion]) -> Ordering {
+fn compare(table: &SortTable, one: &Row, other: &Row, criteria: &[Criterion]) -> Ordering {
+    let (scores, one, other) = (other.score.cmp(&one.score), one.line, other.line);
     let by = |criterion: &Criterion| {
         let order = match (text_of(criterion.key), criterion.key) {
             (Some(text), _) => table.text(one, text).cmp(table.text(other, text)),
             (None, SortKey::Arrival) => table.arrived(one).cmp(&table.arrived(other)),
             (None, SortKey::Date) => table.sent(one).cmp(&table.sent(other)),
+            (None, SortKey::Relevancy) => scores,
             (None, _) => table.size(one).cmp(&table.size(other)),
         };
         if criterion.reverse { order.reverse() } else { order }
@@ -93,7 +99,7 @@ fn compare(table: &SortTable, one: usize, other: usize, criteria: &[Criterion]) 
 /// The text that a criterion compares, where it compares one.
 fn text_of(key: SortKey) -> Option<SortText> {
     match key {
-        SortKey::Arrival | SortKey::Date | SortKey::Size => None,
+        SortKey::Arrival | SortKey::Date | SortKey::Relevancy | SortKey::Size => None,
         SortKey::Cc => Some(SortText::Cc),
         SortKey::DisplayFrom => Some(SortText::DisplayFrom),
         SortKey::DisplayTo => Some(SortText::DisplayTo),

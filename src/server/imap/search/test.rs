@@ -41,7 +41,7 @@ pub(super) struct Within<'a> {
     pub view: &'a Snapshot,
     /// What `$` means.
     pub saved: &'a UidSet,
-    /// The messages that are `\\Recent` for the session.
+    /// The messages that are `\Recent` here.
     pub recent: &'a UidSet,
 }
 
@@ -132,9 +132,9 @@ impl Question {
         match key {
             Key::All => Test::Known(true),
             Key::Recent => Test::Places(places_of(within.recent, &within.view.messages)),
-            Key::New => Test::Places(unseen(&places_of(within.recent, &within.view.messages), within.view)),
             Key::Numbers(set) => Test::Places(set.by_number_found(&within.view.messages, within.saved)),
             Key::Uids(set) => Test::Places(set.by_uid(&within.view.messages, within.saved)),
+            Key::New => Test::Places(unseen(&places_of(within.recent, &within.view.messages), &within.view)),
             Key::Has(flags) => Test::Flags(*flags),
             Key::Keyword(name) => {
                 match self.view.keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name)) {

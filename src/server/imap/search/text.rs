@@ -8,6 +8,7 @@ use crate::base::limits::{FETCH_PIECE_OCTETS, HEADER_OCTETS_MAX};
 use crate::message::encoded_word::decode;
 use crate::message::fold::{Folder, fold};
 use crate::message::header::name_of;
+use crate::message::html::HtmlText;
 use crate::message::mime::TextDecoder;
 use crate::message::table::{Encoding, PartTable, TableEntry};
 use crate::message::{Field, PartKind, fields};
@@ -39,6 +40,7 @@ pub(super) fn scan(question: &Question, message: &Gathered) -> Hits {
         scan.header(part(&entry.header), index == 0);
         if scan.wants_body() && is_searched(entry) {
             let mut decoder = TextDecoder::new(entry.encoding, &entry.charset);
+            scan.begin_text(entry);
             for step in part(&entry.body).chunks(STEP_OCTETS) {
                 scan.text(|out| decoder.push(step, out));
             }
@@ -59,6 +61,7 @@ pub(super) async fn scan_kept(store: &Store, question: &Question, message: &Gath
             continue;
         }
         let mut decoder = TextDecoder::new(entry.encoding, &entry.charset);
+        scan.begin_text(entry);
         let mut at = entry.body.start;
         while at < entry.body.end {
             let octets = (entry.body.end - at).min(FETCH_PIECE_OCTETS as u64) as usize;
@@ -122,6 +125,7 @@ fn entries(message: &Gathered) -> Vec<TableEntry> {
         encoding: Encoding::Identity,
         charset: String::new(),
         is_text: true,
+        is_html: false,
     }]
 }
 
@@ -134,18 +138,36 @@ struct Scan<'q> {
     question: &'q Question,
     hits: Hits,
     decoded: String,
-    folder: Folder,
-    /// Folded text: the end of the last piece, then the present one.
-    window: String,
+    /// The text as it was sent.
+    sent: Window,
+    /// What a reader sees of HTML.
+    shown: Window,
+    html: Option<HtmlText>,
+    visible: String,
     /// Octets of the longest needle.
     longest: usize,
+}
+
+/// Folded text: the end of the last piece, then the present one.
+#[derive(Default)]
+struct Window {
+    folder: Folder,
+    text: String,
 }
 
 impl<'q> Scan<'q> {
     fn new(question: &'q Question) -> Self {
         let longest = question.needles.iter().map(|needle| needle.text.needle().len()).max().unwrap_or(0);
-        let hits = Hits(vec![false; question.needles.len()]);
-        Self { question, hits, decoded: String::new(), folder: Folder::default(), window: String::new(), longest }
+        Self {
+            question,
+            hits: Hits(vec![false; question.needles.len()]),
+            decoded: String::new(),
+            sent: Window::default(),
+            shown: Window::default(),
+            html: None,
+            visible: String::new(),
+            longest,
+        }
     }
 
     /// Whether a text in the body is still looked for.
@@ -175,26 +197,61 @@ impl<'q> Scan<'q> {
         }
     }
 
+    /// A text begins.
+    fn begin_text(&mut self, entry: &TableEntry) {
+        self.html = entry.is_html.then(HtmlText::default);
+    }
+
     /// The next piece of a text, which `decode` adds to what it is given.
     fn text(&mut self, decode: impl FnOnce(&mut String)) {
         self.decoded.clear();
         decode(&mut self.decoded);
-        self.folder.push(&self.decoded, &mut self.window);
-        self.look();
-        let mut keep_from = self.window.len().saturating_sub(self.longest);
-        while !self.window.is_char_boundary(keep_from) {
-            keep_from -= 1;
+        self.sent.push(&self.decoded, self.question, &mut self.hits, self.longest);
+        if let Some(html) = &mut self.html {
+            self.visible.clear();
+            html.push(&self.decoded, &mut self.visible);
+            self.shown.push(&self.visible, self.question, &mut self.hits, self.longest);
         }
-        self.window.drain(..keep_from);
     }
 
     fn end_of_text(&mut self) {
-        let before = self.window.len();
-        self.folder.finish(&mut self.window);
-        if self.window.len() > before {
-            self.look();
+        if let Some(html) = &mut self.html {
+            self.visible.clear();
+            html.finish(&mut self.visible);
+            self.shown.push(&self.visible, self.question, &mut self.hits, self.longest);
+            self.shown.finish(self.question, &mut self.hits);
         }
-        self.window.clear();
+        self.sent.finish(self.question, &mut self.hits);
+    }
+}
+
+impl Window {
+    fn push(&mut self, text: &str, question: &Question, hits: &mut Hits, longest: usize) {
+        self.folder.push(text, &mut self.text);
+        self.look(question, hits);
+        let mut keep_from = self.text.len().saturating_sub(longest);
+        while !self.text.is_char_boundary(keep_from) {
+            keep_from -= 1;
+        }
+        self.text.drain(..keep_from);
+    }
+
+    fn finish(&mut self, question: &Question, hits: &mut Hits) {
+        let before = self.text.len();
+        self.folder.finish(&mut self.text);
+        if self.text.len() > before {
+            self.look(question, hits);
+        }
+        self.text.clear();
+    }
+
+    /// Looks for what is still to be found.
+    fn look(&self, question: &Question, hits: &mut Hits) {
+        for (needle, hit) in question.needles.iter().zip(hits.0.iter_mut()) {
+            if !*hit && !matches!(needle.place, NeedlePlace::Field(_)) {
+                *hit = needle.text.find(self.text.as_bytes()).is_some();
+            }
+        }
     }
 
     /// Looks for what is still to be found in the window.
