@@ -253,15 +253,6 @@ impl Window {
             }
         }
     }
-
-    /// Looks for what is still to be found in the window.
-    fn look(&mut self) {
-        for (needle, hit) in self.question.needles.iter().zip(self.hits.0.iter_mut()) {
-            if !*hit && !matches!(needle.place, NeedlePlace::Field(_)) {
-                *hit = needle.text.find(self.window.as_bytes()).is_some();
-            }
-        }
-    }
 }
 
 /// A field as it is searched.
