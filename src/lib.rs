@@ -43,6 +43,8 @@ pub mod imap;
 #[doc(hidden)]
 pub mod pop3;
 #[doc(hidden)]
+pub mod sieve;
+#[doc(hidden)]
 pub mod smtp;
 // Floor 3
 #[doc(hidden)]

@@ -58,7 +58,10 @@ impl Stage {
             let filing = Filing { mailbox: inbox, flags: Flags::NONE, keywords: Vec::new(), internal_date };
             arrival(Content::from_octets(body), vec![filing], now).expect("arrival")
         });
-        store.accept(Acceptance { arrivals: arrivals.collect(), items: Vec::new() }).await.expect("accepted");
+        store
+            .accept(Acceptance { arrivals: arrivals.collect(), items: Vec::new(), ..Acceptance::default() })
+            .await
+            .expect("accepted");
         let (drain, draining) = smol::channel::bounded(1);
         let settings = Settings {
             hostname: "pop.example.net".to_owned(),

@@ -297,7 +297,7 @@ impl ImapStage {
             let filing = Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };
             let arrival =
                 local::arrival(Content::from_octets(octets(text).expect("text")), vec![filing], now).expect("arrival");
-            let acceptance = Acceptance { arrivals: vec![arrival], items: Vec::new() };
+            let acceptance = Acceptance { arrivals: vec![arrival], items: Vec::new(), ..Acceptance::default() };
             store.accept(acceptance).await.expect("accepted");
         });
     }

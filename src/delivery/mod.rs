@@ -11,6 +11,7 @@ pub mod policy;
 pub mod pool;
 pub mod progress;
 pub mod route;
+pub mod rules;
 mod session;
 pub mod trail;
 mod watched;

@@ -81,7 +81,10 @@ impl Engine {
         let now = self.world().clock.wall();
         let filing = Filing { mailbox, flags, keywords, internal_date: internal_date.unwrap_or(now) };
         let arrival = crate::delivery::local::arrival(content, vec![filing], now)?;
-        let accepted = self.store().accept(Acceptance { arrivals: vec![arrival], items: Vec::new() }).await?;
+        let accepted = self
+            .store()
+            .accept(Acceptance { arrivals: vec![arrival], items: Vec::new(), ..Acceptance::default() })
+            .await?;
         accepted.filed.first().copied().ok_or_else(|| Error::new(ErrorKind::Bug, "a filing without a place"))
     }
 

@@ -13,6 +13,7 @@ mod plan;
 pub mod policy;
 pub mod receive;
 mod report;
+mod rules;
 mod sign;
 pub mod submit;
 pub mod trace;

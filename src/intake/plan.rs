@@ -13,6 +13,7 @@ use crate::base::{
 };
 use crate::delivery::directory::{Nowhere, is_local, onward, resolve};
 use crate::delivery::filing::{Action, Place, file};
+use crate::delivery::rules::Passage;
 use crate::delivery::wire::as_lines;
 use crate::smtp::server::Client;
 use crate::store::{Acceptance, Accepted, NewItem, Notes};
@@ -34,6 +35,12 @@ pub(super) struct Plan {
     pub(super) notes: Notes,
     /// Where it came from, for the event; its sender is the envelope's.
     pub(super) origin: Origin,
+    /// By which recipient each account was found.
+    pub(super) found_by: Vec<(AccountId, Recipient)>,
+    /// What scripts are told of the client.
+    pub(super) passage: Passage,
+    /// Whether the sender is not told of what recipients reject: it may be forged.
+    pub(super) is_quiet: bool,
 }
 
 impl Plan {
@@ -51,6 +58,8 @@ impl Plan {
             copies.for_each(|copy| copy.place = Place::Special(SpecialUse::Junk));
         }
         self.notes.unread_report &= !junk;
+        self.is_quiet |= junk;
+        self.passage.spam = if junk { Some(100) } else { self.passage.spam };
         self
     }
 
@@ -63,8 +72,20 @@ impl Plan {
     /// With where it came from: the client, where there is one, what its checks came to, and its passage.
     pub(super) fn of(mut self, client: Option<&Client>, verdicts: &str, passage: &str) -> Plan {
         let peer = client.map(|client| client.ends.peer.to_string()).unwrap_or_default();
+        self.passage.client = client.map(|client| client.ends.peer.ip().to_canonical().to_string());
+        let account = client.and_then(|client| client.account.as_ref());
+        self.passage.login = account.map(|account| account.address.to_string());
+        if !verdicts.is_empty() {
+            self.passage.spam = self.passage.spam.or(Some(0));
+        }
         let (verdicts, trace) = (verdicts.to_owned(), passage.to_owned());
         self.origin = Origin { from: String::new(), peer, verdicts, trace };
+        self
+    }
+
+    /// The same, its sender not told of what recipients reject.
+    pub(super) fn quiet(mut self, is_quiet: bool) -> Plan {
+        self.is_quiet |= is_quiet;
         self
     }
 
@@ -73,8 +94,9 @@ impl Plan {
         self.actions.is_empty() && self.remote.is_empty()
     }
 
-    fn add(&mut self, account: Arc<Account>) {
+    fn add(&mut self, account: Arc<Account>, recipient: &Recipient) {
         if !self.actions.iter().any(|action| action.account.id == account.id) {
+            self.found_by.push((account.id, recipient.clone()));
             self.actions.push(Action::to(Place::Inbox, account));
         }
     }
@@ -102,7 +124,7 @@ impl Intake {
             if recipient.notify.success && found.remote.is_empty() {
                 plan.reported.push(recipient.clone());
             }
-            found.accounts.into_iter().for_each(|account| plan.add(account));
+            found.accounts.into_iter().for_each(|account| plan.add(account, recipient));
             for address in found.remote {
                 plan.send(onward(recipient, address));
             }
@@ -113,13 +135,14 @@ impl Intake {
     /// Files and queues, in one transaction.
     pub(super) async fn carry_out(
         &self,
-        plan: Plan,
+        mut plan: Plan,
         envelope: &Envelope,
         content: Content,
         submitter: Option<AccountId>,
         now: Timestamp,
     ) -> Result<Accepted> {
         let mut acceptance = Acceptance::default();
+        let ruled = self.rule(&mut plan, envelope, &content, now).await?;
         let report = self.success_report(&plan, envelope, &content, now).await?;
         if !plan.remote.is_empty() {
             let mut envelope = Envelope { recipients: plan.remote, ..envelope.clone() };
@@ -132,11 +155,13 @@ impl Intake {
             acceptance.items.push(self.new_item(envelope, content, submitter, now));
         }
         let (world, reverse_path) = (&self.world, envelope.reverse_path.as_ref());
+        let from = reverse_path.map(ToString::to_string).unwrap_or_default();
+        let origin = Origin { from, ..plan.origin };
         if let Some(mut arrival) = file(world, &self.store, &plan.actions, reverse_path, content, now).await? {
-            let from = reverse_path.map(ToString::to_string).unwrap_or_default();
-            arrival.origin = Origin { from, ..plan.origin };
+            arrival.origin = origin.clone();
             acceptance.arrivals.push(arrival);
         }
+        ruled.into_iter().for_each(|ruled| ruled.join(&mut acceptance, &origin));
         let notes = plan.notes;
         let Some(report) = report else { return self.store.accept_noting(acceptance, notes).await };
         let mut both = acceptance.clone();

@@ -35,6 +35,8 @@ struct Admitted<'a> {
     content: Content,
     /// What its checks came to, in short.
     verdicts: String,
+    /// Whether its sender may be forged, and is told nothing that can be left out.
+    is_quiet: bool,
 }
 
 impl Intake {
@@ -58,7 +60,10 @@ impl Intake {
             return same_for_all(only.clone());
         }
         let plan = match self.plan(&admitted.envelope) {
-            Ok(plan) => plan.filed(admitted.junk).sealed(admitted.seal).of(Some(client), &admitted.verdicts, &id),
+            Ok(plan) => {
+                let plan = plan.filed(admitted.junk).sealed(admitted.seal).quiet(admitted.is_quiet);
+                plan.of(Some(client), &admitted.verdicts, &id)
+            }
             Err(_) => return vec![directory_changed()],
         };
         let done = self.carry_out(plan, &admitted.envelope, admitted.content, None, now).await;
@@ -102,12 +107,13 @@ impl Intake {
         let (prefix, content) = self.fit(results.as_ref(), content).await.map_err(|e| reply_of(&e))?;
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
         let mut envelope = taken.envelope;
-        if verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result)) {
+        let is_quiet = verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result));
+        if is_quiet {
             // Whose name stands in MAIL need not be who asked for it.
             envelope.to_mut().recipients.iter_mut().for_each(|to| to.notify.success = false);
         }
         let verdicts = results.map(|results| results.summary()).unwrap_or_default();
-        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts })
+        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts, is_quiet })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -116,7 +122,7 @@ impl Intake {
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
     async fn receive_each(&self, client: &Client, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { envelope, junk, seal, content, verdicts, .. } = admitted;
+        let Admitted { envelope, junk, seal, content, verdicts, is_quiet, .. } = admitted;
         let envelope = &*envelope;
         let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
@@ -130,7 +136,7 @@ impl Intake {
         }
         let together: Result<Accepted> = match self.plan(&known) {
             Ok(plan) if !plan.is_empty() => {
-                let plan = plan.filed(junk).sealed(seal.clone()).of(Some(client), &verdicts, id);
+                let plan = plan.filed(junk).sealed(seal.clone()).quiet(is_quiet).of(Some(client), &verdicts, id);
                 self.carry_out(plan, envelope, content.clone(), None, now).await
             }
             Ok(_) => return replies,
@@ -147,7 +153,8 @@ impl Intake {
             let alone = envelope.for_one(recipient.clone());
             *reply = match self.plan(&alone) {
                 Ok(plan) => {
-                    let mut plan = plan.filed(junk).sealed(seal.clone()).of(Some(client), &verdicts, id);
+                    let plan = plan.filed(junk).sealed(seal.clone()).quiet(is_quiet);
+                    let mut plan = plan.of(Some(client), &verdicts, id);
                     plan.actions.retain(|action| !served.contains(&action.account.id));
                     let ids: Vec<_> = plan.actions.iter().map(|action| action.account.id).collect();
                     let done = self.carry_out(plan, &alone, content.clone(), None, now).await;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::deliver::{End, Job};
+use super::rules::Ruled;
 use super::{kept, settle};
 use crate::base::event::Origin;
 use crate::base::{Account, Enhanced, Envelope, ErrorKind, Recipient, Result};
 use crate::delivery::directory::{self, Destinations, Nowhere, resolve};
 use crate::delivery::filing::{self, Action, Place};
+use crate::delivery::rules::Passage;
 use crate::delivery::{Outcome, Verdict};
 use crate::store::{Acceptance, Arrival, NewItem};
 
@@ -19,6 +21,7 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     let mut actions: Vec<Action> = Vec::new();
     let mut onward: Vec<Recipient> = Vec::new();
     let mut outcomes = Vec::new();
+    let mut ruled: Vec<Ruled> = Vec::new();
     for to in &item.recipients {
         let refused = |status, text: &str| Outcome::unreached(Verdict::Failed, status, text);
         outcomes.push(match resolve(&*known, &context.settings, &to.recipient.address) {
@@ -29,13 +32,25 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
                 let dsn = accounts.is_empty();
                 let is_new = |account: &Arc<Account>| actions.iter().all(|known| known.account.id != account.id);
                 let new: Vec<_> = accounts.into_iter().filter(is_new).collect();
-                actions.extend(new.into_iter().map(|account| Action::to(Place::Inbox, account)));
                 onward.extend(away.into_iter().map(|address| directory::onward(&to.recipient, address)));
-                Outcome { dsn, ..Outcome::unreached(Verdict::Delivered, Enhanced::new(2, 1, 5), "filed here") }
+                let mut rejected = None;
+                for account in new {
+                    let mut action = Action::to(Place::Inbox, account);
+                    let of_account = rule(job, &mut action, &to.recipient).await?;
+                    rejected = rejected.or(of_account.rejected.clone());
+                    actions.push(action);
+                    ruled.push(of_account);
+                }
+                match rejected {
+                    Some((reason, _)) => refused(Enhanced::new(5, 7, 1), &reason),
+                    None => {
+                        Outcome { dsn, ..Outcome::unreached(Verdict::Delivered, Enhanced::new(2, 1, 5), "filed here") }
+                    }
+                }
             }
         });
     }
-    let acceptance = acceptance(job, &actions, onward).await?;
+    let acceptance = acceptance(job, &actions, onward, ruled).await?;
     let decided = job.decided(&outcomes, Duration::ZERO);
     match settle::settle(context, item, decided, Some(acceptance)).await {
         Ok(attempt) => Ok(End::Settled { reach: None, attempt, delayed: false, due: None }),
@@ -50,7 +65,24 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     }
 }
 
-async fn acceptance(job: &Job<'_>, actions: &[Action], onward: Vec<Recipient>) -> Result<Acceptance> {
+/// Lets the rules of an account change an action.
+async fn rule(job: &Job<'_>, action: &mut Action, to: &Recipient) -> Result<Ruled> {
+    let (context, item) = (job.context, &job.item);
+    let passage =
+        Passage { from: item.envelope.reverse_path.clone(), to: Some(to.address.clone()), ..Passage::default() };
+    if context.store.rules(&action.account).await?.is_empty() {
+        return Ok(Ruled::default());
+    }
+    let (content, now) = (kept::content(context, item).await?, context.world.clock.wall());
+    context.reporter().rule(action, &passage, &item.envelope, to, &content, now).await
+}
+
+async fn acceptance(
+    job: &Job<'_>,
+    actions: &[Action],
+    onward: Vec<Recipient>,
+    ruled: Vec<Ruled>,
+) -> Result<Acceptance> {
     let (context, item) = (job.context, &job.item);
     let mut acceptance = Acceptance::default();
     if actions.is_empty() && onward.is_empty() {
@@ -62,7 +94,8 @@ async fn acceptance(job: &Job<'_>, actions: &[Action], onward: Vec<Recipient>) -
     let filed = filing::file(&context.world, &context.store, actions, reverse_path, content.clone(), now).await?;
     let from = reverse_path.map(ToString::to_string).unwrap_or_default();
     let origin = Origin { from, ..Origin::default() };
-    acceptance.arrivals.extend(filed.map(|arrival| Arrival { origin, ..arrival }));
+    acceptance.arrivals.extend(filed.map(|arrival| Arrival { origin: origin.clone(), ..arrival }));
+    ruled.into_iter().for_each(|ruled| ruled.join(&mut acceptance, &origin));
     if !onward.is_empty() {
         let envelope = Envelope { recipients: onward, ..item.envelope.clone() };
         let (submitter, expires) = (item.submitter, item.expires);

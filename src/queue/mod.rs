@@ -13,6 +13,7 @@ mod destinations;
 mod kept;
 mod local;
 mod look;
+pub mod rules;
 pub mod runner;
 pub mod schedule;
 mod settle;

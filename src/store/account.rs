@@ -72,6 +72,7 @@ impl Store {
             let account = tx.directory.account(&key).ok_or_else(no_account)?.id;
             tx.close_account(account)?;
             remains::of_account(tx, account)?;
+            tx.db.scripts_forget(account)?;
             tx.directory_mut().remove_account(account);
             Ok(())
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, dmarc, dmarc_report, queue, room};
+use super::{Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, dmarc, dmarc_report, queue, room, sieve};
 use crate::base::event::Event;
 use crate::base::snapshot::Messages;
 use crate::base::{AccountId, BlobId, ErrorKind, Flags, MailboxId, Result};
@@ -84,6 +84,8 @@ fn accept_blobs(
     for item in &acceptance.items {
         accepted.queued.push(queue::insert(tx, item)?);
     }
+    sieve::carry_out(tx, &mut accepted, &acceptance.replies)?;
+    acceptance.events.iter().for_each(|event| tx.say(event.clone()));
     Ok((accepted, first))
 }
 
@@ -97,7 +99,8 @@ fn check(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<()> {
         }
     }
     octets.into_iter().try_for_each(|(account, octets)| tx.check_quota(account, octets))?;
-    acceptance.items.iter().try_for_each(queue::check)
+    let letters = acceptance.replies.iter().filter_map(|reply| reply.item.as_ref());
+    acceptance.items.iter().chain(letters).try_for_each(queue::check)
 }
 
 fn file(

@@ -51,6 +51,7 @@ mod setting;
 mod shared;
 mod shared_map;
 mod sort_table;
+mod sieve;
 mod sqlite;
 mod table;
 #[cfg(test)]
@@ -76,6 +77,7 @@ pub use queue_claim::{Claim, PutOff, Taken, Want};
 pub use queue_settle::{GIVEN_UP, Settled};
 pub use sort_table::{SortTable, SortText};
 pub use thread_table::ThreadTable;
+pub use sieve::{AFTER, BEFORE, Rules};
 pub use types::*;
 pub use watch::Watch;
 pub use words::{MessageWords, WordField, Words};

@@ -34,6 +34,9 @@ fn account_step(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
     if tx.db.left_account_mailboxes(account, MOST)? > 0 || tx.db.left_account_subscriptions(account, MOST)? > 0 {
         return Ok(());
     }
+    if tx.db.left_account_remembered(account, MOST)? > 0 {
+        return Ok(());
+    }
     tx.db.left_account_done(account)
 }
 

@@ -20,6 +20,7 @@ use super::sort_table::SortTable;
 use super::table::Tables;
 use super::thread_table::ThreadTable;
 use super::turns::Turns;
+use super::sieve::Programs;
 use super::view::Views;
 use super::watch::Watchers;
 use super::words::Words;
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub room: Room,
     /// The check under way.
     pub check: Mutex<Option<Progress>>,
+    /// Scripts, compiled.
+    pub programs: Programs,
     directory: Mutex<Arc<Directory>>,
     down: AtomicBool,
     closed: AtomicBool,
@@ -88,6 +91,7 @@ impl Shared {
             log: Arc::default(),
             room: Room::default(),
             check: Mutex::default(),
+            programs: Programs::default(),
             directory: Mutex::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),

@@ -397,7 +397,7 @@ fn filing(mailbox: MailboxId) -> Filing {
 fn arrival(text: &str, filings: Vec<Filing>) -> Acceptance {
     let arrival =
         Arrival { content: Content::from_octets(text), meta: BlobMeta::default(), filings, origin: Origin::default() };
-    Acceptance { arrivals: vec![arrival], items: Vec::new() }
+    Acceptance { arrivals: vec![arrival], items: Vec::new(), ..Acceptance::default() }
 }
 
 fn add(flags: Flags) -> FlagChange {
@@ -416,7 +416,7 @@ async fn with_bob(place: &Place) -> (Store, AccountId, MailboxId) {
 async fn fill(store: &Store, mailbox: MailboxId, count: usize) {
     for group in (0..count).collect::<Vec<_>>().chunks(500) {
         let arrivals = group.iter().flat_map(|_| arrival("x", vec![filing(mailbox)]).arrivals).collect();
-        store.accept(Acceptance { arrivals, items: Vec::new() }).await.unwrap();
+        store.accept(Acceptance { arrivals, items: Vec::new(), ..Acceptance::default() }).await.unwrap();
     }
 }
 

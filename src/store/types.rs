@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use crate::base::Snapshot;
-use crate::base::event::{Origin, Outcome};
+use crate::base::event::{Event, Origin, Outcome};
 use crate::base::{AccountId, Enhanced, UidValidity};
 use crate::base::{
     BlobId, Content, Envelope, Flags, MailboxId, ModSeq, QueueId, Recipient, Secret, SpecialUse, Timestamp, Uid,
@@ -455,6 +455,47 @@ pub struct Acceptance {
     pub arrivals: Vec<Arrival>,
     /// For hosts elsewhere.
     pub items: Vec<NewItem>,
+    /// What scripts remember and answer.
+    pub replies: Vec<Reply>,
+    /// What is said after the commit beside what the store says itself.
+    pub events: Vec<Event>,
+}
+
+/// Something that a script of an account remembers, and perhaps a letter that is sent once within that time.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Whose script.
+    pub account: AccountId,
+    /// What is remembered.
+    pub key: String,
+    /// When it is filed.
+    pub now: Timestamp,
+    /// When it is forgotten.
+    pub until: Timestamp,
+    /// The letter, queued only where the key is not remembered.
+    pub item: Option<NewItem>,
+}
+
+/// Whose a Sieve script is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ScriptOwner {
+    /// An account's.
+    Account(AccountId),
+    /// A domain's (`Domain::key` form).
+    Domain(String),
+    /// Of all domains.
+    All,
+}
+
+/// A Sieve script as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredScript {
+    /// Its name.
+    pub name: String,
+    /// UTF-8.
+    pub script: Vec<u8>,
+    /// Whether it is run for mail of its account.
+    pub active: bool,
 }
 
 /// What is noted in the transaction of an [`Acceptance`].
@@ -473,4 +514,6 @@ pub struct Accepted {
     pub filed: Vec<Filed>,
     /// One for each item.
     pub queued: Vec<QueueId>,
+    /// One for each reply that was sent.
+    pub replied: Vec<QueueId>,
 }

@@ -19,6 +19,7 @@ mod message;
 mod outward;
 mod queue;
 mod report;
+mod sieve;
 
 pub(super) use body::{ReadBodies, WriteBodies};
 pub(super) use directory::{ReadDirectory, StoredAccount, WriteDirectory};
@@ -28,6 +29,7 @@ pub(super) use message::{ReadMessages, WriteMessages};
 pub(super) use outward::{ReadOutward, WriteOutward};
 pub(super) use queue::{ItemTerms, QueuedRow, ReadQueue, RoutedRow, Visit, WriteQueue};
 pub(super) use report::{BegunReport, ReadReports, WriteReports};
+pub(super) use sieve::{ReadSieve, WriteSieve};
 
 use std::sync::Arc;
 
@@ -104,7 +106,15 @@ pub(super) trait Connected: Send {
 
 /// A connection that reads. What one method gives is of one commit.
 pub(super) trait Read:
-    Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue + ReadReports
+    Connected
+    + ReadMailboxes
+    + ReadMessages
+    + ReadHidden
+    + ReadBodies
+    + ReadDirectory
+    + ReadQueue
+    + ReadReports
+    + ReadSieve
 {
     /// All answers from here on are of one commit, until [`Read::end_reading`].
     fn begin_reading(&self) -> Result<()>;
@@ -135,7 +145,7 @@ pub(super) trait Tend: Connected {
 
 /// The connection of the writer.
 pub(super) trait Write:
-    Read + Tend + WriteMailboxes + WriteMessages + WriteBodies + WriteDirectory + WriteQueue + WriteReports
+    Read + Tend + WriteMailboxes + WriteMessages + WriteBodies + WriteDirectory + WriteQueue + WriteReports + WriteSieve
 {
     /// Begins a transaction.
     fn begin(&self) -> Result<()>;

@@ -7,7 +7,9 @@ use super::super::database::Hidden;
 use super::super::delta::NewMessage;
 use super::super::row::Row;
 use super::super::shared_map::SharedMap;
-use super::super::{AttemptResult, BlobMeta, DkimKey, Item, RecipientState, ReportInfo, StsRow};
+use super::super::{
+    AttemptResult, BlobMeta, DkimKey, Item, RecipientState, ReportInfo, ScriptOwner, StoredScript, StsRow,
+};
 use crate::base::snapshot::Block;
 use crate::base::{Account, AccountId, BlobId, MailboxId, ModSeq, QueueId, Recipient, Timestamp, Uid, UidSet};
 use crate::feedback;
@@ -48,6 +50,8 @@ pub(super) struct Tables {
     pub reports: SharedMap<i64, Report>,
     pub report_rows: SharedMap<(i64, i64), feedback::ReportRow>,
     pub sts: SharedMap<String, StsRow>,
+    pub scripts: SharedMap<(ScriptOwner, String), StoredScript>,
+    pub remembered: SharedMap<(AccountId, String), Timestamp>,
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {

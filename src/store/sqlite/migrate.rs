@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
@@ -16,6 +16,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("schema_recent.sql"),
     include_str!("schema_policy.sql"),
     include_str!("schema_hidden.sql"),
+    include_str!("schema_sieve.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

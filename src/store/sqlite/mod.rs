@@ -24,6 +24,7 @@ mod queue;
 mod queue_read;
 mod queue_row;
 mod shrink;
+mod sieve;
 mod varint;
 mod version;
 #[cfg(target_os = "linux")]

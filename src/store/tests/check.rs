@@ -47,7 +47,7 @@ async fn populated(place: &Place) -> Store {
         expires: Timestamp(9),
         due: Timestamp(1),
     };
-    store.accept(Acceptance { arrivals: Vec::new(), items: vec![item] }).await.unwrap();
+    store.accept(Acceptance { arrivals: Vec::new(), items: vec![item], ..Acceptance::default() }).await.unwrap();
     store
 }
 

@@ -28,7 +28,8 @@ fn a_message_is_filed_and_read_back() {
             origin: Origin::default(),
         };
         let mut watch = store.watch(inbox);
-        let accepted = store.accept(Acceptance { arrivals: vec![arrival], items: vec![] }).await.unwrap();
+        let accepted =
+            store.accept(Acceptance { arrivals: vec![arrival], items: vec![], ..Acceptance::default() }).await.unwrap();
         watch.changed().await;
         assert_eq!(accepted.filed.len(), 1);
         assert_eq!((accepted.filed[0].uid, accepted.filed[0].mod_seq), (1, 2));
@@ -112,7 +113,7 @@ fn a_large_body_goes_through_a_scratch_file() {
         let whole = content.to_vec().unwrap();
         let filings = vec![filing(inbox)];
         let arrival = Arrival { content, meta: BlobMeta::default(), filings, origin: Origin::default() };
-        let acceptance = Acceptance { arrivals: vec![arrival], items: vec![] };
+        let acceptance = Acceptance { arrivals: vec![arrival], items: vec![], ..Acceptance::default() };
         store.accept(acceptance).await.unwrap();
         let blob = store.facts(inbox, &UidSet::all()).await.unwrap()[0].blob;
         let mut read = Vec::new();

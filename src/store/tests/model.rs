@@ -103,7 +103,7 @@ async fn step(store: &Store, infos: &[MailboxInfo], models: &mut [Model], dice: 
                 models[here].append(bits, mod_seq);
                 arrivals.extend(arrival("x", vec![Filing { flags, keywords, ..filing(id) }]).arrivals);
             }
-            store.accept(Acceptance { arrivals, items: vec![] }).await.unwrap();
+            store.accept(Acceptance { arrivals, items: vec![], ..Acceptance::default() }).await.unwrap();
         }
         3..=6 => flags(store, id, &mut models[here], dice).await,
         7 => {

@@ -15,7 +15,7 @@ fn item(to: &[&str], due: i64) -> NewItem {
 }
 
 async fn put(store: &Store, item: NewItem) -> QueueId {
-    store.accept(Acceptance { arrivals: vec![], items: vec![item] }).await.unwrap().queued[0]
+    store.accept(Acceptance { arrivals: vec![], items: vec![item], ..Acceptance::default() }).await.unwrap().queued[0]
 }
 
 fn result(at: i64, outcome: Outcome) -> AttemptResult {
@@ -88,7 +88,7 @@ fn an_item_comes_back_as_it_was_queued() {
         assert_eq!(item.envelope, Envelope { recipients: vec![], ..new.envelope });
         assert_eq!((item.size, item.submitter, item.expires), (6, Some(bob), Timestamp(9_000)));
         assert_eq!(store.body(item.blob, 0, 10).await.unwrap(), b"queued");
-        let nobody = Acceptance { arrivals: vec![], items: vec![self::item(&[], 1)] };
+        let nobody = Acceptance { arrivals: vec![], items: vec![self::item(&[], 1)], ..Acceptance::default() };
         assert_eq!(store.accept(nobody).await.unwrap_err().kind(), ErrorKind::Invalid);
     });
 }
@@ -366,7 +366,10 @@ fn the_host_holds_releases_retries_bounces_and_drops() {
         // An attempt under way when the item was dropped is recorded all the same.
         store.queue_settle(3, vec![settle(id, 0, Outcome::Delivered, None)], Acceptance::default()).await.unwrap();
         assert_eq!(store.attempts(id).await.unwrap().len(), 1);
-        let told = store.queue_delay_reported(other, Acceptance { arrivals: vec![], items: vec![item(&["c@x"], 1)] });
+        let told = store.queue_delay_reported(
+            other,
+            Acceptance { arrivals: vec![], items: vec![item(&["c@x"], 1)], ..Acceptance::default() },
+        );
         assert_eq!(told.await.unwrap().queued.len(), 1);
         assert!(store.queue_item(other).await.unwrap().unwrap().delay_reported);
     });
