@@ -743,6 +743,11 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_SERVICE_POP3S 8
 
 /**
+ * ManageSieve (4190), STARTTLS: accounts manage their Sieve scripts.
+ */
+#define MAILCORE_SERVICE_MANAGESIEVE 9
+
+/**
  * The engine is ready: all that was asked for listens.
  */
 #define MAILCORE_EVENT_STARTED 1
@@ -2930,6 +2935,109 @@ int32_t mailcore_dkim_set_hook(mailcore_engine engine,
                                mailcore_sign_hook sign,
                                void *user,
                                mailcore_error *err);
+
+/**
+ * Stores a Sieve script (RFC 5228), or removes one.
+ *
+ * [disk] The script is compiled first; where it is wrong, the error's message begins with line and column. A new
+ * script of an account is not run before mailcore_sieve_activate(). Of a domain's scripts, and of those for all
+ * domains, "before" is run before the active script of each account and "after" behind it; others can be included.
+ *
+ * @param engine  the engine
+ * @param owner  address of an account, "@example.org" for a domain, "@" for all domains
+ * @param name  the script's name; one of that name is replaced
+ * @param script  the script, UTF-8; NULL to remove it
+ * @param len  length of the script in bytes, at most 262144
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID (the script, its name, the
+ * owner), MAILCORE_E_NOT_FOUND (no such owner, no script to remove), MAILCORE_E_STATE (it is active and cannot be
+ * removed), MAILCORE_E_LIMIT (64 scripts are there), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_sieve_set(mailcore_engine engine,
+                           const char *owner,
+                           const char *name,
+                           const void *script,
+                           size_t len,
+                           mailcore_error *err);
+
+/**
+ * Gives a Sieve script, or the list of them.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param owner  address of an account, "@example.org" for a domain, "@" for all domains
+ * @param name  the script's name; NULL for a list of all: JSON, [{"name": "a", "active": true, "size": 120}]
+ * @param script  takes the script, or the list; free it with mailcore_buf_free()
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND (no such
+ * owner, no such script), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_sieve_get(mailcore_engine engine,
+                           const char *owner,
+                           const char *name,
+                           mailcore_buf *script,
+                           mailcore_error *err);
+
+/**
+ * Makes a script of an account the one that is run for its mail, in place of the one before.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param owner  address of an account
+ * @param name  the script's name; NULL: none is run
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID (no account: the scripts of
+ * domains need no activation), MAILCORE_E_NOT_FOUND (no such account, no such script), MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_sieve_activate(mailcore_engine engine,
+                                const char *owner,
+                                const char *name,
+                                mailcore_error *err);
+
+/**
+ * Says what scripts would do with a message, and why. Nothing is done.
+ *
+ * [disk] The answer is a JSON object. "actions" is a list of objects in order: "action" is "keep", "fileinto",
+ * "redirect", "reject", "vacation" or "notify"; "line" and "column" say where in "script" it stands ("implicit": true
+ * where no script says it); the other members are what the action takes. An empty list: the message is discarded.
+ * "error" is null, or an object with "script", "line", "column" and "text" (the message is then kept). "notes" is a
+ * list of objects with "script", "line", "column" and "text": what each test found.
+ *
+ * @param engine  the engine
+ * @param owner  address of an account
+ * @param script  the script; NULL: all that are run for the account's mail now
+ * @param script_len  length of the script in bytes
+ * @param message  the message
+ * @param message_len  length of the message in bytes
+ * @param from  the reverse-path; NULL, "" or "<>" for the null reverse-path
+ * @param to  the forward-path; NULL for the account's address
+ * @param json  takes the answer; free it with mailcore_buf_free()
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID (the script, with line and
+ * column; an address), MAILCORE_E_NOT_FOUND (no such account), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN,
+ * MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_sieve_test(mailcore_engine engine,
+                            const char *owner,
+                            const void *script,
+                            size_t script_len,
+                            const void *message,
+                            size_t message_len,
+                            const char *from,
+                            const char *to,
+                            mailcore_buf *json,
+                            mailcore_error *err);
 
 /**
  * Says which decisions the host wants to make. Before the start.

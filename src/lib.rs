@@ -41,6 +41,8 @@ pub mod feedback;
 #[doc(hidden)]
 pub mod imap;
 #[doc(hidden)]
+pub mod managesieve;
+#[doc(hidden)]
 pub mod pop3;
 #[doc(hidden)]
 pub mod sieve;

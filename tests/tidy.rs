@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(u32, &[&str])] = &[
     (0, &["base"]),
     (1, &["message", "sasl"]),
-    (2, &["smtp", "pop3", "imap", "dsn", "feedback"]),
+    (2, &["smtp", "pop3", "imap", "dsn", "feedback", "sieve", "managesieve"]),
     (3, &["net", "dns", "store", "os"]),
     (4, &["delivery", "mailauth"]),
     (5, &["queue"]),

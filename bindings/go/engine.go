@@ -212,6 +212,7 @@ const (
 	IMAPS       Service = C.MAILCORE_SERVICE_IMAPS
 	POP3        Service = C.MAILCORE_SERVICE_POP3
 	POP3S       Service = C.MAILCORE_SERVICE_POP3S
+	ManageSieve Service = C.MAILCORE_SERVICE_MANAGESIEVE
 )
 
 // Listener is a listening socket of an engine.

@@ -761,3 +761,14 @@ pub const SIEVE_REFERENCES_MAX: usize = 20;
 pub const SIEVE_PROGRAMS_MAX: usize = 4_096;
 /// Accounts whose scripts may send one message on, one after the other.
 pub const SIEVE_HOPS_MAX: usize = 10;
+
+// -- ManageSieve -------------------------------------------------------------------------------------
+
+/// Octets of a command of ManageSieve between two literals.
+pub const MANAGESIEVE_COMMAND_OCTETS_MAX: usize = 8 * 1024;
+/// Octets of all literals of a command: a script, and a name.
+pub const MANAGESIEVE_LITERALS_OCTETS_MAX: usize = SIEVE_SCRIPT_OCTETS_MAX + SIEVE_NAME_OCTETS_MAX;
+/// Words of a command.
+pub const MANAGESIEVE_ARGUMENTS_MAX: usize = 8;
+/// Wrong commands of a session before it ends.
+pub const MANAGESIEVE_ERRORS_MAX: u32 = 20;

@@ -297,6 +297,8 @@ pub enum Service {
     Pop3,
     /// POP3, TLS from the first octet (995).
     Pop3s,
+    /// ManageSieve with STARTTLS (4190).
+    ManageSieve,
 }
 
 impl Service {
@@ -311,16 +313,18 @@ impl Service {
             Service::Imaps => "imaps",
             Service::Pop3 => "pop3",
             Service::Pop3s => "pop3s",
+            Service::ManageSieve => "managesieve",
         }
     }
 
-    /// The protocol it speaks: `smtp`, `lmtp`, `imap`, `pop3`.
+    /// The protocol it speaks: `smtp`, `lmtp`, `imap`, `pop3`, `managesieve`.
     pub fn protocol(self) -> &'static str {
         match self {
             Service::Mx | Service::Submission | Service::Submissions => "smtp",
             Service::Lmtp => "lmtp",
             Service::Imap | Service::Imaps => "imap",
             Service::Pop3 | Service::Pop3s => "pop3",
+            Service::ManageSieve => "managesieve",
         }
     }
 

@@ -193,8 +193,10 @@ async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: E
         Service::Imap | Service::Imaps => server::imap::serve(shared, accepted).await,
         #[cfg(feature = "pop3")]
         Service::Pop3 | Service::Pop3s => server::pop3::serve(shared, accepted).await,
+        #[cfg(feature = "sieve")]
+        Service::ManageSieve => server::managesieve::serve(shared, accepted).await,
         // `built_in` has refused the services that this build leaves out.
-        #[cfg(not(all(feature = "reception", feature = "imap", feature = "pop3")))]
+        #[cfg(not(all(feature = "reception", feature = "imap", feature = "pop3", feature = "sieve")))]
         _ => drop((shared, accepted)),
     }
 }
@@ -207,6 +209,7 @@ fn built_in(service: Service) -> Result<()> {
         }
         Service::Imap | Service::Imaps => (cfg!(feature = "imap"), "imap"),
         Service::Pop3 | Service::Pop3s => (cfg!(feature = "pop3"), "pop3"),
+        Service::ManageSieve => (cfg!(feature = "sieve"), "sieve"),
     };
     let text = || format!("{} is not in this build of the library: it needs the feature {feature}", service.name());
     if here { Ok(()) } else { Err(Error::new(ErrorKind::Unsupported, text())) }

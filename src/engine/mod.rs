@@ -27,6 +27,7 @@ mod real;
 mod refusals;
 pub mod reports;
 pub mod sessions;
+pub mod sieve;
 pub mod signing;
 pub mod soundness;
 mod start;

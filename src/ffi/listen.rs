@@ -30,8 +30,10 @@ pub const MAILCORE_SERVICE_IMAPS: u32 = 6;
 pub const MAILCORE_SERVICE_POP3: u32 = 7;
 /// POP3 (995), TLS from the first byte.
 pub const MAILCORE_SERVICE_POP3S: u32 = 8;
+/// ManageSieve (4190), STARTTLS: accounts manage their Sieve scripts.
+pub const MAILCORE_SERVICE_MANAGESIEVE: u32 = 9;
 
-const SERVICES: [(u32, Service); 8] = [
+const SERVICES: [(u32, Service); 9] = [
     (MAILCORE_SERVICE_MX, Service::Mx),
     (MAILCORE_SERVICE_SUBMISSION, Service::Submission),
     (MAILCORE_SERVICE_SUBMISSIONS, Service::Submissions),
@@ -40,6 +42,7 @@ const SERVICES: [(u32, Service); 8] = [
     (MAILCORE_SERVICE_IMAPS, Service::Imaps),
     (MAILCORE_SERVICE_POP3, Service::Pop3),
     (MAILCORE_SERVICE_POP3S, Service::Pop3s),
+    (MAILCORE_SERVICE_MANAGESIEVE, Service::ManageSieve),
 ];
 
 /// MAILCORE_SERVICE_ and which.

@@ -43,6 +43,8 @@ mod reports;
 pub mod resolver;
 pub mod result;
 pub mod session;
+pub mod sieve;
+mod sieve_json;
 pub mod signing;
 pub mod submit;
 mod text;

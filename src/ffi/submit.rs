@@ -134,8 +134,8 @@ fn address(text: &str, what: &str) -> Result<Address, Failure> {
     Address::parse(text).map_err(|e| Failure::invalid(format!("{what} {text:?}: {e}")))
 }
 
-fn reverse_path(from: Option<&str>) -> Result<Option<Address>, Failure> {
-    from.filter(|from| !from.is_empty()).map(|from| address(from, "from")).transpose()
+pub(crate) fn reverse_path(from: Option<&str>) -> Result<Option<Address>, Failure> {
+    from.filter(|from| !matches!(*from, "" | "<>")).map(|from| address(from, "from")).transpose()
 }
 
 fn recipient(to: &str) -> Result<Recipient, Failure> {

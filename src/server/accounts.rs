@@ -117,6 +117,7 @@ impl Door {
         match self.service.protocol() {
             "imap" => (0, "AUTHENTICATIONFAILED"),
             "pop3" => (0, "AUTH"),
+            "managesieve" => (0, ""),
             _ => (535, "5.7.8"),
         }
     }

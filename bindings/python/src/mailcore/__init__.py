@@ -63,6 +63,7 @@ from .message import Flag, Message
 from .report import DmarcRecord, DmarcReport
 from .request import Request, Verdict, accept, defer, junk, redirect, reject
 from .session import Session
+from .sieve import SieveScript
 
 __version__ = "0.1.0"
 
@@ -77,7 +78,8 @@ __all__ = [
     "DeliveryState", "DkimKey", "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists",
     "Flag", "ForkedError", "Interrupted", "IprevVerdict", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
     "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",
-    "Request", "Resolver", "Session", "SpfVerdict", "StateError", "StoreError", "TLSError", "TimeoutError", "UsageError",
+    "Request", "Resolver", "Session", "SieveScript", "SpfVerdict", "StateError", "StoreError", "TLSError", "TimeoutError",
+    "UsageError",
     "Verdict", "Verdicts", "accept", "arc_seal", "arc_verify", "build_info", "defer", "dkim_sign", "dkim_verify",
     "dmarc", "junk", "library_path", "properties", "redirect", "reject", "spf", "verify",
 ]  # fmt: skip

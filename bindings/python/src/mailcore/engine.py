@@ -21,6 +21,7 @@ from .message import Draft, Message, moment, octets_of
 from .report import DmarcReport, reports
 from .request import Handler, Request, answer, next_request, request_of, serve
 from .session import Session, sessions
+from .sieve import Sieve
 
 # Waits are cut into slices so that Ctrl-C works meanwhile.
 _SLICE_MS = 200
@@ -34,6 +35,7 @@ _SERVICES = {
     "imaps": _abi.MAILCORE_SERVICE_IMAPS,
     "pop3": _abi.MAILCORE_SERVICE_POP3,
     "pop3s": _abi.MAILCORE_SERVICE_POP3S,
+    "managesieve": _abi.MAILCORE_SERVICE_MANAGESIEVE,
 }
 
 _ACTIONS = {
@@ -249,6 +251,11 @@ class Engine(Unique):
     def dkim(self) -> Keyring:
         """The keys that mail is signed with."""
         return Keyring(self.handle)
+
+    @property
+    def sieve(self) -> Sieve:
+        """The Sieve scripts of accounts and domains."""
+        return Sieve(self.handle)
 
     # -- outbound --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,333 @@
+//! The server's side of a ManageSieve session as a [`Dialog`].
+
+mod ask;
+mod login;
+mod respond;
+
+pub use self::ask::{Answer, Ask, LoginTrouble, Refusal, SessionSettings, Trouble};
+use super::command::{self, Command, CommandError, Framed, Framer};
+use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::limits::{MANAGESIEVE_ERRORS_MAX, OUTPUT_OCTETS_MAX};
+use crate::base::time::Mono;
+use crate::base::world::TlsInfo;
+use crate::sasl::{Exchange, Offer};
+
+/// A session.
+pub struct Session {
+    settings: SessionSettings,
+    framer: Framer,
+    tls: Option<TlsInfo>,
+    phase: Phase,
+    answer: Option<Answer>,
+    /// What the answer that comes is for.
+    waiting: Waiting,
+    greeted: bool,
+    /// Whether anything was done since the deadline was set.
+    active: bool,
+    deadline: Option<Mono>,
+    /// When the client must have logged in.
+    login_by: Option<Mono>,
+    expired: bool,
+    draining: bool,
+    errors: u32,
+    failures: u32,
+    exchanges: u32,
+    /// What was refused and not told yet.
+    refused: Option<Refusal>,
+}
+
+enum Phase {
+    Login(Login),
+    /// Who has logged in.
+    Managing(String),
+    /// Nothing more is read.
+    Over,
+}
+
+/// What of a login has come so far.
+#[derive(Default)]
+struct Login {
+    /// Under way: each string is a response to it.
+    exchange: Option<Exchange>,
+    /// Whose keys the exchange asked for.
+    scram_user: Option<String>,
+}
+
+/// What an answer without its own meaning is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    /// `OK` says that it is done.
+    Done,
+}
+
+impl Session {
+    /// A session; `tls` where it began with a handshake.
+    pub fn new(settings: SessionSettings, tls: Option<TlsInfo>) -> Session {
+        Session {
+            settings,
+            framer: Framer::default(),
+            tls,
+            phase: Phase::Login(Login::default()),
+            answer: None,
+            waiting: Waiting::Nothing,
+            greeted: false,
+            active: true,
+            deadline: None,
+            login_by: None,
+            expired: false,
+            draining: false,
+            errors: 0,
+            failures: 0,
+            exchanges: 0,
+            refused: None,
+        }
+    }
+
+    fn offer(&self) -> Offer {
+        Offer {
+            passwords: self.tls.is_some() || self.settings.allow_plaintext_login,
+            channel_binding: self.tls.as_ref().is_some_and(|tls| tls.exporter.is_some()),
+        }
+    }
+
+    fn in_exchange(&self) -> bool {
+        matches!(&self.phase, Phase::Login(login) if login.exchange.is_some())
+    }
+
+    fn line(&mut self, line: &[u8], input: &Input, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        if self.in_exchange() {
+            return self.response(command::only_string(line), output);
+        }
+        match command::parse(line) {
+            Ok(command) => self.command(command, input, output),
+            Err(CommandError::Unknown) => self.bad("unknown command", output),
+            Err(CommandError::Arguments) => self.bad("wrong arguments", output),
+        }
+    }
+
+    fn command(&mut self, command: Command, input: &Input, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        match command {
+            Command::Capability => {
+                self.capabilities(output);
+                self.ok("", output);
+            }
+            Command::Noop(None) => self.ok("done", output),
+            Command::Noop(Some(tag)) => {
+                output.extend_from_slice(b"OK (TAG ");
+                command::put_string(output, &tag);
+                output.extend_from_slice(b") \"done\"\r\n");
+            }
+            Command::Logout => {
+                self.ok("goodbye", output);
+                self.phase = Phase::Over;
+            }
+            Command::StartTls => return self.start_tls(input, output),
+            Command::Authenticate(mechanism, initial) => return self.authenticate(&mechanism, initial, output),
+            managing if matches!(self.phase, Phase::Managing(_)) => return self.manage(managing, output),
+            _ => return self.bad("log in first", output),
+        }
+        None
+    }
+
+    /// Commands for who has logged in.
+    fn manage(&mut self, command: Command, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        let ask = match command {
+            Command::Unauthenticate => {
+                self.phase = Phase::Login(Login::default());
+                self.login_by = None;
+                self.ok("", output);
+                return None;
+            }
+            Command::ListScripts => return Some(Step::Ask(Ask::List)),
+            Command::GetScript(name) => return Some(Step::Ask(Ask::Get(name))),
+            Command::HaveSpace(name, octets) => Ask::HaveSpace { name, octets },
+            Command::PutScript(name, script) => Ask::Put { name, script },
+            Command::CheckScript(script) => Ask::Check(script),
+            Command::SetActive(name) => Ask::SetActive(name),
+            Command::DeleteScript(name) => Ask::Delete(name),
+            Command::RenameScript(from, to) => Ask::Rename { from, to },
+            _ => return self.bad("unknown command", output),
+        };
+        self.waiting = Waiting::Done;
+        Some(Step::Ask(ask))
+    }
+
+    /// RFC 5804 §2.2
+    fn start_tls(&mut self, input: &Input, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        if self.tls.is_some() {
+            return self.bad("TLS is active", output);
+        }
+        if !self.settings.can_start_tls || matches!(self.phase, Phase::Managing(_)) {
+            return self.bad("TLS is not available", output);
+        }
+        if !input.is_empty() {
+            // Octets sent in the clear that would be read as if they had come under TLS.
+            self.goodbye("nothing may follow STARTTLS before the TLS handshake", output);
+            return None;
+        }
+        self.ok("begin TLS", output);
+        Some(Step::StartTls)
+    }
+
+    /// Goes on with an answer that came.
+    fn go_on(&mut self, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        let answer = self.answer.take()?;
+        self.active = true;
+        match answer {
+            Answer::Login(opened) => self.logged_in(opened, output),
+            Answer::ScramKeys(keys, known) => return self.scram_keys(&keys, known, output),
+            Answer::Told => {}
+            Answer::Gone => self.goodbye("the account was deleted", output),
+            Answer::Scripts(Ok(scripts)) => {
+                for (name, active) in scripts {
+                    command::put_string(output, name.as_bytes());
+                    output.extend_from_slice(if active { b" ACTIVE\r\n" } else { b"\r\n" });
+                }
+                self.ok("", output);
+            }
+            Answer::Script(Ok(script)) => {
+                // RFC 5804 §2.9: a literal, however short it is.
+                output.extend_from_slice(format!("{{{}}}\r\n", script.len()).as_bytes());
+                output.extend_from_slice(&script);
+                output.extend_from_slice(b"\r\n");
+                self.ok("", output);
+            }
+            Answer::Scripts(Err(trouble)) | Answer::Script(Err(trouble)) => self.trouble(&trouble, output),
+            Answer::Done(done) => {
+                if std::mem::replace(&mut self.waiting, Waiting::Nothing) == Waiting::Done {
+                    match done {
+                        Ok(()) => self.ok("", output),
+                        Err(trouble) => self.trouble(&trouble, output),
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn out_of_time(&mut self, output: &mut Vec<u8>) {
+        match self.phase {
+            Phase::Managing(_) => {
+                self.bye("idle for too long, closing", output);
+                self.phase = Phase::Over;
+            }
+            _ => {
+                let wait = self.settings.login_wait.as_secs();
+                self.goodbye(&format!("no login within {wait} seconds, closing"), output);
+            }
+        }
+    }
+
+    fn set_deadline(&mut self, now: Mono) {
+        if !std::mem::take(&mut self.active) {
+            return;
+        }
+        // Commands before the login win no time: whoever sends them costs a place.
+        self.deadline = Some(match self.phase {
+            Phase::Login(_) => *self.login_by.get_or_insert(now + self.settings.login_wait),
+            _ => now + self.settings.idle,
+        });
+    }
+
+    /// A frame that was no command is answered and counted.
+    fn framed(&mut self, framed: Framed, input: &Input, output: &mut Vec<u8>) -> Option<Step<Ask>> {
+        self.active = true;
+        match framed {
+            Framed::More => None,
+            Framed::Command(line) => self.line(&line, input, output),
+            Framed::TooLong => {
+                self.no("(QUOTA/MAXSIZE) ", "the command is too long", output);
+                self.count_error(output);
+                None
+            }
+            Framed::Broken => {
+                self.goodbye("a string without an end, or a literal without `+`", output);
+                None
+            }
+        }
+    }
+
+    fn count_error(&mut self, output: &mut Vec<u8>) {
+        self.errors += 1;
+        if self.errors >= MANAGESIEVE_ERRORS_MAX {
+            self.goodbye(&format!("too many errors, at most {MANAGESIEVE_ERRORS_MAX}"), output);
+        }
+    }
+}
+
+impl Dialog for Session {
+    type Ask = Ask;
+    type Answer = Answer;
+
+    fn step(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Step<Ask> {
+        if !std::mem::replace(&mut self.greeted, true) {
+            self.capabilities(output);
+            let greeting = format!("{} ManageSieve server ready", self.settings.hostname);
+            self.ok(&greeting, output);
+        }
+        loop {
+            if std::mem::take(&mut self.expired) {
+                self.out_of_time(output);
+            }
+            if std::mem::take(&mut self.draining) {
+                self.bye_trying_later("server shutting down, closing", output);
+                self.phase = Phase::Over;
+            }
+            if let Some(refused) = self.refused.take() {
+                return Step::Ask(Ask::Refused(refused));
+            }
+            if matches!(self.phase, Phase::Over) {
+                return Step::Close;
+            }
+            if output.len() >= OUTPUT_OCTETS_MAX {
+                return Step::Write;
+            }
+            if self.answer.is_some() {
+                if let Some(step) = self.go_on(output) {
+                    return step;
+                }
+                continue;
+            }
+            let (taken, framed) = self.framer.take(input.peek());
+            input.consume(taken);
+            if framed == Framed::More {
+                self.set_deadline(now);
+                return Step::Read;
+            }
+            if let Some(step) = self.framed(framed, input, output) {
+                return step;
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.answer = Some(answer);
+    }
+
+    fn tls_started(&mut self, info: TlsInfo) {
+        // Nothing said in the clear counts, and the capabilities are said again (RFC 5804 §2.2).
+        self.tls = Some(info);
+        self.phase = Phase::Login(Login::default());
+        self.framer = Framer::default();
+        self.greeted = false;
+        self.active = true;
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        self.deadline
+    }
+
+    fn expire(&mut self) {
+        self.expired = true;
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    fn end(&mut self) {
+        // What was not complete is not done.
+        self.phase = Phase::Over;
+    }
+}
