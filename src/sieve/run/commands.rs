@@ -171,7 +171,7 @@ impl Run<'_> {
     fn reject(&mut self, reason: &Text, hard: bool) -> Ran<()> {
         let reason = self.text(reason)?;
         let takes = |done: &Done| !matches!(done.deed, Deed::Notify(_));
-        if self.rejected || self.keep.is_some() || self.outcome.done.iter().any(takes) {
+        if self.rejected || self.replied || self.keep.is_some() || self.outcome.done.iter().any(takes) {
             return Err(self.fault("a rejection and another action exclude each other"));
         }
         self.note(|| "rejected".to_owned());

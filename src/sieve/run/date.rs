@@ -57,7 +57,10 @@ pub(super) fn part(name: &str, at: Timestamp, zone: i32) -> Option<String> {
         "minute" => format!("{:02}", c.minute),
         "second" => format!("{:02}", c.second),
         "time" => time(),
-        "iso8601" => format!("{}T{}{}", date(), time(), offset(":")),
+        "iso8601" => {
+            let offset = if zone == 0 { "Z".to_owned() } else { offset(":") };
+            format!("{}T{}{offset}", date(), time())
+        }
         "std11" => {
             let day = WEEKDAYS.get(c.weekday as usize).copied().unwrap_or_default();
             let month = MONTHS.get((c.month as usize).wrapping_sub(1)).copied().unwrap_or_default();

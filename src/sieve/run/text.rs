@@ -73,14 +73,14 @@ impl Run<'_> {
     }
 }
 
-/// Applies modifiers, which stand in their order.
+/// Applies modifiers, which stand in their order. Case is that of ASCII (RFC 5229 §4.1.3).
 pub(super) fn modified(mut value: String, modifiers: &[Modifier]) -> String {
     for modifier in modifiers {
         value = match modifier {
-            Modifier::Lower => value.to_lowercase(),
-            Modifier::Upper => value.to_uppercase(),
-            Modifier::LowerFirst => first(&value, |c| c.to_lowercase().collect()),
-            Modifier::UpperFirst => first(&value, |c| c.to_uppercase().collect()),
+            Modifier::Lower => value.to_ascii_lowercase(),
+            Modifier::Upper => value.to_ascii_uppercase(),
+            Modifier::LowerFirst => first(&value, |c| c.to_ascii_lowercase()),
+            Modifier::UpperFirst => first(&value, |c| c.to_ascii_uppercase()),
             Modifier::QuoteWildcard => {
                 let mut quoted = String::with_capacity(value.len());
                 for c in value.chars() {
@@ -98,9 +98,9 @@ pub(super) fn modified(mut value: String, modifiers: &[Modifier]) -> String {
     value
 }
 
-fn first(value: &str, change: impl Fn(char) -> String) -> String {
+fn first(value: &str, change: impl Fn(char) -> char) -> String {
     let mut chars = value.chars();
-    chars.next().map_or(String::new(), |c| change(c) + chars.as_str())
+    chars.next().map_or(String::new(), |c| change(c).to_string() + chars.as_str())
 }
 
 /// RFC 3986 §2.3: everything but unreserved characters is escaped.
@@ -129,7 +129,7 @@ mod tests {
             ("juMBlEd lETteRS", vec![Lower], "jumbled letters"),
             ("juMBlEd lETteRS", vec![Lower, UpperFirst], "Jumbled letters"),
             ("juMBlEd lETteRS", vec![Length], "15"),
-            ("ÄÖ", vec![Lower], "äö"),
+            ("ÄÖa", vec![Upper, LowerFirst], "ÄÖA"),
             ("Rock*", vec![QuoteWildcard], "Rock\\*"),
             ("a b/ü", vec![EncodeUrl], "a%20b%2F%C3%BC"),
             ("", vec![UpperFirst, Length], "0"),

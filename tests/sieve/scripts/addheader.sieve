@@ -1,0 +1,4 @@
+require ["editheader","fileinto"];
+addheader "X-New" "v";
+if header :is "x-new" "v" { fileinto "new";
+}

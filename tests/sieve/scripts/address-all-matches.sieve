@@ -1,0 +1,2 @@
+if address :all :matches ["from","to","cc","reply-to"] ["bob","bob+news","x.org","*.com","lists","eve+tag@x.org"] { discard;
+}

@@ -1,0 +1,3 @@
+require ["relational","comparator-i;ascii-numeric"];
+if address :count "ge" :comparator "i;ascii-numeric" ["to","cc"] ["2","4"] { discard;
+}

@@ -1,0 +1,2 @@
+if address :is ["from","to","cc"] ["carol@y.example.com","bob","*@w.org"] { discard;
+}

@@ -1,0 +1,2 @@
+if address :matches ["from","to","cc"] ["carol@y.example.com","bob","*@w.org"] { discard;
+}

@@ -1,0 +1,2 @@
+if allof(exists "from", exists ["to","subject"]) { discard;
+}

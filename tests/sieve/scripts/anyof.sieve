@@ -1,0 +1,2 @@
+if anyof(false, header :contains "subject" "world") { discard;
+}

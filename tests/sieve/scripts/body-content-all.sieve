@@ -1,0 +1,3 @@
+require ["body"];
+if body :content "" :contains "inner body" { discard;
+}

@@ -1,0 +1,3 @@
+require ["body"];
+if body :content "text/html" :contains "hidden" { discard;
+}

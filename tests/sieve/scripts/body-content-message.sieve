@@ -1,0 +1,3 @@
+require ["body"];
+if body :content "message" :contains "inner subject" { discard;
+}

@@ -1,0 +1,3 @@
+require ["body"];
+if body :content "multipart" :contains "epilogue" { discard;
+}

@@ -1,0 +1,3 @@
+require ["body"];
+if body :content ["a/b/c","/","text/"] :contains "" { discard;
+}

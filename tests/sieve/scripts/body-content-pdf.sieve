@@ -1,0 +1,3 @@
+require ["body"];
+if body :content "application/pdf" :contains "%PDF" { discard;
+}

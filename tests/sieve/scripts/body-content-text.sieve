@@ -1,0 +1,3 @@
+require ["body"];
+if body :content "text" :contains "hidden html" { discard;
+}

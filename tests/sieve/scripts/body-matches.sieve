@@ -1,0 +1,3 @@
+require ["body"];
+if body :text :matches "*first line*" { discard;
+}

@@ -1,0 +1,3 @@
+require ["body"];
+if body :raw :contains "preamble" { discard;
+}

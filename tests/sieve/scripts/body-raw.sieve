@@ -1,0 +1,3 @@
+require ["body"];
+if body :raw :contains "=C3=BC" { discard;
+}

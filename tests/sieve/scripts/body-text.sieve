@@ -1,0 +1,3 @@
+require ["body"];
+if body :text :contains "secret word" { discard;
+}

@@ -1,0 +1,4 @@
+/* a */ if # b
+ true /* c
+ d */ { discard;
+/**/ }

@@ -1,0 +1,3 @@
+require ["relational","comparator-i;ascii-numeric"];
+if header :count "ne" :comparator "i;ascii-numeric" ["x-a","to"] "2" { discard;
+}

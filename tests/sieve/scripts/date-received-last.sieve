@@ -1,0 +1,3 @@
+require ["date","index","fileinto","variables"];
+if date :index 1 :last :originalzone :matches "received" "minute" "*" { fileinto "${1}";
+}

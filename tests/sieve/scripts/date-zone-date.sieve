@@ -1,0 +1,3 @@
+require ["date","variables","fileinto"];
+if date :matches :zone "-0330" "date" "date" "*" { fileinto "${1}";
+}

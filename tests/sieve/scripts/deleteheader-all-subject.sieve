@@ -1,0 +1,4 @@
+require ["editheader"];
+deleteheader "subject";
+if exists "subject" { discard;
+}

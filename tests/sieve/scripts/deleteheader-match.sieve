@@ -1,0 +1,4 @@
+require ["editheader"];
+deleteheader :contains "x-a" "t";
+if header :contains "x-a" "t" { discard;
+}

@@ -1,0 +1,4 @@
+require ["editheader"];
+deleteheader "received";
+if exists "received" { discard;
+}

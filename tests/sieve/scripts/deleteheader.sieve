@@ -1,0 +1,4 @@
+require ["editheader"];
+deleteheader "x-a";
+if exists "x-a" { discard;
+}

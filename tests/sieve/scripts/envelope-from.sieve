@@ -1,0 +1,3 @@
+require ["envelope"];
+if envelope "from" "alice@x.org" { discard;
+}

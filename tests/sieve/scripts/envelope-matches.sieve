@@ -1,0 +1,3 @@
+require ["envelope"];
+if envelope :matches "to" "*@EXAMPLE.org" { discard;
+}

@@ -1,0 +1,3 @@
+require ["envelope"];
+if envelope :domain :is "from" "" { discard;
+}

@@ -1,0 +1,3 @@
+require ["envelope"];
+if envelope :is "from" "" { discard;
+}

@@ -1,0 +1,3 @@
+require ["envelope"];
+if envelope :localpart ["from","to"] ["sales","bob"] { discard;
+}

@@ -1,0 +1,2 @@
+if header :is "reply-to" "\"Eve \\\"E\\\"\" <eve+tag@x.org>" { discard;
+}

@@ -1,0 +1,2 @@
+if exists "x-empty" { discard;
+}

@@ -1,0 +1,2 @@
+if exists ["from","x-nope"] { discard;
+}

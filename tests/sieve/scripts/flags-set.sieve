@@ -1,0 +1,4 @@
+require ["imap4flags"];
+setflag "\\Flagged";
+addflag ["a","b","A"];
+removeflag "b";

@@ -1,0 +1,2 @@
+if header :contains ["x-empty","x-a"] "" { discard;
+}

@@ -1,0 +1,2 @@
+if header :contains "subject" ["[list] hello world","grüße","spaces*","*urgent?*"] { discard;
+}

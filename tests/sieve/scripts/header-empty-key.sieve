@@ -1,0 +1,2 @@
+if header :is "x-empty" "" { discard;
+}

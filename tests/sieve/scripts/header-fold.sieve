@@ -1,0 +1,2 @@
+if header :is "subject" "spaces   inside  folded line" { discard;
+}

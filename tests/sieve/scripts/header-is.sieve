@@ -1,0 +1,2 @@
+if header :is "subject" ["[list] hello world","grüße","spaces*","*urgent?*"] { discard;
+}

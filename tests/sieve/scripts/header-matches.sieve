@@ -1,0 +1,2 @@
+if header :matches "subject" ["[list] hello world","grüße","spaces*","*urgent?*"] { discard;
+}

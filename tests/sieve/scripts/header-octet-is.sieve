@@ -1,0 +1,2 @@
+if header :comparator "i;octet" :is "Subject" ["Hello","[list] Hello World","*Hello*"] { discard;
+}

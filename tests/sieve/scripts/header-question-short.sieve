@@ -1,0 +1,2 @@
+if header :matches "x-caffeine" "C?H" { discard;
+}

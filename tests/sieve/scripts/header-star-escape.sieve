@@ -1,0 +1,2 @@
+if header :matches "subject" "*\\*urgent\\*\\?" { discard;
+}

@@ -1,0 +1,4 @@
+if false { discard;
+} elsif true { stop;
+} else { discard;
+} discard;

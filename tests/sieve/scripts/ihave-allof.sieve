@@ -1,0 +1,3 @@
+require ["ihave"];
+if allof(ihave "vnd.nobody.nothing", frob "x") { discard;
+}

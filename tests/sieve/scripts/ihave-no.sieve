@@ -1,0 +1,4 @@
+require ["ihave"];
+if ihave "vnd.nobody.nothing" { frobnicate :x "y";
+} else { discard;
+}

@@ -1,0 +1,3 @@
+require ["index"];
+if header :index 1 "x-a" "one" { discard;
+}

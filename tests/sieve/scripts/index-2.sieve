@@ -1,0 +1,3 @@
+require ["index"];
+if header :index 2 "x-a" "two" { discard;
+}

@@ -1,0 +1,3 @@
+require ["index"];
+if address :index 2 :localpart "to" "other" { discard;
+}

@@ -1,0 +1,3 @@
+require ["index"];
+if header :index 9 :contains "x-a" "" { discard;
+}

@@ -1,0 +1,3 @@
+require ["mailbox"];
+if mailboxexists "Nope" { discard;
+}

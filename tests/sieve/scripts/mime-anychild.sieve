@@ -1,0 +1,3 @@
+require ["mime","fileinto"];
+if header :mime :anychild :contenttype "content-type" "text/html" { fileinto "html";
+}

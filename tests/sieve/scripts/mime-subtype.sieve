@@ -1,0 +1,3 @@
+require ["mime","fileinto"];
+if header :mime :subtype "content-type" "mixed" { fileinto "mixed";
+}

@@ -1,0 +1,3 @@
+if not true { discard;
+} if not not true { stop;
+} discard;

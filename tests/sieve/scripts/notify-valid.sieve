@@ -1,0 +1,3 @@
+require ["enotify"];
+if valid_notify_method ["mailto:a@x.org"] { discard;
+}

@@ -1,0 +1,3 @@
+if size :over 1K { discard;
+} if size :under 1000M { keep;
+}

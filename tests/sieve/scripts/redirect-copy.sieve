@@ -1,0 +1,3 @@
+require ["copy"];
+redirect :copy "c@d.org";
+redirect :copy "C@D.org";

@@ -1,0 +1,3 @@
+redirect "c@d.org";
+redirect "e@f.org";
+keep;

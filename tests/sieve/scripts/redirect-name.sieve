@@ -1,0 +1,1 @@
+redirect "Carl <c@d.org>";

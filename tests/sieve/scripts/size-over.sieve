@@ -1,0 +1,2 @@
+if size :over 250 { discard;
+}

@@ -1,0 +1,2 @@
+if size :under 1K { discard;
+}

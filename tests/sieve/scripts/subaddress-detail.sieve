@@ -1,0 +1,3 @@
+require ["envelope","subaddress"];
+if envelope :detail "to" "news" { discard;
+}

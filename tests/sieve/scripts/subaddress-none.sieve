@@ -1,0 +1,3 @@
+require ["subaddress"];
+if address :detail :contains ["to","from"] "" { discard;
+}

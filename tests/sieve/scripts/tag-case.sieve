@@ -1,0 +1,2 @@
+if HEADER :CONTAINS "SUBJECT" "HELLO" { discard;
+}

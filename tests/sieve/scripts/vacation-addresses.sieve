@@ -1,0 +1,2 @@
+require ["vacation"];
+vacation :addresses ["list@lists.org","sales@example.org"] "gone";

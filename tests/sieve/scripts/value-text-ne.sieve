@@ -1,0 +1,3 @@
+require ["relational"];
+if header :value "ne" "from" "c" { discard;
+}
