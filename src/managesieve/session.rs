@@ -6,7 +6,7 @@ mod respond;
 
 pub use self::ask::{Answer, Ask, LoginTrouble, Refusal, SessionSettings, Trouble};
 use super::command::{self, Command, CommandError, Framed, Framer};
-use crate::base::dialog::{Dialog, Input, Step};
+use crate::base::dialog::{Dialog, Dismissal, Input, Step};
 use crate::base::limits::{MANAGESIEVE_ERRORS_MAX, OUTPUT_OCTETS_MAX};
 use crate::base::time::Mono;
 use crate::base::world::TlsInfo;
@@ -29,6 +29,7 @@ pub struct Session {
     login_by: Option<Mono>,
     expired: bool,
     draining: bool,
+    dismissed: Option<Dismissal>,
     errors: u32,
     failures: u32,
     exchanges: u32,
@@ -77,6 +78,7 @@ impl Session {
             login_by: None,
             expired: false,
             draining: false,
+            dismissed: None,
             errors: 0,
             failures: 0,
             exchanges: 0,
@@ -274,6 +276,9 @@ impl Dialog for Session {
                 self.bye_trying_later("server shutting down, closing", output);
                 self.phase = Phase::Over;
             }
+            if let Some(why) = self.dismissed.take() {
+                self.goodbye(&format!("{}, closing", why.text()), output);
+            }
             if let Some(refused) = self.refused.take() {
                 return Step::Ask(Ask::Refused(refused));
             }
@@ -324,6 +329,10 @@ impl Dialog for Session {
 
     fn drain(&mut self) {
         self.draining = true;
+    }
+
+    fn dismiss(&mut self, why: Dismissal) {
+        self.dismissed = Some(why);
     }
 
     fn end(&mut self) {

@@ -127,6 +127,7 @@ impl Door {
         match self.service.protocol() {
             "imap" => (0, "UNAVAILABLE"),
             "pop3" => (0, "SYS/TEMP"),
+            "managesieve" => (0, "TRYLATER"),
             _ => (454, "4.7.0"),
         }
     }

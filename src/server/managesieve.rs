@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use smol::io::AsyncWriteExt;
 
-use super::accounts::Door;
+use super::accounts::{Denied, Door, ScramAnswer};
+use super::sessions::Seat;
 use super::{Accepted, Shared, accounts};
 use crate::base::event::{Event, Refused};
 use crate::base::limits::{SIEVE_SCRIPT_OCTETS_MAX, SIEVE_SCRIPTS_MAX};
@@ -33,16 +34,23 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
     let mut session = Session::new(session_settings, accepted.tls);
     let mut connection = Connection::new(accepted.stream);
-    connection.drain_with(shared.draining.clone());
     let (service, peer) = (accepted.service, accepted.ends.peer);
-    let mut host = ManageSieveAnswerer { shared: Arc::clone(&shared), service, peer, scram: None, account: None };
+    let seat = Arc::new(accounts::enter(&shared, service, peer));
+    let notice = seat.notice();
+    let told = notice.clone();
+    connection.end_with(shared.draining.clone(), async move { told.dismissed().await });
+    let (of_session, scram, account) = (Arc::clone(&seat), None, None);
+    let mut host = ManageSieveAnswerer { shared: Arc::clone(&shared), service, peer, seat: of_session, scram, account };
     let world = &shared.world;
-    let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
-    if let PumpEnd::Closed = end {
-        // Under TLS this says that nothing was cut off; whether the peer still listens does not matter.
-        let until = world.clock.now() + waits.write;
-        let _ = within(&*world.clock, until, connection.stream.close()).await;
-    }
+    let session = async {
+        let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
+        if let PumpEnd::Closed = end {
+            // Under TLS this says that nothing was cut off; whether the peer still listens does not matter.
+            let until = world.clock.now() + waits.write;
+            let _ = within(&*world.clock, until, connection.stream.close()).await;
+        }
+    };
+    accounts::until_dismissed(&shared, &notice, session).await;
 }
 
 /// Answers a session's questions.
@@ -50,6 +58,7 @@ struct ManageSieveAnswerer {
     shared: Arc<Shared>,
     service: Service,
     peer: SocketAddr,
+    seat: Arc<Seat>,
     /// Whose SCRAM keys were given out.
     scram: Option<Arc<Account>>,
     /// Who has logged in.
@@ -61,18 +70,19 @@ impl Answerer<Session> for ManageSieveAnswerer {
         match ask {
             Ask::Login { user, password } => {
                 let account = accounts::login(&self.shared, self.door(), &user, &password).await;
-                self.logged_in(account)
+                self.logged_in(account.map_err(denied))
             }
-            Ask::ScramKeys(user) => {
-                let (keys, account) = accounts::scram_keys(&self.shared, &user);
-                self.scram = account;
-                Answer::ScramKeys(keys, self.scram.is_some())
-            }
+            Ask::ScramKeys(user) => match accounts::scram_keys(&self.shared, self.door(), &user).await {
+                Ok(ScramAnswer { keys, account }) => {
+                    self.scram = account;
+                    Answer::ScramKeys(keys, self.scram.is_some())
+                }
+                Err(why) => Answer::Login(Err(denied(why))),
+            },
             Ask::ScramEnded { user, right } => {
-                let failure = accounts::scram_failure(&self.shared, &user, right);
-                accounts::login_ended(&self.shared, self.door(), &user, failure).await;
-                let account = self.scram.take().filter(|_| right);
-                self.logged_in(account)
+                let ended = accounts::scram_ended(&self.shared, self.door(), &user, right).await;
+                let account = self.scram.take().ok_or(LoginTrouble::Refused);
+                self.logged_in(ended.map_err(denied).and(account))
             }
             Ask::Refused(refusal) => {
                 self.tell(refusal);
@@ -88,9 +98,10 @@ impl ManageSieveAnswerer {
         Door { service: self.service, peer: self.peer, stage: "authenticate" }
     }
 
-    fn logged_in(&mut self, account: Option<Arc<Account>>) -> Answer {
-        self.account = account;
-        Answer::Login(self.account.as_ref().map(|a| a.address.to_string()).ok_or(LoginTrouble::Refused))
+    fn logged_in(&mut self, account: Result<Arc<Account>, LoginTrouble>) -> Answer {
+        let account = account.and_then(|account| accounts::note(&self.shared, &self.seat, account).map_err(denied));
+        self.account = account.as_ref().ok().cloned();
+        Answer::Login(account.map(|account| account.address.to_string()))
     }
 
     /// Tells the host program what the peer was refused.
@@ -143,6 +154,13 @@ impl ManageSieveAnswerer {
         let there = self.shared.store.scripts(owner).await.map_err(|e| trouble(&e))?;
         let is_new = there.iter().all(|script| script.name != name);
         if is_new && there.len() >= SIEVE_SCRIPTS_MAX { Err(Trouble::TooMany) } else { Ok(()) }
+    }
+}
+
+fn denied(why: Denied) -> LoginTrouble {
+    match why {
+        Denied::Wrong => LoginTrouble::Refused,
+        Denied::Later => LoginTrouble::Later,
     }
 }
 

@@ -19,6 +19,7 @@ pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxS
     let hostname = &shared.settings.hostname;
     let (code, enhanced, line) = match service.protocol() {
         "pop3" => (0, "SYS/TEMP", format!("-ERR [SYS/TEMP] {reason}\r\n")),
+        "managesieve" => (0, "TRYLATER", format!("BYE (TRYLATER) \"{reason}\"\r\n")),
         "imap" => (0, "LIMIT", format!("* BYE [LIMIT] {reason}\r\n")),
         _ => (421, "4.7.0", format!("421 4.7.0 {hostname} {reason}\r\n")),
     };

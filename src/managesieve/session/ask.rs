@@ -34,7 +34,7 @@ pub enum Ask {
         /// With which password.
         password: Secret,
     },
-    /// The SCRAM keys of this user. Answer: `ScramKeys`.
+    /// The SCRAM keys of this user. Answer: `ScramKeys`; `Login` where there are none for now.
     ScramKeys(String),
     /// The exchange that asked for this user's keys ended. Answer: `Login`.
     ScramEnded {
@@ -114,6 +114,8 @@ pub enum Answer {
 pub enum LoginTrouble {
     /// Wrong user, password or proof.
     Refused,
+    /// Nothing was checked: too many logins fail or wait.
+    Later,
 }
 
 /// Why something was not done.

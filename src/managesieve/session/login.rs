@@ -99,11 +99,11 @@ impl Session {
                     (Failure::Refused, Some(user)) => Some(Step::Ask(Ask::ScramEnded { user, right: false })),
                     (Failure::Malformed, _) => self.bad("malformed response", output),
                     (Failure::Refused, None) => {
-                        self.login_refused("wrong user name or password", false, output);
+                        self.login_refused("", "wrong user name or password", false, output);
                         None
                     }
                     (Failure::ChannelBinding, _) => {
-                        self.login_refused("channel binding does not match", false, output);
+                        self.login_refused("", "channel binding does not match", false, output);
                         None
                     }
                 }
@@ -117,12 +117,15 @@ impl Session {
                 self.phase = Phase::Managing(owner);
                 self.ok("logged in", output);
             }
-            Err(LoginTrouble::Refused) => self.login_refused("wrong user name or password", true, output),
+            Err(LoginTrouble::Refused) => self.login_refused("", "wrong user name or password", true, output),
+            Err(LoginTrouble::Later) => {
+                self.login_refused("(TRYLATER) ", "too many logins, try again later", true, output);
+            }
         }
     }
 
     /// A failed login; `was_told` where who checked it has told the host. The last that is allowed ends the session.
-    fn login_refused(&mut self, why: &str, was_told: bool, output: &mut Vec<u8>) {
+    fn login_refused(&mut self, code: &str, why: &str, was_told: bool, output: &mut Vec<u8>) {
         if let Some(login) = self.login() {
             *login = Login::default();
         }
@@ -131,7 +134,7 @@ impl Session {
             let text = format!("{why}; too many failed logins, at most {LOGIN_FAILURES_MAX}, closing");
             return self.goodbye(&text, output);
         }
-        self.no("", why, output);
+        self.no(code, why, output);
         if was_told {
             self.refused = None;
         }
