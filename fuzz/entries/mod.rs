@@ -5,6 +5,7 @@
 //! again reads the same, that pieces of any size give the same result, or that a limit holds. Its corpus is the folder
 //! of its name in `fuzz/corpus/`.
 
+mod filter;
 mod mail;
 mod protocol;
 mod report;
@@ -44,6 +45,8 @@ pub const ENTRIES: &[Entry] = &[
     ("charset", mail::charset),
     ("submission", mail::submission),
     ("recoding", mail::recoding),
+    ("sieve", filter::sieve),
+    ("managesieve_command", filter::managesieve_command),
 ];
 
 /// The results of a reader that is fed these octets whole, and in pieces of 1 and 7, are equal; gives them.

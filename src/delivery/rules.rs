@@ -67,7 +67,7 @@ pub struct Remembered {
 
 /// What rules are run with.
 #[derive(Clone, std::marker::Copy)]
-pub struct Rulers<'a> {
+pub struct Ruler<'a> {
     /// The world outside.
     pub world: &'a World,
     /// Where scripts, mailboxes and memories are.
@@ -107,7 +107,7 @@ impl Shown {
     }
 }
 
-impl Rulers<'_> {
+impl Ruler<'_> {
     /// What an account's scripts say of a message that would come to rest at `place`; `None` where it has none.
     pub async fn rule(
         &self,
@@ -310,7 +310,7 @@ impl Rulers<'_> {
         }
         let Some(name) = mailbox else { return Ok(copy) };
         if name.eq_ignore_ascii_case("INBOX") {
-            copy.place = Place::Mailbox(account.inbox);
+            copy.place = if place == Place::Inbox { place } else { Place::Mailbox(account.inbox) };
             return Ok(copy);
         }
         match self.mailbox(account, &name, create, wanted).await {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::base::{Account, Address, Content, Domain, Error, ErrorKind, Result};
-use crate::delivery::rules::{Passage, Rulers};
+use crate::delivery::rules::{Passage, Ruler};
 use crate::sieve::{Outcome, Script, compile};
 use crate::store::{ScriptOwner, StoredScript};
 
@@ -55,6 +55,7 @@ impl Engine {
 
     /// What scripts would do with a message, and why. Nothing is done. `Invalid` where the script cannot be compiled.
     pub async fn script_test(&self, owner: &str, trial: Trial) -> Result<Outcome> {
+        built_in()?;
         let account = self.account(owner)?;
         let scripts = match &trial.script {
             Some(script) => {
@@ -64,11 +65,11 @@ impl Engine {
             None => self.scripts_that_run(&account).await?,
         };
         let settings = &self.config().settings;
-        let rulers = Rulers { world: &self.inner.world, store: self.store(), settings };
+        let ruler = Ruler { world: &self.inner.world, store: self.store(), settings };
         let to = trial.to.unwrap_or_else(|| account.address.clone());
         let passage = Passage { from: trial.from, to: Some(to), ..Passage::default() };
         let now = self.inner.world.clock.wall();
-        rulers.outcome(&account, scripts, &passage, &Content::from_octets(trial.message), now, true).await
+        ruler.outcome(&account, scripts, &passage, &Content::from_octets(trial.message), now, true).await
     }
 
     async fn scripts_that_run(&self, account: &Account) -> Result<Vec<Script>> {
@@ -82,6 +83,7 @@ impl Engine {
 
     /// `NotFound` where there is no such account or domain, `Invalid` where the text names neither.
     fn script_owner(&self, owner: &str) -> Result<ScriptOwner> {
+        built_in()?;
         match owner.strip_prefix('@') {
             Some("") => Ok(ScriptOwner::All),
             Some(domain) => {
@@ -94,4 +96,13 @@ impl Engine {
             None => Ok(ScriptOwner::Account(self.account(owner)?.id)),
         }
     }
+}
+
+/// `Unsupported` where this build has left Sieve out.
+fn built_in() -> Result<()> {
+    if cfg!(feature = "sieve") {
+        return Ok(());
+    }
+    let text = "Sieve is not in this build of the library: it needs the feature sieve";
+    Err(Error::new(ErrorKind::Unsupported, text))
 }

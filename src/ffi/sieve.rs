@@ -62,8 +62,8 @@ pub unsafe extern "C" fn mailcore_sieve_set(
 /// @param name  the script's name; NULL for a list of all: JSON, [{"name": "a", "active": true, "size": 120}]
 /// @param script  takes the script, or the list; free it with mailcore_buf_free()
 /// @param err  takes what went wrong, or NULL
-/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND (no such
-/// owner, no such script), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND (no
+/// such owner, no such script), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_sieve_get(

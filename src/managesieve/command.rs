@@ -139,11 +139,13 @@ impl Framer {
             line.get(open + 1..)
         });
         let Some(literal) = literal else {
-            let Framer { mut held, overflows, .. } = std::mem::take(self);
+            let Framer { mut held, line, overflows, .. } = std::mem::take(self);
             if overflows {
                 return Some(Framed::TooLong);
             }
-            while matches!(held.last(), Some(b'\r' | b'\n')) {
+            // One line end: a literal in front of it may end in others.
+            held.pop();
+            if held.len() > line && held.last() == Some(&b'\r') {
                 held.pop();
             }
             return Some(Framed::Command(held));
@@ -321,7 +323,7 @@ mod tests {
 
     #[test]
     fn commands_in_pieces_of_any_size() {
-        let octets = b"NOOP\r\nPUTSCRIPT \"a\\\"b\" {9+}\r\nkeep;\r\n}x\r\nNOOP \"{3+}\"\r\nLOGOUT\n";
+        let octets = b"NOOP\r\nPUTSCRIPT \"a\\\"b\" {9+}\r\nkeep;}\r\n\n\r\nNOOP \"{3+}\"\r\nLOGOUT\n";
         for step in [1, 2, 7, 100] {
             let found = frames(octets, step);
             let commands: Vec<_> = found
@@ -333,7 +335,7 @@ mod tests {
                 .collect();
             let wanted = [
                 Ok(Command::Noop(None)),
-                Ok(Command::PutScript("a\"b".into(), b"keep;\r\n}x".to_vec())),
+                Ok(Command::PutScript("a\"b".into(), b"keep;}\r\n\n".to_vec())),
                 Ok(Command::Noop(Some(b"{3+}".to_vec()))),
                 Ok(Command::Logout),
             ];

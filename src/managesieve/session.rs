@@ -340,3 +340,109 @@ impl Dialog for Session {
         self.phase = Phase::Over;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn session(passwords: bool) -> Session {
+        let settings = SessionSettings {
+            hostname: "mx.example.net".to_owned(),
+            idle: Duration::from_secs(1800),
+            login_wait: Duration::from_secs(60),
+            can_start_tls: true,
+            allow_plaintext_login: passwords,
+            extensions: "fileinto".to_owned(),
+            nonce_seed: [7; 32],
+        };
+        Session::new(settings, None)
+    }
+
+    /// What is said to these octets. Passwords are `secret`, there is a script `a`; what is asked is kept.
+    fn say(session: &mut Session, asked: &mut Vec<Ask>, octets: &[u8]) -> String {
+        let (mut input, mut output) = (Input::new(), Vec::new());
+        input.push(octets);
+        loop {
+            match session.step(Mono(0), &mut input, &mut output) {
+                Step::Ask(ask) => {
+                    session.answer(match &ask {
+                        Ask::Login { user, password } if password.expose() == b"secret" => {
+                            Answer::Login(Ok(user.clone()))
+                        }
+                        Ask::Login { .. } | Ask::ScramEnded { .. } | Ask::ScramKeys(_) => {
+                            Answer::Login(Err(LoginTrouble::Refused))
+                        }
+                        Ask::Refused(_) => Answer::Told,
+                        Ask::List => Answer::Scripts(Ok(vec![("a\"b".to_owned(), true), ("c".to_owned(), false)])),
+                        Ask::Get(name) if name == "a" => Answer::Script(Ok(b"keep;".to_vec())),
+                        Ask::Get(_) => Answer::Script(Err(Trouble::NonExistent)),
+                        Ask::Put { name, .. } if name == "wrong" => {
+                            Answer::Done(Err(Trouble::Wrong("line 1, column 1: \"x\"\r\nmore".to_owned())))
+                        }
+                        _ => Answer::Done(Ok(())),
+                    });
+                    asked.push(ask);
+                }
+                Step::Write => {}
+                Step::Read | Step::StartTls | Step::Close => {
+                    return String::from_utf8(output).expect("UTF-8");
+                }
+            }
+        }
+    }
+
+    const LOGIN: &[u8] = b"AUTHENTICATE \"PLAIN\" \"AGJvYgBzZWNyZXQ=\"\r\n";
+
+    #[test]
+    fn nothing_is_done_before_the_login() {
+        let (mut session, mut asked) = (session(true), Vec::new());
+        let greeting = say(&mut session, &mut asked, b"");
+        assert!(greeting.starts_with("\"IMPLEMENTATION\" \"libmailcore\"\r\n\"SASL\" \""), "{greeting}");
+        assert!(greeting.contains("\r\n\"STARTTLS\"\r\n") && !greeting.contains("OWNER"), "{greeting}");
+        for command in ["LISTSCRIPTS", "PUTSCRIPT \"a\" \"keep;\"", "SETACTIVE \"a\"", "UNAUTHENTICATE"] {
+            let said = say(&mut session, &mut asked, format!("{command}\r\n").as_bytes());
+            assert_eq!(said, "NO \"log in first\"\r\n", "{command}");
+        }
+        assert!(asked.iter().all(|ask| matches!(ask, Ask::Refused(_))));
+        let closed = say(&mut super::tests::session(false), &mut asked, LOGIN);
+        assert!(closed.contains("\"SASL\" \"\"") && closed.contains("NO (ENCRYPT-NEEDED) "), "{closed}");
+    }
+
+    #[test]
+    fn scripts_are_managed() {
+        let (mut session, mut asked) = (session(true), Vec::new());
+        assert!(say(&mut session, &mut asked, LOGIN).ends_with("OK \"logged in\"\r\n"));
+        for (command, answer) in [
+            ("LISTSCRIPTS\r\n", "\"a\\\"b\" ACTIVE\r\n\"c\"\r\nOK\r\n"),
+            ("GETSCRIPT \"a\"\r\n", "{5}\r\nkeep;\r\nOK\r\n"),
+            ("GETSCRIPT \"x\"\r\n", "NO (NONEXISTENT) \"there is no script of this name\"\r\n"),
+            ("PUTSCRIPT {1+}\r\na {7+}\r\nkeep;\r\n\r\n", "OK\r\n"),
+            ("PUTSCRIPT \"wrong\" \"\"\r\n", "NO {27}\r\nline 1, column 1: \"x\"\r\nmore\r\n"),
+            ("RENAMESCRIPT \"a\" \"b\"\r\n", "OK\r\n"),
+            ("NOOP\r\nNOOP \"x\"\r\n", "OK \"done\"\r\nOK (TAG \"x\") \"done\"\r\n"),
+            ("FROB\r\n", "NO \"unknown command\"\r\n"),
+            ("STARTTLS\r\n", "NO \"TLS is not available\"\r\n"),
+            ("UNAUTHENTICATE\r\nLISTSCRIPTS\r\n", "OK\r\nNO \"log in first\"\r\n"),
+            ("LOGOUT\r\n", "OK \"goodbye\"\r\n"),
+        ] {
+            assert_eq!(say(&mut session, &mut asked, command.as_bytes()), answer, "{command}");
+        }
+        let put = Ask::Put { name: "a".to_owned(), script: b"keep;\r\n".to_vec() };
+        assert!(asked.contains(&put), "{asked:?}");
+    }
+
+    #[test]
+    fn wrong_passwords_and_wrong_commands_end_the_session() {
+        let (mut session, mut asked) = (session(true), Vec::new());
+        let wrong = b"AUTHENTICATE \"PLAIN\" \"AGJvYgB3cm9uZw==\"\r\n".repeat(50);
+        assert!(say(&mut session, &mut asked, &wrong).contains("BYE \"wrong user name or password; too many"));
+        let mut session = super::tests::session(true);
+        assert!(say(&mut session, &mut asked, &b"FROB\r\n".repeat(100)).contains("BYE \"too many errors"));
+        let mut session = super::tests::session(true);
+        assert!(say(&mut session, &mut asked, b"STARTTLS\r\nNOOP\r\n").contains("BYE \"nothing may follow"));
+        let mut session = super::tests::session(true);
+        let cancelled = say(&mut session, &mut asked, b"AUTHENTICATE \"PLAIN\"\r\n\"*\"\r\n");
+        assert!(cancelled.ends_with("\"\"\r\nNO \"login cancelled\"\r\n"), "{cancelled}");
+    }
+}

@@ -70,7 +70,7 @@ async fn rule(job: &Job<'_>, action: &mut Action, to: &Recipient) -> Result<Rule
     let (context, item) = (job.context, &job.item);
     let passage =
         Passage { from: item.envelope.reverse_path.clone(), to: Some(to.address.clone()), ..Passage::default() };
-    if context.store.rules(&action.account).await?.is_empty() {
+    if !cfg!(feature = "sieve") || context.store.rules(&action.account).await?.is_empty() {
         return Ok(Ruled::default());
     }
     let (content, now) = (kept::content(context, item).await?, context.world.clock.wall());

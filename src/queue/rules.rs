@@ -8,7 +8,7 @@ use crate::base::event::Origin;
 use crate::base::{Account, Address, Content, Envelope, Recipient, Result, Timestamp};
 use crate::delivery::directory::onward;
 use crate::delivery::filing::{Action, file};
-use crate::delivery::rules::{Passage, REDIRECTED, Remembered, Rulers, Ruling};
+use crate::delivery::rules::{Passage, REDIRECTED, Remembered, Ruler, Ruling};
 use crate::delivery::wire::front;
 use crate::message::header::header_len;
 use crate::os::aside::aside;
@@ -40,9 +40,12 @@ impl Reporter<'_> {
         now: Timestamp,
     ) -> Result<Ruled> {
         let mut ruled = Ruled::default();
-        let rulers = Rulers { world: self.world, store: self.store, settings: self.settings };
+        if !cfg!(feature = "sieve") {
+            return Ok(ruled);
+        }
+        let ruler = Ruler { world: self.world, store: self.store, settings: self.settings };
         let Some(place) = action.copies.first().map(|copy| copy.place) else { return Ok(ruled) };
-        let ruling = rulers.rule(&action.account, place, passage, content, now).await?;
+        let ruling = ruler.rule(&action.account, place, passage, content, now).await?;
         let Some(Ruling { copies, edited, redirects, letters, filed_letters, remember, rejected, events }) = ruling
         else {
             return Ok(ruled);

@@ -78,6 +78,7 @@ pub(super) enum Command {
     ExtractText { global: bool, name: Box<str>, first: Option<u64>, modifiers: Vec<Modifier> },
 }
 
+/// RFC 5228 §4.1, with what RFC 3894, RFC 5490 and RFC 8579 add to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FileInto {
     pub mailbox: Text,
@@ -108,6 +109,7 @@ pub(super) struct Vacation {
     pub reason: Text,
 }
 
+/// RFC 5435 §3
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Notify {
     pub from: Option<Text>,

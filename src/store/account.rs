@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::transaction::WriteTx;
-use super::{Directory, Store, Watch, mailbox, remains};
+use super::{Directory, ScriptOwner, Store, Watch, mailbox, remains};
 use crate::base::account::Credential;
 use crate::base::{Account, AccountId, Address, Error, ErrorKind, Result, SpecialUse};
 
@@ -25,6 +25,10 @@ impl Store {
         self.write(0, move |tx| {
             if tx.directory.has_accounts_in(&name) {
                 return Err(Error::new(ErrorKind::State, "the domain still has accounts"));
+            }
+            let owner = ScriptOwner::Domain(name.clone());
+            for script in tx.db.scripts(&owner)? {
+                tx.db.script_remove(&owner, &script.name)?;
             }
             if !tx.db.domain_remove(&name)? {
                 return Err(Error::new(ErrorKind::NotFound, "no such domain"));

@@ -82,6 +82,29 @@ static void keys(mailcore_engine engine, int *signatures)
     CHECK(mailcore_dkim_set(engine, "example.org", "s1", NULL, &err) == MAILCORE_E_NOT_FOUND);
 }
 
+/* A script is stored, run, tried and removed. */
+static void scripts(mailcore_engine engine, const char *owner)
+{
+    static const char discard[] = "discard;", wrong[] = "keep;\n  frob;", mail[] = "Subject: x\r\n\r\nbody\r\n";
+    mailcore_buf got = {NULL, 0};
+
+    CHECK(mailcore_sieve_set(engine, owner, "main", wrong, strlen(wrong), &err) == MAILCORE_E_INVALID);
+    CHECK(strncmp(err.message, "line 2, column 3", 16) == 0);
+    CHECK(mailcore_sieve_set(engine, owner, "main", discard, strlen(discard), &err) == 0);
+    CHECK(mailcore_sieve_activate(engine, owner, "main", &err) == 0);
+    CHECK(mailcore_sieve_get(engine, owner, "main", &got, &err) == 0 && strcmp((char *)got.data, discard) == 0);
+    mailcore_buf_free(&got);
+    CHECK(mailcore_sieve_get(engine, owner, NULL, &got, &err) == 0 && strstr((char *)got.data, "\"active\":true"));
+    mailcore_buf_free(&got);
+    CHECK(mailcore_sieve_test(engine, owner, NULL, 0, mail, strlen(mail), "", NULL, &got, &err) == 0);
+    CHECK(strstr((char *)got.data, "\"actions\":[]") != NULL);
+    mailcore_buf_free(&got);
+    CHECK(mailcore_sieve_set(engine, owner, "main", NULL, 0, &err) == MAILCORE_E_STATE);
+    CHECK(mailcore_sieve_activate(engine, owner, NULL, &err) == 0);
+    CHECK(mailcore_sieve_set(engine, owner, "main", NULL, 0, &err) == 0);
+    CHECK(mailcore_sieve_set(engine, owner, "main", NULL, 0, &err) == MAILCORE_E_NOT_FOUND);
+}
+
 /* A check of a sound store: progress, no disagreement; one at a time; it can be left in the middle. */
 static void check_of_the_store(mailcore_engine engine)
 {
@@ -149,6 +172,7 @@ int main(void)
     read_back(mailbox);
 
     keys(one, &signatures);
+    scripts(one, "alice@example.org");
     CHECK(mailcore_send(one, "alice@example.org", "bob@example.net", text, strlen(text), &id, &err) == 0);
     CHECK(mailcore_queue_wait(one, id, 60000, &fate, &err) == 0 && fate.state == MAILCORE_DELIVERY_DELIVERED);
     CHECK(signatures == 1);

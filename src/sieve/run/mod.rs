@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A script begins: its variables and flags are its own.
+    /// A script begins: its variables are its own; flags that were set go on.
     fn begin(&mut self) {
         self.variables = vec![Scope::default()];
         self.matched.clear();

@@ -5,6 +5,7 @@ An installed package has it as the program `mailcore` too.
     python -m mailcore spf 192.0.2.1 mx.example.org alice@example.org
     python -m mailcore dkim-verify < message
     python -m mailcore dkim-sign --domain example.org --selector s1 --key key.pem < message > signed
+    python -m mailcore sieve script.sieve --to alice@example.org < message
     python -m mailcore dns example.org --mx mx.example.org --ip 192.0.2.25 --key s1:key.pem
 
 What is printed is described in README.md. The exit status is 0 where there is a verdict, whatever it says, 2 for wrong
@@ -16,8 +17,9 @@ import json
 import pathlib
 import socket
 import sys
+import tempfile
 from dataclasses import asdict
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import mailcore
 
@@ -91,6 +93,27 @@ def _dmarc(options: argparse.Namespace) -> None:
     milder = {"reject": "quarantine", "quarantine": "none"}
     policy = verdict.policy if verdict.percent else milder.get(verdict.policy, verdict.policy)
     _say(options, asdict(verdict), [(verdict.result, policy)])
+
+
+def _sieve(options: argparse.Namespace) -> Optional[int]:
+    script = pathlib.Path(options.script).read_bytes()
+    with tempfile.TemporaryDirectory() as folder, mailcore.Engine(folder) as engine:
+        engine.put_account(options.to, None)
+        found = engine.sieve.test(options.to, _message(), script, sender=options.sender)
+    lines = [(one["action"], _action(one)) for one in found["actions"]] or [("discard", "")]
+    if found["error"]:
+        lines.insert(0, ("error", "line {line}, column {column}: {text}".format(**found["error"])))
+    _say(options, found, lines)
+    return 1 if found["error"] else 0
+
+
+def _action(action: Dict[str, Any]) -> str:
+    """What an action does, on one line."""
+    what = action.get("mailbox") or action.get("to") or action.get("reason") or ""
+    what = ", ".join(what) if isinstance(what, list) else what
+    flags = f" [{' '.join(action['flags'])}]" if action.get("flags") else ""
+    place = "" if action.get("implicit") else f" (line {action['line']})"
+    return f"{what}{flags}{place}".strip()
 
 
 def _dkim_sign(options: argparse.Namespace) -> None:
@@ -240,6 +263,11 @@ def _parser() -> argparse.ArgumentParser:
     arc_seal.add_argument(
         "--results", help="what was found on arrival, 'NAME; spf=pass ...' (default: the message's fields in our name)"
     )
+    sieve = command("sieve", _sieve, "what a Sieve script would do with the message on stdin")
+    sieve.add_argument("script", metavar="SCRIPT", help="a file; an error in it is told with line and column")
+    sieve.add_argument("--from", dest="sender", metavar="ADDRESS", default="", help="the envelope sender (default: '<>')")
+    sieve.add_argument("--to", metavar="ADDRESS", default="postmaster@example.org", help="the recipient, whose script it is")
+    sieve.add_argument("--json", action="store_true", help="prints all that is known, as JSON")
     _administering(command)
     _publishing(command("dns", _dns, "prints the DNS records to publish for a domain, as lines of a zone file"))
     for asks in (spf, dkim_verify, arc_verify, dmarc, arc_seal):
