@@ -44,6 +44,10 @@ pub const ENTRIES: &[Entry] = &[
     ("charset", mail::charset),
     ("submission", mail::submission),
     ("recoding", mail::recoding),
+    ("imap_sort", protocol::imap_sort),
+    ("threads", protocol::threads),
+    ("base_subject", mail::base_subject),
+    ("search_text", mail::search_text),
 ];
 
 /// The results of a reader that is fed these octets whole, and in pieces of 1 and 7, are equal; gives them.
