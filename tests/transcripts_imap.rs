@@ -88,6 +88,41 @@ fn long_headers() {
     holds("SEARCH HEADER X-Long \"hay hay\" NOT HEADER X-Needle zebra", "* SEARCH 2\r\n");
 }
 
+/// A message that cannot be read ends neither FETCH nor SEARCH for others.
+#[test]
+fn damaged_messages() {
+    let mut stage = ImapStage::new(&Head::from([("account", "alice@example.org secret"), ("tls", "yes")]));
+    for n in 1..=5 {
+        stage.deliver("alice@example.org", "INBOX", &format!("Subject: s{n}\\r\\n\\r\\nwords {n}"));
+    }
+    let database = rusqlite::Connection::open(stage.folder.join("mail.db")).expect("database");
+    database.execute_batch("UPDATE blob SET body = x'00' WHERE id = 2; DELETE FROM blob WHERE id = 4").expect("damage");
+    drop(database);
+    let client = stage.client(1);
+    client.say("* LOGIN\r\na LOGIN alice@example.org secret\r\n");
+    client.say("a SELECT INBOX\r\n");
+    let mut say = |command: &str| String::from_utf8_lossy(&client.say(&format!("a {command}\r\n"))).into_owned();
+    for items in ["BODY.PEEK[]", "BODY.PEEK[TEXT]", "BODY.PEEK[HEADER]", "BODY.PEEK[HEADER.FIELDS (SUBJECT)]"] {
+        let said = say(&format!("FETCH 1:* (UID {items})"));
+        for uid in [1, 3, 5] {
+            assert!(said.contains(&format!("(UID {uid} {items} {{").replace(".PEEK", "")), "{items}: {said}");
+        }
+        for uid in [2, 4] {
+            assert!(said.contains(&format!("(UID {uid} {items} NIL)").replace(".PEEK", "")), "{items}: {said}");
+        }
+        assert!(said.contains("a NO [CORRUPTION]"), "{said}");
+    }
+    assert!(say("FETCH 1:* (UID ENVELOPE)").contains("\"s5\""));
+    for (command, found) in [
+        ("SEARCH BODY words", "* SEARCH 1 3 5\r\na OK [CORRUPTION]"),
+        ("SEARCH SUBJECT s", "* SEARCH 1 2 3 4 5\r\na OK"),
+        ("SORT (REVERSE SUBJECT) UTF-8 BODY words", "* SORT 5 3 1\r\na OK [CORRUPTION]"),
+    ] {
+        let said = say(command);
+        assert!(said.contains(found), "{command}: {said}");
+    }
+}
+
 /// A message far larger than any buffer comes back octet for octet, whole, in parts, decoded; and is searched.
 #[test]
 fn large_messages() {

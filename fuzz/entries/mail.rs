@@ -235,3 +235,39 @@ pub fn recoding(octets: &[u8]) {
         }
     }
 }
+
+/// A base subject has no blanks around it, is bounded, and is its own base subject as far as it is plain text.
+pub fn base_subject(octets: &[u8]) {
+    let (base, _) = message::subject::base_subject(octets);
+    assert_eq!(base.trim(), base);
+    assert!(base.chars().count() <= 1_000, "{base}");
+    if base.is_ascii() && !base.contains("=?") {
+        assert_eq!(message::subject::base_subject(base.as_bytes()).0, base);
+    }
+    let key = message::collation::key(&base);
+    assert!(key.len() <= message::collation::KEY_OCTETS_MAX + 64, "{key}");
+}
+
+/// Folded text, and the text of HTML, do not depend on where pieces are cut.
+pub fn search_text(octets: &[u8]) {
+    let text = String::from_utf8_lossy(octets);
+    let chars: Vec<char> = text.chars().collect();
+    let in_pieces = |size: usize| {
+        let (mut folder, mut folded) = (message::fold::Folder::default(), String::new());
+        let (mut html, mut shown) = (message::html::HtmlText::default(), String::new());
+        for piece in chars.chunks(size) {
+            let piece: String = piece.iter().collect();
+            folder.push(&piece, &mut folded);
+            html.push(&piece, &mut shown);
+        }
+        folder.finish(&mut folded);
+        html.finish(&mut shown);
+        (folded, shown)
+    };
+    let whole = in_pieces(chars.len().max(1));
+    assert_eq!(in_pieces(1), whole);
+    assert_eq!(in_pieces(7), whole);
+    assert!(!whole.0.contains("  "), "{:?}", whole.0);
+    let preview = message::preview::preview(&text, true);
+    assert!(preview.chars().count() <= message::preview::CHARACTERS_MAX);
+}

@@ -47,6 +47,10 @@ pub const ENTRIES: &[Entry] = &[
     ("recoding", mail::recoding),
     ("sieve", filter::sieve),
     ("managesieve_command", filter::managesieve_command),
+    ("imap_sort", protocol::imap_sort),
+    ("threads", protocol::threads),
+    ("base_subject", mail::base_subject),
+    ("search_text", mail::search_text),
 ];
 
 /// The results of a reader that is fed these octets whole, and in pieces of 1 and 7, are equal; gives them.

@@ -2,7 +2,9 @@
 
 use mailcore::base::Reply;
 use mailcore::base::dialog::Input;
+use mailcore::imap::command::ThreadAlgorithm;
 use mailcore::imap::framing::{Cut, Framing, tag_of};
+use mailcore::imap::thread::{self, Id, Member};
 use mailcore::imap::{name, parse};
 use mailcore::sasl::{Exchange, Mechanism, client};
 use mailcore::smtp::command::{self, Command};
@@ -102,6 +104,43 @@ pub fn imap_command(octets: &[u8]) {
 pub fn imap_search(octets: &[u8]) {
     imap_command(&[b"a SEARCH ", octets].concat());
     imap_command(&[b"a UID SEARCH RETURN (ALL) ", octets].concat());
+}
+
+/// As [`imap_command`]: SORT, THREAD and searches through several mailboxes.
+pub fn imap_sort(octets: &[u8]) {
+    for verb in [&b"a SORT "[..], b"a UID SORT RETURN (ALL) ", b"a THREAD REFERENCES UTF-8 ", b"a ESEARCH "] {
+        imap_command(&[verb, octets].concat());
+    }
+}
+
+/// Whatever messages say of each other, each stands in one thread, once.
+pub fn threads(octets: &[u8]) {
+    // Four octets a message: its id, two references, and its date, subject and kind of subject.
+    let messages: Vec<([Id; 3], &[u8])> =
+        octets.chunks_exact(4).map(|said| ([0, 1, 2].map(|at| Id([said[at] % 32; 16])), said)).collect();
+    let members: Vec<Member<'_>> = messages
+        .iter()
+        .map(|(ids, said)| Member {
+            id: (said[0] < 128).then_some(ids[0]),
+            references: &ids[1..1 + usize::from(said[3] % 3)],
+            sent: i64::from(said[3] / 16),
+            arrived: i64::from(said[2]),
+            subject: ["", "a", "b"][usize::from(said[1] / 100)],
+            is_reply: said[2] >= 128,
+        })
+        .collect();
+    for algorithm in [ThreadAlgorithm::OrderedSubject, ThreadAlgorithm::References, ThreadAlgorithm::Refs] {
+        let made = thread::threads(algorithm, &members);
+        let mut out = Vec::new();
+        made.write(&mut out, 0..made.count(), |place| place as u32 + 1);
+        let text = String::from_utf8(out).expect("ASCII");
+        let mut numbers: Vec<usize> =
+            text.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
+        numbers.sort_unstable();
+        assert!(numbers.iter().copied().eq(1..=members.len()), "{text}");
+        assert_eq!(text.matches('(').count(), text.matches(')').count(), "{text}");
+        assert!(!text.contains("()") && !text.contains(" )"), "{text}");
+    }
 }
 
 /// Commands are cut alike in pieces of any size; all can be parsed or refused.

@@ -157,6 +157,8 @@ pub const IMAP_CONTEXT_MESSAGES_MAX: usize = 400_000;
 pub const IMAP_LANGUAGES_MAX: usize = 32;
 /// Mailboxes that one ESEARCH names.
 pub const IMAP_SOURCES_MAX: usize = 1_000;
+/// Messages in a row that cannot be read before FETCH or SEARCH gives up: then it is not the messages.
+pub const FETCH_DAMAGED_MAX: usize = 64;
 /// Octets of a text, as sent, that its preview is made of.
 pub const PREVIEW_OCTETS_MAX: usize = 8 * 1024;
 /// Criteria of one SORT.

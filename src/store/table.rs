@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::meta::described_together;
 use super::{BlobMeta, Fact, MetaColumns, Store};
-use crate::base::limits::FETCH_BATCH_MESSAGES_MAX;
+use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, FETCH_DAMAGED_MAX};
 use crate::base::{Error, ErrorKind, MailboxId, Result, Uid, UidSet};
 
 /// One kind of table: a line for each message, UIDs ascending.
@@ -103,7 +103,10 @@ impl Store {
         while !facts.is_empty() {
             let together = described_together(facts.iter().map(|fact| fact.size)).min(facts.len());
             let (these, rest) = facts.split_at(together);
-            let metas = self.metas_of(these.iter().map(|fact| fact.blob).collect(), T::WANTED).await?;
+            let metas = match self.metas_of(these.iter().map(|fact| fact.blob).collect(), T::WANTED).await {
+                Err(e) if e.kind() == ErrorKind::Store => self.one_by_one::<T>(these).await?,
+                metas => metas?,
+            };
             for (fact, meta) in these.iter().zip(metas) {
                 if let Some(meta) = meta {
                     to.add(fact, &meta);
@@ -116,6 +119,26 @@ impl Store {
         }
         to.shrink();
         Ok(Some(table))
+    }
+
+    /// What was computed of bodies that could not be read together; nothing of those that cannot be read alone.
+    async fn one_by_one<T: Table>(&self, facts: &[Fact]) -> Result<Vec<Option<BlobMeta>>> {
+        let mut metas = Vec::with_capacity(facts.len());
+        let mut in_a_row = 0;
+        for fact in facts {
+            match self.metas_of(vec![fact.blob], T::WANTED).await {
+                Ok(meta) => {
+                    in_a_row = 0;
+                    metas.push(meta.into_iter().next().flatten());
+                }
+                Err(e) if e.kind() == ErrorKind::Store && in_a_row < FETCH_DAMAGED_MAX => {
+                    in_a_row += 1;
+                    metas.push(None);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(metas)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::base::limits::{FETCH_BATCH_MESSAGES_MAX, FETCH_BATCH_OCTETS_MAX, FETCH_FACTS_MAX, HEADER_OCTETS_MAX};
+use crate::base::limits::{
+    FETCH_BATCH_MESSAGES_MAX, FETCH_BATCH_OCTETS_MAX, FETCH_DAMAGED_MAX, FETCH_FACTS_MAX, HEADER_OCTETS_MAX,
+};
 use crate::base::snapshot::{Message, Messages};
-use crate::base::{MailboxId, Result, Snapshot, UidSet};
+use crate::base::{ErrorKind, MailboxId, Result, Snapshot, UidSet};
 use crate::imap::sequence::Places;
 use crate::store::{BlobMeta, Fact, MetaColumns, Store, described_together};
 
@@ -27,6 +29,20 @@ pub(in crate::server::imap) struct Gathered {
     pub fact: Fact,
     pub meta: Option<BlobMeta>,
     pub octets: Octets,
+    /// Whether it could not be read: there is nothing but what the view and the facts say.
+    pub damaged: bool,
+}
+
+impl Gathered {
+    /// The same message as one that cannot be read.
+    pub fn as_damaged(&self) -> Gathered {
+        let Gathered { place, message, fact, .. } = self;
+        Gathered::damaged(*place, *message, *fact)
+    }
+
+    fn damaged(place: usize, message: Message, fact: Fact) -> Gathered {
+        Gathered { place, message, fact, meta: None, octets: Octets::Kept, damaged: true }
+    }
 }
 
 /// What of a message's octets is in memory.
@@ -48,12 +64,14 @@ pub(in crate::server::imap) struct Gatherer {
     facts: VecDeque<(usize, Message, Fact)>,
     needs: Needs,
     missing: usize,
+    /// Messages in a row that could not be read.
+    damaged: usize,
 }
 
 impl Gatherer {
     pub fn new(store: Store, mailbox: MailboxId, view: &Snapshot, places: &Places, needs: Needs) -> Self {
         let (view, places) = (view.messages.clone(), places.clone());
-        Self { store, mailbox, view, places, facts: VecDeque::new(), needs, missing: 0 }
+        Self { store, mailbox, view, places, facts: VecDeque::new(), needs, missing: 0, damaged: 0 }
     }
 
     /// How many messages were gone.
@@ -69,17 +87,70 @@ impl Gatherer {
             }
             self.read_facts().await?;
         }
-        if self.needs.bodies {
-            return self.with_bodies().await.map(Some);
+        let (facts, whole) = self.together();
+        let missing = self.missing;
+        match self.gather(facts.clone(), whole).await {
+            Err(e) if e.kind() == ErrorKind::Store => {
+                self.missing = missing;
+                self.one_by_one(facts, whole).await.map(Some)
+            }
+            messages => {
+                self.damaged = 0;
+                messages.map(Some)
+            }
         }
-        let sizes = self.facts.iter().map(|(.., fact)| fact.size);
-        let most = if self.needs.metas.is_some() { described_together(sizes) } else { FETCH_FACTS_MAX };
-        let facts: Vec<_> = self.facts.drain(..most.min(self.facts.len())).collect();
+    }
+
+    /// The facts of the messages that are read together, and whether their bodies are.
+    fn together(&mut self) -> (Vec<(usize, Message, Fact)>, bool) {
+        if !self.needs.bodies {
+            let sizes = self.facts.iter().map(|(.., fact)| fact.size);
+            let most = if self.needs.metas.is_some() { described_together(sizes) } else { FETCH_FACTS_MAX };
+            return (self.facts.drain(..most.min(self.facts.len())).collect(), false);
+        }
+        let (mut octets, mut count) = (0u64, 0);
+        for (.., fact) in &self.facts {
+            if octets + fact.size > FETCH_BATCH_OCTETS_MAX || count >= FETCH_BATCH_MESSAGES_MAX {
+                break;
+            }
+            octets += fact.size;
+            count += 1;
+        }
+        match count {
+            // A message too large to be read whole.
+            0 => (self.facts.pop_front().into_iter().collect(), false),
+            _ => (self.facts.drain(..count).collect(), true),
+        }
+    }
+
+    async fn gather(&mut self, facts: Vec<(usize, Message, Fact)>, whole: bool) -> Result<Vec<Gathered>> {
         let mut messages = self.with_metas(facts).await?;
-        if self.needs.headers {
+        if whole {
+            self.add_bodies(&mut messages).await?;
+        } else if self.needs.headers && !self.needs.bodies {
             self.add_headers(&mut messages).await?;
         }
-        Ok(Some(messages))
+        Ok(messages)
+    }
+
+    /// Among messages that could not be read together, those that cannot be read alone are damaged. Where many in a row
+    /// are, it is not the messages.
+    async fn one_by_one(&mut self, facts: Vec<(usize, Message, Fact)>, whole: bool) -> Result<Vec<Gathered>> {
+        let mut messages = Vec::with_capacity(facts.len());
+        for (place, message, fact) in facts {
+            match self.gather(vec![(place, message, fact)], whole).await {
+                Ok(one) => {
+                    self.damaged = 0;
+                    messages.extend(one);
+                }
+                Err(e) if e.kind() == ErrorKind::Store && self.damaged < FETCH_DAMAGED_MAX => {
+                    self.damaged += 1;
+                    messages.push(Gathered::damaged(place, message, fact));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(messages)
     }
 
     async fn read_facts(&mut self) -> Result<()> {
@@ -105,35 +176,19 @@ impl Gatherer {
         let mut metas = metas.into_iter();
         let gathered = facts.into_iter().map(|(place, message, fact)| {
             let meta = metas.next().flatten();
-            Gathered { place, message, fact, meta, octets: Octets::Kept }
+            Gathered { place, message, fact, meta, octets: Octets::Kept, damaged: false }
         });
         let mut messages: Vec<_> = gathered.collect();
         if self.needs.metas.is_some() {
-            // A freed body: the message went between two questions.
-            let before = messages.len();
-            messages.retain(|message| message.meta.is_some());
-            self.missing += before - messages.len();
+            let (there, absent) = messages.into_iter().partition(|message| message.meta.is_some());
+            messages = there;
+            self.absent(absent, &mut messages).await?;
         }
         Ok(messages)
     }
 
-    /// A batch whose bodies fit in memory together, or one message whose body does not.
-    async fn with_bodies(&mut self) -> Result<Vec<Gathered>> {
-        let mut octets = 0u64;
-        let mut count = 0;
-        for (.., fact) in &self.facts {
-            if octets + fact.size > FETCH_BATCH_OCTETS_MAX || count >= FETCH_BATCH_MESSAGES_MAX {
-                break;
-            }
-            octets += fact.size;
-            count += 1;
-        }
-        if count == 0 {
-            let large: Vec<_> = self.facts.pop_front().into_iter().collect();
-            return self.with_metas(large).await;
-        }
-        let facts: Vec<_> = self.facts.drain(..count).collect();
-        let mut messages = self.with_metas(facts).await?;
+    /// Bodies, which fit in memory together.
+    async fn add_bodies(&mut self, messages: &mut Vec<Gathered>) -> Result<()> {
         let blobs: Vec<_> = messages.iter().map(|message| message.fact.blob).collect();
         let mut bodies = Vec::with_capacity(blobs.len());
         while bodies.len() < blobs.len() {
@@ -144,24 +199,47 @@ impl Gatherer {
             }
             bodies.extend(more);
         }
-        let before = messages.len();
         let mut bodies = bodies.into_iter();
-        messages.retain_mut(|message| match bodies.next().flatten() {
-            Some(body) => {
-                message.octets = Octets::From0(body);
-                true
+        let (mut there, mut absent) = (Vec::with_capacity(messages.len()), Vec::new());
+        for mut message in messages.drain(..) {
+            // Damaged ones have their place in the list of bodies too.
+            match bodies.next().flatten() {
+                Some(body) if !message.damaged => {
+                    message.octets = Octets::From0(body);
+                    there.push(message);
+                }
+                _ if message.damaged => there.push(message),
+                _ => absent.push(message),
             }
-            None => false,
-        });
-        self.missing += before - messages.len();
-        Ok(messages)
+        }
+        *messages = there;
+        self.absent(absent, messages).await
+    }
+
+    /// Messages whose body or description is not there: they went between two questions, or they are damaged.
+    async fn absent(&mut self, absent: Vec<Gathered>, messages: &mut Vec<Gathered>) -> Result<()> {
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let now = self.store.snapshot(self.mailbox).await?;
+        for message in absent {
+            if now.place(message.message.uid).is_some() {
+                messages.push(message.as_damaged());
+            } else {
+                self.missing += 1;
+            }
+        }
+        messages.sort_unstable_by_key(|message| message.place);
+        Ok(())
     }
 
     /// Headers only; one over `HEADER_OCTETS_MAX` stays where it is kept, to be read in pieces.
     async fn add_headers(&mut self, messages: &mut Vec<Gathered>) -> Result<()> {
         let header = |message: &Gathered| message.meta.as_ref().map_or(0, |meta| meta.header_octets as usize);
         let short: Vec<usize> = (0..messages.len())
-            .filter(|at| messages.get(*at).is_some_and(|message| header(message) <= HEADER_OCTETS_MAX))
+            .filter(|at| {
+                messages.get(*at).is_some_and(|message| !message.damaged && header(message) <= HEADER_OCTETS_MAX)
+            })
             .collect();
         let mut gone = vec![false; messages.len()];
         let mut rest = short.as_slice();
@@ -180,16 +258,14 @@ impl Gatherer {
             for (at, piece) in these.iter().zip(self.store.pieces(wanted).await?) {
                 match (piece, messages.get_mut(*at), gone.get_mut(*at)) {
                     (Some(piece), Some(message), _) => message.octets = Octets::From0(piece),
-                    // A freed body: the message went between two questions.
                     (None, _, Some(gone)) => *gone = true,
                     _ => {}
                 }
             }
         }
         let mut gone = gone.into_iter();
-        let before = messages.len();
-        messages.retain(|_| !gone.next().unwrap_or(false));
-        self.missing += before - messages.len();
-        Ok(())
+        let (absent, there) = messages.drain(..).partition(|_| gone.next().unwrap_or(false));
+        *messages = there;
+        self.absent(absent, messages).await
     }
 }

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use crate::base::snapshot::{Message, Messages};
 use crate::base::{Flags, ModSeq, Snapshot, UidSet};
-use crate::imap::command::{Fetch, FetchItem, SectionText};
+use crate::imap::command::{Fetch, FetchItem, Section, SectionText};
 use crate::imap::encode::envelope::told;
 use crate::imap::encode::fetch::Response;
 use crate::imap::encode::structure::without_extensions;
@@ -57,15 +57,19 @@ impl Session {
         };
         let mailbox = self.open()?.mailbox;
         let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &plan.view, &places, needs);
-        let mut unknown_encoding = false;
+        let (mut unknown_encoding, mut damaged) = (false, false);
         let mut batch = gatherer.next().await?;
         while let Some(messages) = batch {
             // The next batch is asked for before this one is written.
             let (next, known) = smol::future::zip(gatherer.next(), self.fetch_batch(&plan, &messages)).await;
-            unknown_encoding |= !known?;
+            let outcome = known?;
+            unknown_encoding |= outcome.unknown_encoding;
+            damaged |= outcome.damaged;
             batch = next?;
         }
-        Ok(if unknown_encoding {
+        Ok(if damaged {
+            Completion::no(CORRUPTION, "Some of the messages cannot be read, the others were told")
+        } else if unknown_encoding {
             Completion::no("UNKNOWN-CTE", "A part has a transfer encoding that is not known")
         } else if gatherer.missing() > 0 && !fetch.by_uid {
             Completion::no("EXPUNGEISSUED", "Some of the messages are gone")
@@ -109,27 +113,34 @@ impl Session {
         Ok(())
     }
 
-    /// Writes a batch. False where a part has a transfer encoding that is not known.
-    async fn fetch_batch(&mut self, plan: &Plan<'_>, messages: &[Gathered]) -> Result<bool, Stop> {
-        let mut known = true;
+    /// Writes a batch.
+    async fn fetch_batch(&mut self, plan: &Plan<'_>, messages: &[Gathered]) -> Result<Outcome, Stop> {
+        let mut outcome = Outcome::default();
         for message in messages {
-            known &= self.fetch_one(plan, message).await?;
+            self.fetch_one(plan, message, &mut outcome).await?;
         }
-        Ok(known)
+        Ok(outcome)
     }
 
-    /// Writes one message's answer. False where a part has a transfer encoding that is not known. An answer that
-    /// cannot be completed is taken back, or, where some of it is on its way, ends the connection: a tagged NO in the
+    /// Writes one message's answer. Of a message that cannot be read, what there is, and NIL for the rest. An answer
+    /// that cannot be completed is taken back, or, where some of it is on its way, ends the connection: a tagged NO in the
     /// middle of a literal would be taken for its octets.
-    async fn fetch_one(&mut self, plan: &Plan<'_>, message: &Gathered) -> Result<bool, Stop> {
+    async fn fetch_one(&mut self, plan: &Plan<'_>, message: &Gathered, outcome: &mut Outcome) -> Result<(), Stop> {
         let mark = self.wire.mark();
+        outcome.damaged |= message.damaged;
         match self.fetch_items(plan, message).await {
+            Ok(known) => outcome.unknown_encoding |= !known,
             Err(Stop::Completion(_)) if !self.wire.take_back(mark) => {
                 self.wire.out.clear();
-                Err(Stop::Wire(std::io::ErrorKind::UnexpectedEof.into()))
+                return Err(Stop::Wire(std::io::ErrorKind::UnexpectedEof.into()));
             }
-            known => known,
+            Err(Stop::Completion(answer)) if answer.code == CORRUPTION && !message.damaged => {
+                outcome.damaged = true;
+                self.fetch_items(plan, &message.as_damaged()).await?;
+            }
+            Err(stop) => return Err(stop),
         }
+        Ok(())
     }
 
     async fn fetch_items(&mut self, plan: &Plan<'_>, message: &Gathered) -> Result<bool, Stop> {
@@ -138,6 +149,12 @@ impl Session {
         let mut first = true;
         for item in plan.items {
             match item {
+                FetchItem::Section(Section { label, .. }) | FetchItem::BinarySize { label, .. } if message.damaged => {
+                    Response::resume(&mut self.wire.out, first).item_out(label).extend_from_slice(b"NIL");
+                }
+                FetchItem::Preview if message.damaged => {
+                    Response::resume(&mut self.wire.out, first).item_out(b"PREVIEW").extend_from_slice(b"NIL");
+                }
                 FetchItem::Section(section) => known &= self.section(section, message, first).await?,
                 FetchItem::BinarySize { part, label } => {
                     known &= self.binary_size(part, label, message, first).await?;
@@ -165,6 +182,18 @@ impl Session {
         Ok(known)
     }
 }
+
+/// What came of a batch beside its answers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outcome {
+    /// A part has a transfer encoding that is not known.
+    unknown_encoding: bool,
+    /// A message could not be read.
+    damaged: bool,
+}
+
+/// The response code for what cannot be read (RFC 5530 §3).
+const CORRUPTION: &str = "CORRUPTION";
 
 impl Plan<'_> {
     fn item_of_view(&self, item: &FetchItem, message: &Message, response: &mut Response<'_>) {

@@ -8,15 +8,15 @@ use crate::base::BlobId;
 use crate::base::limits::FETCH_PIECE_OCTETS;
 use crate::imap::command::{Section, SectionText};
 use crate::imap::encode::fetch::Response;
-use crate::imap::response::number;
+use crate::imap::response::{Completion, number};
 use crate::message::mime::Decoder;
 use crate::message::table::{Encoding, PartTable, Section as PartSection};
 
 use super::super::Session;
 use super::super::refusal::Stop;
-use super::announce;
 use super::fields::Chooser;
 use super::gather::{Gathered, Octets};
+use super::{CORRUPTION, announce};
 
 /// Octets of a message that a section means.
 struct Located {
@@ -37,6 +37,7 @@ impl Session {
             out.extend_from_slice(b"NIL");
             return Ok(false);
         }
+        self.check_whole(message, &located.range).await?;
         let plain = located.encoding == Encoding::Identity;
         if let SectionText::Fields { names, not } = &section.text {
             self.made(|| Chooser::new(names, *not), &located.range, section.partial, message).await?;
@@ -68,11 +69,28 @@ impl Session {
         let located = locate(&section, message);
         let known = located.as_ref().is_none_or(|l| l.encoding != Encoding::Unknown);
         let octets = match &located {
-            Some(located) if known => self.decode(located, message, &mut |_| {}).await?.0,
+            Some(located) if known => {
+                self.check_whole(message, &located.range).await?;
+                self.decode(located, message, &mut |_| {}).await?.0
+            }
             _ => 0,
         };
         number(Response::resume(&mut self.wire.out, first).item_out(label), octets);
         Ok(known)
+    }
+
+    /// Fails where a message has fewer octets than it should, before any of them are announced.
+    async fn check_whole(&mut self, message: &Gathered, range: &Range<u64>) -> Result<(), Stop> {
+        let is_there = match &message.octets {
+            Octets::From0(octets) => range.end <= octets.len() as u64,
+            Octets::Kept if range.is_empty() => true,
+            Octets::Kept => {
+                let last = self.shared.store.pieces(vec![(message.fact.blob, range.end - 1, 1)]).await?;
+                // One that has gone meanwhile is not damaged: reading it says so.
+                last.into_iter().next().flatten().is_none_or(|octets| !octets.is_empty())
+            }
+        };
+        if is_there { Ok(()) } else { Err(Completion::no(CORRUPTION, "A message cannot be read").into()) }
     }
 
     /// Octets as they are, from memory or from the store in pieces.

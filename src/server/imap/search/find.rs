@@ -1,6 +1,7 @@
 //! Finding the messages that fit: each is decided with as little as decides it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::base::limits::FETCH_FACTS_MAX;
 use crate::base::snapshot::Message;
@@ -137,7 +138,15 @@ impl Finding<'_> {
         let (kept, messages): (Vec<_>, Vec<_>) = messages.into_iter().partition(|m| m.octets == Octets::Kept);
         let mut verdicts = Vec::with_capacity(kept.len() + messages.len());
         for message in &kept {
-            let hits = text::scan_kept(&self.shared.store, question, message).await?;
+            // One message that cannot be read does not end the search for others.
+            let hits = match text::scan_kept(&self.shared.store, question, message).await {
+                Ok(hits) if !message.damaged => hits,
+                Err(Stop::Wire(e)) => return Err(Stop::Wire(e)),
+                _ => {
+                    question.damaged.store(true, Ordering::Relaxed);
+                    continue;
+                }
+            };
             verdicts.push(verdict(question, message, words.as_deref(), &hits));
         }
         if messages.is_empty() {

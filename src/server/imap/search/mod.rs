@@ -13,6 +13,7 @@ mod text;
 mod thread;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::base::{MailboxId, UidSet};
 use crate::imap::command::{Criterion, Key, Returns, Search, Sort, SortKey};
@@ -66,7 +67,7 @@ impl Session {
         let order: Vec<usize> = found.iter().collect();
         let result = Telling { returns, criteria: None, plain: search::search };
         self.tell(tag, asked, &question, &order, &result).await?;
-        Ok(Completion::ok("Search completed"))
+        Ok(completed(&question, "Search completed"))
     }
 
     async fn sort_and_tell(&mut self, tag: &str, asked: &Sort) -> Done {
@@ -78,7 +79,7 @@ impl Session {
         let order = order::sorted(&self.shared, &question, &found, &asked.criteria, &scores).await?;
         let result = Telling { returns: asked.search.returns, criteria: Some(&asked.criteria), plain: search::sort };
         self.tell(tag, &asked.search, &question, &order, &result).await?;
-        Ok(Completion::ok("Sort completed"))
+        Ok(completed(&question, "Sort completed"))
     }
 
     /// After ENABLE UTF8=ACCEPT texts are in UTF-8, and nothing else is said of them (RFC 6855 §3).
@@ -174,6 +175,12 @@ impl Session {
         let exact = Arc::new(Question::new(exact, &within, self.shared.world.clock.wall()));
         Finding { shared: &self.shared, question: exact }.find_among(found).await
     }
+}
+
+/// How a search ends: it tells where messages could not be read (RFC 5530 §3).
+fn completed(question: &Question, text: &'static str) -> Completion {
+    let done = Completion::ok(text);
+    if question.damaged.load(Ordering::Relaxed) { done.with_code("CORRUPTION") } else { done }
 }
 
 /// How a result is told.

@@ -1,5 +1,7 @@
 //! A search key made ready for one mailbox, and deciding it with what is known of a message so far.
 
+use std::sync::atomic::AtomicBool;
+
 use memchr::memmem::Finder;
 
 use crate::base::snapshot::Message;
@@ -56,6 +58,8 @@ pub(super) struct Question {
     test: Vec<Term<Test>>,
     now: Timestamp,
     levels: Vec<Level>,
+    /// Whether a message could not be read, and so was not found.
+    pub damaged: AtomicBool,
 }
 
 /// A text looked for in the octets.
@@ -102,6 +106,7 @@ impl Question {
             test: Vec::new(),
             now,
             levels: Vec::new(),
+            damaged: AtomicBool::new(false),
         };
         question.test = keys.iter().map(|term| term.map(|key| question.test(key, within))).collect();
         question
