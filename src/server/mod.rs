@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod guard;
 pub mod imap;
 pub mod maildrops;
+pub mod memory;
 pub mod pop3;
 pub mod refuse;
 pub mod sessions;
