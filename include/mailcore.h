@@ -132,6 +132,15 @@ The library prints nothing, handles no signals, never ends the process.
 /** Sessions from one peer address at a time, over all listeners. */
 #define MAILCORE_KEY_SESSIONS_PER_PEER_MAX "sessions.per_peer_max"
 
+/** Recipients that do not exist before their sender's address is put off for a time that grows; 0 for no limit. */
+#define MAILCORE_KEY_SMTP_UNKNOWN_RECIPIENTS_PER_PEER_MAX "smtp.unknown_recipients_per_peer_max"
+
+/** How late a recipient that does not exist is answered, but for the first three of a session, in ms. */
+#define MAILCORE_KEY_SMTP_UNKNOWN_RECIPIENT_PAUSE_MS "smtp.unknown_recipient_pause_ms"
+
+/** Octets of memory that sessions may take together; 0: half of what the machine, or the control group, has. */
+#define MAILCORE_KEY_MEMORY_OCTETS_MAX "memory.octets_max"
+
 /** Sessions of one account at a time, over all listeners. */
 #define MAILCORE_KEY_SESSIONS_PER_ACCOUNT_MAX "sessions.per_account_max"
 
@@ -417,6 +426,11 @@ The library prints nothing, handles no signals, never ends the process.
  * There is no room on the disk for this mail; reading, changing and deleting go on.
  */
 #define MAILCORE_E_DISK_FULL -42
+
+/**
+ * What is stored is damaged: it is not what was written.
+ */
+#define MAILCORE_E_CORRUPTION -43
 
 /**
  * Sockets failed.

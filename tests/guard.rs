@@ -316,3 +316,128 @@ fn a_full_listener_lets_the_oldest_stranger_go() {
     bob.say("b NOOP", "b OK");
     house.stop();
 }
+
+/// How many seconds a session lives whose client says these lines, one each second.
+fn lifetime(house: &House, service: Service, first: &[&str], lines: &[&str]) -> usize {
+    let mut wire = Wire::connect(house.listen(service));
+    wire.line().expect("greeting");
+    for line in first {
+        wire.send(format!("{line}\r\n").as_bytes());
+        wire.line().expect("answer");
+    }
+    for (n, line) in lines.iter().cycle().enumerate().take(400) {
+        house.engine.clock_advance(Duration::from_secs(1)).unwrap();
+        if !wire.try_send(format!("{line}\r\n").as_bytes()) {
+            return n;
+        }
+        match wire.line() {
+            Some(said) if !said.starts_with("421") && !said.starts_with("-ERR no login") => {}
+            _ => return n,
+        }
+    }
+    panic!("{service:?} {lines:?} goes on for ever");
+}
+
+#[test]
+fn commands_that_bring_nothing_win_no_time() {
+    let house = House::new("guard-drip", &[("smtp.wait_seconds", "5"), ("pop3.wait_seconds", "5")]);
+    let mail = ["HELO c", "MAIL FROM:<a@b.example>"];
+    for (service, first, lines, most) in [
+        (Service::Mx, &[][..], &["NOOP"][..], 6),
+        (Service::Mx, &[], &["HELO c", "RSET", "VRFY x"], 6),
+        (Service::Mx, &mail, &["RSET", "MAIL FROM:<a@b.example>"], 6),
+        (Service::Mx, &mail, &["RCPT TO:<bob@example.net>"], 5 * 24 + 2),
+        (Service::Submission, &[], &["AUTH PLAIN", "*"], 6),
+        (Service::Pop3, &[], &["USER bob@example.net"], 6),
+    ] {
+        let lived = lifetime(&house, service, first, lines);
+        assert!(lived <= most, "{service:?} {lines:?}: {lived}");
+        assert!(lived >= 4, "{service:?} {lines:?}: {lived}");
+    }
+    house.stop();
+}
+
+#[test]
+fn a_message_in_append_comes_at_the_pace_of_others() {
+    let house = House::new("guard-append", &[("smtp.wait_seconds", "5")]);
+    let mut wire = Wire::connect(house.listen(Service::Imap));
+    wire.expect("* OK");
+    wire.say("a LOGIN bob@example.net secret", "a OK");
+    wire.say("b APPEND INBOX {100000}", "+");
+    for _ in 0..7 {
+        house.engine.clock_advance(Duration::from_secs(1)).unwrap();
+        wire.try_send(b"x");
+    }
+    assert_eq!(wire.line().as_deref(), Some("* BYE The message comes too slowly"));
+    house.stop();
+}
+
+#[test]
+fn memory_has_a_budget() {
+    // A quiet session takes 32 KiB of it.
+    let house = House::new("guard-memory", &[("memory.octets_max", "400000")]);
+    let at = house.listen(Service::Mx);
+    let greeted = |wire: &mut Wire| wire.line().is_some_and(|line| line.starts_with("220"));
+    let mut wires: Vec<Wire> = (0..12).map(|_| Wire::connect(at)).collect();
+    assert!(wires.iter_mut().all(greeted));
+    let mut more = Wire::connect(at);
+    more.expect("421 4.3.2");
+    assert_eq!(more.line(), None);
+    // Others are served; what they send finds no room, and is put off.
+    for line in ["HELO c", "MAIL FROM:<a@b.example>"] {
+        wires[0].say(line, "250");
+    }
+    wires[0].say("RCPT TO:<bob@example.net>", "452 4.3.1");
+    wires.drain(1..7).for_each(drop);
+    let mut reply = String::new();
+    for _ in 0..600 {
+        // The places of those who went come back as their ends are seen.
+        wires[0].send(b"RCPT TO:<bob@example.net>\r\n");
+        reply = wires[0].line().expect("reply");
+        if reply.starts_with("250") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(reply.starts_with("250"), "{reply}");
+    wires[0].say("DATA", "354");
+    // Half of the budget is used: the body goes to a scratch file, and is taken all the same.
+    let line = [b"y".repeat(70), b"\r\n".to_vec()].concat().repeat(3_000);
+    wires[0].send(&[b"From: a@b.example\r\n\r\n".to_vec(), line, b".\r\n".to_vec()].concat());
+    wires[0].expect("250");
+    house.stop();
+}
+
+#[test]
+fn recipients_are_not_guessed_for_ever() {
+    let pause = ("smtp.unknown_recipient_pause_ms", "0");
+    let house = House::new("guard-harvest", &[("smtp.unknown_recipients_per_peer_max", "12"), pause]);
+    let at = house.listen(Service::Mx);
+    let mut unknown = 0;
+    for _ in 0..4 {
+        let mut wire = Wire::connect(at);
+        wire.expect("220");
+        wire.say("HELO c", "250");
+        wire.say("MAIL FROM:<a@b.example>", "250");
+        for n in 0..5 {
+            let said = wire.say(&format!("RCPT TO:<nobody{n}@example.net>"), "");
+            unknown += usize::from(said.starts_with("550"));
+        }
+        if unknown >= 12 {
+            wire.say("RCPT TO:<bob@example.net>", "450 4.7.1");
+        }
+    }
+    assert_eq!(unknown, 12);
+    let penalty = house.wait(|event| match event {
+        Event::Penalty { about, cause, count, .. } => Some((about, cause, count)),
+        _ => None,
+    });
+    assert_eq!(penalty, ("address", "rcpt", 12));
+    // Others are heard.
+    let mut wire = house.call_from([192, 0, 2, 1].into(), Service::Mx);
+    wire.expect("220");
+    wire.say("HELO c", "250");
+    wire.say("MAIL FROM:<a@b.example>", "250");
+    wire.say("RCPT TO:<bob@example.net>", "250");
+    house.stop();
+}

@@ -243,13 +243,14 @@ fn limits_are_named_before_the_end() {
 
 #[test]
 fn a_peer_with_too_many_connections_hears_why() {
-    let house = House::new("refused-connections", &[("sessions.per_peer_max", "1")]);
     for (service, begin, wanted, enhanced) in [
         (Service::Mx, "220", "421 4.7.0 mx.example.net Too many connections from your address, at most 1", "4.7.0"),
         (Service::Lmtp, "220", "421 4.7.0 mx.example.net Too many connections from your address, at most 1", "4.7.0"),
         (Service::Imap, "* OK", "* BYE [LIMIT] Too many connections from your address, at most 1", "LIMIT"),
         (Service::Pop3, "+OK", "-ERR [SYS/TEMP] Too many connections from your address, at most 1", "SYS/TEMP"),
     ] {
+        // The sessions of all listeners count together: each has a house of its own.
+        let house = House::new("refused-connections", &[("sessions.per_peer_max", "1")]);
         let at = house.listen(service);
         let mut first = Wire::connect(at);
         first.expect(begin);

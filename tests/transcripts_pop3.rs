@@ -42,6 +42,7 @@ fn settings(head: &Head) -> SessionSettings {
     SessionSettings {
         hostname: "pop.example.net".to_owned(),
         idle: Duration::from_secs(600),
+        login: Duration::from_secs(600),
         can_start_tls: value("start_tls") != Some("no"),
         allow_plaintext_login: value("plaintext_login") == Some("yes"),
         nonce_seed: [7; 32],

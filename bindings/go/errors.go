@@ -27,6 +27,7 @@ const (
 	CodeStore       Code = C.MAILCORE_E_STORE
 	CodeStoreDown   Code = C.MAILCORE_E_STORE_DOWN
 	CodeDiskFull    Code = C.MAILCORE_E_DISK_FULL
+	CodeCorruption  Code = C.MAILCORE_E_CORRUPTION
 	CodeNetwork     Code = C.MAILCORE_E_NETWORK
 	CodeDNS         Code = C.MAILCORE_E_DNS
 	CodeTLS         Code = C.MAILCORE_E_TLS

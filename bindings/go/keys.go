@@ -26,6 +26,12 @@ const (
 	KeySessionsPerListenerMax = "sessions.per_listener_max"
 	// KeySessionsPerPeerMax: Sessions from one peer address at a time, over all listeners.
 	KeySessionsPerPeerMax = "sessions.per_peer_max"
+	// KeySMTPUnknownRecipientsPerPeerMax: Recipients that do not exist before their sender's address is put off for a time that grows; 0 for no limit.
+	KeySMTPUnknownRecipientsPerPeerMax = "smtp.unknown_recipients_per_peer_max"
+	// KeySMTPUnknownRecipientPauseMS: How late a recipient that does not exist is answered, but for the first three of a session, in ms.
+	KeySMTPUnknownRecipientPauseMS = "smtp.unknown_recipient_pause_ms"
+	// KeyMemoryOctetsMax: Octets of memory that sessions may take together; 0: half of what the machine, or the control group, has.
+	KeyMemoryOctetsMax = "memory.octets_max"
 	// KeySessionsPerAccountMax: Sessions of one account at a time, over all listeners.
 	KeySessionsPerAccountMax = "sessions.per_account_max"
 	// KeyLoginAllowPlaintext: Passwords without TLS, on loopback listeners only.

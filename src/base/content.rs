@@ -10,6 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::budget::{Budget, Charge};
 use super::limits::BODY_IN_MEMORY_OCTETS_MAX;
 use super::world::{Disk, DiskFile};
 
@@ -205,6 +206,8 @@ pub struct Spool {
     file: Option<(Arc<dyn DiskFile>, u64)>,
     octets_max: u64,
     octets: u64,
+    /// What the octets in memory are charged to.
+    charge: Option<Charge>,
 }
 
 /// Why a [`Spool`] takes no more.
@@ -219,7 +222,26 @@ pub enum SpoolError {
 impl Spool {
     /// An empty spool for at most `octets_max` octets; scratch files are made in `folder`.
     pub fn new(disk: Arc<dyn Disk>, folder: PathBuf, octets_max: u64) -> Self {
-        Self { disk, folder, memory: Vec::new(), file: None, octets_max, octets: 0 }
+        Self { disk, folder, memory: Vec::new(), file: None, octets_max, octets: 0, charge: None }
+    }
+
+    /// Charges what is kept in memory to `budget`; where that has not enough, a scratch file takes over at once.
+    pub fn charged_to(self, budget: &Budget) -> Self {
+        Self { charge: budget.charge(0), ..self }
+    }
+
+    /// What the octets in memory are charged to, to be held as long as they are.
+    pub fn take_charge(&mut self) -> Option<Charge> {
+        self.charge.take()
+    }
+
+    /// Whether `octets` more may stay in memory; there is room for them then.
+    fn stays_in_memory(&mut self, octets: usize) -> bool {
+        let fits = match &mut self.charge {
+            None => true,
+            Some(charge) => !charge.is_pressed() && charge.grow(octets as u64),
+        };
+        fits && self.memory.len() + octets <= BODY_IN_MEMORY_OCTETS_MAX && self.memory.try_reserve(octets).is_ok()
     }
 
     /// Adds a piece.
@@ -230,11 +252,14 @@ impl Spool {
             self.file = None;
             return Err(SpoolError::TooLarge);
         }
-        if self.file.is_none() && self.memory.len() + piece.len() > BODY_IN_MEMORY_OCTETS_MAX {
+        if self.file.is_none() && !self.stays_in_memory(piece.len()) {
             let file = self.disk.scratch(&self.folder).map_err(SpoolError::Disk)?;
             file.write_at(0, &self.memory).map_err(SpoolError::Disk)?;
             self.file = Some((file, self.memory.len() as u64));
             self.memory = Vec::new();
+            if let Some(charge) = &mut self.charge {
+                charge.shrink(0);
+            }
         }
         match &mut self.file {
             None => self.memory.extend_from_slice(piece),

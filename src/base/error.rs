@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Store,
     /// There is no room on the disk, or only what is kept for changing and deleting what is there.
     DiskFull,
+    /// What is stored is damaged: it is not what was written.
+    Corruption,
     /// The store is down after a failed sync: it refuses changes until it is reopened.
     StoreDown,
     /// Sockets.

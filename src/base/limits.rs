@@ -16,6 +16,17 @@ pub const OUTPUT_OCTETS_MAX: usize = 256 * 1024;
 /// Octets of a message kept in memory before a scratch file takes over.
 pub const BODY_IN_MEMORY_OCTETS_MAX: usize = 256 * 1024;
 
+/// Octets a quiet session is charged with: its state, its buffers while it waits, and those of TLS.
+pub const SESSION_OCTETS: u64 = 32 * 1024;
+/// Octets a recipient of a message under way is charged with.
+pub const RECIPIENT_OCTETS: u64 = 1_024;
+/// Milliseconds between two looks at how much memory the machine has left for us.
+pub const MEMORY_LOOK_MILLISECONDS: u64 = 20;
+/// Octets charged after which it is looked at before that.
+pub const MEMORY_LOOK_OCTETS: u64 = 1024 * 1024;
+/// The smallest budget of memory that is chosen where the host sets none.
+pub const MEMORY_OCTETS_MIN: u64 = 64 * 1024 * 1024;
+
 // -- addresses and messages --------------------------------------------------------------------------
 
 /// RFC 5321 §4.5.3.1.1.
@@ -47,8 +58,20 @@ pub const DSN_ENVELOPE_ID_OCTETS_MAX: usize = 100;
 pub const DSN_ORIGINAL_RECIPIENT_OCTETS_MAX: usize = 500;
 /// Octets a session still reads of a message that is refused as too large, waiting for its end, before it closes.
 pub const SMTP_READ_ON_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+/// Recipients that do not exist, in one session, before each further one is answered late.
+pub const UNKNOWN_RECIPIENTS_FREE: u32 = 3;
+/// Milliseconds it is answered late.
+pub const UNKNOWN_RECIPIENT_PAUSE_MILLISECONDS: u64 = 500;
+/// Recipients that do not exist, of one address (of IPv6 a /64), before it is not heard for a time.
+pub const UNKNOWN_RECIPIENTS_PER_PEER_MAX: u32 = 100;
 /// Errors before a session is closed with 421.
 pub const SMTP_ERRORS_MAX: u32 = 20;
+/// Waits for a command that a session may take before it brings a message, whatever it says meanwhile: with the usual
+/// wait two hours, time for thousands of recipients.
+pub const SMTP_WAITS_PER_MESSAGE: u32 = 24;
+/// Seconds a session waits at most for a command, and for the login, when three quarters of its listener's places are
+/// taken.
+pub const STRESS_WAIT_SECONDS: u64 = 30;
 /// Commands in a row that move nothing forward (NOOP, RSET, VRFY, HELP) before 421.
 pub const SMTP_IDLE_COMMANDS_MAX: u32 = 100;
 /// Transactions in one session.

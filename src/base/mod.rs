@@ -5,6 +5,7 @@
 pub mod account;
 pub mod address;
 pub mod base64;
+pub mod budget;
 pub mod checking;
 pub mod content;
 pub mod dialog;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub sessions_per_listener_max: usize,
     /// Sessions from one peer address at a time.
     pub sessions_per_peer_max: usize,
+    /// Octets of memory that sessions may take together; 0: half of what the machine, or the control group, has.
+    pub memory_octets_max: u64,
     /// Sessions of one account at a time, over all listeners.
     pub sessions_per_account_max: usize,
     /// Whether loopback listeners take passwords without TLS.
@@ -49,6 +51,10 @@ pub struct Settings {
     pub login_failure_pause: Duration,
     /// Failed logins after which somebody is blocked.
     pub guard: GuardLimits,
+    /// Recipients that do not exist after which an address is not heard for a time; 0 for no limit.
+    pub unknown_recipients_per_peer_max: u32,
+    /// How late each of them is answered, but for the first of a session.
+    pub unknown_recipient_pause: Duration,
 }
 
 /// Aggregate reports of DMARC, those we send and those we get.
@@ -199,6 +205,7 @@ impl Default for Settings {
             recipients_max: limits::SMTP_RECIPIENTS_MAX,
             sessions_per_listener_max: limits::SESSIONS_PER_LISTENER_MAX,
             sessions_per_peer_max: limits::SESSIONS_PER_PEER_MAX,
+            memory_octets_max: 0,
             sessions_per_account_max: limits::SESSIONS_PER_ACCOUNT_MAX,
             allow_plaintext_login: false,
             login_domain: None,
@@ -211,6 +218,8 @@ impl Default for Settings {
             dmarc: Dmarc::default(),
             login_failure_pause: Duration::from_secs(1),
             guard: GuardLimits::default(),
+            unknown_recipients_per_peer_max: limits::UNKNOWN_RECIPIENTS_PER_PEER_MAX,
+            unknown_recipient_pause: Duration::from_millis(limits::UNKNOWN_RECIPIENT_PAUSE_MILLISECONDS),
         }
     }
 }

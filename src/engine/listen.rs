@@ -10,7 +10,7 @@ use smol::future::FutureExt;
 use super::interrupt::lock;
 use super::{Engine, Phase};
 use crate::base::event::Event;
-use crate::base::limits::{LISTEN_FULL_WARNING_SECONDS, SESSION_GRACE_SECONDS};
+use crate::base::limits::{LISTEN_FULL_WARNING_SECONDS, SESSION_GRACE_SECONDS, SESSION_OCTETS};
 use crate::base::settings::{Ends, Service};
 use crate::base::time::Mono;
 use crate::base::world::{BoxStream, Task};
@@ -167,6 +167,11 @@ impl listen::Reception for Reception {
 
 /// One session, from the first octet to the last.
 async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: Ends) {
+    let now = shared.world.clock.now();
+    let Some(_charge) = shared.logins.memory.at(now).charge(SESSION_OCTETS) else {
+        shared.logins.sessions.make_room(None, now, Duration::from_secs(SESSION_GRACE_SECONDS));
+        return server::refuse::no_memory(shared, service, stream, ends).await;
+    };
     let (stream, tls) = if service.implicit_tls() {
         let at = shared.world.clock.now() + shared.settings.waits.tls_handshake;
         // A handshake under way is among the sessions too: it may have to make room.

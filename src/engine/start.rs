@@ -11,11 +11,12 @@ use super::interrupt::lock;
 use super::listen::Listening;
 use super::{Config, Drain, Engine, Inner, Phase, State, Stopping};
 use crate::base::event::{Event, EventSink};
+use crate::base::limits::MEMORY_OCTETS_MIN;
 use crate::base::world::{Clock, Task};
 use crate::base::{Error, ErrorKind, Mono, Result, Settings};
 use crate::intake::hook::Program;
 use crate::net::identity;
-use crate::os::RealClock;
+use crate::os::{self, RealClock};
 use crate::server::accounts::Logins;
 use crate::server::{self, Shared};
 
@@ -64,6 +65,11 @@ impl Engine {
             // A disk without room: mock credentials differ from those of the last start, and logins go on.
             log::warn!("the secret of mock credentials cannot be kept: {e}");
         }
+        logins.memory.budget().set_max(match config.settings.memory_octets_max {
+            0 => (os::memory::total() / 2).max(MEMORY_OCTETS_MIN),
+            octets => octets,
+        });
+        logins.memory.look_with(os::memory::room);
         let shared = Arc::new(Shared {
             world: inner.world.clone(),
             store: inner.store.clone(),

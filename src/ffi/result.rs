@@ -47,6 +47,8 @@ pub const MAILCORE_E_STORE: i32 = -40;
 pub const MAILCORE_E_STORE_DOWN: i32 = -41;
 /// There is no room on the disk for this mail; reading, changing and deleting go on.
 pub const MAILCORE_E_DISK_FULL: i32 = -42;
+/// What is stored is damaged: it is not what was written.
+pub const MAILCORE_E_CORRUPTION: i32 = -43;
 
 /// Sockets failed.
 pub const MAILCORE_E_NETWORK: i32 = -60;
@@ -74,7 +76,7 @@ pub const MAILCORE_E_INTERRUPTED: i32 = -103;
 pub const MAILCORE_E_TIMEOUT: i32 = -104;
 
 /// Every code with its name in the header and its sentence, in the order of the header.
-pub(crate) const CODES: [(i32, &str, &CStr); 29] = [
+pub(crate) const CODES: [(i32, &str, &CStr); 30] = [
     (MAILCORE_OK, "MAILCORE_OK", c"no error"),
     (MAILCORE_E_HANDLE, "MAILCORE_E_HANDLE", c"handle is 0, closed, or of another type"),
     (MAILCORE_E_NULL, "MAILCORE_E_NULL", c"a needed pointer is NULL"),
@@ -93,6 +95,7 @@ pub(crate) const CODES: [(i32, &str, &CStr); 29] = [
     (MAILCORE_E_STORE, "MAILCORE_E_STORE", c"disk or database failed"),
     (MAILCORE_E_STORE_DOWN, "MAILCORE_E_STORE_DOWN", c"store is down"),
     (MAILCORE_E_DISK_FULL, "MAILCORE_E_DISK_FULL", c"no room on the disk"),
+    (MAILCORE_E_CORRUPTION, "MAILCORE_E_CORRUPTION", c"what is stored is damaged"),
     (MAILCORE_E_NETWORK, "MAILCORE_E_NETWORK", c"network failed"),
     (MAILCORE_E_DNS, "MAILCORE_E_DNS", c"name could not be resolved"),
     (MAILCORE_E_TLS, "MAILCORE_E_TLS", c"TLS failed"),
@@ -171,6 +174,7 @@ fn code_of(kind: ErrorKind) -> i32 {
         ErrorKind::Store => MAILCORE_E_STORE,
         ErrorKind::StoreDown => MAILCORE_E_STORE_DOWN,
         ErrorKind::DiskFull => MAILCORE_E_DISK_FULL,
+        ErrorKind::Corruption => MAILCORE_E_CORRUPTION,
         ErrorKind::Network => MAILCORE_E_NETWORK,
         ErrorKind::Dns => MAILCORE_E_DNS,
         ErrorKind::Tls => MAILCORE_E_TLS,

@@ -22,8 +22,8 @@ pub(super) fn rows(engine: &EngineSeat) -> VecDeque<ListRow> {
 
 /// Ends a session: its client is told so in the words of its protocol, and the connection is closed within seconds.
 ///
-/// [nowait] Nothing that was acknowledged is lost. Sessions of an account that is deleted, or whose password is changed,
-/// end by themselves.
+/// [nowait] Nothing that was acknowledged is lost. Sessions of an account that is deleted, or whose password is
+/// changed, end by themselves.
 ///
 /// @param engine  the engine
 /// @param id  the session, from MAILCORE_LIST_SESSIONS

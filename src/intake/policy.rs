@@ -5,7 +5,8 @@ use crate::base::{Address, Envelope, Error, ErrorKind, Recipient, Reply, Service
 use crate::delivery::directory::{Nowhere, is_local, may_send_as, resolve};
 use crate::smtp::server::Client;
 
-pub(super) fn unknown_user() -> Reply {
+/// The reply for a recipient that does not exist.
+pub fn unknown_user() -> Reply {
     Reply::new(550, 1, 1, "No such user here")
 }
 

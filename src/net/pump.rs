@@ -48,8 +48,8 @@ pub struct Connection {
     pub stream: BoxStream,
     /// Received and not consumed.
     pub input: Input,
-    /// Ends when the engine drains, or the session is dismissed: one that waits for input is told so, once. Kept between
-    /// reads, since listening anew for each of them costs a place in a list that all sessions share.
+    /// Ends when the engine drains, or the session is dismissed: one that waits for input is told so, once. Kept
+    /// between reads, since listening anew for each of them costs a place in a list that all sessions share.
     notice: Option<BoxFuture<'static, Option<Dismissal>>>,
     output: Vec<u8>,
 }

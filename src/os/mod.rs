@@ -5,6 +5,7 @@ pub mod clock;
 pub mod disk;
 pub mod entropy;
 mod executor;
+pub mod memory;
 pub mod panics;
 mod reactor;
 mod signals;

@@ -120,6 +120,29 @@ impl Session {
         self.phase = Phase::Over;
     }
 
+    /// The end of a session that was dismissed.
+    fn leave(&mut self, why: Dismissal, output: &mut Vec<u8>) {
+        let code = match why {
+            Dismissal::Account => "[SYS/PERM]",
+            Dismissal::Password => "[AUTH]",
+            Dismissal::Host | Dismissal::Room => "[SYS/TEMP]",
+        };
+        self.goodbye(&format!("{code} {}, closing", why.text()), output);
+    }
+
+    /// Sets until when the next octets are waited for. False where that time is over: a peer whose octets are always
+    /// there already is never waited for.
+    fn may_wait(&mut self, now: Mono) -> bool {
+        if !std::mem::take(&mut self.active) {
+            return true;
+        }
+        // Commands before the login win no time: whoever sends them costs a place.
+        let login_by = *self.login_by.get_or_insert(now + self.settings.login);
+        let is_authorization = matches!(self.phase, Phase::Authorization(_));
+        self.deadline = Some(if is_authorization { login_by } else { now + self.settings.idle });
+        !is_authorization || now < login_by
+    }
+
     /// `-ERR`. What is refused before the login and what is trouble of ours is told to the host too.
     fn refuse(&mut self, text: &str, output: &mut Vec<u8>) {
         err(output, text);
@@ -300,13 +323,14 @@ impl Dialog for Session {
         loop {
             if std::mem::take(&mut self.expired) {
                 let wait = self.settings.idle.as_secs();
+                let login = self.settings.login.as_secs();
                 match self.phase {
                     // Clients are forgotten every day: that is no refusal.
                     Phase::Transaction(_) => {
                         err(output, &format!("idle for more than {wait} seconds, closing"));
                         self.phase = Phase::Over;
                     }
-                    _ => self.goodbye(&format!("no login within {wait} seconds, closing"), output),
+                    _ => self.goodbye(&format!("no login within {login} seconds, closing"), output),
                 }
             }
             if std::mem::take(&mut self.draining) {
@@ -314,12 +338,7 @@ impl Dialog for Session {
                 self.phase = Phase::Over;
             }
             if let Some(why) = self.dismissed.take() {
-                let code = match why {
-                    Dismissal::Account => "[SYS/PERM]",
-                    Dismissal::Password => "[AUTH]",
-                    Dismissal::Host | Dismissal::Room => "[SYS/TEMP]",
-                };
-                self.goodbye(&format!("{code} {}, closing", why.text()), output);
+                self.leave(why, output);
             }
             if let Some(refused) = self.refused.take() {
                 return Step::Ask(Ask::Refused(refused));
@@ -337,15 +356,10 @@ impl Dialog for Session {
                 continue;
             }
             let step = match self.lines.next(input) {
+                Framed::More if self.may_wait(now) => return Step::Read,
                 Framed::More => {
-                    if std::mem::take(&mut self.active) {
-                        let idle = now + self.settings.idle;
-                        // Commands before the login win no time: whoever sends them costs a place.
-                        let login_by = *self.login_by.get_or_insert(idle);
-                        let authorization = matches!(self.phase, Phase::Authorization(_));
-                        self.deadline = Some(if authorization { login_by } else { idle });
-                    }
-                    return Step::Read;
+                    self.expired = true;
+                    continue;
                 }
                 Framed::TooLong => {
                     self.active = true;

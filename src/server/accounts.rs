@@ -17,6 +17,7 @@ use smol::future::FutureExt as _;
 use super::Shared;
 use super::guard::penalty::{Block, Who};
 use super::guard::{self, Attempt, Guard, Standing};
+use super::memory::Memory;
 use super::sessions::{NotIn, Notice, Seat, Sessions};
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::event::{Event, Login};
@@ -36,6 +37,8 @@ pub struct Logins {
     pub guard: Guard,
     /// Who is connected.
     pub sessions: Arc<Sessions>,
+    /// What memory sessions may take.
+    pub memory: Memory,
     /// How many connections each address has.
     pub peers: Peers,
     key: [u8; 32],
@@ -50,6 +53,7 @@ impl Logins {
         Self {
             guard: Guard::new(entropy),
             sessions: Arc::default(),
+            memory: Memory::default(),
             peers: Peers::default(),
             key,
             right: Mutex::default(),

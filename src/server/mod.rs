@@ -5,6 +5,7 @@ pub mod guard;
 pub mod imap;
 pub mod maildrops;
 pub mod managesieve;
+pub mod memory;
 pub mod pop3;
 pub mod refuse;
 pub mod sessions;

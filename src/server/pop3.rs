@@ -27,9 +27,11 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let mut nonce_seed = [0; 32];
     shared.world.entropy.fill(&mut nonce_seed);
     let settings = &shared.settings;
+    let most = settings.sessions_per_listener_max;
     let session_settings = SessionSettings {
         hostname: settings.hostname.clone(),
         idle: settings.waits.pop3_idle,
+        login: shared.logins.sessions.patience(accepted.service, most, settings.waits.pop3_idle),
         can_start_tls: shared.world.tls.can_accept(),
         allow_plaintext_login: settings.allow_plaintext_login && accepted.ends.local.ip().to_canonical().is_loopback(),
         nonce_seed,

@@ -15,16 +15,35 @@ use crate::net::pump::within;
 /// Tells a caller that it has too many connections already; without the stream, only the host.
 pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxStream>, ends: Ends) {
     let most = shared.settings.sessions_per_peer_max;
+    // Saying it costs us more than a flood of connections costs its sender.
+    let stream = stream.filter(|_| shared.logins.guard.may_tell(ends.peer.ip(), shared.world.clock.now()));
     let reason = format!("Too many connections from your address, at most {most}");
+    refuse(shared, service, stream, ends, ("LIMIT", "4.7.0"), reason).await;
+}
+
+/// Tells a caller that there is no memory for another session. A TLS handshake would take more than the session.
+pub async fn no_memory(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: Ends) {
+    let stream = (!service.implicit_tls()).then_some(stream);
+    let reason = "Too many connections, try again later".to_owned();
+    refuse(shared, service, stream, ends, ("UNAVAILABLE", "4.3.2"), reason).await;
+}
+
+/// Says `reason` with the code of the protocol: of IMAP, of SMTP.
+async fn refuse(
+    shared: Arc<Shared>,
+    service: Service,
+    stream: Option<BoxStream>,
+    ends: Ends,
+    (imap, smtp): (&'static str, &'static str),
+    reason: String,
+) {
     let hostname = &shared.settings.hostname;
     let (code, enhanced, line) = match service.protocol() {
         "pop3" => (0, "SYS/TEMP", format!("-ERR [SYS/TEMP] {reason}\r\n")),
         "managesieve" => (0, "TRYLATER", format!("BYE (TRYLATER) \"{reason}\"\r\n")),
-        "imap" => (0, "LIMIT", format!("* BYE [LIMIT] {reason}\r\n")),
-        _ => (421, "4.7.0", format!("421 4.7.0 {hostname} {reason}\r\n")),
+        "imap" => (0, imap, format!("* BYE [{imap}] {reason}\r\n")),
+        _ => (421, smtp, format!("421 {smtp} {hostname} {reason}\r\n")),
     };
-    // Saying it costs us more than a flood of connections costs its sender.
-    let stream = stream.filter(|_| shared.logins.guard.may_tell(ends.peer.ip(), shared.world.clock.now()));
     let refused = Refused::of_session(service, ends.peer, "connect", reason);
     let refused = Refused { code, enhanced: enhanced.to_owned(), closed: true, ..refused };
     shared.events.say(Event::Refused(Box::new(refused)));

@@ -14,6 +14,7 @@ use std::time::Duration;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::base::dialog::Dismissal;
+use crate::base::limits::STRESS_WAIT_SECONDS;
 use crate::base::time::Timestamp;
 use crate::base::{Account, AccountId, Mono, Service};
 use crate::net::listen::network_of;
@@ -30,6 +31,7 @@ struct Roll {
     last: u64,
     entries: BTreeMap<u64, Entry>,
     accounts: BTreeMap<AccountId, usize>,
+    services: BTreeMap<Service, usize>,
 }
 
 struct Entry {
@@ -93,7 +95,16 @@ impl Sessions {
             tell: Some(tell),
         };
         roll.entries.insert(number, entry);
+        *roll.services.entry(service).or_insert(0) += 1;
         Seat { sessions: Arc::clone(self), number, end, told }
+    }
+
+    /// How long a session of `service` may wait for somebody nobody knows: `wait`, or `STRESS_WAIT_SECONDS` where three
+    /// quarters of `most` places are taken.
+    pub fn patience(&self, service: Service, most: usize, wait: Duration) -> Duration {
+        let count = self.roll().services.get(&service).copied().unwrap_or(0);
+        let is_stress = count.saturating_mul(4) > most.saturating_mul(3);
+        if is_stress { wait.min(Duration::from_secs(STRESS_WAIT_SECONDS)) } else { wait }
     }
 
     /// All sessions, oldest first.
@@ -256,7 +267,11 @@ impl Roll {
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut roll = self.sessions.roll();
-        if let Some(Entry { account: Some(account), .. }) = roll.entries.remove(&self.number) {
+        let Some(entry) = roll.entries.remove(&self.number) else { return };
+        if let Some(count) = roll.services.get_mut(&entry.service) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(account) = entry.account {
             roll.leave_account(account.id);
         }
     }
@@ -304,6 +319,18 @@ mod tests {
         assert!(!sessions.dismiss(two.id(), Dismissal::Host), "told once");
         drop((one, two));
         assert!(sessions.list().is_empty() && sessions.roll().accounts.is_empty());
+    }
+
+    #[test]
+    fn patience_ends_where_places_do() {
+        let sessions = Arc::<Sessions>::default();
+        let long = Duration::from_secs(300);
+        let seats: Vec<Seat> = (0..4).map(|n| enter(&sessions, "192.0.2.1:1", n)).collect();
+        assert_eq!(sessions.patience(Service::Imap, 5, long).as_secs(), STRESS_WAIT_SECONDS);
+        assert_eq!(sessions.patience(Service::Imap, 5, Duration::from_secs(2)).as_secs(), 2);
+        assert_eq!((sessions.patience(Service::Imap, 6, long), sessions.patience(Service::Mx, 5, long)), (long, long));
+        drop(seats);
+        assert_eq!(sessions.patience(Service::Imap, 5, long), long);
     }
 
     #[test]

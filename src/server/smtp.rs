@@ -1,14 +1,21 @@
 //! SMTP, submission and LMTP over a socket: the pump, and the answers to what a session asks.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use smol::future::FutureExt as _;
 
 use super::accounts::{self, Denied, Door, ScramAnswer};
 use super::sessions::Seat;
 use super::{Accepted, Shared};
+use crate::base::budget::Charge;
 use crate::base::content::{Spool, SpoolError};
 use crate::base::event::Event;
+use crate::base::limits::{CHUNK_OCTETS_MAX, RECIPIENT_OCTETS, UNKNOWN_RECIPIENTS_FREE};
 use crate::base::{Account, Envelope, Error, Reply, Service};
+use crate::intake::policy::unknown_user;
 use crate::intake::{Intake, reply_of};
+use crate::net::listen::network_of;
 use crate::net::pump::{Answerer, Connection, PumpWaits, TlsRole, pump};
 use crate::smtp::server::{Answer, Ask, Client, Config, Session, too_large};
 
@@ -19,13 +26,15 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     shared.world.entropy.fill(&mut seed);
     let loopback = accepted.ends.local.ip().to_canonical().is_loopback();
     let submission = matches!(accepted.service, Service::Submission | Service::Submissions);
+    let most = settings.sessions_per_listener_max;
+    let patience = shared.logins.sessions.patience(accepted.service, most, settings.waits.smtp_command);
     let mut session = Session::new(Config {
         service: accepted.service,
         hostname: settings.hostname.clone(),
         ends: accepted.ends,
         octets_max: settings.message_octets_max,
         recipients_max: settings.recipients_max,
-        command_wait: settings.waits.smtp_command,
+        command_wait: patience,
         data_time: settings.waits.smtp_data,
         data_rate_min: settings.waits.smtp_data_rate_min,
         start_tls: shared.world.tls.can_accept(),
@@ -42,8 +51,18 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let told = notice.clone();
     connection.end_with(shared.draining.clone(), async move { told.dismissed().await });
     let (intake, of_session) = (shared.intake(), Arc::clone(&seat));
-    let mut answerer =
-        SmtpAnswerer { intake, shared: shared.clone(), service, ends, body: None, scram: None, seat: of_session };
+    let charge = shared.logins.memory.budget().charge(0);
+    let mut answerer = SmtpAnswerer {
+        intake,
+        shared: shared.clone(),
+        service,
+        ends,
+        body: None,
+        scram: None,
+        seat: of_session,
+        charge,
+        unknown: 0,
+    };
     let session = async {
         // How it ended is the peer's affair: what was accepted is kept, what was not was not.
         let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut answerer).await;
@@ -61,15 +80,23 @@ struct SmtpAnswerer {
     /// Whose SCRAM keys were given out.
     scram: Option<Arc<Account>>,
     seat: Arc<Seat>,
+    /// What the transaction under way holds in memory.
+    charge: Option<Charge>,
+    /// Recipients named that do not exist.
+    unknown: u32,
 }
 
 impl Answerer<Session> for SmtpAnswerer {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Sender(client, envelope) => {
+                self.charge.iter_mut().for_each(|charge| charge.shrink(0));
                 Answer::Verdict(self.intake.check_sender(&client, envelope.reverse_path.as_ref()))
             }
-            Ask::Recipient(client, envelope) => Answer::Verdict(self.intake.check_recipient(&client, &envelope).await),
+            Ask::Recipient(client, envelope) => {
+                let verdict = self.recipient(&client, &envelope).await;
+                Answer::Verdict(verdict.and_then(|()| self.make_room()))
+            }
             Ask::Login(user, password) => {
                 let login = accounts::login(&self.shared, self.door(), &user, &password).await;
                 match login.and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
@@ -110,7 +137,11 @@ impl Answerer<Session> for SmtpAnswerer {
                 self.body = None;
                 Answer::Done
             }
-            Ask::Accept(client, envelope, last) => Answer::Replies(self.accept(&client, &envelope, last).await),
+            Ask::Accept(client, envelope, last) => {
+                let replies = self.accept(&client, &envelope, last).await;
+                self.charge.iter_mut().for_each(|charge| charge.shrink(0));
+                Answer::Replies(replies)
+            }
         }
     }
 }
@@ -122,7 +153,54 @@ impl SmtpAnswerer {
 
     fn spool(&self) -> Spool {
         let disk = self.shared.world.disk.clone();
-        Spool::new(disk, self.shared.store.scratch_folder(), self.shared.settings.message_octets_max)
+        let spool = Spool::new(disk, self.shared.store.scratch_folder(), self.shared.settings.message_octets_max);
+        spool.charged_to(self.shared.logins.memory.at(self.shared.world.clock.now()))
+    }
+
+    /// Whether mail for a recipient is taken. A stranger who names many that do not exist is slowed down, and then not
+    /// heard for a time, whoever else he names.
+    async fn recipient(&mut self, client: &Client, envelope: &Envelope) -> Result<(), Reply> {
+        let (guard, settings) = (&self.shared.logins.guard, &self.shared.settings);
+        let (ip, clock) = (self.ends.peer.ip(), &self.shared.world.clock);
+        let is_stranger = client.account.is_none();
+        if is_stranger && guard.is_harvester(ip, clock.now()) {
+            self.pause(settings.unknown_recipient_pause).await;
+            return Err(Reply::new(450, 7, 1, "Too many unknown recipients from your address, try again later"));
+        }
+        let verdict = self.intake.check_recipient(client, envelope).await;
+        if is_stranger && verdict.as_ref().is_err_and(|reply| *reply == unknown_user()) {
+            self.unknown += 1;
+            if let Some(block) = guard.unknown_recipient(ip, settings.unknown_recipients_per_peer_max, clock.now()) {
+                self.shared.events.say(Event::Penalty {
+                    about: block.who.name(),
+                    who: network_of(ip).to_string(),
+                    peer: self.ends.peer.to_string(),
+                    cause: "rcpt",
+                    count: block.count,
+                    seconds: block.seconds,
+                });
+            }
+            if self.unknown > UNKNOWN_RECIPIENTS_FREE {
+                self.pause(settings.unknown_recipient_pause).await;
+            }
+        }
+        verdict
+    }
+
+    async fn pause(&self, pause: Duration) {
+        let draining = async { while self.shared.draining.recv().await.is_ok() {} };
+        if !pause.is_zero() {
+            self.shared.world.clock.pause(pause).or(draining).await;
+        }
+    }
+
+    /// Charges a recipient, and with the first one the piece of a message that a session holds.
+    fn make_room(&mut self) -> Result<(), Reply> {
+        let memory = &self.shared.logins.memory;
+        let is_short = memory.is_short(self.shared.world.clock.now());
+        let piece = if self.charge.as_ref().is_some_and(Charge::is_empty) { CHUNK_OCTETS_MAX as u64 } else { 0 };
+        let grown = self.charge.as_mut().is_none_or(|charge| charge.grow(RECIPIENT_OCTETS + piece));
+        if grown && !is_short { Ok(()) } else { Err(Reply::new(452, 3, 1, "Not enough memory, try again later")) }
     }
 
     fn keep(&mut self, piece: &[u8]) {
@@ -131,6 +209,7 @@ impl SmtpAnswerer {
     }
 
     async fn accept(&mut self, client: &Client, envelope: &Envelope, last: Vec<u8>) -> Vec<Reply> {
+        let _held = self.body.as_mut().and_then(|body| body.as_mut().ok()).and_then(Spool::take_charge);
         let content = if self.body.is_none() {
             // All of it in one piece: it goes on as it is.
             Ok(crate::base::Content::from_octets(last))

@@ -7,8 +7,8 @@ use smol::channel::{Receiver, Sender, bounded};
 
 use crate::base::{AccountId, MailboxId};
 
-/// Wakes its owner when what it watches (a mailbox, an account, the directory, the queue) may have changed. Level-triggered: compare
-/// snapshots afterwards.
+/// Wakes its owner when what it watches (a mailbox, an account, the directory, the queue) may have changed.
+/// Level-triggered: compare snapshots afterwards.
 #[derive(Debug)]
 pub struct Watch {
     signal: Receiver<()>,

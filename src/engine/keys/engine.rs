@@ -70,6 +70,30 @@ pub(super) static KEYS: &[Key] = &[
         settings.sessions_per_peer_max as usize
     ),
     number!(
+        "smtp.unknown_recipients_per_peer_max",
+        0,
+        1_000_000,
+        "Recipients that do not exist before their sender's address is put off for a time that grows; 0 for no limit.",
+        settings.unknown_recipients_per_peer_max as u32
+    ),
+    Key {
+        name: "smtp.unknown_recipient_pause_ms",
+        kind: Kind::Number(0, 60_000),
+        doc: "How late a recipient that does not exist is answered, but for the first three of a session, in ms.",
+        read: |c| Value::Number(i64::try_from(c.settings.unknown_recipient_pause.as_millis()).unwrap_or(i64::MAX)),
+        write: |c, v| {
+            c.settings.unknown_recipient_pause = Duration::from_millis(u64::try_from(as_number(v)?).ok()?);
+            Some(())
+        },
+    },
+    number!(
+        "memory.octets_max",
+        0,
+        1 << 50,
+        "Octets of memory that sessions may take together; 0: half of what the machine, or the control group, has.",
+        settings.memory_octets_max as u64
+    ),
+    number!(
         "sessions.per_account_max",
         1,
         1_000_000,

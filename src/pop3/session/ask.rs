@@ -12,8 +12,10 @@ use crate::pop3::maildrop::Listing;
 pub struct SessionSettings {
     /// Our name, in the greeting.
     pub hostname: String,
-    /// How long it waits for a command, and for the login from the greeting on.
+    /// How long it waits for a command.
     pub idle: Duration,
+    /// How long it waits for the login, from the greeting on.
+    pub login: Duration,
     /// Whether STLS can be done.
     pub can_start_tls: bool,
     /// Whether passwords are taken without TLS.

@@ -1,7 +1,7 @@
 //! Who may try: penalties for failed logins, fair turns at hashing passwords, mock credentials for unknown names.
 //!
-//! All listeners of an engine share one [`Guard`]. Failed logins count against the address, its network and the account;
-//! a count that reaches its limit blocks for a time that grows. While somebody is blocked nothing is checked: the
+//! All listeners of an engine share one [`Guard`]. Failed logins count against the address, its network and the
+//! account; a count that reaches its limit blocks for a time that grows. While somebody is blocked nothing is checked: the
 //! attempt ends late and with "try again later", whether the password was right or not. An account that logged in from
 //! an address before stays open to that address, whatever strangers do. Unknown names cost, count and answer as known
 //! ones do. All of it is in memory and begins anew with the engine; the mock credentials do not.
@@ -42,6 +42,8 @@ pub struct Guard {
     logins: Mutex<Logins>,
     /// Refusals told to addresses that call too often.
     refusals: Mutex<Penalties>,
+    /// Recipients that do not exist.
+    harvest: Mutex<Penalties>,
 }
 
 #[derive(Default)]
@@ -94,6 +96,7 @@ impl Guard {
             turns: Arc::default(),
             logins: Mutex::default(),
             refusals: Mutex::default(),
+            harvest: Mutex::default(),
         }
     }
 
@@ -135,6 +138,18 @@ impl Guard {
             refusals.add(who, now, LISTEN_REFUSALS_PER_PEER_MAX + 1);
         }
         may
+    }
+
+    /// Whether an address named so many recipients that do not exist that it is heard no more for a time.
+    pub fn is_harvester(&self, ip: IpAddr, now: Mono) -> bool {
+        let harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner);
+        harvest.blocked_until(Who::Address(network_of(ip)), now).is_some()
+    }
+
+    /// Counts a recipient that does not exist; gives the block that begins with it.
+    pub fn unknown_recipient(&self, ip: IpAddr, max: u32, now: Mono) -> Option<Block> {
+        let mut harvest = self.harvest.lock().unwrap_or_else(PoisonError::into_inner);
+        harvest.add(Who::Address(network_of(ip)), now, max)
     }
 
     /// How an attempt stands at `now`.

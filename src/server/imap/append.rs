@@ -13,6 +13,7 @@ use crate::imap::parse::append::{self, Append};
 use crate::imap::response::Completion;
 use crate::message::line_end::CrLfWriter;
 use crate::os::aside::aside;
+use crate::smtp::transaction::Pace;
 use crate::store::{Acceptance, Arrival, Filing};
 
 use super::Session;
@@ -73,7 +74,9 @@ impl Session {
         }
         let store = &self.shared.store;
         let disk = self.shared.world.disk.clone();
-        let mut spool = Spool::new(disk, store.scratch_folder(), self.shared.settings.message_octets_max);
+        let spool = Spool::new(disk, store.scratch_folder(), self.shared.settings.message_octets_max);
+        let mut spool = spool.charged_to(self.shared.logins.memory.at(self.shared.world.clock.now()));
+        let mut pace = self.begin_pace();
         let mut trouble = None;
         let mut lines = CrLfWriter::default();
         let mut left = literal.octets;
@@ -81,7 +84,7 @@ impl Session {
             let piece = self.wire.input.peek();
             let n = left.min(piece.len() as u64);
             if n == 0 {
-                self.more().await?;
+                self.more(Some(&mut pace)).await?;
                 continue;
             }
             let piece = piece.get(..n as usize).unwrap_or_default();
@@ -103,7 +106,10 @@ impl Session {
             return Ok(of_bad(bad));
         }
         match trouble {
-            None => self.file(append, mailbox, spool.finish()).await,
+            None => {
+                let _held = spool.take_charge();
+                self.file(append, mailbox, spool.finish()).await
+            }
             Some(SpoolError::TooLarge) => Ok(self.too_large()),
             Some(SpoolError::Disk(e)) => Ok(of_error(&Error::of_disk("scratch file", &e))),
         }
@@ -149,10 +155,11 @@ impl Session {
             return Err(Stop::Answered);
         }
         let mut left = literal.octets;
+        let mut pace = self.begin_pace();
         while left > 0 {
             let n = left.min(self.wire.input.len() as u64);
             if n == 0 {
-                self.more().await?;
+                self.more(Some(&mut pace)).await?;
             }
             self.wire.input.consume(n as usize);
             left -= n;
@@ -166,7 +173,7 @@ impl Session {
         loop {
             match self.framing.cut(&mut self.wire.input) {
                 Cut::Command(rest) => return Ok(rest),
-                Cut::More => self.more().await?,
+                Cut::More => self.more(None).await?,
                 Cut::Invite => self.wire.out.extend_from_slice(b"+ OK\r\n"),
                 Cut::Refused { .. } => return Err(Completion::bad("Line end expected behind the message").into()),
                 Cut::Message { .. } | Cut::Hopeless => {
@@ -182,11 +189,34 @@ impl Session {
         Completion::no("TOOBIG", format!("The message is too large, at most {most} bytes"))
     }
 
-    /// Waits for more octets of a message.
-    async fn more(&mut self) -> Result<(), Stop> {
-        self.heard = self.shared.world.clock.now();
-        match self.wire.wait(self.deadline(), None, None).await? {
-            Woke::Octets | Woke::Changed => Ok(()),
+    /// A message begins to come: its octets must come as fast as those that SMTP brings.
+    fn begin_pace(&self) -> Pace {
+        let waits = &self.shared.settings.waits;
+        Pace::begin(self.shared.world.clock.now(), waits.smtp_command, waits.smtp_data)
+    }
+
+    /// Waits for more octets: of a message at their pace, of a command within what is left of the last wait.
+    async fn more(&mut self, pace: Option<&mut Pace>) -> Result<(), Stop> {
+        let before = self.wire.input.len();
+        let deadline = pace.as_ref().map_or_else(|| self.deadline(), |pace| pace.deadline());
+        match self.wire.wait(deadline, None, None).await? {
+            Woke::Octets | Woke::Changed => {
+                let (waits, now) = (&self.shared.settings.waits, self.shared.world.clock.now());
+                let came = self.wire.input.len().saturating_sub(before);
+                if let Some(pace) = pace {
+                    self.heard = now;
+                    pace.came(came, now, waits.smtp_command, waits.smtp_data_rate_min);
+                    if pace.deadline() <= now {
+                        self.bye(Goodbye::Slow);
+                        return Err(Stop::Answered);
+                    }
+                }
+                Ok(())
+            }
+            Woke::Late if pace.is_some() => {
+                self.bye(Goodbye::Slow);
+                Err(Stop::Answered)
+            }
             Woke::Leave(why) => {
                 self.bye(why);
                 Err(Stop::Answered)

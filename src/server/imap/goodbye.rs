@@ -40,6 +40,8 @@ pub(super) enum Goodbye {
     Account,
     /// The session is dismissed.
     Dismissed(Dismissal),
+    /// A message comes too slowly.
+    Slow,
 }
 
 impl Goodbye {
@@ -61,6 +63,7 @@ impl Goodbye {
             Goodbye::Deleted => "The selected mailbox was deleted".to_owned(),
             Goodbye::Account => Dismissal::Account.text().to_owned(),
             Goodbye::Dismissed(why) => why.text().to_owned(),
+            Goodbye::Slow => "The message comes too slowly".to_owned(),
         }
     }
 
@@ -71,7 +74,7 @@ impl Goodbye {
             Goodbye::Dismissed(Dismissal::Account | Dismissal::Password | Dismissal::Host) => None,
             Goodbye::LoginLate(_) | Goodbye::Logins | Goodbye::Dismissed(Dismissal::Room) => Some("login"),
             Goodbye::Injection => Some("starttls"),
-            Goodbye::Errors | Goodbye::Line | Goodbye::Command => Some("command"),
+            Goodbye::Errors | Goodbye::Line | Goodbye::Command | Goodbye::Slow => Some("command"),
         }
     }
 }
@@ -94,7 +97,7 @@ impl Session {
     pub(super) fn late(&mut self) {
         let waits = self.shared.settings.waits;
         let is_in = self.account.is_some();
-        self.bye(if is_in { Goodbye::Idle(waits.imap_idle) } else { Goodbye::LoginLate(waits.imap_login) });
+        self.bye(if is_in { Goodbye::Idle(waits.imap_idle) } else { Goodbye::LoginLate(self.login_wait) });
     }
 
     /// Tells the host of an answer that refuses: any, before the login; afterwards those that name a limit or trouble

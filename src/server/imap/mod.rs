@@ -33,6 +33,7 @@ mod wire;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::Account;
 use crate::base::limits::{IMAP_ERRORS_MAX, IMAP_LITERAL_OCTETS_MAX, LOGIN_FAILURES_MAX};
@@ -60,10 +61,13 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let began = shared.world.clock.now();
     let seat = accounts::enter(&shared, service, ends.peer);
     let notice = seat.notice();
+    let most = shared.settings.sessions_per_listener_max;
+    let login_wait = shared.logins.sessions.patience(service, most, shared.settings.waits.imap_login);
     let mut session = Session {
         wire: Wire::new(shared.clone(), stream, notice.clone()),
         shared: shared.clone(),
         seat,
+        login_wait,
         framing: Framing::new(),
         service,
         ends,
@@ -97,6 +101,8 @@ struct Session {
     service: Service,
     ends: Ends,
     seat: Seat,
+    /// How long the login may take.
+    login_wait: Duration,
     tls: Option<TlsInfo>,
     /// Who logged in.
     account: Option<Arc<Account>>,
@@ -169,7 +175,7 @@ impl Session {
     /// When the session ends unless the client says something.
     fn deadline(&self) -> Mono {
         let waits = &self.shared.settings.waits;
-        if self.account.is_some() { self.heard + waits.imap_idle } else { self.began + waits.imap_login }
+        if self.account.is_some() { self.heard + waits.imap_idle } else { self.began + self.login_wait }
     }
 
     /// How somebody logs in by this verb.

@@ -52,6 +52,7 @@ pub(super) fn of_error(e: &Error) -> Completion {
         ErrorKind::Quota => ("OVERQUOTA", "There is no room left"),
         ErrorKind::Busy => ("INUSE", "In use, try again"),
         ErrorKind::Policy => ("NOPERM", "Not allowed"),
+        ErrorKind::Corruption => ("CORRUPTION", "What is stored of it is damaged"),
         ErrorKind::Bug => ("SERVERBUG", "An error of this server"),
         _ => ("UNAVAILABLE", "Not possible just now, try again later"),
     };

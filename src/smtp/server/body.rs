@@ -146,6 +146,7 @@ impl Session {
     /// The body is complete and refused.
     fn refuse_body(&mut self, reply: &Reply, output: &mut Vec<u8>) -> Next {
         self.phase = Phase::Command;
+        self.moved_on = true;
         let replies = if self.is_lmtp() { self.transaction.as_ref()?.envelope.recipients.len() } else { 1 };
         for _ in 0..replies {
             self.say(reply, output);
@@ -155,8 +156,10 @@ impl Session {
 
     /// What was decided about the message.
     pub(super) fn accepted(&mut self, replies: &[Reply], output: &mut Vec<u8>) {
+        self.moved_on = true;
         if replies.iter().any(Reply::is_positive) {
             self.errors = 0;
+            (self.message_by, self.mail_said) = (None, false);
         }
         for (n, reply) in replies.iter().enumerate() {
             // With LMTP each reply is for one recipient.

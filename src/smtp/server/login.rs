@@ -66,7 +66,7 @@ impl Session {
     pub(super) fn auth_line(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Next {
         let (octets, taken, bare) = match self.lines.next(input) {
             Framed::Line { octets, taken, bare } => (octets, taken, bare),
-            Framed::More => return Some(self.wait(now)),
+            Framed::More => return self.wait(now, output),
             Framed::TooLong => return self.no_login(&super::too_long(), output),
         };
         self.deadline = None;
@@ -156,6 +156,7 @@ impl Session {
             return;
         }
         Arc::make_mut(&mut self.client).account = account;
+        (self.moved_on, self.message_by) = (true, None);
         self.phase = Phase::Command;
         self.say(&Reply::new(235, 7, 0, "Logged in"), output);
     }

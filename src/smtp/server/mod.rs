@@ -29,6 +29,7 @@ use crate::base::dialog::{Dialog, Dismissal, Input, Step};
 use crate::base::event::Refused;
 use crate::base::limits::{
     OUTPUT_OCTETS_MAX, SMTP_COMMAND_LINE_OCTETS_MAX, SMTP_ERRORS_MAX, SMTP_IDLE_COMMANDS_MAX, SMTP_TRANSACTIONS_MAX,
+    SMTP_WAITS_PER_MESSAGE,
 };
 use crate::base::line::{Framed, LineReader};
 use crate::base::settings::Ends;
@@ -140,6 +141,14 @@ pub struct Session {
     /// How fast the data of the present message comes.
     pace: Option<Pace>,
     deadline: Option<Mono>,
+    /// When the session ends unless it is brought on.
+    idle_until: Mono,
+    /// Whether it was since that time was set.
+    moved_on: bool,
+    /// When the next message must have come.
+    message_by: Option<Mono>,
+    /// Whether MAIL was said since the last message.
+    mail_said: bool,
     greeted: bool,
     draining: bool,
     dismissed: Option<Dismissal>,
@@ -213,6 +222,10 @@ impl Session {
             transaction: None,
             pace: None,
             deadline: None,
+            idle_until: Mono::default(),
+            moved_on: true,
+            message_by: None,
+            mail_said: false,
             greeted: false,
             draining: false,
             dismissed: None,
@@ -281,7 +294,7 @@ impl Session {
         }
         let (octets, taken, bare) = match self.lines.next(input) {
             Framed::Line { octets, taken, bare } => (octets, taken, bare),
-            Framed::More => return Some(self.wait(now)),
+            Framed::More => return self.wait(now, output),
             Framed::TooLong => {
                 self.deadline = None;
                 let bdat = command::looks_like_bdat(self.lines.beginning());
@@ -317,10 +330,27 @@ impl Session {
         }
     }
 
-    /// The time to wait runs from the last complete command: half lines win none.
-    fn wait(&mut self, now: Mono) -> Step<Ask> {
-        self.deadline.get_or_insert(now + self.config.command_wait);
-        Step::Read
+    /// The time to wait runs from the last command that brought the session on: half lines, and commands that any
+    /// stranger can repeat for ever, win none. What a message may take in commands is bounded too.
+    fn wait(&mut self, now: Mono, output: &mut Vec<u8>) -> Next {
+        let wait = self.config.command_wait;
+        if std::mem::take(&mut self.moved_on) {
+            self.idle_until = now + wait;
+        }
+        let message_by = *self.message_by.get_or_insert(now + wait.saturating_mul(SMTP_WAITS_PER_MESSAGE));
+        let deadline = self.idle_until.min(message_by);
+        if deadline <= now {
+            // Said here too: a peer whose octets are always there already is never waited for.
+            self.goodbye(4, 2, &self.too_idle(), output);
+            return None;
+        }
+        self.deadline = Some(deadline);
+        Some(Step::Read)
+    }
+
+    /// Said where no command comes, or none that brings the session on.
+    fn too_idle(&self) -> String {
+        format!("Timeout, {} seconds without a command", self.config.command_wait.as_secs())
     }
 
     fn read_command(&mut self, line: &[u8]) -> Result<(Verb, Command), Reply> {
@@ -433,6 +463,8 @@ impl Session {
             (Pending::Sender(envelope), Answer::Verdict(verdict)) => match verdict {
                 Ok(()) => {
                     self.transactions += 1;
+                    // MAIL and RSET in turn are no progress: one MAIL is, for each message.
+                    self.moved_on |= !std::mem::replace(&mut self.mail_said, true);
                     self.idle_commands = 0;
                     self.transaction = Some(Transaction::new(envelope));
                     self.pace = None;
@@ -448,6 +480,7 @@ impl Session {
                     if let Some(transaction) = &mut self.transaction {
                         transaction.envelope.recipients.push(recipient);
                     }
+                    self.moved_on = true;
                     self.say(&Reply::new(250, 1, 5, "Ok"), output);
                 }
                 Err(reply) => {
@@ -484,10 +517,9 @@ impl Dialog for Session {
         loop {
             let mut next = None;
             if std::mem::take(&mut self.expired) {
-                let wait = self.config.command_wait.as_secs();
                 let why = match self.phase {
                     Phase::Data(_) | Phase::Bdat(_) => self.too_slow(),
-                    _ => format!("Timeout, {wait} seconds without a command"),
+                    _ => self.too_idle(),
                 };
                 self.goodbye(4, 2, &why, output);
             }
@@ -537,6 +569,7 @@ impl Dialog for Session {
         client.extended = false;
         self.greeted = false;
         self.transaction = None;
+        self.moved_on = true;
         self.lines.reset();
     }
 

@@ -72,6 +72,7 @@ fn open(world: &World, database: &Path, flags: OpenFlags, index: Index) -> Resul
         None => Connection::open_with_flags(database, flags)?,
     };
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    distrust(&db)?;
     db.busy_timeout(std::time::Duration::ZERO)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     db.execute_batch(&format!(
@@ -80,6 +81,13 @@ fn open(world: &World, database: &Path, flags: OpenFlags, index: Index) -> Resul
         STORE_CACHE_OCTETS / 1024
     ))?;
     Ok(db)
+}
+
+/// A file that somebody else wrote runs nothing of theirs: no functions in views or triggers, no writes past the tables.
+fn distrust(db: &Connection) -> Result<()> {
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    Ok(())
 }
 
 /// Closes a connection and says where that failed (dropping one would not).
@@ -94,4 +102,24 @@ pub(in super::super) fn in_memory() -> Box<dyn super::super::database::Write> {
     let db = Connection::open_in_memory().unwrap();
     super::migrate::migrate(&db).unwrap();
     Box::new(super::Sqlite { db })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_schema_is_not_trusted() {
+        let folder = std::env::temp_dir().join(format!("mailcore-connection-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let place = folder.join("mail.db");
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let db = Connection::open_with_flags(&place, flags).unwrap();
+        distrust(&db).unwrap();
+        assert!(!db.db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA).unwrap());
+        assert!(db.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE).unwrap());
+        assert!(db.execute_batch("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'x';").is_err());
+        close(db).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

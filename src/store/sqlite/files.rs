@@ -12,6 +12,9 @@ use crate::base::{Error, ErrorKind, Result, World};
 /// Octets of log rewritten at a time.
 const PIECE_OCTETS: usize = 256 * 1024;
 
+/// Stands in the lock file from the time on when the database was made.
+const MADE: &[u8] = b"mail.db was made\n";
+
 /// Where the files of a store are, and the world they are in.
 #[derive(Clone)]
 pub(in super::super) struct Files {
@@ -35,6 +38,36 @@ impl Files {
             shm: folder.join("mail.db-shm"),
             lock: folder.join("mail.lock"),
             scratch: scratch.to_owned(),
+        }
+    }
+
+    /// Refuses a database without content where there was one: SQLite would make a new one, and remove the log.
+    fn check_not_emptied(&self) -> Result<()> {
+        let octets = |path: &Path| match self.world.disk.open(path, false) {
+            Ok(file) => file.len(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(e) => Err(e),
+        };
+        let failed = |e: io::Error| Error::of_disk("looking at the store's files", &e);
+        if octets(&self.database).map_err(failed)? > 0 {
+            return Ok(());
+        }
+        if octets(&self.wal).map_err(failed)? == 0 && octets(&self.lock).map_err(failed)? == 0 {
+            return Ok(());
+        }
+        let folder = self.folder.display();
+        let text =
+            format!("mail.db in {folder} is empty, and was not: bring it back, or remove the folder to begin anew");
+        Err(Error::new(ErrorKind::Corruption, text))
+    }
+
+    /// Notes in the lock file that the database was made; where that cannot be written it is done another time.
+    fn note_made(&self) {
+        if let Ok(lock) = self.world.disk.open(&self.lock, false)
+            && lock.len().is_ok_and(|octets| octets == 0)
+        {
+            let noted = lock.write_at(0, MADE).and_then(|()| lock.sync());
+            noted.unwrap_or_else(|e| log::debug!("the lock file cannot be written: {e}"));
         }
     }
 
@@ -111,13 +144,17 @@ impl Database for Files {
     fn open_writer(&self) -> Result<Box<dyn Write>> {
         let disk = &self.world.disk;
         let failed = |e: io::Error| Error::of_disk("mail.db", &e);
+        self.check_not_emptied()?;
         if disk.identity(&self.database).map_err(failed)?.is_none() {
             // SQLite would make it with the mode of the process, and gives the log and its index the mode it finds.
             disk.open(&self.database, true).map_err(failed)?;
         }
         let db = connection::open_writer(&self.world, &self.database)?;
         match migrate::migrate(&db) {
-            Ok(()) => Ok(Box::new(Sqlite { db })),
+            Ok(()) => {
+                self.note_made();
+                Ok(Box::new(Sqlite { db }))
+            }
             Err(e) => {
                 let _ = connection::close(db);
                 Err(e)

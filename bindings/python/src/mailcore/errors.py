@@ -115,6 +115,7 @@ _CLASSES: Dict[int, Type[Error]] = {
     _abi.MAILCORE_E_STORE: StoreError,
     _abi.MAILCORE_E_STORE_DOWN: StoreError,
     _abi.MAILCORE_E_DISK_FULL: StoreError,
+    _abi.MAILCORE_E_CORRUPTION: StoreError,
     _abi.MAILCORE_E_NETWORK: NetworkError,
     _abi.MAILCORE_E_DNS: DNSError,
     _abi.MAILCORE_E_TLS: TLSError,
