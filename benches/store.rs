@@ -289,14 +289,14 @@ fn sized(mailbox: MailboxId, octets: usize) -> Acceptance {
     let meta = BlobMeta { envelope: vec![b'e'; 200], structure: vec![b's'; 80], ..BlobMeta::default() };
     Acceptance {
         arrivals: vec![Arrival { content, meta, filings: vec![filing], origin: Default::default() }],
-        items: Vec::new(),
+        ..Acceptance::default()
     }
 }
 
 async fn fill(store: &Store, mailbox: MailboxId, count: usize) {
     for _ in 0..count / 500 {
         let arrivals = (0..500).flat_map(|_| sized(mailbox, 100).arrivals).collect();
-        store.accept(Acceptance { arrivals, items: Vec::new() }).await.expect("fill");
+        store.accept(Acceptance { arrivals, ..Acceptance::default() }).await.expect("fill");
     }
 }
 
