@@ -3,7 +3,6 @@
 //! The file's layout is in `schema.sql` and the files `schema_*.sql`. Each file here has the statements of one trait
 //! of [`database`](super::database).
 
-mod block;
 mod body;
 mod check;
 mod connection;
@@ -24,7 +23,6 @@ mod queue;
 mod queue_read;
 mod queue_row;
 mod shrink;
-mod varint;
 mod version;
 #[cfg(target_os = "linux")]
 mod vfs;
@@ -42,6 +40,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::database::{Connected, Read, Write};
 use super::shared::Log;
+use super::{block, columns, varint};
 use crate::base::{Error, ErrorKind, Result};
 
 /// A connection to the file.
