@@ -14,7 +14,7 @@ use crate::base::snapshot::BLOCK_UIDS;
 use crate::base::{AccountId, Error, ErrorKind, Flags, MailboxId, Result, SpecialUse, Timestamp, Uid, UidValidity};
 
 const INFO: &str = "SELECT m.id, m.account, m.name, m.uidvalidity, m.uidnext, m.modseq, m.special_use,
-  s.name IS NOT NULL, m.selectable, m.total, m.unseen, m.deleted, m.octets
+  s.name IS NOT NULL, m.selectable, m.total, m.unseen, m.deleted, m.octets, m.recent_from
   FROM mailbox m LEFT JOIN subscription s ON s.account = m.account AND s.name = m.name";
 
 // `0` is the character behind `/`.
@@ -22,7 +22,7 @@ const BELOW: &str = "FROM mailbox WHERE account = $1 AND name >= $2 || '/' AND n
 
 const ROW: &str =
     "SELECT account, name, uidvalidity, uidnext, modseq, expunges, vanished_floor, total, unseen, deleted,
-  octets, selectable, special_use FROM mailbox WHERE id = $1";
+  octets, selectable, special_use, recent_from FROM mailbox WHERE id = $1";
 
 impl ReadMailboxes for Postgres {
     /// The writer locks the row: nobody else changes the mailbox before the transaction ends.
@@ -136,7 +136,7 @@ impl WriteMailboxes for Postgres {
     fn mailbox_write_counts(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
         let written = self.run(
             "UPDATE mailbox SET uidnext = $2, modseq = $3, expunges = $4, vanished_floor = $5, total = $6, unseen = $7,
-               deleted = $8, octets = $9 WHERE id = $1",
+               deleted = $8, octets = $9, recent_from = $10 WHERE id = $1",
             values![
                 mailbox.0,
                 row.uid_next,
@@ -146,7 +146,8 @@ impl WriteMailboxes for Postgres {
                 row.total,
                 row.unseen,
                 row.deleted,
-                row.octets
+                row.octets,
+                row.recent_from
             ],
         )?;
         match written {
@@ -262,6 +263,7 @@ fn read_row(row: &SqlRow) -> Result<Row> {
         octets: row.large(10)?,
         selectable: row.flag(11)?,
         special_use: SpecialUse::parse(row.column(12)?),
+        recent_from: row.small(13)?,
         keywords: Arc::default(),
         covered: 0,
     })
@@ -282,5 +284,6 @@ fn read_info(row: &SqlRow) -> Result<MailboxInfo> {
         unseen: row.small(10)?,
         deleted: row.small(11)?,
         octets: row.large(12)?,
+        recent_from: row.small(13)?,
     })
 }

@@ -68,6 +68,7 @@ CREATE TABLE mailbox(
   unseen BIGINT NOT NULL DEFAULT 0,      -- messages without \Seen
   deleted BIGINT NOT NULL DEFAULT 0,     -- messages with \Deleted
   octets BIGINT NOT NULL DEFAULT 0,      -- octets of all messages
+  recent_from BIGINT NOT NULL DEFAULT 1, -- first UID that is \Recent for the next client
   special_use TEXT COLLATE "C" NOT NULL DEFAULT '', -- RFC 6154 attribute, empty for none
   selectable BOOLEAN NOT NULL DEFAULT true, -- false: only a name above others
   UNIQUE(account, name)
