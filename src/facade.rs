@@ -115,8 +115,8 @@ impl Engine {
         Engine::open_with(Config::new(folder), hostname)
     }
 
-    /// Opens the store on a PostgreSQL server, `postgres://user@host/db?schema=name`; the schema and its tables are made
-    /// where missing. The rest is as of [`Engine::open`].
+    /// Opens the store on a PostgreSQL server, `postgres://user@host/db?schema=name`. The schema and its tables are
+    /// made where missing. The rest is as of [`Engine::open`].
     ///
     /// # Errors
     /// As of [`Engine::open`]; `Invalid` for another address, `StoreDown` where the server cannot be reached,

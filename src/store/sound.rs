@@ -1,5 +1,5 @@
-//! What a check compares, the same in every body with SQL: a mailbox's messages with its blocks and counts, and the uses
-//! of bodies with what is noted of them.
+//! What a check compares, the same in every body with SQL: a mailbox's messages with its blocks and counts, and the
+//! uses of bodies with what is noted of them.
 
 use std::collections::BTreeSet;
 

@@ -184,7 +184,8 @@ impl Postgres {
             let (place, within) = (at / CHUNK as u64, at % CHUNK as u64);
             let most = (CHUNK as u64 - within).min(end - at);
             let row = self.row(
-                "SELECT substr(octets, $3::bigint::int, $4::bigint::int) FROM blob_chunk WHERE blob = $1 AND place = $2",
+                "SELECT substr(octets, $3::bigint::int, $4::bigint::int) FROM blob_chunk
+                   WHERE blob = $1 AND place = $2",
                 values![blob.0, place, within + 1, most],
             )?;
             let row = row.ok_or_else(cannot_be_read)?;

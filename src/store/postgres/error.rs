@@ -42,7 +42,7 @@ pub(super) fn unreachable(why: &str) -> Error {
 
 fn of_state(state: &SqlState) -> ErrorKind {
     match state.code() {
-        // Serialization failure, deadlock, lock not available, lock timeout, statement cancelled for a recovery conflict.
+        // Serialization failure, deadlock, integrity of a transaction, a lock that was waited for too long.
         "40001" | "40P01" | "40002" | "55P03" => ErrorKind::Busy,
         "53100" => ErrorKind::DiskFull,
         // Too many connections, out of memory for one, read-only server, insufficient privilege to connect.

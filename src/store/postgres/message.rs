@@ -92,7 +92,8 @@ impl WriteMessages for Postgres {
     fn message_insert(&self, mailbox: MailboxId, message: &NewMessage) -> Result<()> {
         let fact = &message.fact;
         self.send(
-            "INSERT INTO fact(mailbox, uid, internaldate, size, blob, flags0, modseq0) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO fact(mailbox, uid, internaldate, size, blob, flags0, modseq0)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)",
             values![
                 mailbox.0,
                 fact.uid,

@@ -1,6 +1,6 @@
 //! Brings a schema to the present layout, one version after the other, in one transaction under an advisory lock.
 //!
-//! `store_meta` holds the version. A schema that a newer engine wrote, or another program, is refused and left as it is.
+//! `store_meta` holds the version. A schema that a newer engine wrote, or another program, is refused and not changed.
 
 use super::session::Session;
 use super::value::{Columns, values};

@@ -103,7 +103,8 @@ impl WriteQueue for Postgres {
 
     fn queue_claim(&self, id: QueueId, place: u32, until: Timestamp, counts: bool) -> Result<()> {
         self.send(
-            "UPDATE queue_recipient SET attempts = attempts + $4, due = $3 WHERE item = $1 AND place = $2 AND state = 0",
+            "UPDATE queue_recipient SET attempts = attempts + $4, due = $3
+               WHERE item = $1 AND place = $2 AND state = 0",
             values![id.0, place, until.0, i64::from(counts)],
         )
     }

@@ -106,8 +106,8 @@ impl Server {
     /// Looks at what the server promises.
     fn check_promises(session: &Session) -> Result<()> {
         let asked = session.rows(
-            "SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
-               current_setting('server_encoding'), pg_is_in_recovery()",
+            "SELECT current_setting('synchronous_commit'), current_setting('fsync'),
+               current_setting('full_page_writes'), current_setting('server_encoding'), pg_is_in_recovery()",
             values![],
         )?;
         let Some(row) = asked.first() else { return Ok(()) };

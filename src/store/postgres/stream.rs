@@ -1,5 +1,5 @@
-//! The way to the server: TCP and TLS of the engine's world, or a Unix socket; and the adapter between its kind of stream
-//! and the one that the client library wants.
+//! The way to the server: TCP and TLS of the engine's world, or a Unix socket; and the adapter between its kind of
+//! stream and the one that the client library wants.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -68,8 +68,8 @@ impl TlsConnect<Wire> for WorldTls {
     }
 }
 
-/// Dials the first host of an address that answers, in its order. Gives the stream and the host's name for TLS, none over
-/// a Unix socket.
+/// Dials the first host of an address that answers, in its order. Gives the stream and the host's name for TLS, none
+/// over a Unix socket.
 pub(super) async fn dial(world: &World, address: &Address) -> io::Result<(Wire, Option<String>)> {
     let (hosts, ips) = (address.config.get_hosts(), address.config.get_hostaddrs());
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no host");
