@@ -33,6 +33,7 @@ impl ReadMailboxes for Postgres {
         };
         let Some(mut row) = found.as_ref().map(read_row).transpose()? else { return Ok(None) };
         row.covered = self.covered(mailbox)?;
+        row.reserved = Arc::new(self.reserved(mailbox, row.uid_next)?);
         row.keywords = Arc::new(self.keywords(mailbox)?);
         Ok(Some(row))
     }
@@ -107,6 +108,11 @@ impl WriteMailboxes for Postgres {
             true => Err(Error::new(ErrorKind::Limit, "the store has no mailbox ids left")),
             false => Ok(MailboxId(id)),
         }
+    }
+
+    fn mailbox_reserve(&self) -> Result<MailboxId> {
+        // What a sequence gave is never given again.
+        self.next_mailbox()
     }
 
     fn next_uid_validity(&self, now: Timestamp) -> Result<UidValidity> {
@@ -207,6 +213,7 @@ impl WriteMailboxes for Postgres {
 
     fn left_mailbox_done(&self, mailbox: MailboxId) -> Result<()> {
         self.send("DELETE FROM keyword WHERE mailbox = $1", values![mailbox.0])?;
+        self.send("DELETE FROM hidden WHERE mailbox = $1", values![mailbox.0])?;
         self.send("DELETE FROM remains_mailbox WHERE mailbox = $1", values![mailbox.0])
     }
 }
@@ -229,6 +236,15 @@ impl Postgres {
         let Some(row) = newest else { return Ok(0) };
         let end = row.number(0)?.saturating_mul(i64::from(BLOCK_UIDS)).saturating_add(row.number(1)? - 1);
         Uid::try_from(end).map_err(|_| torn())
+    }
+
+    /// Hidden stretches that reach the UIDs to come.
+    fn reserved(&self, mailbox: MailboxId, uid_next: Uid) -> Result<Vec<(Uid, Uid)>> {
+        let rows = self.rows(
+            "SELECT first, last FROM hidden WHERE mailbox = $1 AND last >= $2 ORDER BY first",
+            values![mailbox.0, uid_next],
+        )?;
+        rows.iter().map(|row| Ok((row.small(0)?, row.small(1)?))).collect()
     }
 
     fn keywords(&self, mailbox: MailboxId) -> Result<Vec<String>> {
@@ -266,6 +282,7 @@ fn read_row(row: &SqlRow) -> Result<Row> {
         recent_from: row.small(13)?,
         keywords: Arc::default(),
         covered: 0,
+        reserved: Arc::default(),
     })
 }
 

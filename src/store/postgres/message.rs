@@ -58,11 +58,7 @@ impl ReadMessages for Postgres {
                ORDER BY r.place, f.uid",
             values![mailbox.0, low, high],
         )?;
-        let read = |row: &Row| {
-            let (uid, blob) = (row.small(0)?, BlobId(row.number(3)?));
-            Ok(Fact { uid, internal_date: Timestamp(row.number(1)?), size: row.large(2)?, blob })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(read_fact).collect()
     }
 
     fn vanished(&self, mailbox: MailboxId, since: ModSeq) -> Result<Vec<(Uid, Uid)>> {
@@ -166,6 +162,12 @@ impl WriteMessages for Postgres {
     fn vanished_forget(&self, mailbox: MailboxId, floor: ModSeq) -> Result<()> {
         self.send("DELETE FROM vanished WHERE mailbox = $1 AND modseq <= $2", values![mailbox.0, column(floor)])
     }
+}
+
+/// A row of uid, internaldate, size and blob.
+pub(super) fn read_fact(row: &Row) -> Result<Fact> {
+    let (uid, blob) = (row.small(0)?, BlobId(row.number(3)?));
+    Ok(Fact { uid, internal_date: Timestamp(row.number(1)?), size: row.large(2)?, blob })
 }
 
 /// A row of `state`: number and block.

@@ -146,8 +146,8 @@ impl WriteQueue for Postgres {
     fn attempt_insert(&self, id: QueueId, recipient: &str, result: &AttemptResult, settlement: i64) -> Result<i64> {
         let attempt = self.next_id("attempt_id")?;
         self.send(
-            "INSERT INTO attempt(id, item, recipient, at, outcome, host, code, enhanced, reason, took, tls, settlement)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            "INSERT INTO attempt(id, item, recipient, at, outcome, host, code, enhanced, reason, took, tls, settlement,
+               policy) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             values![
                 attempt,
                 id.0,
@@ -160,7 +160,8 @@ impl WriteQueue for Postgres {
                 &result.text,
                 i64::try_from(result.took.as_micros()).unwrap_or(i64::MAX),
                 &result.tls,
-                settlement
+                settlement,
+                &result.policy
             ],
         )?;
         Ok(attempt)

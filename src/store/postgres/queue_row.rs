@@ -75,7 +75,7 @@ fn read_recipient(row: &Row, lasts: &BTreeMap<i64, AttemptResult>) -> Result<Ite
     })
 }
 
-const ATTEMPT: &str = "SELECT at, outcome, host, code, enhanced, reason, took, tls, recipient, id FROM attempt";
+const ATTEMPT: &str = "SELECT at, outcome, host, code, enhanced, reason, took, tls, recipient, id, policy FROM attempt";
 
 fn attempts_by_id(db: &Postgres, mut ids: Vec<i64>) -> Result<BTreeMap<i64, AttemptResult>> {
     ids.retain(|id| *id != 0);
@@ -102,5 +102,6 @@ fn read_attempt(row: &Row) -> Result<AttemptResult> {
         text: row.text(5)?,
         took: Duration::from_micros(row.large(6)?),
         tls: row.text(7)?,
+        policy: row.text(10)?,
     })
 }

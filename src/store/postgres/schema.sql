@@ -117,6 +117,15 @@ CREATE TABLE vanished(                   -- one row for each expunge
   PRIMARY KEY(mailbox, modseq)
 );
 
+CREATE SEQUENCE hidden_id;
+CREATE TABLE hidden(                     -- stretches of UIDs whose facts are no messages, unless a block says so
+  id BIGINT PRIMARY KEY,                 -- of hidden_id; order
+  mailbox BIGINT NOT NULL,               -- mailbox.id
+  first BIGINT NOT NULL,                 -- first UID of the stretch
+  last BIGINT NOT NULL                   -- last UID of it
+);
+CREATE INDEX hidden_mailbox ON hidden(mailbox, first);
+
 -- Bodies --------------------------------------------------------------------------------------------------------
 
 CREATE SEQUENCE blob_id;
@@ -221,9 +230,20 @@ CREATE TABLE attempt(                    -- kept beyond the item's end; the olde
   reason TEXT COLLATE "C" NOT NULL,      -- what the peer said, or what went wrong
   took BIGINT NOT NULL,                  -- microseconds
   tls TEXT COLLATE "C" NOT NULL,         -- TLS version and cipher, empty in the clear
+  policy TEXT COLLATE "C" NOT NULL,      -- TLS policy and why it held, empty where no host was dialled
   settlement BIGINT NOT NULL             -- random number of the settlement, so that a commit in doubt is recognised
 );
 CREATE INDEX attempt_item ON attempt(item, id);
+
+CREATE TABLE sts_policy(                 -- MTA-STS policies (RFC 8461) of other domains
+  domain TEXT COLLATE "C" PRIMARY KEY,   -- whose, lower-case A-labels
+  id TEXT COLLATE "C" NOT NULL,          -- what its TXT record called it when it was fetched
+  policy TEXT COLLATE "C" NOT NULL,      -- its lines
+  fetched BIGINT NOT NULL,               -- when it was fetched
+  used BIGINT NOT NULL,                  -- when mail wanted it last, by the day
+  expires BIGINT NOT NULL                -- when its time is over
+);
+CREATE INDEX sts_policy_expires ON sts_policy(expires);
 
 -- DMARC aggregate reports (RFC 7489 §7.2) -------------------------------------------------------------------------
 -- Days are UTC days since 1970. Lists stand in one text, `; ` between their items.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio_postgres::Row as SqlRow;
 
-use super::super::super::database::ReadMailboxes;
+use super::super::super::database::{ReadHidden, ReadMailboxes};
 use super::super::super::row::Row;
 use super::super::super::sound::{Message, Under};
 use super::super::Postgres;
@@ -58,7 +58,7 @@ fn next_mailbox(db: &Postgres, mut place: Place, found: &mut Vec<String>) -> Res
     let Some(next) = next else { return Ok((None, 0)) };
     place.mailbox = MailboxId(next.number(0)?);
     match db.mailbox_row(place.mailbox) {
-        Ok(Some(row)) => place.under_way = Some(Under::new(row)),
+        Ok(Some(row)) => place.under_way = Some(Under::new(row, db.hidden(place.mailbox)?)),
         Ok(None) => {}
         Err(e) if e.kind() == ErrorKind::Busy => return Err(e),
         Err(e) => found.push(format!("mailbox {} cannot be read: {}", place.mailbox.0, e.text())),
@@ -106,7 +106,7 @@ fn blocks(
         match described.remove(&number) {
             // It cannot be read, which was told.
             Some(None) => under.total += messages.len() as u32,
-            block => under.messages(block.flatten().as_ref(), &messages, tell),
+            block => under.messages(block.flatten().as_ref(), messages, tell),
         }
     }
     for (number, _) in described.into_iter().filter(|(_, block)| block.is_some()) {
@@ -178,7 +178,9 @@ fn expunges(db: &Postgres, mailbox: MailboxId, row: &Row, tell: &mut impl FnMut(
         ranges.iter().map(|(low, high)| (i64::from(*low), i64::from(*high))).unzip();
     let there = db.rows(
         "SELECT DISTINCT f.uid FROM unnest($2::bigint[], $3::bigint[]) AS r(low, high)
-           JOIN fact f ON f.mailbox = $1 AND f.uid BETWEEN r.low AND r.high ORDER BY f.uid",
+           JOIN fact f ON f.mailbox = $1 AND f.uid BETWEEN r.low AND r.high WHERE NOT EXISTS
+             (SELECT 1 FROM hidden h WHERE h.mailbox = f.mailbox AND f.uid BETWEEN h.first AND h.last)
+           ORDER BY f.uid",
         values![mailbox.0, low, high],
     )?;
     for row in &there {

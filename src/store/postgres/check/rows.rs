@@ -33,7 +33,10 @@ pub(super) const QUESTIONS: &[Question] = &[
     Sql("WITH RECURSIVE m(id) AS (SELECT min(mailbox) FROM fact UNION ALL
            SELECT (SELECT min(mailbox) FROM fact WHERE mailbox > m.id) FROM m WHERE m.id IS NOT NULL)
          SELECT 'there are messages of mailbox ' || id || ', which is not there' FROM m WHERE id IS NOT NULL
-         AND id NOT IN (SELECT id FROM mailbox) AND id NOT IN (SELECT mailbox FROM remains_mailbox)"),
+         AND id NOT IN (SELECT id FROM mailbox) AND id NOT IN (SELECT mailbox FROM remains_mailbox)
+         AND id NOT IN (SELECT mailbox FROM hidden)"),
+    Sql("SELECT 'a hidden stretch of mailbox ' || mailbox || ' ends at ' || last || ' and begins at ' || first
+         FROM hidden WHERE first < 1 OR last < first"),
     Sql("WITH RECURSIVE m(id) AS (SELECT min(mailbox) FROM state UNION ALL
            SELECT (SELECT min(mailbox) FROM state WHERE mailbox > m.id) FROM m WHERE m.id IS NOT NULL)
          SELECT 'there are blocks of mailbox ' || id || ', which is not there' FROM m WHERE id IS NOT NULL
