@@ -1,9 +1,9 @@
 //! One session with the server: statements, prepared once; several under way at a time; a limit on every wait.
 //!
 //! The client library wants its connection driven beside its requests. A lane may block, so this is done by whoever
-//! waits: [`Session::wait`] drives the connection until its request is answered. A statement whose result nobody needs is
-//! sent ahead ([`Session::send`]); its error comes up with the next one that is waited for, and [`Session::settle`] waits
-//! for all of them.
+//! waits: [`Session::wait`] drives the connection until its request is answered. A statement whose result nobody needs
+//! is sent ahead ([`Session::send`]); its error comes up with the next one that is waited for, and [`Session::settle`]
+//! waits for all of them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};

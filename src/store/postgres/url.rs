@@ -2,8 +2,8 @@
 //!
 //! `schema` (mailcore) is the schema that holds the tables. `sslmode` is disable, prefer (TLS where the server has it,
 //! no check of its certificate), require (TLS, no check) or verify-full (TLS, and the certificate must be good for the
-//! host's name). The other parameters are those of libpq that the client library knows. The text of an error never has the
-//! password.
+//! host's name). The other parameters are those of libpq that the client library knows. The text of an error never has
+//! the password.
 
 use std::time::Duration;
 

@@ -151,6 +151,28 @@ fn a_row_that_another_session_holds_is_waited_for() {
     });
 }
 
+/// What is sent ahead fails at the end of its job, and takes no other job of the commit with it.
+#[test]
+fn a_statement_sent_ahead_fails_its_own_job_alone() {
+    if !is_there() {
+        return;
+    }
+    run_on(On::Postgres, async |place| {
+        let store = place.open().await;
+        let twice = |tx: &mut transaction::WriteTx<'_>| {
+            tx.db.domain_insert("twice.example")?;
+            tx.db.domain_insert("twice.example")
+        };
+        let once = |tx: &mut transaction::WriteTx<'_>| tx.db.domain_insert("once.example");
+        let jobs = smol::future::zip(store.write(0, once), store.write(0, twice));
+        let ((kept, failed), after) = smol::future::zip(jobs, store.setting_put("after", Some(b"x"))).await;
+        assert!(kept.is_ok() && after.is_ok(), "{kept:?} {after:?}");
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Store);
+        assert_eq!(place.ask(|db| db.domains()), ["once.example"]);
+        store.close().await.unwrap();
+    });
+}
+
 #[test]
 fn large_bodies_lie_in_chunks_and_are_read_in_pieces() {
     if !is_there() {
