@@ -38,7 +38,7 @@ static const char usage[] =
     "  --dkim DOMAIN:SELECTOR:KEYFILE   mail from DOMAIN is signed with this key\n"
     "\n"
     "These hold for this run only.\n"
-    "  --store DIR                  folder of the store; made where missing\n"
+    "  --store DIR                  folder of the store, made where missing; or postgres://user@host/db?schema=name\n"
     "  --hostname NAME              the server's name in greetings, Received fields and reports\n"
     "  --mx ADDR:PORT               takes mail from other servers; port 0 takes a free one\n"
     "  --submission ADDR:PORT       takes mail from accounts, STARTTLS\n"
@@ -447,8 +447,8 @@ static void open_engine(mailcore_engine *engine, const mailcore_open *how, const
             (has(o->settings, properties[i].key) || !has(o->later, properties[i].key)))
             die(2, "--%s%s", properties[i].option, err.message + length);
     if (status(result) == 2)
-        die(2, "--set: %s", err.message);
-    die(1, "--store %s: %s", how->folder, err.message);
+        die(2, "--%s: %s", strncmp(err.message, "open the store", 14) == 0 ? "store" : "set", err.message);
+    die(1, "--store %s: %s", how->folder != NULL ? how->folder : "postgres://", err.message);
 }
 
 /* Splits "a:b" at the first separator; the parts are copies. */
@@ -765,7 +765,11 @@ int main(int count, char **arguments)
     size = (o.settings == NULL ? 0 : strlen(o.settings)) + (o.later == NULL ? 0 : strlen(o.later)) + 1;
     settings = grown(NULL, size);
     snprintf(settings, size, "%s%s", o.settings == NULL ? "" : o.settings, o.later == NULL ? "" : o.later);
-    how.folder = o.store;
+    if (strncmp(o.store, "postgres://", 11) == 0 || strncmp(o.store, "postgresql://", 13) == 0) {
+        how.store = o.store;
+    } else {
+        how.folder = o.store;
+    }
     how.hostname = o.hostname;
     how.settings = settings;
     open_engine(&engine, &how, &o);

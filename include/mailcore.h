@@ -1213,7 +1213,7 @@ typedef struct {
      */
     uint32_t flags;
     /**
-     * Folder of the store; made where missing. Needed.
+     * Folder of the store; made where missing. This or `store` is needed.
      */
     const char *folder;
     /**
@@ -1225,10 +1225,15 @@ typedef struct {
      * store.readers and events.capacity be set.
      */
     const char *settings;
+    /**
+     * A store on a PostgreSQL server in place of a folder: "postgres://user@host/db?schema=name". The schema and its
+     * tables are made where missing. NULL for a store in a folder.
+     */
+    const char *store;
 } mailcore_open;
 
 /** What a mailcore_open is set up with. */
-#define MAILCORE_OPEN_INIT { (uint32_t)sizeof(mailcore_open), 0, NULL, NULL, NULL }
+#define MAILCORE_OPEN_INIT { (uint32_t)sizeof(mailcore_open), 0, NULL, NULL, NULL, NULL }
 
 /**
  * An engine: a store, its servers and its queue.
@@ -2078,8 +2083,9 @@ MAILCORE_API int32_t mailcore_set_str(mailcore_handle handle, const char *key, c
  * @param engine  takes the handle; needed. 0 after a failure
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY,
- * MAILCORE_E_BUSY (the store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the
- * system's SQLite can lose synced commits)
+ * MAILCORE_E_BUSY (the store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN (its server cannot be
+ * reached), MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the system's SQLite can lose synced commits, or this build has no
+ * PostgreSQL)
  * @since 0.1.0
  */
 MAILCORE_API int32_t mailcore_engine_open(const mailcore_open *open, mailcore_engine *engine, mailcore_error *err);

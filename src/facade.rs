@@ -112,7 +112,20 @@ impl Engine {
     /// `Busy` where the store is open elsewhere, `Invalid` for a hostname that is none, `Store` and its like where the
     /// disk fails, `Unsupported` where the system's SQLite can lose commits.
     pub fn open(folder: impl Into<PathBuf>, hostname: &str) -> Result<Engine> {
-        let mut config = Config::new(folder);
+        Engine::open_with(Config::new(folder), hostname)
+    }
+
+    /// Opens the store on a PostgreSQL server, `postgres://user@host/db?schema=name`. The schema and its tables are
+    /// made where missing. The rest is as of [`Engine::open`].
+    ///
+    /// # Errors
+    /// As of [`Engine::open`]; `Invalid` for another address, `StoreDown` where the server cannot be reached,
+    /// `Unsupported` where this build has no PostgreSQL.
+    pub fn open_at(url: &str, hostname: &str) -> Result<Engine> {
+        Engine::open_with(Config::at(url), hostname)
+    }
+
+    fn open_with(mut config: Config, hostname: &str) -> Result<Engine> {
         let key = engine::keys::find("hostname")?;
         key.set(&mut config, Value::Text(hostname.to_owned()))?;
         let inner = engine::Engine::open(config)?;

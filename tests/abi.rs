@@ -164,7 +164,7 @@ fn structs_lie_as_c_sees_them() {
         mailcore_error { struct_size, code, sys_errno, smtp_code, enhanced, message }
         mailcore_buf { data, len }
         mailcore_property { struct_size, on, type, writable, min, max, name, initial, doc }
-        mailcore_open { struct_size, flags, folder, hostname, settings }
+        mailcore_open { struct_size, flags, folder, hostname, settings, store }
         mailcore_query { struct_size, limit, after, id }
         mailcore_row { struct_size, kind, id, size, mod_seq, time_ms, due_ms, flags, state, attempts, code, total,
             unseen, name, text, detail }

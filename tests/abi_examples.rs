@@ -6,6 +6,7 @@
 extern crate mailcore_watchdog;
 
 use mailcore_tests::abi as support;
+use mailcore_tests::postgres::Cluster;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -27,9 +28,14 @@ struct Server {
 }
 
 impl Server {
-    fn start(mut command: Command, folder: &Path) -> Server {
+    fn start(command: Command, folder: &Path) -> Server {
+        Server::start_at(command, folder, "store")
+    }
+
+    /// On a store in a folder or at an address.
+    fn start_at(mut command: Command, folder: &Path, store: &str) -> Server {
         let options = [
-            ["--store", "store"],
+            ["--store", store],
             ["--hostname", "mx.example.org"],
             ["--domain", "example.org"],
             ["--account", "alice:secret"],
@@ -155,6 +161,48 @@ fn mailserver_serves_and_send_sends() {
     let folder = folder("examples");
     let Some((mailserver, send)) = built(&folder) else { return };
     serves(Server::start(command(&mailserver), &folder), Some(command(&send)), &folder);
+}
+
+/// SMTP, POP3 and IMAP stand on a PostgreSQL server as they do on a folder, and what it keeps outlives the engine.
+#[test]
+fn mailserver_serves_from_postgresql() {
+    let folder = folder("examples-postgresql");
+    let Some((mailserver, send)) = built(&folder) else { return };
+    let Some(cluster) = Cluster::start("mailserver on PostgreSQL") else { return };
+    let url = cluster.url("road");
+    serves(Server::start_at(command(&mailserver), &folder, &url), Some(command(&send)), &folder);
+    assert!(!folder.join("store").exists());
+    let server = Server::start_at(command(&mailserver), &folder, &url);
+    let mut imap = server.connect("imap");
+    imap.read_line(&mut String::new()).expect("greeting");
+    let told = tagged(&mut imap, "a LOGIN bob@example.org builder") + &tagged(&mut imap, "a SELECT INBOX");
+    assert!(told.contains("* 2 EXISTS"), "{told}");
+    let told = tagged(&mut imap, "a FETCH 1:* (UID BODY.PEEK[TEXT])");
+    assert!(told.contains("Hello Bob.") && told.contains("Hello.") && told.contains("UID 2"), "{told}");
+    let told = tagged(&mut imap, "a STORE 1 +FLAGS (\\Deleted $Seen2)") + &tagged(&mut imap, "a EXPUNGE");
+    assert!(told.contains("* 1 EXPUNGE"), "{told}");
+    tagged(&mut imap, "a LOGOUT");
+    server.stop();
+    assert_eq!(cluster.sql("SELECT uid FROM road.fact"), "2");
+    // Where a store is: in one place.
+    let mut wrong = command(&mailserver);
+    wrong.args(["--store", "postgres://nobody", "--hostname", "mx.example.org"]);
+    let out = wrong.current_dir(&folder).output().expect("mailserver");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("--store: open the store"), "{out:?}");
+}
+
+/// Sends a command with the tag `a`, which must succeed; gives what was answered.
+fn tagged(imap: &mut BufReader<TcpStream>, line: &str) -> String {
+    imap.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("write");
+    let mut told = String::new();
+    loop {
+        let from = told.len();
+        assert!(imap.read_line(&mut told).expect("response") > 0, "{line}: {told}");
+        if told[from..].starts_with("a ") {
+            assert!(told[from..].starts_with("a OK"), "{line}: {told}");
+            return told;
+        }
+    }
 }
 
 /// Mail that Alice hands in, as it is found in Bob's maildrop, verified by the record of the key that was given.

@@ -7,6 +7,7 @@
 extern crate mailcore_watchdog;
 
 use mailcore_tests::abi as support;
+use mailcore_tests::postgres::Cluster;
 
 use std::path::Path;
 use std::process::Command;
@@ -27,6 +28,31 @@ fn python_package() {
     let mut command = python(&program);
     command.current_dir(root().join("bindings/python")).args(["-m", "unittest", "discover", "-s", "tests"]);
     run(&mut command);
+}
+
+/// An engine, administration and the check on a PostgreSQL server; one engine at a time, and one place for a store.
+#[test]
+fn python_on_postgresql() {
+    const PROGRAM: &str = r#"
+import sys, mailcore
+url = sys.argv[1]
+with mailcore.Engine(store=url, hostname="mx.example.org", dns__host_only=True) as engine:
+    engine.put_account("ada@example.org", "secret").close()
+    for wrong in (lambda: mailcore.Engine(store=url), lambda: mailcore.Engine("folder", store=url)):
+        try:
+            wrong().close()
+        except mailcore.Error as error:
+            print(type(error).__name__)
+"#;
+    let Some(program) = tool("python3", "the Python package on PostgreSQL") else { return };
+    let Some(cluster) = Cluster::start("the Python package on PostgreSQL") else { return };
+    let url = cluster.url("python");
+    let mut engine = python(&program);
+    assert_eq!(run(engine.args(["-c", PROGRAM, &url])).trim(), "Busy\nUsageError");
+    let mut accounts = python(&program);
+    assert_eq!(run(accounts.args(["-m", "mailcore", "account", "--store", &url])).trim(), "ada@example.org");
+    let mut check = python(&program);
+    assert_eq!(run(check.args(["-m", "mailcore", "check", &url])).trim(), "the store is sound");
 }
 
 #[test]

@@ -57,6 +57,9 @@ packages() {
     apt:python3-venv) echo python3-venv ;;
     dnf:go) echo golang ;;
     apt:go) echo golang-go ;;
+    apt:postgres | brew:postgres | pacman:postgres) echo postgresql ;;
+    dnf:postgres) echo postgresql-server ;;
+    apk:postgres) echo postgresql ;;
     *) echo "$1" ;;
   esac
 }
@@ -91,6 +94,13 @@ openssl_headers() {
     [ -e "$(brew --prefix openssl@3 2>/dev/null)/include/openssl/ssl.h" ] && return 0
   fi
   pkg-config --exists openssl 2>/dev/null
+}
+
+# Debian keeps the server's programs outside of PATH.
+postgres_server() {
+  have postgres && return 0
+  for program in /usr/lib/postgresql/*/bin/postgres; do [ -x "$program" ] && return 0; done
+  return 1
 }
 
 go_wanted=$(sed -n 's/^go //p' bindings/go/go.mod)
@@ -130,6 +140,7 @@ look_for_optional() {
   [ "$(uname)" = Darwin ] || have valgrind || miss valgrind
   good_python || miss python3
   have curl || miss curl
+  postgres_server || miss postgres
 }
 
 # Programs that only .ci/run calls; it needs Debian, or a system that has them under the same names.

@@ -57,8 +57,11 @@ const WORLDLY_FILES: &[(&str, &[&str])] = &[("src/base/world.rs", &["smol", "fut
 const REAL_WORLD_ROOMS: &[&str] = &["os", "net", "dns"];
 /// Rooms and files that may say `unsafe`.
 const UNSAFE_ROOMS: &[&str] = &["ffi"];
-/// The one folder that knows SQLite and SQL.
-const SQL_FOLDER: &str = "src/store/sqlite/";
+/// The one folder that knows SQLite.
+const SQLITE_FOLDER: &str = "src/store/sqlite/";
+/// The one folder that knows PostgreSQL's client, and the stream it is given.
+const POSTGRES_FOLDER: &str = "src/store/postgres/";
+const POSTGRES: &[&str] = &["tokio_postgres", "postgres_types", "tokio"];
 /// A VFS is a table of C functions: the one folder outside `ffi` that may say `unsafe`.
 const UNSAFE_FOLDER: &str = "src/store/sqlite/vfs/";
 const SQL: &[&str] = &["INSERT INTO ", "DELETE FROM ", "CREATE TABLE", "CREATE INDEX", "PRAGMA ", "ROLLBACK TO "];
@@ -439,8 +442,11 @@ fn words(source: &Source, out: &mut Vec<String>) {
         if finds(line, "unsafe") && !may {
             out.push(source.at(i, "`unsafe` outside ffi"));
         }
-        if !source.path.starts_with(SQL_FOLDER) && (finds(line, "rusqlite") || line.contains("sqlite3_")) {
+        if !source.path.starts_with(SQLITE_FOLDER) && (finds(line, "rusqlite") || line.contains("sqlite3_")) {
             out.push(source.at(i, "SQLite outside store::sqlite"));
+        }
+        if !source.path.starts_with(POSTGRES_FOLDER) && POSTGRES.iter().any(|name| finds(line, name)) {
+            out.push(source.at(i, "PostgreSQL's client outside store::postgres"));
         }
         if line.contains("clippy::disallowed") && !REAL_WORLD_ROOMS.contains(&source.room()) {
             out.push(source.at(i, "what clippy.toml disallows is for the real bodies of World only (os, net, dns)"));
@@ -449,8 +455,9 @@ fn words(source: &Source, out: &mut Vec<String>) {
     for (i, line) in source.literals.iter().enumerate().take(source.tests_from) {
         let select = line.find("SELECT ").is_some_and(|at| line[at..].contains(" FROM "));
         let update = line.find("UPDATE ").is_some_and(|at| line[at..].contains(" SET "));
-        if !source.path.starts_with(SQL_FOLDER) && (select || update || SQL.iter().any(|word| line.contains(word))) {
-            out.push(source.at(i, "SQL outside store::sqlite"));
+        let may = [SQLITE_FOLDER, POSTGRES_FOLDER].iter().any(|folder| source.path.starts_with(folder));
+        if !may && (select || update || SQL.iter().any(|word| line.contains(word))) {
+            out.push(source.at(i, "SQL outside store::sqlite and store::postgres"));
         }
     }
 }
@@ -583,6 +590,9 @@ fn every_rule_can_fail() {
         ("src/queue/a.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\n", "SQL outside store::sqlite"),
         ("src/store/delta.rs", "//! x\nuse rusqlite::params;\n", "SQLite outside store::sqlite"),
         ("src/store/flags.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\n", "SQL outside store::sqlite"),
+        ("src/store/sqlite/a.rs", "//! x\nuse tokio_postgres::Row;\n", "client outside store::postgres"),
+        ("src/net/a.rs", "//! x\nuse tokio::io::AsyncRead;\n", "client outside store::postgres"),
+        ("src/store/postgres/a.rs", "//! x\nuse rusqlite::params;\n", "SQLite outside store::sqlite"),
         ("src/net/a.rs", "//! x\nfn f() { unsafe { g() } }\n", "`unsafe` outside ffi"),
         ("src/store/a.rs", "//! x\nfn f() { unsafe { g() } }\n", "`unsafe` outside ffi"),
         ("src/queue/a.rs", "//! x\n#[allow(clippy::disallowed_methods)]\n", "real bodies of World only"),
@@ -626,6 +636,7 @@ fn what_is_fine_passes() {
         ("src/base/world.rs", "//! x\npub use smol::Task;\nfn f<'a>(x: &'a str) -> BoxFuture<'a, ()>;\n"),
         ("src/base/a.rs", "//! x\n#[cfg(test)]\nmod tests {\n    fn f() { println!(\"{}\", crate::net::X) }\n}\n"),
         ("src/store/sqlite/a.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\nuse rusqlite::Connection;\n"),
+        ("src/store/postgres/a.rs", "//! x\nconst Q: &str = \"SELECT a FROM b\";\nuse tokio_postgres::Row;\n"),
         ("src/store/sqlite/vfs/a.rs", "//! x\nfn f() { unsafe { g() } }\n"),
         ("src/ffi/a.rs", "//! x\nuse crate::engine::E;\nfn f() { unsafe { g() } }\n"),
     ];

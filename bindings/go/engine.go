@@ -20,6 +20,8 @@ import (
 type Options struct {
 	// Hostname is the name in greetings and reports; empty is "localhost".
 	Hostname string
+	// Store is a store on a server, "postgres://user@host/db?schema=name"; Open's folder is empty then.
+	Store string
 	// Settings are properties by name, such as "outbound.port"; Properties tells which there are.
 	Settings map[string]string
 }
@@ -30,7 +32,7 @@ type Engine struct {
 	cleanup runtime.Cleanup
 }
 
-// Open opens the store in folder, which is made where missing.
+// Open opens the store in folder, which is made where missing, or, where folder is empty, that of options.Store.
 func Open(folder string, options Options) (*Engine, error) {
 	var lines strings.Builder
 	names := make([]string, 0, len(options.Settings))
@@ -44,7 +46,7 @@ func Open(folder string, options Options) (*Engine, error) {
 		}
 		fmt.Fprintf(&lines, "%s=%s\n", name, options.Settings[name])
 	}
-	cs, free, err := texts(folder, options.Hostname, lines.String())
+	cs, free, err := texts(folder, options.Hostname, lines.String(), options.Store)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +55,16 @@ func Open(folder string, options Options) (*Engine, error) {
 	how := (*C.mailcore_open)(C.malloc(C.sizeof_mailcore_open))
 	defer C.free(unsafe.Pointer(how))
 	*how = C.open_init()
-	how.folder = cs[0]
+	if folder != "" || options.Store == "" {
+		how.folder = cs[0]
+	}
 	if options.Hostname != "" {
 		how.hostname = cs[1]
 	}
 	how.settings = cs[2]
+	if options.Store != "" {
+		how.store = cs[3]
+	}
 	cerr := C.error_init()
 	var handle C.mailcore_engine
 	if err := check(C.mailcore_engine_open(how, &handle, &cerr), &cerr); err != nil {

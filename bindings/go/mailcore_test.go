@@ -194,6 +194,11 @@ func TestErrors(t *testing.T) {
 	if !errors.As(err, &known) || known.Errno != int(syscall.ENOTDIR) {
 		t.Errorf("%+v", err)
 	}
+	for folder, url := range map[string]string{"store": "postgres://mail@127.0.0.1/mail", "": "mysql://mail@127.0.0.1/mail"} {
+		if _, err = mailcore.Open(folder, mailcore.Options{Store: url}); !errors.Is(err, mailcore.ErrInvalid) {
+			t.Errorf("%+v", err)
+		}
+	}
 	must(t, engine.Close())
 	must(t, engine.Close())
 	if _, err := engine.Accounts(); !errors.Is(err, mailcore.ErrClosed) {

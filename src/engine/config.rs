@@ -13,8 +13,10 @@ use crate::base::settings::Settings;
 /// Everything an engine is made with.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Folder of the store; made where missing.
+    /// Folder of the store; made where missing. Not looked at where `store` is given.
     pub folder: PathBuf,
+    /// Address of a store on a server, `postgres://user@host/db?schema=name`, in place of a folder.
+    pub store: Option<String>,
     /// What the rooms read.
     pub settings: Settings,
     /// Threads that run sessions and deliveries; at least 1.
@@ -44,10 +46,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// Defaults for a store on a server.
+    pub fn at(url: &str) -> Self {
+        Self { store: Some(url.to_owned()), ..Self::new(std::env::temp_dir()) }
+    }
+
     /// Defaults for a store in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            store: None,
             settings: Settings::default(),
             threads: 2,
             store_readers: limits::STORE_READERS,

@@ -134,7 +134,7 @@ pub enum Phase {
 }
 
 impl Engine {
-    /// Opens the store in `config.folder` and starts the threads. `Busy` where another process, or another
+    /// Opens the store of `config` and starts the threads. `Busy` where another process, or another
     /// engine of this one, has the store.
     pub fn open(config: Config) -> Result<Engine> {
         let late = LateResolver::default();
@@ -152,7 +152,13 @@ impl Engine {
             events: Arc::clone(&events) as Arc<dyn EventSink>,
             readers: config.store_readers,
         };
-        let store = match smol::future::block_on(Store::open(&world, options)) {
+        let opening = async {
+            match &config.store {
+                Some(url) => Store::open_at(&world, url, options).await,
+                None => Store::open(&world, options).await,
+            }
+        };
+        let store = match smol::future::block_on(opening) {
             Ok(store) => store,
             Err(e) => {
                 real.stop(start::CLOSE_WAIT);

@@ -9,7 +9,7 @@ use super::object::{self, Object, mailcore_engine};
 use super::panic::{be_silent, wall};
 use super::record::{self, Record};
 use super::result::Failure;
-use super::text::{give, needed, optional};
+use super::text::{give, optional};
 use super::{fork, property};
 use crate::base::Result;
 use crate::engine::events::Said;
@@ -28,13 +28,16 @@ pub struct mailcore_open {
     pub struct_size: u32,
     /// 0, or MAILCORE_OPEN_CLOCK_BY_HOST.
     pub flags: u32,
-    /// Folder of the store; made where missing. Needed.
+    /// Folder of the store; made where missing. This or `store` is needed.
     pub folder: *const c_char,
     /// The engine's name in greetings and reports, "mx.example.org"; NULL for "localhost".
     pub hostname: *const c_char,
     /// Properties to set before anything else, one "key=value" on each line, or NULL. Only here can engine.threads,
     /// store.readers and events.capacity be set.
     pub settings: *const c_char,
+    /// A store on a PostgreSQL server in place of a folder: "postgres://user@host/db?schema=name". The schema and its
+    /// tables are made where missing. NULL for a store in a folder.
+    pub store: *const c_char,
 }
 
 // SAFETY: numbers and pointers, which may be NULL.
@@ -98,8 +101,9 @@ impl EngineSeat {
 /// @param engine  takes the handle; needed. 0 after a failure
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY,
-/// MAILCORE_E_BUSY (the store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the
-/// system's SQLite can lose synced commits)
+/// MAILCORE_E_BUSY (the store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN (its server cannot be
+/// reached), MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the system's SQLite can lose synced commits, or PostgreSQL is left
+/// out of this build)
 /// @since 0.1.0
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mailcore_engine_open(
@@ -116,18 +120,15 @@ pub unsafe extern "C" fn mailcore_engine_open(
         // SAFETY: the caller gives NULL or a struct with its size.
         let open = unsafe { record::read(open) }?;
         // SAFETY: the caller's texts.
-        let (folder, hostname, settings) = unsafe {
-            (needed(open.folder, "folder")?, optional(open.hostname, "hostname")?, optional(open.settings, "settings")?)
-        };
+        let (hostname, settings) =
+            unsafe { (optional(open.hostname, "hostname")?, optional(open.settings, "settings")?) };
+        // SAFETY: the caller's texts.
+        let mut config = unsafe { place(&open) }?;
         if open.flags & !MAILCORE_OPEN_CLOCK_BY_HOST != 0 {
             return Err(Failure::invalid(format!("flags: {:#x} has a bit that is not known", open.flags)));
         }
-        if folder.is_empty() {
-            return Err(Failure::invalid("folder is empty"));
-        }
         fork::watch();
         be_silent();
-        let mut config = Config::new(folder);
         config.clock_by_host = open.flags & MAILCORE_OPEN_CLOCK_BY_HOST != 0;
         if let Some(hostname) = hostname {
             property::set(&mut config, "hostname", Value::Text(hostname.to_owned()))?;
@@ -148,6 +149,23 @@ pub unsafe extern "C" fn mailcore_engine_open(
         unsafe { give(engine, handle) };
         Ok(0)
     })
+}
+
+/// Where the store is: in a folder, or on a server.
+///
+/// # Safety
+/// Both are NULL or texts that end in NUL.
+unsafe fn place(open: &mailcore_open) -> std::result::Result<Config, Failure> {
+    // SAFETY: the caller's texts.
+    let (folder, store) = unsafe { (optional(open.folder, "folder")?, optional(open.store, "store")?) };
+    match (folder, store) {
+        (None, None) => Err(Failure::null("folder")),
+        (Some(_), Some(_)) => Err(Failure::invalid("folder and store are both given: a store is in one place")),
+        (Some(""), None) => Err(Failure::invalid("folder is empty")),
+        (Some(folder), None) => Ok(Config::new(folder)),
+        (None, Some("")) => Err(Failure::invalid("store is empty")),
+        (None, Some(url)) => Ok(Config::at(url)),
+    }
 }
 
 /// Starts the engine: it delivers the queue and serves its listeners.

@@ -9,10 +9,12 @@
 //! database is in `database`, and `sqlite` is the body behind it; the file's layout is in `sqlite/schema.sql`.
 
 mod account;
+mod block;
 mod body;
 mod changes;
 mod check;
 mod checkpoint;
+mod columns;
 mod copy;
 mod counts;
 mod database;
@@ -36,6 +38,8 @@ mod message;
 mod meta;
 mod open;
 mod outward;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queue;
 mod queue_board;
 mod queue_claim;
@@ -52,6 +56,7 @@ mod shared;
 mod shared_map;
 mod sieve;
 mod sort_table;
+mod sound;
 mod sqlite;
 mod table;
 #[cfg(test)]
@@ -61,6 +66,7 @@ mod transaction;
 mod transfer;
 mod turns;
 mod types;
+mod varint;
 mod view;
 mod watch;
 mod words;

@@ -52,6 +52,21 @@ impl Store {
         Store::open_on(Arc::new(files), world, options).await
     }
 
+    /// Opens the store on a PostgreSQL server, in the schema that `url` names (`postgres://user@host/db?schema=name`);
+    /// made where missing. The folder of the options takes scratch files, nothing else. Errors as of [`Store::open`];
+    /// `Invalid` for another address, `StoreDown` where the server cannot be reached.
+    #[cfg(feature = "postgres")]
+    pub async fn open_at(world: &World, url: &str, options: StoreOptions) -> Result<Store> {
+        let server = super::postgres::Server::of(world, url)?;
+        Store::open_on(Arc::new(server), world, options).await
+    }
+
+    /// This build has no PostgreSQL.
+    #[cfg(not(feature = "postgres"))]
+    pub async fn open_at(_: &World, _: &str, _: StoreOptions) -> Result<Store> {
+        Err(Error::new(ErrorKind::Unsupported, "a store on a server is left out of this build (feature postgres)"))
+    }
+
     /// Opens the store on a database.
     pub(super) async fn open_on(database: Arc<dyn Database>, world: &World, options: StoreOptions) -> Result<Store> {
         let readers = options.readers.max(1);
@@ -113,7 +128,10 @@ impl Store {
 
     /// Folder for scratch files.
     pub fn scratch_folder(&self) -> PathBuf {
-        scratch_folder(&self.inner.shared.options)
+        match self.inner.shared.database.is_on_our_disk() {
+            true => scratch_folder(&self.inner.shared.options),
+            false => self.inner.shared.options.folder.clone(),
+        }
     }
 
     pub(super) fn shared(&self) -> &Shared {

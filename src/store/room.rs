@@ -89,6 +89,11 @@ pub(super) fn full() -> Error {
 
 /// Looks at the file system, and at what the database has and does not use.
 pub(super) fn look(shared: &Shared, db: &dyn Write) {
+    if !shared.database.is_on_our_disk() {
+        // Its own disk is told of by what fails there: once a write of mail works again, there is room.
+        shared.room.left.store(u64::MAX, Ordering::SeqCst);
+        return be_roomy(shared);
+    }
     // Where the file system does not tell, the writes themselves will.
     let space = shared.world.disk.space(&shared.options.folder).unwrap_or(Space::UNBOUNDED);
     let reserve = match shared.room.reserve.load(Ordering::SeqCst) {
@@ -99,7 +104,14 @@ pub(super) fn look(shared: &Shared, db: &dyn Write) {
     let left = left(space.free, shared.log.pending(), unused, reserve);
     shared.room.left.store(left, Ordering::SeqCst);
     // Not at the very edge, where it would come and go with each message.
-    if left > reserve / 4 && shared.room.low.swap(false, Ordering::SeqCst) {
+    if left > reserve / 4 {
+        be_roomy(shared);
+    }
+}
+
+/// There is room.
+fn be_roomy(shared: &Shared) {
+    if shared.room.low.swap(false, Ordering::SeqCst) {
         let text = "there is room on the disk again: mail is taken".to_owned();
         shared.options.events.say(Event::Store { down: false, text });
     }

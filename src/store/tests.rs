@@ -34,6 +34,8 @@ mod gone;
 mod messages;
 mod model;
 mod queue;
+#[cfg(feature = "postgres")]
+mod server;
 mod together;
 mod transfer;
 mod views;
@@ -209,6 +211,8 @@ pub(super) struct Place {
     folder: PathBuf,
     /// The database, where it is not SQLite's in the folder.
     memory: Option<Memory>,
+    #[cfg(feature = "postgres")]
+    server: Option<postgres::Server>,
 }
 
 /// Seeds of the memory body that delays and aborts, on which each test runs.
@@ -221,6 +225,9 @@ enum On {
     Memory,
     /// One that delays and aborts.
     MemoryByChance(u64),
+    /// A server of this program's own, where there is the program for it.
+    #[cfg(feature = "postgres")]
+    Postgres,
 }
 
 /// Says on which body a test failed.
@@ -271,8 +278,27 @@ impl Place {
             On::Sqlite => None,
             On::Memory => Some(Memory::default()),
             On::MemoryByChance(seed) => Some(Memory::with(Chance::of(seed))),
+            #[cfg(feature = "postgres")]
+            On::Postgres => None,
         };
-        Place { small, world, folder, memory }
+        #[cfg(feature = "postgres")]
+        let server = matches!(body, On::Postgres).then(|| server::of(&world, number));
+        Place {
+            small,
+            world,
+            folder,
+            memory,
+            #[cfg(feature = "postgres")]
+            server,
+        }
+    }
+
+    /// Whether the store stands on a server.
+    fn on_server(&self) -> bool {
+        #[cfg(feature = "postgres")]
+        return self.server.is_some();
+        #[cfg(not(feature = "postgres"))]
+        false
     }
 
     fn options(&self) -> StoreOptions {
@@ -284,6 +310,11 @@ impl Place {
     }
 
     async fn try_open(&self, world: &World, options: StoreOptions) -> Result<Store> {
+        #[cfg(feature = "postgres")]
+        if let Some(server) = &self.server {
+            // Each opening is one of another engine.
+            return Store::open_on(Arc::new(server.anew()), world, options).await;
+        }
         match &self.memory {
             None => Store::open(world, options).await,
             Some(memory) => Store::open_on(Arc::new(memory.clone()), world, options).await,
@@ -292,6 +323,10 @@ impl Place {
 
     /// The database under the store.
     fn database(&self) -> Arc<dyn Database> {
+        #[cfg(feature = "postgres")]
+        if let Some(server) = &self.server {
+            return Arc::new(server.beside());
+        }
         match &self.memory {
             None => Arc::new(sqlite::Files::of(&self.world, &self.folder, &self.folder)),
             Some(memory) => Arc::new(memory.clone()),
@@ -338,6 +373,10 @@ fn again<T>(attempt: impl Fn() -> Result<T>) -> T {
 fn run<F: Future<Output = ()>>(test: impl Fn(Arc<Place>) -> F) {
     for body in [On::Sqlite, On::Memory].into_iter().chain(SEEDS.map(On::MemoryByChance)) {
         run_on(body, &test);
+    }
+    #[cfg(feature = "postgres")]
+    if server::is_there() {
+        run_on(On::Postgres, &test);
     }
 }
 
@@ -423,7 +462,7 @@ async fn fill(store: &Store, mailbox: MailboxId, count: usize) {
 /// Lets the writer do what is to be done in the background.
 async fn idle(place: &Place, store: &Store) {
     // A body that delays lets it do less after each change.
-    for _ in 0..if place.memory.is_some() { 80 } else { 3 } {
+    for _ in 0..if place.memory.is_some() || place.on_server() { 80 } else { 3 } {
         store.setting_put("x", None).await.unwrap();
     }
 }

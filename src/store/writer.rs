@@ -383,12 +383,10 @@ fn run_jobs(tx: &mut WriteTx<'_>, batch: &mut [Box<dyn Work>], failed: &mut Vec<
     let db = tx.db;
     for work in batch {
         db.begin_job()?;
-        let outcome = work.run(tx);
+        // What a job had sent ahead may fail at its end: then it is the job that failed.
+        let outcome = work.run(tx).and_then(|()| db.keep_job());
         match &outcome {
-            Ok(()) => {
-                tx.keep_job();
-                db.keep_job()?;
-            }
+            Ok(()) => tx.keep_job(),
             Err(e) if matches!(e.kind(), ErrorKind::StoreDown | ErrorKind::Busy) || !db.in_transaction() => {
                 return Err(e.clone());
             }

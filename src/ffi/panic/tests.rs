@@ -67,6 +67,7 @@ fn open(folder: &Folder) -> u64 {
         folder: path.as_ptr(),
         hostname: c"mx.example.org".as_ptr(),
         settings: c"dns.host_only=1\noutbound.port=1".as_ptr(),
+        store: std::ptr::null(),
     };
     // SAFETY: whole structs and live texts.
     let code = unsafe { mailcore_engine_open(&how, &mut engine, &mut err) };

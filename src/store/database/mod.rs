@@ -1,5 +1,5 @@
-//! What the store's logic asks of a database. The logic knows these traits only; `sqlite` is the body that is shipped,
-//! `memory` one for tests.
+//! What the store's logic asks of a database. The logic knows these traits only; `sqlite` is the body in a folder,
+//! `postgres` one on a server, `memory` one for tests.
 //!
 //! A [`Database`] is the place where everything is kept; it opens connections. [`Read`] is what a connection can be
 //! asked, [`Write`] is the connection of the writer. Both are made of one trait for each group of tables. A method is
@@ -65,6 +65,11 @@ pub(super) trait Database: Send + Sync {
 
     /// Sets a log aside that came in the place of one which was removed: it is none of ours.
     fn set_foreign_log_aside(&self) -> Result<()>;
+
+    /// Whether what is written takes room on the disk that the engine sees.
+    fn is_on_our_disk(&self) -> bool {
+        true
+    }
 }
 
 /// How a connection that reads is opened.
@@ -106,15 +111,7 @@ pub(super) trait Connected: Send {
 
 /// A connection that reads. What one method gives is of one commit.
 pub(super) trait Read:
-    Connected
-    + ReadMailboxes
-    + ReadMessages
-    + ReadHidden
-    + ReadBodies
-    + ReadDirectory
-    + ReadQueue
-    + ReadReports
-    + ReadSieve
+    Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue + ReadReports + ReadSieve
 {
     /// All answers from here on are of one commit, until [`Read::end_reading`].
     fn begin_reading(&self) -> Result<()>;

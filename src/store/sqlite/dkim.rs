@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{DkimKey, DkimKeyState};
+use super::columns;
 use crate::base::{Result, Secret, Timestamp};
 
 const KEY: &str = "SELECT domain, selector, algorithm, key, state, created, changed FROM dkim_key";
@@ -48,18 +49,12 @@ pub(super) fn step_back(db: &Connection, domain: &str, algorithm: &str, now: Tim
 }
 
 fn read_key(row: &Row<'_>) -> rusqlite::Result<DkimKey> {
-    let state = match row.get::<_, i64>(4)? {
-        0 => DkimKeyState::Pending,
-        1 => DkimKeyState::Active,
-        2 => DkimKeyState::Published,
-        _ => DkimKeyState::Retired,
-    };
     Ok(DkimKey {
         domain: row.get(0)?,
         selector: row.get(1)?,
         algorithm: row.get(2)?,
         key: Secret::new(row.get::<_, Vec<u8>>(3)?),
-        state,
+        state: columns::dkim_state(row.get(4)?),
         created: Timestamp(row.get(5)?),
         changed: Timestamp(row.get(6)?),
     })

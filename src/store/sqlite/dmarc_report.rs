@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params, params_from
 
 use super::super::database::{BegunReport, ReadReports, WriteReports};
 use super::super::{Observed, ReportInfo};
-use super::dmarc_row::{disposition, disposition_column, read_row, values};
+use super::columns::{disposition, disposition_column};
+use super::dmarc_row::{read_row, values};
 use super::{Sqlite, dmarc};
 use crate::base::{BlobId, Result, Timestamp};
 use crate::feedback::{AggregateReport, Disposition, Period, PublishedPolicy, ReportRow as Row};

@@ -2,8 +2,9 @@
 
 use rusqlite::types::Value;
 
+use super::columns::{disposition, disposition_column};
 use crate::base::Result;
-use crate::feedback::{Checked, Disposition, Reason, ReportRow as Row};
+use crate::feedback::{Checked, Reason, ReportRow as Row};
 
 /// `source` to `messages`, in the order of the table.
 pub(super) fn values(row: &Row, messages: i64) -> [Value; 10] {
@@ -39,22 +40,4 @@ pub(super) fn read_row(row: &rusqlite::Row<'_>, first: usize) -> Result<Row> {
         spf: Checked::list_of(&text(8)?),
         count: row.get::<_, i64>(first + 9)?.try_into().unwrap_or(0),
     })
-}
-
-pub(super) fn disposition_column(disposition: Disposition) -> i64 {
-    match disposition {
-        Disposition::None => 0,
-        Disposition::Quarantine => 1,
-        Disposition::Reject => 2,
-        Disposition::Pass => 3,
-    }
-}
-
-pub(super) fn disposition(column: i64) -> Disposition {
-    match column {
-        1 => Disposition::Quarantine,
-        2 => Disposition::Reject,
-        3 => Disposition::Pass,
-        _ => Disposition::None,
-    }
 }

@@ -3,7 +3,6 @@
 //! The file's layout is in `schema.sql` and the files `schema_*.sql`. Each file here has the statements of one trait
 //! of [`database`](super::database).
 
-mod block;
 mod body;
 mod check;
 mod connection;
@@ -25,7 +24,6 @@ mod queue_read;
 mod queue_row;
 mod shrink;
 mod sieve;
-mod varint;
 mod version;
 #[cfg(target_os = "linux")]
 mod vfs;
@@ -43,6 +41,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::database::{Connected, Read, Write};
 use super::shared::Log;
+use super::{block, columns, varint};
 use crate::base::{Error, ErrorKind, Result};
 
 /// A connection to the file.

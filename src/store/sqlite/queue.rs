@@ -7,8 +7,8 @@ use rusqlite::{OptionalExtension, params};
 use super::super::database::{RoutedRow, WriteQueue};
 use super::super::{AttemptResult, NewItem, RecipientState};
 use super::Sqlite;
+use super::columns::{body_column, notify_column, outcome_column, returns_column, state_column};
 use super::queue_read::{ROUTED, read_routed};
-use super::queue_row::{body_column, notify_column, outcome_column, returns_column, state_column};
 use crate::base::{BlobId, QueueId, Recipient, Result, Timestamp};
 
 impl WriteQueue for Sqlite {

@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::{AttemptResult, Item, ItemRecipient, RecipientState};
-use crate::base::envelope::{BodyKind, Notify, Returns};
-use crate::base::event::Outcome;
-use crate::base::{
-    AccountId, Address, BlobId, Enhanced, Envelope, Error, ErrorKind, QueueId, Recipient, Result, Timestamp,
-};
+use super::super::{AttemptResult, Item, ItemRecipient};
+use super::columns;
+use crate::base::{AccountId, BlobId, Enhanced, Envelope, QueueId, Recipient, Result, Timestamp};
 
 /// One item with its recipients. `Invalid` where what it says cannot be understood, so that trying again is no use.
 pub(super) fn item(db: &Connection, id: QueueId) -> Result<Option<Item>> {
@@ -46,7 +43,7 @@ fn without_recipients(db: &Connection, id: QueueId) -> Result<Option<Item>> {
     let Some((from, mut item)) = found else { return Ok(None) };
     item.envelope.reverse_path = match from.as_str() {
         "" => None,
-        from => Some(address(from)?),
+        from => Some(columns::queued_address(from)?),
     };
     Ok(Some(item))
 }
@@ -57,18 +54,10 @@ fn read_item(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Item> {
         envelope: Envelope {
             reverse_path: None,
             recipients: Vec::new(),
-            body: match row.get(1)? {
-                1 => BodyKind::EightBit,
-                2 => BodyKind::Binary,
-                0_i64.. | ..=-1 => BodyKind::SevenBit,
-            },
+            body: columns::body(row.get(1)?),
             smtputf8: row.get(2)?,
             envelope_id: row.get(3)?,
-            returns: match row.get(4)? {
-                1 => Some(Returns::Full),
-                2 => Some(Returns::Headers),
-                0_i64.. | ..=-1 => None,
-            },
+            returns: columns::returns(row.get(4)?),
             size_declared: row.get::<_, Option<i64>>(5)?.map(|size| size as u64),
         },
         blob: BlobId(row.get(6)?),
@@ -90,15 +79,11 @@ fn read_recipient(db: &Connection, row: &Row<'_>) -> Result<ItemRecipient> {
     Ok(ItemRecipient {
         index: row.get(0)?,
         recipient: Recipient {
-            address: address(row.get_ref(1)?.as_str().unwrap_or_default())?,
-            notify: read_notify(row.get(2)?),
+            address: columns::queued_address(row.get_ref(1)?.as_str().unwrap_or_default())?,
+            notify: columns::notify(row.get(2)?),
             original: row.get(3)?,
         },
-        state: match row.get(4)? {
-            1 => RecipientState::Delivered,
-            2 => RecipientState::Failed,
-            0_i64.. | ..=-1 => RecipientState::Waiting,
-        },
+        state: columns::state(row.get(4)?),
         attempts: row.get(5)?,
         due: Timestamp(row.get(6)?),
         last: if last == 0 { None } else { attempt(db, last)? },
@@ -122,12 +107,7 @@ pub(super) fn attempts(db: &Connection, id: QueueId) -> Result<Vec<(String, Atte
 fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptResult> {
     Ok(AttemptResult {
         at: Timestamp(row.get(0)?),
-        outcome: match row.get(1)? {
-            0 => Outcome::Delivered,
-            1 => Outcome::Deferred,
-            3 => Outcome::Expired,
-            2_i64.. | ..=-1 => Outcome::Failed,
-        },
+        outcome: columns::outcome(row.get(1)?),
         host: row.get(2)?,
         code: row.get(3)?,
         enhanced: Enhanced::split(row.get_ref(4)?.as_str()?).map(|(enhanced, _)| enhanced),
@@ -136,58 +116,4 @@ fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptResult> {
         tls: row.get(7)?,
         policy: row.get(9)?,
     })
-}
-
-fn address(text: &str) -> Result<Address> {
-    Address::parse(text).map_err(|e| Error::new(ErrorKind::Invalid, format!("store: queued address {text}: {e}")))
-}
-
-/// BODY= as it is kept.
-pub(super) fn body_column(body: BodyKind) -> i64 {
-    match body {
-        BodyKind::SevenBit => 0,
-        BodyKind::EightBit => 1,
-        BodyKind::Binary => 2,
-    }
-}
-
-/// RET= as it is kept.
-pub(super) fn returns_column(returns: Option<Returns>) -> i64 {
-    match returns {
-        None => 0,
-        Some(Returns::Full) => 1,
-        Some(Returns::Headers) => 2,
-    }
-}
-
-/// NOTIFY= as it is kept.
-pub(super) fn notify_column(notify: Notify) -> i64 {
-    i64::from(notify.success)
-        | i64::from(notify.failure) << 1
-        | i64::from(notify.delay) << 2
-        | i64::from(notify.explicit) << 3
-}
-
-fn read_notify(column: i64) -> Notify {
-    let bit = |n: u32| column >> n & 1 == 1;
-    Notify { success: bit(0), failure: bit(1), delay: bit(2), explicit: bit(3) }
-}
-
-/// A recipient's state as it is kept.
-pub(super) fn state_column(state: RecipientState) -> i64 {
-    match state {
-        RecipientState::Waiting => 0,
-        RecipientState::Delivered => 1,
-        RecipientState::Failed => 2,
-    }
-}
-
-/// An outcome as it is kept.
-pub(super) fn outcome_column(outcome: Outcome) -> i64 {
-    match outcome {
-        Outcome::Delivered => 0,
-        Outcome::Deferred => 1,
-        Outcome::Failed => 2,
-        Outcome::Expired => 3,
-    }
 }

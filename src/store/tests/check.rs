@@ -57,7 +57,7 @@ fn a_sound_store_gives_not_one_sentence() {
         let store = populated(&place).await;
         let (found, steps) = checked(&store).await;
         assert_eq!(found, [""; 0]);
-        assert!(steps > 30 || place.memory.is_some(), "{steps} steps are not bounded ones");
+        assert!(steps > 30 || place.memory.is_some() || place.on_server(), "{steps} steps are not bounded ones");
         store.close().await.unwrap();
         let store = place.open().await;
         assert_eq!(checked(&store).await.0, [""; 0]);

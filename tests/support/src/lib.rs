@@ -20,6 +20,7 @@ pub mod image;
 pub mod peers;
 #[path = "../../simulation/pipe.rs"]
 pub mod pipe;
+pub mod postgres;
 #[path = "../../simulation/rng.rs"]
 pub mod rng;
 #[path = "../../simulation/run.rs"]

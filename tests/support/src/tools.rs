@@ -3,10 +3,11 @@
 //! A test that needs one asks `tool`; tests/without.rs says in the last line of `cargo test` which are missing.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Programs and the oldest version that will do; without a version any will. Go's is in bindings/go/go.mod.
-pub const TOOLS: [(&str, &str); 13] = [
+pub const TOOLS: [(&str, &str); 14] = [
     ("cc", ""),
     ("c++", ""),
     ("nm", ""),
@@ -19,6 +20,7 @@ pub const TOOLS: [(&str, &str); 13] = [
     ("curl", ""),
     ("openssl", ""),
     ("python3", "3.9"),
+    ("postgres", "12"),
     ("go", go_version(include_str!("../../../bindings/go/go.mod"))),
 ];
 
@@ -56,7 +58,7 @@ fn left_out(what: &str) {
 /// A sentence such as "go 1.19 is older than 1.24".
 pub fn find(name: &str) -> Result<(), String> {
     let (_, oldest) = TOOLS.iter().find(|(tool, _)| *tool == name).expect("a tool of the table");
-    let mut command = Command::new(name);
+    let mut command = Command::new(place_of(name));
     // No other toolchain is fetched to answer.
     command.arg(if ["go", "openssl"].contains(&name) { "version" } else { "--version" }).env("GOTOOLCHAIN", "local");
     let out = command.output().map_err(|_| format!("{name} is not installed"))?;
@@ -70,6 +72,13 @@ pub fn find(name: &str) -> Result<(), String> {
         return Err(format!("{name} {} is older than {oldest}", version.join(".")));
     }
     Ok(())
+}
+
+/// Where a program is. Debian keeps those of PostgreSQL outside of PATH.
+fn place_of(name: &str) -> PathBuf {
+    let versions = if name == "postgres" { std::fs::read_dir("/usr/lib/postgresql").ok() } else { None };
+    let places = versions.into_iter().flatten().flatten().map(|version| version.path().join("bin").join(name));
+    places.filter(|place| place.exists()).max().unwrap_or_else(|| name.into())
 }
 
 /// The first version in what a program says of itself: "go version go1.19.8 linux/amd64", "Python 3.11.2".

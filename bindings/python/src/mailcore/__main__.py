@@ -314,9 +314,9 @@ def _administering(command: Callable[..., argparse.ArgumentParser]) -> None:
     alias.add_argument("target", metavar="TARGET", nargs="?", help="where its mail goes; several times for several targets")
     alias.add_argument("--delete", action="store_true", help="deletes the alias with all its targets")
     for changes in (account, alias):
-        changes.add_argument("--store", metavar="FOLDER", required=True, help="a store that no server has open")
+        changes.add_argument("--store", metavar="FOLDER", required=True, help="a store that no server has open (or postgres://...)")
     check = command("check", admin.check, "tells where the parts of a store disagree")
-    check.add_argument("folder", metavar="FOLDER", help="a store that no server has open")
+    check.add_argument("folder", metavar="FOLDER", help="a store that no server has open (or postgres://...)")
     check.add_argument("--json", action="store_true", help="prints a JSON object for each disagreement, and one at the end")
     # 1 says that there are disagreements.
     check.set_defaults(trouble=2)

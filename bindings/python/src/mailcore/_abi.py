@@ -308,12 +308,14 @@ class mailcore_open(Structure):
     folder: Any
     hostname: Any
     settings: Any
+    store: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("flags", c_uint32),
         ("folder", c_char_p),
         ("hostname", c_char_p),
         ("settings", c_char_p),
+        ("store", c_char_p),
     ]
 
     def __init__(self, **fields: Any) -> None:

@@ -13,11 +13,19 @@ from .engine import Engine
 
 @contextlib.contextmanager
 def _store(folder: str, make: bool = False) -> Iterator[Engine]:
-    """The store, not started, so that nothing is delivered meanwhile."""
+    """The store, in a folder or at an address, not started, so that nothing is delivered meanwhile."""
+    if _is_address(folder):
+        with contextlib.closing(Engine(store=folder)) as engine:
+            yield engine
+        return
     if not make and not os.path.isdir(folder):
         raise ValueError(f"{folder}: there is no such folder")
     with contextlib.closing(Engine(folder)) as engine:
         yield engine
+
+
+def _is_address(store: str) -> bool:
+    return store.startswith(("postgres://", "postgresql://"))
 
 
 def account(options: argparse.Namespace) -> None:
@@ -53,7 +61,7 @@ def alias(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """Prints each disagreement of the store: 0 where there is none, else 1. Progress is shown on a terminal."""
-    if not os.path.isfile(os.path.join(options.folder, "mail.db")):
+    if not _is_address(options.folder) and not os.path.isfile(os.path.join(options.folder, "mail.db")):
         raise ValueError(f"{options.folder}: there is no store")
     found = 0
     with _store(options.folder) as engine:

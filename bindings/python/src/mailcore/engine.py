@@ -79,7 +79,7 @@ class Listener(Unique):
 
 
 class Engine(Unique):
-    """A mail engine on the store in `folder`.
+    """A mail engine on the store in `folder`, or on the server of `store` ("postgres://user@host/db?schema=name").
 
     `with Engine(...) as engine:` starts it, and stops and closes it in the end; without `with`, call `start` and
     `close`. Settings are given as a mapping by their names in the C header ("outbound.port"), or as keyword
@@ -88,9 +88,10 @@ class Engine(Unique):
 
     def __init__(
         self,
-        folder: "str | bytes | Any",
+        folder: "str | bytes | Any | None" = None,
         hostname: Optional[str] = None,
         *,
+        store: Optional[str] = None,
         settings: Optional[Mapping[str, Setting]] = None,
         **more: Setting,
     ) -> None:
@@ -109,9 +110,10 @@ class Engine(Unique):
         import os
 
         options = _abi.mailcore_open(
-            folder=os.fsencode(folder),
+            folder=None if folder is None else os.fsencode(folder),
             hostname=text(hostname),
             settings=text("".join(f"{name}={_written(name, value)}\n" for name, value in lines.items())),
+            store=text(store),
         )
         handle = _abi.mailcore_engine()
         call("mailcore_engine_open", ctypes.byref(options), ctypes.byref(handle))

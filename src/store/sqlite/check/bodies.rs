@@ -1,12 +1,11 @@
 //! Bodies: their sizes, and how often each is used.
 
-use std::collections::BTreeSet;
-
 use rusqlite::{Connection, params};
 
+use super::super::super::sound::{Counting, Uses};
 use super::super::varint::ids_from_octets;
 use crate::base::Result;
-use crate::base::limits::{CHECK_BODIES_TOGETHER, CHECK_ROWS_PER_STEP};
+use crate::base::limits::CHECK_ROWS_PER_STEP;
 
 /// Sizes of some bodies above `after`, and descriptions of bodies that are not there. Gives the last body looked at.
 pub(super) fn sizes(db: &Connection, after: i64, found: &mut Vec<String>) -> Result<Option<i64>> {
@@ -30,47 +29,6 @@ pub(super) fn sizes(db: &Connection, after: i64, found: &mut Vec<String>) -> Res
         found.push(format!("body {} is described and not there", id?));
     }
     Ok(last)
-}
-
-/// Counting the uses of bodies whose ids lie together, then comparing them.
-pub(super) struct Uses {
-    first: i64,
-    counts: Vec<u32>,
-    dead: BTreeSet<i64>,
-    stage: Counting,
-}
-
-enum Counting {
-    /// Messages behind this one are still to be counted.
-    Messages(i64, i64),
-    /// What is queued, and the list of the dead.
-    Others,
-    /// Bodies above this one are still to be compared.
-    Compare(i64),
-}
-
-impl Uses {
-    /// Bodies above `after`.
-    pub fn from(after: i64) -> Uses {
-        let counts = vec![0; CHECK_BODIES_TOGETHER];
-        Uses { first: after.saturating_add(1), counts, dead: BTreeSet::new(), stage: Counting::Messages(0, -1) }
-    }
-
-    fn count(&mut self, blob: i64) {
-        let at = blob.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
-        if let Some(count) = at.and_then(|at| self.counts.get_mut(at)) {
-            *count = count.saturating_add(1);
-        }
-    }
-
-    fn of(&self, blob: i64) -> u32 {
-        let at = blob.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
-        at.and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
-    }
-
-    fn last(&self) -> i64 {
-        self.first.saturating_add(CHECK_BODIES_TOGETHER as i64 - 1)
-    }
 }
 
 /// A step. `None`: all bodies are compared.
@@ -149,17 +107,7 @@ fn compare(db: &Connection, uses: &mut Uses, after: i64, found: &mut Vec<String>
     while let Some(row) = rows.next()? {
         let (id, noted): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
         last = Some(id);
-        let (used, dead) = (uses.of(id), uses.dead.remove(&id));
-        let expected = (used > 1).then_some(i64::from(used));
-        if noted != expected {
-            let noted = noted.map_or("1 or none".to_owned(), |n| n.to_string());
-            found.push(format!("body {id} is used {used} times, noted are {noted}"));
-        }
-        match (used, dead) {
-            (0, false) => found.push(format!("body {id} is used by nothing and does not wait to be removed")),
-            (1.., true) => found.push(format!("body {id} is used and waits to be removed")),
-            _ => {}
-        }
+        uses.compare(id, noted, found);
     }
     Ok(last)
 }

@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::super::super::row::Row;
+use super::super::super::sound::{Message, Under};
 use super::super::block::{decode, row_id, row_ids};
 use super::super::mailbox;
 use super::super::varint::uids_from_octets;
 use crate::base::limits::CHECK_BLOCKS_PER_STEP;
 use crate::base::snapshot::{BLOCK_UIDS, Block, block_of};
-use crate::base::{Flags, MailboxId, ModSeq, Result, Uid};
-
-/// Bit of a mailbox's first keyword.
-const FIRST_KEYWORD_BIT: usize = 6;
+use crate::base::{Flags, MailboxId, Result, Uid};
 
 /// Where the walk over mailboxes is.
 pub(super) struct Place {
@@ -28,30 +26,6 @@ impl Place {
     }
 }
 
-/// A mailbox under way.
-struct Under {
-    row: Row,
-    /// Stretches whose facts are no messages, unless a block says so.
-    hidden: Vec<(Uid, Uid)>,
-    /// The block to be looked at next.
-    block: u32,
-    total: u32,
-    unseen: u32,
-    deleted: u32,
-    octets: u64,
-}
-
-/// A row of `fact`, with what it refers to.
-struct Message {
-    uid: Uid,
-    size: i64,
-    blob: i64,
-    flags: Flags,
-    mod_seq: ModSeq,
-    body: Option<i64>,
-    described: bool,
-}
-
 /// A step: some blocks of a mailbox, or its counts. `None`: all mailboxes are done. Gives the rows looked at as well.
 pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -> Result<(Option<Place>, u64)> {
     let Some(mut under) = place.under_way.take() else {
@@ -60,10 +34,7 @@ pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -
         let Some(mailbox) = next.map(MailboxId) else { return Ok((None, 0)) };
         place.mailbox = mailbox;
         match mailbox::row(db, mailbox) {
-            Ok(Some(row)) => {
-                let hidden = hidden(db, mailbox)?;
-                place.under_way = Some(Under { row, hidden, block: 0, total: 0, unseen: 0, deleted: 0, octets: 0 })
-            }
+            Ok(Some(row)) => place.under_way = Some(Under::new(row, hidden(db, mailbox)?)),
             Ok(None) => {}
             Err(e) => found.push(format!("mailbox {} cannot be read: {}", mailbox.0, e.text())),
         }
@@ -73,7 +44,7 @@ pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -
     let mut tell = |what: String| found.push(format!("mailbox {} ({name}): {what}", place.mailbox.0));
     match next_block(db, place.mailbox, under.block)? {
         None => {
-            counts(&under, &mut tell);
+            under.counts(&mut tell);
             expunges(db, place.mailbox, &under.row, &mut tell)?;
             Ok((Some(place), 0))
         }
@@ -83,7 +54,7 @@ pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -
             blocks(db, place.mailbox, (first, last), &mut under, &mut tell)?;
             let seen = under.total - before;
             if last == block_of(Uid::MAX) {
-                counts(&under, &mut tell);
+                under.counts(&mut tell);
                 expunges(db, place.mailbox, &under.row, &mut tell)?;
             } else {
                 under.block = last + 1;
@@ -91,14 +62,6 @@ pub(super) fn step(db: &Connection, mut place: Place, found: &mut Vec<String>) -
             }
             Ok((Some(place), seen.into()))
         }
-    }
-}
-
-impl Under {
-    /// Whether the fact of this UID is in a hidden stretch, and no block says that it is a message.
-    fn is_hidden(&self, block: Option<&Block>, uid: Uid) -> bool {
-        self.hidden.iter().any(|(first, last)| (*first..=*last).contains(&uid))
-            && block.is_none_or(|block| block.uids().binary_search(&uid).is_err())
     }
 }
 
@@ -144,12 +107,7 @@ fn blocks(
         match described.remove(&number) {
             // It cannot be read, which was told.
             Some(None) => under.total += messages.len() as u32,
-            block => {
-                let block = block.flatten();
-                let mut messages = messages;
-                messages.retain(|message| !under.is_hidden(block.as_ref(), message.uid));
-                one_block(under, block.as_ref(), &messages, tell);
-            }
+            block => under.messages(block.flatten().as_ref(), messages, tell),
         }
     }
     for (number, block) in described {
@@ -204,65 +162,6 @@ fn read_message(row: &SqlRow<'_>) -> Result<Message> {
         body: row.get(5)?,
         described: row.get(6)?,
     })
-}
-
-/// Messages of one block, which says how they are as far as blocks reach.
-fn one_block(under: &mut Under, block: Option<&Block>, messages: &[Message], tell: &mut impl FnMut(String)) {
-    let covered = |message: &&Message| message.uid <= under.row.covered;
-    let there: Vec<Uid> = messages.iter().filter(covered).map(|message| message.uid).collect();
-    let described = block.map(Block::uids).unwrap_or_default();
-    if described != there {
-        let odd = |uids: &[Uid], others: &[Uid]| uids.iter().find(|uid| others.binary_search(uid).is_err()).copied();
-        if let Some(uid) = odd(&there, described) {
-            tell(format!("message {uid} is there, and its block does not say so"));
-        }
-        if let Some(uid) = odd(described, &there) {
-            tell(format!("message {uid} is not there, and its block says it is"));
-        }
-    }
-    let known = Flags(u64::MAX >> (64 - (FIRST_KEYWORD_BIT + under.row.keywords.len()).min(64)));
-    for message in messages {
-        let place = described.binary_search(&message.uid).ok();
-        let stated = place.and_then(|place| block?.get(place));
-        let (flags, mod_seq) = stated.map_or((message.flags, message.mod_seq), |stated| (stated.flags, stated.mod_seq));
-        let uid = message.uid;
-        under.total += 1;
-        under.unseen += u32::from(!flags.contains(Flags::SEEN));
-        under.deleted += u32::from(flags.contains(Flags::DELETED));
-        under.octets = under.octets.saturating_add(message.size as u64);
-        if flags.0 & !known.0 != 0 {
-            tell(format!("message {uid} has a keyword that the mailbox does not"));
-        }
-        if mod_seq > under.row.mod_seq {
-            tell(format!("message {uid} has modification sequence {mod_seq}, the highest is {}", under.row.mod_seq));
-        }
-        if uid >= under.row.uid_next {
-            tell(format!("message {uid} is there, the next one is to be {}", under.row.uid_next));
-        }
-        match message.body {
-            None => tell(format!("message {uid} has no body: {} is not there", message.blob)),
-            Some(size) if size != message.size => {
-                tell(format!("message {uid} says {} octets, its body has {size}", message.size));
-            }
-            Some(_) if !message.described => tell(format!("message {uid} has a body that is not described")),
-            Some(_) => {}
-        }
-    }
-}
-
-fn counts(under: &Under, tell: &mut impl FnMut(String)) {
-    let row = &under.row;
-    let pairs: [(&str, u64, u64); 4] = [
-        ("messages", row.total.into(), under.total.into()),
-        ("messages without \\Seen", row.unseen.into(), under.unseen.into()),
-        ("messages with \\Deleted", row.deleted.into(), under.deleted.into()),
-        ("octets", row.octets, under.octets),
-    ];
-    for (what, counted, there) in pairs {
-        if counted != there {
-            tell(format!("counts {counted} {what}, there are {there}"));
-        }
-    }
 }
 
 fn expunges(db: &Connection, mailbox: MailboxId, row: &Row, tell: &mut impl FnMut(String)) -> Result<()> {

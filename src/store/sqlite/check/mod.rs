@@ -7,6 +7,7 @@ mod rows;
 use rusqlite::Connection;
 
 use super::super::database::{Connected, Walk};
+use super::super::sound::Uses;
 use super::{connection, queue_row};
 use crate::base::limits::CHECK_ROWS_PER_STEP;
 use crate::base::{Error, ErrorKind, QueueId, Result};
@@ -29,7 +30,7 @@ enum Stage {
     Rows(usize),
     Mailboxes(mailboxes::Place),
     Bodies(i64),
-    Uses(bodies::Uses),
+    Uses(Uses),
     /// Items of the queue above this one.
     Queue(i64),
     Over,
@@ -103,7 +104,7 @@ fn advance(db: &Connection, stage: Stage, found: &mut Vec<String>) -> Result<(St
         },
         Stage::Bodies(after) => match bodies::sizes(db, after, found)? {
             Some(last) => Ok((Stage::Bodies(last), last.abs_diff(after))),
-            None => Ok((Stage::Uses(bodies::Uses::from(0)), 1)),
+            None => Ok((Stage::Uses(Uses::from(0)), 1)),
         },
         Stage::Uses(uses) => match bodies::uses(db, uses, found)? {
             (Some(uses), done) => Ok((Stage::Uses(uses), done)),

@@ -1,4 +1,4 @@
-//! Numbers of varying length as the packed columns hold them: LEB128, and zigzag for signed steps.
+//! Numbers of varying length as the packed columns of every body hold them: LEB128, and zigzag for signed steps.
 
 pub(super) use crate::base::varint::put;
 use crate::base::{BlobId, Error, ErrorKind, Result, Uid, UidSet, varint};
