@@ -45,6 +45,7 @@ static const char usage[] =
     "  --submissions ADDR:PORT      the same, TLS from the first byte\n"
     "  --lmtp ADDR:PORT             takes mail by LMTP\n"
     "  --imap ADDR:PORT, --imaps ADDR:PORT, --pop3 ADDR:PORT, --pop3s ADDR:PORT   lets accounts read their mail\n"
+    "  --managesieve ADDR:PORT      lets accounts manage their Sieve scripts\n"
     "  --tls-cert FILE, --tls-key FILE   certificate chain and key, PEM; without them one is made. SIGHUP reads both\n"
     "                               again\n"
     "  --tls-ca FILE                further authorities trusted for outgoing TLS\n"
@@ -77,6 +78,7 @@ static struct service services[] = {
     {"imaps", MAILCORE_SERVICE_IMAPS, NULL, "", 0},
     {"pop3", MAILCORE_SERVICE_POP3, NULL, "", 0},
     {"pop3s", MAILCORE_SERVICE_POP3S, NULL, "", 0},
+    {"managesieve", MAILCORE_SERVICE_MANAGESIEVE, NULL, "", 0},
 };
 
 #define SERVICES (sizeof(services) / sizeof(services[0]))
