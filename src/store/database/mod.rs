@@ -111,7 +111,9 @@ pub(super) trait Connected: Send {
 
 /// A connection that reads. What one method gives is of one commit.
 pub(super) trait Read:
-    Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue + ReadReports + ReadSieve
+    Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue
+    // Reports of others, scripts of owners.
+    + ReadReports + ReadSieve
 {
     /// All answers from here on are of one commit, until [`Read::end_reading`].
     fn begin_reading(&self) -> Result<()>;
