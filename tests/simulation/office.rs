@@ -40,6 +40,8 @@ pub struct Office {
     pub keyring: Arc<Keyring>,
     users: &'static [&'static str],
     settings: Arc<Settings>,
+    /// Messages that COPY, MOVE and EXPUNGE take at a time, where that is not the limit.
+    steps: Option<usize>,
     open: Arc<Mutex<Option<Open>>>,
 }
 
@@ -55,7 +57,15 @@ struct Open {
 impl Office {
     /// An office that is closed.
     pub fn new(host: Host, domain: &'static str, users: &'static [&'static str], settings: Settings) -> Self {
-        Self { host, domain, keyring: Arc::default(), users, settings: Arc::new(settings), open: Arc::default() }
+        Self {
+            host,
+            domain,
+            keyring: Arc::default(),
+            users,
+            settings: Arc::new(settings),
+            steps: None,
+            open: Arc::default(),
+        }
     }
 
     /// The address of a user; those of other domains it hosts are called by it.
@@ -63,10 +73,21 @@ impl Office {
         if user.contains('@') { user.to_owned() } else { format!("{user}@{}", self.domain) }
     }
 
+    /// From the next boot on COPY, MOVE and EXPUNGE take so many messages at a time.
+    pub fn take_steps(&mut self, most: Option<usize>) {
+        self.steps = most;
+    }
+
+    /// How many messages they take at a time, where that is not the limit.
+    pub fn steps(&self) -> Option<usize> {
+        self.steps
+    }
+
     /// Opens: store, runner, listeners.
     pub async fn boot(&self) -> Result<()> {
         let world = self.host.world();
         let store = Store::open(&world, options()).await?;
+        self.steps.into_iter().for_each(|most| store.set_step_messages(most));
         for user in self.users {
             let address = Address::parse(&self.address(user)).expect("an address");
             if store.directory().account(&address.key()).is_none() {

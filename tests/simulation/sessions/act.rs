@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mailcore::base::{Uid, UidValidity};
 
+use super::allot::Allot;
 use super::state::{DELETED, Folder, Holder, Message, State};
 
 /// One thing asked.
@@ -105,8 +106,14 @@ pub enum Told {
 const NOTHING: Answer = Answer::Done(Told::Nothing);
 
 /// What `act` of account `who` makes of `state`, with each mailbox that its name may have meant (`None`: there was
-/// none).
-pub fn outcomes(state: &State, who: usize, act: &Act, meant: &BTreeSet<Option<UidValidity>>) -> Vec<(State, Answer)> {
+/// none) and the UIDs that `allot` says.
+pub fn outcomes(
+    state: &State,
+    who: usize,
+    act: &Act,
+    meant: &BTreeSet<Option<UidValidity>>,
+    allot: &Allot<'_>,
+) -> Vec<(State, Answer)> {
     let each = |with: &dyn Fn(&mut State, Option<UidValidity>) -> Answer| {
         let one = |meant: &Option<UidValidity>| {
             let mut state = state.clone();
@@ -118,34 +125,34 @@ pub fn outcomes(state: &State, who: usize, act: &Act, meant: &BTreeSet<Option<Ui
     match act {
         Act::Append(_, flags, letter, size) => {
             let mut all: Vec<(State, Answer)> =
-                each(&|state, to| append(&mut state.holders[who], to, *flags, *letter, *size));
+                each(&|state, to| append(&mut state.holders[who], to, *flags, (*letter, *size), &mut allot.clone()));
             if !has_room(&state.holders[who], *size) {
                 // Asked before the message is, when the mailbox may still have been there.
                 all.push((state.clone(), Answer::OverQuota));
             }
             all
         }
-        Act::Copy(copy) => each(&|state, to| copied(&mut state.holders[who], copy, to)),
+        Act::Copy(copy) => each(&|state, to| copied(&mut state.holders[who], copy, to, &mut allot.clone())),
         Act::Select(_) => each(&|state, folder| selected(&state.holders[who], folder)),
         act => {
             let mut state = state.clone();
-            let answer = change(&mut state, who, act);
+            let answer = change(&mut state, who, act, &mut allot.clone());
             vec![(state, answer)]
         }
     }
 }
 
-fn change(state: &mut State, who: usize, act: &Act) -> Answer {
+fn change(state: &mut State, who: usize, act: &Act, allot: &mut Allot<'_>) -> Answer {
     match act {
         Act::Create(name) => create(state, who, name),
         Act::Delete(name) => delete(state, who, name),
-        Act::Rename(from, to) => rename(state, who, from, to),
+        Act::Rename(from, to) => rename(state, who, from, to, allot),
         Act::Subscribe(name, on) => {
             let subscribed = &mut state.holders[who].subscribed;
             let _ = if *on { subscribed.insert(name.clone()) } else { subscribed.remove(name) };
             NOTHING
         }
-        Act::Deliver(to, letter, size) => deliver(state, to, *letter, *size),
+        Act::Deliver(to, letter, size) => deliver(state, to, (*letter, *size), allot),
         Act::Store(store) => stored(&mut state.holders[who], store),
         Act::Expunge(folder, uids, tells) => expunge(&mut state.holders[who], *folder, uids.as_deref(), *tells),
         Act::Append(..) | Act::Copy(_) | Act::Select(_) => unreachable!("they look a name up"),
@@ -206,7 +213,7 @@ fn delete(state: &mut State, who: usize, name: &str) -> Answer {
     NOTHING
 }
 
-fn rename(state: &mut State, who: usize, from: &str, to: &str) -> Answer {
+fn rename(state: &mut State, who: usize, from: &str, to: &str, allot: &mut Allot<'_>) -> Answer {
     let names = &state.holders[who].names;
     if is_below(to, from) || names.contains_key(to) {
         return Answer::Refused;
@@ -216,7 +223,7 @@ fn rename(state: &mut State, who: usize, from: &str, to: &str) -> Answer {
         insert_levels_above(state, who, to);
         let made = insert(state, who, to, true);
         let uids: Vec<Uid> = state.holders[who].folders[&validity].messages.keys().copied().collect();
-        move_all(&mut state.holders[who], validity, &uids, made);
+        move_all(&mut state.holders[who], validity, &uids, made, allot);
         return NOTHING;
     }
     insert_levels_above(state, who, to);
@@ -244,32 +251,38 @@ fn has_room(holder: &Holder, octets: u64) -> bool {
 }
 
 impl Folder {
-    fn add(&mut self, message: Message) -> Uid {
-        let uid = self.uid_next;
-        self.uid_next += 1;
+    fn add(&mut self, message: Message, uid: Uid) -> Uid {
+        self.uid_next = uid + 1;
         self.messages.insert(uid, message);
         uid
     }
 }
 
-fn append(holder: &mut Holder, to: Option<UidValidity>, flags: u8, letter: u64, size: u64) -> Answer {
+fn append(
+    holder: &mut Holder,
+    to: Option<UidValidity>,
+    flags: u8,
+    (letter, size): (u64, u64),
+    allot: &mut Allot<'_>,
+) -> Answer {
     let Some(validity) = selectable(holder, to) else { return Answer::Refused };
     if !has_room(holder, size) {
         return Answer::OverQuota;
     }
     let folder = folder_mut(holder, validity).expect("selectable");
     folder.mod_seq += 1;
-    let uid = folder.add(Message { flags, mod_seq: folder.mod_seq, letter, size });
+    let uid = allot.uid(validity, folder.uid_next);
+    folder.add(Message { flags, mod_seq: folder.mod_seq, letter, size }, uid);
     Answer::Done(Told::Placed(validity, Vec::new(), vec![uid]))
 }
 
-fn deliver(state: &mut State, to: &[usize], letter: u64, size: u64) -> Answer {
-    if to.iter().any(|who| !has_room(&state.holders[*who], size)) {
+fn deliver(state: &mut State, to: &[usize], letter: (u64, u64), allot: &mut Allot<'_>) -> Answer {
+    if to.iter().any(|who| !has_room(&state.holders[*who], letter.1)) {
         return Answer::OverQuota;
     }
     for who in to {
         let inbox = state.holders[*who].names["INBOX"];
-        append(&mut state.holders[*who], Some(inbox), 0, letter, size);
+        append(&mut state.holders[*who], Some(inbox), 0, letter, allot);
     }
     NOTHING
 }
@@ -306,7 +319,7 @@ fn expunge(holder: &mut Holder, folder: UidValidity, uids: Option<&[Uid]>, tells
     Answer::Done(Told::ModSeq((any && tells).then_some(folder.mod_seq)))
 }
 
-fn copied(holder: &mut Holder, copy: &Copy, to: Option<UidValidity>) -> Answer {
+fn copied(holder: &mut Holder, copy: &Copy, to: Option<UidValidity>, allot: &mut Allot<'_>) -> Answer {
     let Some(to) = selectable(holder, to) else { return Answer::Refused };
     let Some(from) = holder.folders.get(&copy.folder) else { return Answer::Refused };
     let uids: Vec<Uid> = copy.uids.iter().copied().filter(|uid| from.messages.contains_key(uid)).collect();
@@ -318,13 +331,13 @@ fn copied(holder: &mut Holder, copy: &Copy, to: Option<UidValidity>) -> Answer {
         return Answer::OverQuota;
     }
     let new = match copy.moves {
-        true => move_all(holder, copy.folder, &uids, to),
-        false => copy_all(holder, copy.folder, &uids, to),
+        true => move_all(holder, copy.folder, &uids, to, allot),
+        false => copy_all(holder, copy.folder, &uids, to, allot),
     };
     Answer::Done(Told::Placed(to, uids, new))
 }
 
-fn copy_all(holder: &mut Holder, from: UidValidity, uids: &[Uid], to: UidValidity) -> Vec<Uid> {
+fn copy_all(holder: &mut Holder, from: UidValidity, uids: &[Uid], to: UidValidity, allot: &mut Allot<'_>) -> Vec<Uid> {
     if uids.is_empty() {
         return Vec::new();
     }
@@ -332,11 +345,15 @@ fn copy_all(holder: &mut Holder, from: UidValidity, uids: &[Uid], to: UidValidit
     let folder = folder_mut(holder, to).expect("there");
     folder.mod_seq += 1;
     let mod_seq = folder.mod_seq;
-    messages.into_iter().map(|message| folder.add(Message { mod_seq, ..message })).collect()
+    let one = |message| {
+        let uid = allot.uid(to, folder.uid_next);
+        folder.add(Message { mod_seq, ..message }, uid)
+    };
+    messages.into_iter().map(one).collect()
 }
 
-fn move_all(holder: &mut Holder, from: UidValidity, uids: &[Uid], to: UidValidity) -> Vec<Uid> {
-    let new = copy_all(holder, from, uids, to);
+fn move_all(holder: &mut Holder, from: UidValidity, uids: &[Uid], to: UidValidity, allot: &mut Allot<'_>) -> Vec<Uid> {
+    let new = copy_all(holder, from, uids, to, allot);
     let folder = folder_mut(holder, from).expect("there");
     folder.messages.retain(|uid, _| !uids.contains(uid));
     folder.mod_seq += u64::from(!uids.is_empty());

@@ -6,6 +6,7 @@
 //! must agree, and each session must have been told of all of it, whoever waits in IDLE without asking.
 
 mod act;
+mod allot;
 mod board;
 mod campaign;
 mod command;

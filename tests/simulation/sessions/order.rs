@@ -5,10 +5,12 @@
 //! answers and the state that was found, something acknowledged was lost, or something happened that nobody asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mailcore::base::UidValidity;
 
-use super::act::{Act, Answer, outcomes};
+use super::act::{Act, Answer, Told, outcomes};
+use super::allot::{KnownUids, choices, known_uids, with_gaps};
 use super::state::{State, difference};
 
 /// Orders looked at before a search is given up: an error of the campaign, not of the store.
@@ -41,6 +43,8 @@ type Meant = BTreeMap<usize, BTreeSet<Option<UidValidity>>>;
 struct Search<'a> {
     entries: &'a [Entry],
     goal: &'a State,
+    /// Real UIDs, where there may be gaps between them.
+    known: Option<KnownUids>,
     /// Acts as they are tried: those that must have happened first, in the order of their answers.
     tried: Vec<usize>,
     seen: BTreeSet<(u128, State, Meant)>,
@@ -49,13 +53,21 @@ struct Search<'a> {
     best: (usize, String),
 }
 
-/// None where the acts explain how `base` became `goal`; else what is wrong.
-pub fn unexplained(base: &State, entries: &[Entry], goal: &State) -> Option<String> {
+/// None where the acts explain how `base` became `goal`; else what is wrong. `gaps`: UIDs may have gaps.
+pub fn unexplained(base: &State, entries: &[Entry], goal: &State, gaps: bool) -> Option<String> {
     assert!(entries.len() <= 128, "too many acts between two looks: {}", entries.len());
     let mut tried: Vec<usize> = (0..entries.len()).collect();
     tried.sort_by_key(|i| (entries[*i].answer.is_none(), entries[*i].ended));
     let best = (0, "nothing fits".to_owned());
-    let mut search = Search { entries, goal, tried, seen: BTreeSet::new(), nodes: 0, best };
+    let mut search = Search {
+        entries,
+        goal,
+        known: gaps.then(|| known_uids(entries, goal)),
+        tried,
+        seen: BTreeSet::new(),
+        nodes: 0,
+        best,
+    };
     if search.explains(0, base, &Meant::new()) {
         return None;
     }
@@ -69,7 +81,7 @@ impl Search<'_> {
         let left = |i: &usize| done & (1 << i) == 0;
         let required = |i: &usize| self.entries[*i].answer.is_some();
         let missing = (0..self.entries.len()).filter(|i| left(i) && required(i)).count();
-        if missing == 0 && state == self.goal {
+        if missing == 0 && (state == self.goal || (self.known.is_some() && with_gaps(state, self.goal) == *self.goal)) {
             return true;
         }
         if !self.seen.insert((done, state.clone(), meant.clone())) {
@@ -120,8 +132,16 @@ impl Search<'_> {
                 later.entry(other).or_default().insert(found);
             }
         }
-        for (after, answer) in outcomes(state, entry.who, &entry.act, &mine) {
+        let known = self.known.clone();
+        let choices = choices(entry, known.as_ref());
+        let after = choices.iter().flat_map(|allot| outcomes(state, entry.who, &entry.act, &mine, allot));
+        for (mut after, answer) in after.collect::<Vec<_>>() {
             match &entry.answer {
+                Some(heard) if known.is_some() && skips(&mut after, entry.who, heard, &answer) => {
+                    if self.explains(done | 1 << next, &after, &later) {
+                        return true;
+                    }
+                }
                 Some(heard) if *heard != answer => {
                     let entry = format!("{entry:?}");
                     self.remark(entries.len() - missing, || format!("{entry}: it should be {answer:?}"));
@@ -140,12 +160,22 @@ impl Search<'_> {
     }
 }
 
+/// Whether the selected mailbox was said to have a UIDNEXT further on, and all else as it should be: so it is then.
+fn skips(state: &mut State, who: usize, heard: &Answer, answer: &Answer) -> bool {
+    let (Answer::Done(Told::Selected(validity, uid_next, ..)), Answer::Done(Told::Selected(_, next, mod_seq, count))) =
+        (heard, answer)
+    else {
+        return false;
+    };
+    let same = *heard == Answer::Done(Told::Selected(*validity, *uid_next, *mod_seq, *count));
+    let folder = state.holders[who].folders.get_mut(validity).filter(|_| same && uid_next > next);
+    folder.map(|folder| Arc::make_mut(folder).uid_next = *uid_next).is_some()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::act::Told;
     use super::super::state::{Folder, Holder};
     use super::*;
-    use std::sync::Arc;
 
     fn base() -> State {
         let mut holder = Holder::default();
@@ -170,24 +200,30 @@ mod tests {
         goal.holders[0].names.insert("b".to_owned(), 2);
         goal.holders[0].folders.insert(2, Arc::new(Folder::new(true)));
         goal.uid_validity = 2;
-        assert_eq!(unexplained(&base(), &[create.clone(), rename.clone()], &goal), None);
+        assert_eq!(unexplained(&base(), &[create.clone(), rename.clone()], &goal, false), None);
         let late = entry(create.act.clone(), 3, 4, done());
-        assert!(unexplained(&base(), &[late, rename.clone()], &goal).is_some(), "a RENAME of what came after it");
-        assert!(unexplained(&base(), std::slice::from_ref(&create), &goal).is_some(), "a RENAME nobody asked for");
-        assert!(unexplained(&base(), &[create, rename], &base()).is_some(), "both lost");
+        assert!(
+            unexplained(&base(), &[late, rename.clone()], &goal, false).is_some(),
+            "a RENAME of what came after it"
+        );
+        assert!(
+            unexplained(&base(), std::slice::from_ref(&create), &goal, false).is_some(),
+            "a RENAME nobody asked for"
+        );
+        assert!(unexplained(&base(), &[create, rename], &base(), false).is_some(), "both lost");
     }
 
     #[test]
     fn what_is_in_doubt_may_have_happened() {
         let doubt = entry(Act::Create("a".to_owned()), 0, 1, None);
         let mut goal = base();
-        assert_eq!(unexplained(&base(), std::slice::from_ref(&doubt), &goal), None);
+        assert_eq!(unexplained(&base(), std::slice::from_ref(&doubt), &goal, false), None);
         goal.holders[0].names.insert("a".to_owned(), 2);
         goal.holders[0].folders.insert(2, Arc::new(Folder::new(true)));
         goal.uid_validity = 2;
-        assert_eq!(unexplained(&base(), std::slice::from_ref(&doubt), &goal), None);
+        assert_eq!(unexplained(&base(), std::slice::from_ref(&doubt), &goal, false), None);
         let later = entry(Act::Append("a".to_owned(), 0, 7, 9), 2, 3, Some(Answer::Refused));
-        assert!(unexplained(&base(), &[doubt, later], &goal).is_some(), "it was not there later, and now is");
+        assert!(unexplained(&base(), &[doubt, later], &goal, false).is_some(), "it was not there later, and now is");
     }
 
     #[test]
@@ -210,6 +246,6 @@ mod tests {
             let message = super::super::state::Message { flags: 0, mod_seq: u64::from(uid) + 1, letter, size: 9 };
             folder.messages.insert(uid, message);
         }
-        assert_eq!(unexplained(&base, &[to_a, rename, to_b], &goal), None);
+        assert_eq!(unexplained(&base, &[to_a, rename, to_b], &goal, false), None);
     }
 }

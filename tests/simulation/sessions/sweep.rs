@@ -25,6 +25,8 @@ struct Recorded {
     from: usize,
     noted: Vec<Noted>,
     accounts: Vec<String>,
+    /// COPY and MOVE went in steps: UIDs may have gaps.
+    gaps: bool,
 }
 
 fn record(seed: u64, steps: usize) -> Recorded {
@@ -39,7 +41,8 @@ fn record(seed: u64, steps: usize) -> Recorded {
         mail.await;
         let noted = house.board().take();
         house.office.close().await.expect("closes");
-        Recorded { seed, ops: disk.take_record(), base, from, noted, accounts: house.accounts }
+        let gaps = house.office.steps().is_some();
+        Recorded { seed, ops: disk.take_record(), base, from, noted, accounts: house.accounts, gaps }
     });
     sim.executor.shut();
     recorded
@@ -61,7 +64,7 @@ fn look(recorded: &Arc<Recorded>, image: Image, cut: usize) -> Option<String> {
                 Ok(found) => found,
                 Err(e) => return Some(format!("cannot be read: {e}")),
             };
-            if let Some(what) = unexplained(&recorded.base, &entries_at(&recorded.noted, cut), &found) {
+            if let Some(what) = unexplained(&recorded.base, &entries_at(&recorded.noted, cut), &found, recorded.gaps) {
                 return Some(what);
             }
             let wrong = disagreement(&store).await;
