@@ -1,9 +1,9 @@
 //! Texts made alike for SEARCH: what a reader takes for the same becomes the same.
 //!
-//! Letters lose their case (final sigma, dotless i and sharp s included), compatible and composed forms are decomposed
-//! in one order, white space of any kind and amount is one space, and what is invisible goes. Whatever
-//! `i;unicode-casemap` (RFC 5051) takes for equal is equal here too. A folded needle is looked for as octets in a folded
-//! text.
+//! Letters lose their case (final sigma, dotless i and sharp s included), compatible and composed forms are
+//! decomposed in one order, white space of any kind and amount is one space, and what is invisible goes. Whatever
+//! `i;unicode-casemap` (RFC 5051) takes for equal is equal here too. A folded needle is looked for as octets in a
+//! folded text.
 
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
 

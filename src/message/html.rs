@@ -1,7 +1,7 @@
 //! The text of HTML as a reader sees it: tags, comments, styles and scripts gone, characters by name and number read.
 //!
-//! Lenient as mail is: what is no tag stays as text, and whatever is open at the end is closed. Memory is a tag's name or
-//! a character's, whatever the size; where pieces are cut makes no difference.
+//! Lenient as mail is: what is no tag stays as text, and whatever is open at the end is closed. Memory is a tag's
+//! name or a character's, whatever the size; where pieces are cut makes no difference.
 
 mod names;
 

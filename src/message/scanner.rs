@@ -215,8 +215,8 @@ impl Scanner {
     /// Which open part a line beginning with `--` delimits, the innermost first. Behind the boundary stand spaces and
     /// tabs only (RFC 2046 §5.1.1, `transport-padding`): a line with anything else there is text.
     fn delimiter(&self, line: &[u8]) -> Option<Delimiter> {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // A CR is a line end's only before LF, also in the last line.
+        let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
         let padding = line.iter().rev().take_while(|c| matches!(c, b' ' | b'\t')).count();
         let text = line.get(2..line.len() - padding)?;
         for (level, open) in self.open.iter().enumerate().rev() {

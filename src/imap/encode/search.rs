@@ -72,8 +72,8 @@ pub fn multisearch(
     out.extend_from_slice(b"\r\n");
 }
 
-/// What changed in a result that is kept up to date: positions, 0 where the client finds them itself, with what is to be
-/// put there or taken from there, in this order.
+/// What changed in a result that is kept up to date: positions, 0 where the client finds them itself, with what is to
+/// be put there or taken from there, in this order.
 pub fn update(out: &mut Vec<u8>, tag: &str, uids: bool, word: &str, changes: &[(usize, Vec<u32>)]) {
     if changes.is_empty() {
         return;

@@ -164,7 +164,7 @@ fn text_between_parts_neither_loses_nor_gains_a_delimiter() {
         ("--o\r\r\n", "--o\0\r\n--o?--\r\r\n"),
         ("\0\r\n--o? \t", "\0--o?\0\r\n--x\n\n\r\0\r\n"),
     ] {
-        for end in ["--o?--\r\nend\0\r\n--o\0\r\n", "", "\r\n--o?--\r"] {
+        for end in ["--o?--\r\nend\0\r\n--o\0\r\n", "", "\r\n--o?--\r", "\r\n--o?\r"] {
             let message = format!("{head}{preamble}--o?\r\n\r\none\r\n{between}--o?\r\n\r\ntwo\r\n{end}");
             for goal in [Goal::Lines, Goal::SevenBit] {
                 let out = recoded(message.as_bytes(), goal).unwrap();

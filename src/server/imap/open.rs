@@ -101,7 +101,7 @@ impl Session {
     /// at the next command at the latest. Fails only where the connection does.
     pub(super) async fn report_changes(&mut self, may_expunge: bool) -> io::Result<bool> {
         if self.open.is_some() && !self.over {
-            match self.sync(may_expunge, Told::default()).await {
+            match Box::pin(self.sync(may_expunge, Told::default())).await {
                 Err(Stop::Wire(e)) => return Err(e),
                 told => return Ok(told.is_ok()),
             }

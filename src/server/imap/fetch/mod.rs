@@ -123,8 +123,8 @@ impl Session {
     }
 
     /// Writes one message's answer. Of a message that cannot be read, what there is, and NIL for the rest. An answer
-    /// that cannot be completed is taken back, or, where some of it is on its way, ends the connection: a tagged NO in the
-    /// middle of a literal would be taken for its octets.
+    /// that cannot be completed is taken back, or, where some of it is on its way, ends the connection: a tagged NO
+    /// in the middle of a literal would be taken for its octets.
     async fn fetch_one(&mut self, plan: &Plan<'_>, message: &Gathered, outcome: &mut Outcome) -> Result<(), Stop> {
         let mark = self.wire.mark();
         outcome.damaged |= message.damaged;

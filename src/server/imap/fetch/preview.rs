@@ -1,5 +1,5 @@
-//! PREVIEW (RFC 8970): made when it is asked for, of the beginning of the message's text, which is one read. So there is
-//! nothing that LAZY could leave out.
+//! PREVIEW (RFC 8970): made when it is asked for, of the beginning of the message's text, which is one read. So there
+//! is nothing that LAZY could leave out.
 
 use std::ops::Range;
 

@@ -14,7 +14,8 @@ use crate::store::{SortTable, SortText};
 use super::super::refusal::Stop;
 use super::test::Question;
 
-/// The places of `found` sorted, on a computing thread. `scores` says how well each fits; empty where that is not asked.
+/// The places of `found` sorted, on a computing thread. `scores` says how well each fits; empty where that is not
+/// asked.
 pub(super) async fn sorted(
     shared: &Shared,
     question: &Question,

@@ -139,7 +139,7 @@ impl Question {
             Key::Recent => Test::Places(places_of(within.recent, &within.view.messages)),
             Key::Numbers(set) => Test::Places(set.by_number_found(&within.view.messages, within.saved)),
             Key::Uids(set) => Test::Places(set.by_uid(&within.view.messages, within.saved)),
-            Key::New => Test::Places(unseen(&places_of(within.recent, &within.view.messages), &within.view)),
+            Key::New => Test::Places(unseen(&places_of(within.recent, &within.view.messages), within.view)),
             Key::Has(flags) => Test::Flags(*flags),
             Key::Keyword(name) => {
                 match self.view.keywords.iter().position(|keyword| keyword.eq_ignore_ascii_case(name)) {

@@ -1,5 +1,6 @@
 //! Looking for texts in a message: fields with their encoded words decoded, text parts with transfer encoding and
-//! charset taken off, all folded (`message::fold`). Memory is a piece and a needle's length, whatever the message's size.
+//! charset taken off, all folded (`message::fold`). Memory is a piece and a needle's length, whatever the message's
+//! size.
 
 use std::ops::Range;
 
