@@ -287,7 +287,7 @@ fn the_host_sees_sessions_and_ends_them() {
 
 #[test]
 fn accounts_and_addresses_have_so_many_sessions_over_all_listeners() {
-    let house = House::new("guard-caps", &[("sessions.per_account_max", "3"), ("sessions.per_peer_max", "5")]);
+    let house = House::new("guard-caps", &[("sessions.per_account_max", "3"), ("sessions.per_peer_total_max", "5")]);
     let _sessions = logged_in(&house);
     let mut fourth = Wire::connect(house.listen(Service::Imap));
     fourth.expect("* OK");

@@ -131,7 +131,12 @@ impl House {
                 smtp::serve(shared, Accepted { stream, ends: Ends { peer, local }, service, tls }).await;
             }
         };
-        let limits = ListenLimits { sessions_max: 10, sessions_per_peer_max: 10, peers: Peers::default() };
+        let limits = ListenLimits {
+            sessions_max: 10,
+            sessions_per_peer_max: 10,
+            sessions_per_peer_total_max: 10,
+            peers: Peers::default(),
+        };
         let stop = self.shared.draining.clone();
         let work = accept_loop(world.clone(), listener, limits, stop, serve);
         world.run.task("listener", Box::pin(work)).detach();

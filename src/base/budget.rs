@@ -1,8 +1,8 @@
 //! How much memory the sessions of an engine may take, and who has how much of it. Pure: what the machine has is told.
 //!
-//! A [`Charge`] is a part of the budget and is given back when it is dropped. It is a promise of the caller about what it
-//! holds, counted in octets, and no allocation. Where the machine itself runs short ([`Budget::set_room`]), the budget
-//! counts as used up before its own limit is reached.
+//! A [`Charge`] is a part of the budget and is given back when it is dropped. It is a promise of the caller about what
+//! it holds, counted in octets, and no allocation. Where the machine itself runs short ([`Budget::set_room`]), the
+//! budget counts as used up before its own limit is reached.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -607,6 +607,8 @@ pub const TLS_INPUT_IDLE_OCTETS: usize = 4 * 1024;
 pub const SESSIONS_PER_LISTENER_MAX: usize = 2_000;
 /// Sessions from one peer address at a time.
 pub const SESSIONS_PER_PEER_MAX: usize = 200;
+/// Sessions from one peer address at a time, over all listeners.
+pub const SESSIONS_PER_PEER_TOTAL_MAX: usize = 400;
 /// Sessions of one account at a time.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 1_000;
 /// Seconds a session that is dismissed may take to say goodbye.

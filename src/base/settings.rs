@@ -25,6 +25,8 @@ pub struct Settings {
     pub sessions_per_listener_max: usize,
     /// Sessions from one peer address at a time.
     pub sessions_per_peer_max: usize,
+    /// Sessions from one peer address at a time, over all listeners.
+    pub sessions_per_peer_total_max: usize,
     /// Octets of memory that sessions may take together; 0: half of what the machine, or the control group, has.
     pub memory_octets_max: u64,
     /// Sessions of one account at a time, over all listeners.
@@ -205,6 +207,7 @@ impl Default for Settings {
             recipients_max: limits::SMTP_RECIPIENTS_MAX,
             sessions_per_listener_max: limits::SESSIONS_PER_LISTENER_MAX,
             sessions_per_peer_max: limits::SESSIONS_PER_PEER_MAX,
+            sessions_per_peer_total_max: limits::SESSIONS_PER_PEER_TOTAL_MAX,
             memory_octets_max: 0,
             sessions_per_account_max: limits::SESSIONS_PER_ACCOUNT_MAX,
             allow_plaintext_login: false,

@@ -63,6 +63,7 @@ impl Engine {
         let limits = ListenLimits {
             sessions_max: shared.settings.sessions_per_listener_max,
             sessions_per_peer_max: shared.settings.sessions_per_peer_max,
+            sessions_per_peer_total_max: shared.settings.sessions_per_peer_total_max,
             peers: shared.logins.peers.clone(),
         };
         let (life, warned) = (self.life(), Mutex::default());
@@ -142,9 +143,14 @@ impl listen::Reception for Reception {
         until_cut(serve(Arc::clone(&self.shared), self.service, stream, ends), self.life.clone())
     }
 
-    fn refuse(&self, stream: Option<BoxStream>, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+    fn refuse(
+        &self,
+        stream: Option<BoxStream>,
+        peer: SocketAddr,
+        most: usize,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let ends = Ends { peer, local: self.local };
-        server::refuse::too_many(Arc::clone(&self.shared), self.service, stream, ends)
+        server::refuse::too_many(Arc::clone(&self.shared), self.service, stream, ends, most)
     }
 
     fn full(&self) {

@@ -60,16 +60,7 @@ impl Engine {
         let settings = Arc::new(config.settings.clone());
         let questions = self.open_questions(config, &settings);
         let host = questions.clone().map(|questions| Arc::new(HookedProgram(questions)) as Arc<dyn Program>);
-        let logins = Logins::new(&*inner.world.entropy);
-        if let Err(e) = logins.guard.load(&inner.store, &*inner.world.entropy).await {
-            // A disk without room: mock credentials differ from those of the last start, and logins go on.
-            log::warn!("the secret of mock credentials cannot be kept: {e}");
-        }
-        logins.memory.budget().set_max(match config.settings.memory_octets_max {
-            0 => (os::memory::total() / 2).max(MEMORY_OCTETS_MIN),
-            octets => octets,
-        });
-        logins.memory.look_with(os::memory::room);
+        let logins = self.logins(config).await;
         let shared = Arc::new(Shared {
             world: inner.world.clone(),
             store: inner.store.clone(),
@@ -120,6 +111,22 @@ impl Engine {
         // Under the lock, so that STOPPED cannot come before it.
         inner.events.say(Event::Started);
         Ok(())
+    }
+
+    /// What all listeners share of those who call.
+    async fn logins(&self, config: &Config) -> Logins {
+        let inner = &self.inner;
+        let logins = Logins::new(&*inner.world.entropy);
+        if let Err(e) = logins.guard.load(&inner.store, &*inner.world.entropy).await {
+            // A disk without room: mock credentials differ from those of the last start, and logins go on.
+            log::warn!("the secret of mock credentials cannot be kept: {e}");
+        }
+        logins.memory.budget().set_max(match config.settings.memory_octets_max {
+            0 => (os::memory::total() / 2).max(MEMORY_OCTETS_MIN),
+            octets => octets,
+        });
+        logins.memory.look_with(os::memory::room);
+        logins
     }
 
     /// Where the host is asked, if it wants to be.

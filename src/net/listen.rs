@@ -33,9 +33,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct ListenLimits {
     /// Of the listener.
     pub sessions_max: usize,
-    /// Of one peer address (IPv6: of one /64, which is what one subscriber has), over all listeners that share `peers`.
+    /// Of one peer address (IPv6: of one /64, which is what one subscriber has).
     pub sessions_per_peer_max: usize,
-    /// Sessions by peer.
+    /// The same over all listeners that share `peers`.
+    pub sessions_per_peer_total_max: usize,
+    /// Sessions of all of them by peer.
     pub peers: Peers,
 }
 
@@ -48,9 +50,14 @@ pub trait Reception: Send {
     /// Serves a caller.
     fn serve(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Refuses a caller over its own cap. Without the stream the connection is closed already: too many are being told
-    /// just now.
-    fn refuse(&self, stream: Option<BoxStream>, _peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+    /// Refuses a caller that has `most` sessions, which is its cap. Without the stream the connection is closed
+    /// already: too many are being told just now.
+    fn refuse(
+        &self,
+        stream: Option<BoxStream>,
+        _peer: SocketAddr,
+        _most: usize,
+    ) -> impl Future<Output = ()> + Send + 'static {
         drop(stream);
         std::future::ready(())
     }
@@ -77,7 +84,9 @@ pub async fn accept_loop(
     stop: Receiver<()>,
     reception: impl Reception,
 ) {
-    let sessions = Arc::new(Sessions { total: AtomicUsize::new(0), peers: limits.peers });
+    let (of_listener, of_all) = (limits.sessions_per_peer_max, limits.sessions_per_peer_total_max);
+    let total = AtomicUsize::new(0);
+    let sessions = Arc::new(Sessions { total, mine: Peers::default(), peers: limits.peers });
     let refusals = Arc::new(());
     let (ended_tx, ended) = smol::channel::bounded::<()>(1);
     loop {
@@ -112,17 +121,21 @@ pub async fn accept_loop(
             world.clock.sleep_until(world.clock.now() + ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(session) = sessions.enter(peer.ip(), limits.sessions_per_peer_max, &ended_tx) else {
-            // Each refusal under way holds one of these.
-            let place = Arc::clone(&refusals);
-            let stream = (Arc::strong_count(&place) <= LISTEN_REFUSALS_MAX + 1).then_some(stream);
-            let work = reception.refuse(stream, peer);
-            let task = async move {
-                work.await;
-                drop(place);
-            };
-            world.run.task(REFUSAL, Box::pin(task)).detach();
-            continue;
+        let entered = sessions.enter(peer.ip(), of_listener, of_all, &ended_tx);
+        let session = match entered {
+            Ok(session) => session,
+            Err(most) => {
+                // Each refusal under way holds one of these.
+                let place = Arc::clone(&refusals);
+                let stream = (Arc::strong_count(&place) <= LISTEN_REFUSALS_MAX + 1).then_some(stream);
+                let work = reception.refuse(stream, peer, most);
+                let task = async move {
+                    work.await;
+                    drop(place);
+                };
+                world.run.task(REFUSAL, Box::pin(task)).detach();
+                continue;
+            }
         };
         let work = reception.serve(stream, peer);
         let task = async move {
@@ -136,6 +149,9 @@ pub async fn accept_loop(
 /// Sessions under way of one listener.
 struct Sessions {
     total: AtomicUsize,
+    /// Of this listener.
+    mine: Peers,
+    /// Of all.
     peers: Peers,
 }
 
@@ -151,35 +167,50 @@ impl Sessions {
         self.total.load(Ordering::SeqCst)
     }
 
+    /// Takes a place; the cap that the peer has reached where there is none for it.
     fn enter(
         self: &Arc<Sessions>,
         peer: IpAddr,
-        per_peer_max: usize,
+        of_listener: usize,
+        of_all: usize,
         ended: &smol::channel::Sender<()>,
-    ) -> Option<Session> {
+    ) -> Result<Session, usize> {
         let peer = network_of(peer);
-        let mut by_peer = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.mine.enter(peer, of_listener)?;
+        self.peers.enter(peer, of_all).inspect_err(|_| self.mine.leave(peer))?;
+        self.total.fetch_add(1, Ordering::SeqCst);
+        Ok(Session { sessions: Arc::clone(self), peer, ended: ended.clone() })
+    }
+}
+
+impl Peers {
+    /// Counts a session of `peer`, which has fewer than `most`; otherwise `most`.
+    fn enter(&self, peer: IpAddr, most: usize) -> Result<(), usize> {
+        let mut by_peer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_peer.entry(peer).or_insert(0);
-        if *count >= per_peer_max {
-            return None;
+        if *count >= most {
+            return Err(most);
         }
         *count += 1;
-        self.total.fetch_add(1, Ordering::SeqCst);
-        Some(Session { sessions: Arc::clone(self), peer, ended: ended.clone() })
+        Ok(())
+    }
+
+    fn leave(&self, peer: IpAddr) {
+        let mut by_peer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_peer.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                by_peer.remove(&peer);
+            }
+        }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let mut by_peer = self.sessions.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sessions.mine.leave(self.peer);
+        self.sessions.peers.leave(self.peer);
         self.sessions.total.fetch_sub(1, Ordering::SeqCst);
-        if let Some(count) = by_peer.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                by_peer.remove(&self.peer);
-            }
-        }
-        drop(by_peer);
         let _ = self.ended.try_send(());
     }
 }
@@ -260,7 +291,12 @@ mod tests {
                 count.fetch_sub(1, Ordering::SeqCst);
             }
         };
-        let limits = ListenLimits { sessions_max, sessions_per_peer_max, peers: Peers::default() };
+        let limits = ListenLimits {
+            sessions_max,
+            sessions_per_peer_max,
+            sessions_per_peer_total_max: 99,
+            peers: Peers::default(),
+        };
         let looping = accept_loop(world.clone(), Box::new(Scripted(listened)), limits, stops, serve);
         let stopped = world.run.task("listen", Box::pin(looping));
         Bench { threads, callers, served, end, under_way, stop, stopped }

@@ -12,9 +12,8 @@ use crate::base::settings::{Ends, Service};
 use crate::base::world::BoxStream;
 use crate::net::pump::within;
 
-/// Tells a caller that it has too many connections already; without the stream, only the host.
-pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxStream>, ends: Ends) {
-    let most = shared.settings.sessions_per_peer_max;
+/// Tells a caller that it has `most` connections already; without the stream, only the host.
+pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxStream>, ends: Ends, most: usize) {
     // Saying it costs us more than a flood of connections costs its sender.
     let stream = stream.filter(|_| shared.logins.guard.may_tell(ends.peer.ip(), shared.world.clock.now()));
     let reason = format!("Too many connections from your address, at most {most}");

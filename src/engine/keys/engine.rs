@@ -66,8 +66,15 @@ pub(super) static KEYS: &[Key] = &[
         "sessions.per_peer_max",
         1,
         1_000_000,
-        "Sessions from one peer address at a time, over all listeners.",
+        "Sessions of one listener from one peer address at a time.",
         settings.sessions_per_peer_max as usize
+    ),
+    number!(
+        "sessions.per_peer_total_max",
+        1,
+        1_000_000,
+        "Sessions from one peer address at a time, over all listeners.",
+        settings.sessions_per_peer_total_max as usize
     ),
     number!(
         "smtp.unknown_recipients_per_peer_max",

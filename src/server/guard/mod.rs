@@ -1,10 +1,10 @@
 //! Who may try: penalties for failed logins, fair turns at hashing passwords, mock credentials for unknown names.
 //!
 //! All listeners of an engine share one [`Guard`]. Failed logins count against the address, its network and the
-//! account; a count that reaches its limit blocks for a time that grows. While somebody is blocked nothing is checked: the
-//! attempt ends late and with "try again later", whether the password was right or not. An account that logged in from
-//! an address before stays open to that address, whatever strangers do. Unknown names cost, count and answer as known
-//! ones do. All of it is in memory and begins anew with the engine; the mock credentials do not.
+//! account; a count that reaches its limit blocks for a time that grows. While somebody is blocked nothing is checked:
+//! the attempt ends late and with "try again later", whether the password was right or not. An account that logged in
+//! from an address before stays open to that address, whatever strangers do. Unknown names cost, count and answer as
+//! known ones do. All of it is in memory and begins anew with the engine; the mock credentials do not.
 
 pub mod decoy;
 pub mod penalty;

@@ -83,7 +83,8 @@ fn open(world: &World, database: &Path, flags: OpenFlags, index: Index) -> Resul
     Ok(db)
 }
 
-/// A file that somebody else wrote runs nothing of theirs: no functions in views or triggers, no writes past the tables.
+/// A file that somebody else wrote runs nothing of theirs: no functions in views or triggers, no writes past the
+/// tables.
 fn distrust(db: &Connection) -> Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
