@@ -150,8 +150,7 @@ pub const POP3_READ_AHEAD_OCTETS_MAX: usize = 512 * 1024;
 
 // -- IMAP --------------------------------------------------------------------------------------------
 
-/// A command without its literals, after login. RFC 7162 §4 asks clients to keep to 8192; UID lists of large mailboxes
-/// are longer.
+/// A command without its literals, after login: UID lists of large mailboxes are long.
 pub const IMAP_COMMAND_LINE_OCTETS_MAX: usize = 2 * 1024 * 1024;
 /// The same before login.
 pub const IMAP_EARLY_COMMAND_LINE_OCTETS_MAX: usize = 65_536 - 1_024;
@@ -161,6 +160,8 @@ pub const IMAP_LITERAL_OCTETS_MAX: usize = 64 * 1024;
 pub const IMAP_LITERALS_OCTETS_MAX: usize = 1024 * 1024;
 /// The same before login.
 pub const IMAP_EARLY_LITERALS_OCTETS_MAX: usize = 256 * 1024;
+/// Messages of one APPEND.
+pub const IMAP_APPEND_MESSAGES_MAX: usize = 500;
 /// A tag.
 pub const IMAP_TAG_OCTETS_MAX: usize = 128;
 /// Octets of a refused command that are passed over before the session says BYE.

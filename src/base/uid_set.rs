@@ -58,6 +58,24 @@ impl UidSet {
         behind.checked_sub(1).and_then(|i| self.0.get(i)).is_some_and(|(_, high)| uid <= *high)
     }
 
+    /// What is in both sets.
+    pub fn both(&self, other: &UidSet) -> UidSet {
+        let (mut one, mut two) = (self.0.as_slice(), other.0.as_slice());
+        let mut both = UidSet::new();
+        while let ([(low, high), rest @ ..], [(other_low, other_high), other_rest @ ..]) = (one, two) {
+            let (from, to) = (*low.max(other_low), *high.min(other_high));
+            if from <= to {
+                both.push_range(from, to);
+            }
+            if high <= other_high {
+                one = rest;
+            } else {
+                two = other_rest;
+            }
+        }
+        both
+    }
+
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -106,6 +124,20 @@ impl fmt::Display for UidSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_both() {
+        let set = |ranges: &[(Uid, Uid)]| UidSet::from_ranges(ranges.to_vec());
+        let one = set(&[(1, 5), (9, 9), (20, 30)]);
+        for (other, want) in [
+            (set(&[]), ""),
+            (set(&[(3, 25)]), "3:5,9,20:25"),
+            (UidSet::all(), "1:5,9,20:30"),
+            (set(&[(5, 8), (10, 19), (30, 40)]), "5,30"),
+        ] {
+            assert_eq!((one.both(&other).to_string(), other.both(&one).to_string()), (want.into(), want.into()));
+        }
+    }
 
     #[test]
     fn normalises() {

@@ -57,6 +57,10 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("UIDPLUS"),
     inside("MOVE"),
     switch("CONDSTORE", |on| turn_on(&mut on.condstore)),
+    switch("QRESYNC", |on| {
+        turn_on(&mut on.condstore);
+        turn_on(&mut on.qresync)
+    }),
     inside("ESEARCH"),
     inside("SEARCHRES"),
     inside("WITHIN"),
@@ -80,6 +84,15 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("SEARCH=FUZZY"),
     early("LANGUAGE"),
     inside("PREVIEW"),
+    inside("PARTIAL"),                                 // RFC 9394
+    switch("UIDONLY", |on| turn_on(&mut on.uid_only)), // RFC 9586
+    inside("COMPRESS=DEFLATE"),                        // RFC 4978
+    inside("MULTIAPPEND"),                             // RFC 3502
+    inside("REPLACE"),                                 // RFC 8508
+    inside("OBJECTID"),                                // RFC 8474
+    inside("UNAUTHENTICATE"),                          // RFC 8437
+    inside("QUOTA"),                                   // RFC 9208
+    inside("QUOTA=RES-STORAGE"),
     Capability { value: Some(|offer| offer.append_octets_max), ..inside("APPENDLIMIT=") }, // RFC 7889
     Capability { when: |offer| !logged_in(offer) && offer.starttls, ..early("STARTTLS") },
     Capability { when: |offer| !logged_in(offer) && !offer.sasl.passwords, ..early("LOGINDISABLED") },

@@ -41,6 +41,8 @@ pub struct VerbRow {
     pub states: u8,
     /// Whether untagged EXPUNGE may come while it runs (RFC 9051 §7.5.1).
     pub may_expunge: bool,
+    /// Whether it names messages by number, which UIDONLY forbids (RFC 9586).
+    pub by_number: bool,
     /// Whether it looks at the mailbox as it is now, so that what is new is told before.
     pub looks: bool,
     /// Reads what stands behind the verb.
@@ -69,12 +71,12 @@ impl VerbRow {
 }
 
 const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cursor<'_>) -> Parse<Request>) -> VerbRow {
-    VerbRow { name, states, may_expunge: true, looks: false, parse }
+    VerbRow { name, states, may_expunge: true, by_number: false, looks: false, parse }
 }
 
 use super::parse::{
-    append, authenticate, context, copy, create, enable, expunge, fetch, id, language, list, login, mailbox,
-    multisearch, plain, search, select, sort, status, store,
+    append, authenticate, compress, context, copy, create, enable, expunge, fetch, id, language, list, login, mailbox,
+    multisearch, plain, quota, search, select, sort, status, store,
 };
 
 /// Every verb.
@@ -86,6 +88,8 @@ pub const VERBS: &[VerbRow] = &[
     verb("STARTTLS", START, plain::starttls),
     verb("LOGIN", START, login::parse),
     verb("AUTHENTICATE", START, authenticate::parse),
+    verb("COMPRESS", LOGGED_IN, compress::parse),
+    verb("UNAUTHENTICATE", LOGGED_IN, plain::unauthenticate),
     verb("ENABLE", LOGGED_IN, enable::parse),
     verb("SELECT", LOGGED_IN, select::select),
     verb("EXAMINE", LOGGED_IN, select::examine),
@@ -99,21 +103,25 @@ pub const VERBS: &[VerbRow] = &[
     verb("NAMESPACE", LOGGED_IN, plain::namespace),
     verb("STATUS", LOGGED_IN, status::parse),
     verb("APPEND", LOGGED_IN, append::without_message),
+    verb("GETQUOTA", LOGGED_IN, quota::root),
+    verb("GETQUOTAROOT", LOGGED_IN, quota::mailbox),
+    VerbRow { by_number: true, ..verb("REPLACE", SELECTED, append::without_message) },
+    verb("UID REPLACE", SELECTED, append::without_message),
     verb("IDLE", LOGGED_IN, plain::idle),
     verb("CHECK", SELECTED, plain::check),
     verb("CLOSE", SELECTED, plain::close),
     verb("UNSELECT", SELECTED, plain::unselect),
     verb("EXPUNGE", SELECTED, expunge::all),
-    VerbRow { may_expunge: false, looks: true, ..verb("SEARCH", SELECTED, search::by_number) },
+    VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("SEARCH", SELECTED, search::by_number) },
     VerbRow { looks: true, ..verb("ESEARCH", LOGGED_IN, multisearch::parse) },
     verb("CANCELUPDATE", SELECTED, context::cancel_update),
     verb("LANGUAGE", ANY, language::parse),
-    VerbRow { may_expunge: false, looks: true, ..verb("SORT", SELECTED, sort::sort) },
-    VerbRow { may_expunge: false, looks: true, ..verb("THREAD", SELECTED, sort::thread) },
-    VerbRow { may_expunge: false, looks: true, ..verb("FETCH", SELECTED, fetch::by_number) },
-    VerbRow { may_expunge: false, ..verb("STORE", SELECTED, store::by_number) },
-    verb("COPY", SELECTED, copy::copy),
-    verb("MOVE", SELECTED, copy::mv),
+    VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("SORT", SELECTED, sort::sort) },
+    VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("THREAD", SELECTED, sort::thread) },
+    VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("FETCH", SELECTED, fetch::by_number) },
+    VerbRow { may_expunge: false, by_number: true, ..verb("STORE", SELECTED, store::by_number) },
+    VerbRow { by_number: true, ..verb("COPY", SELECTED, copy::copy) },
+    VerbRow { by_number: true, ..verb("MOVE", SELECTED, copy::mv) },
     verb("UID EXPUNGE", SELECTED, expunge::by_uid),
     VerbRow { looks: true, ..verb("UID SEARCH", SELECTED, search::by_uid) },
     VerbRow { looks: true, ..verb("UID SORT", SELECTED, sort::uid_sort) },
@@ -164,6 +172,13 @@ pub enum Request {
         pattern: Vec<u8>,
     },
     Namespace,
+    Unauthenticate,
+    /// By DEFLATE.
+    Compress,
+    /// A quota root's name (RFC 9208).
+    GetQuota(Vec<u8>),
+    /// A mailbox's name.
+    GetQuotaRoot(String),
     Status {
         name: String,
         items: StatusItems,
@@ -197,6 +212,21 @@ pub struct Select {
     pub read_only: bool,
     /// The CONDSTORE parameter (RFC 7162 §3.1.8).
     pub condstore: bool,
+    /// The QRESYNC parameter (RFC 7162 §3.2.5).
+    pub resync: Option<Resync>,
+}
+
+/// What a client that comes back knows of a mailbox (RFC 7162 §3.2.5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resync {
+    /// UIDVALIDITY.
+    pub uid_validity: u32,
+    /// HIGHESTMODSEQ.
+    pub mod_seq: u64,
+    /// UIDs it knows; all where it does not say.
+    pub known: Option<SequenceSet>,
+    /// Whether it said which message numbers some of them had.
+    pub numbers: bool,
 }
 
 /// LIST with RFC 5258, RFC 5819 and RFC 6154's options.
@@ -243,6 +273,8 @@ pub enum StatusItem {
     Size,
     HighestModSeq,
     AppendLimit,
+    MailboxId,
+    DeletedStorage,
 }
 
 impl StatusItems {
@@ -268,6 +300,10 @@ pub struct Fetch {
     pub items: Vec<FetchItem>,
     /// Only messages changed after this (RFC 7162 §3.1.4.1).
     pub changed_since: Option<u64>,
+    /// Whether what vanished since is told too (RFC 7162 §3.2.6).
+    pub vanished: bool,
+    /// Only these of the set, counted from its first (positive) or last message (RFC 9394 §3.3).
+    pub partial: Option<Partial>,
 }
 
 /// A FETCH data item.
@@ -285,6 +321,9 @@ pub enum FetchItem {
     ModSeq,
     /// PREVIEW, with or without LAZY (RFC 8970).
     Preview,
+    /// EMAILID and THREADID (RFC 8474).
+    EmailId,
+    ThreadId,
     /// BODY[...], RFC822, RFC822.HEADER, RFC822.TEXT, BINARY[...].
     Section(Section),
     /// BINARY.SIZE[...]
@@ -544,4 +583,8 @@ pub enum Key {
     Body(String),
     Text(String),
     ModSeq(u64),
+    /// Has this EMAILID (RFC 8474 §5.1).
+    EmailId(String),
+    /// Has this THREADID: nothing has one here.
+    ThreadId(String),
 }

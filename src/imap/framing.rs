@@ -71,6 +71,8 @@ pub struct Framing {
     state: State,
     /// Whether somebody logged in: commands may be longer.
     wide: bool,
+    /// Behind a message: what is announced next is another one (RFC 3502).
+    behind_message: bool,
 }
 
 #[derive(Debug, Default)]
@@ -138,8 +140,14 @@ impl Framing {
         }
     }
 
-    /// What follows is the rest of a command whose message was taken: begins anew.
+    /// What follows is the rest of a command whose message was taken, perhaps up to another message.
     pub fn message_taken(&mut self) {
+        self.reset();
+        self.behind_message = true;
+    }
+
+    /// The client was refused and sends no more of its command: the next one follows.
+    pub fn command_refused(&mut self) {
         self.reset();
     }
 
@@ -174,7 +182,7 @@ impl Framing {
             return Some(Cut::Command(command));
         };
         let head_octets = self.command.len() - length;
-        if append::is_at_message(self.command.get(..head_octets).unwrap_or_default()) {
+        if self.behind_message || append::is_at_message(self.command.get(..head_octets).unwrap_or_default()) {
             let mut head = std::mem::take(&mut self.command);
             head.truncate(head_octets);
             self.reset();

@@ -251,7 +251,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn sequence_number(&mut self) -> Parse<Number> {
+    /// A message number or UID, or `*`.
+    pub fn sequence_number(&mut self) -> Parse<Number> {
         if self.eat(b'*') { Ok(Number::Last) } else { self.nz_number().map(Number::Is) }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::command::Partial;
 use crate::base::snapshot::{Messages, Part};
 use crate::base::{Uid, UidSet};
 
@@ -91,6 +92,14 @@ impl Places {
             Some(last) if last.end == places.start => last.end = places.end,
             _ => self.0.push(places),
         }
+    }
+
+    /// The part of them that `partial` means (RFC 9394 §3.3).
+    pub fn part_of(&self, partial: Partial) -> Places {
+        let Range { start, end } = partial.places(self.count());
+        let mut rest = self.clone();
+        rest.take_first(start);
+        rest.take_first(end.saturating_sub(start))
     }
 
     /// The first `n` places, which are taken away.
@@ -207,7 +216,19 @@ impl SequenceSet {
         Places::normal(places.collect())
     }
 
-    /// The set as UIDs, `*` being `last`; for UID EXPUNGE and others that need no view.
+    /// The set as UIDs, there or not; `n:*` reaches beyond all, `*` alone is the last message.
+    pub fn uids(&self, messages: &Messages, saved: &UidSet) -> UidSet {
+        let SequenceSet::Ranges(ranges) = self else { return saved.clone() };
+        let last = messages.last_uid().unwrap_or(0);
+        let ranges = ranges.iter().map(|(low, high)| match (low, high) {
+            (Number::Is(low), Number::Is(high)) => (*low.min(high), *low.max(high)),
+            (Number::Last, Number::Last) => (last, last),
+            (Number::Is(uid), Number::Last) | (Number::Last, Number::Is(uid)) => ((*uid).min(last), Uid::MAX),
+        });
+        UidSet::from_ranges(ranges.filter(|(_, high)| *high > 0).map(|(low, high)| (low.max(1), high)).collect())
+    }
+
+    /// Whether `*` stands in it.
     pub fn has_last(&self) -> bool {
         match self {
             SequenceSet::Ranges(ranges) => ranges.iter().any(|(l, h)| *l == Number::Last || *h == Number::Last),
@@ -239,6 +260,33 @@ mod tests {
 
     fn set(text: &str) -> SequenceSet {
         Cursor::new(text.as_bytes(), false).sequence_set().expect(text)
+    }
+
+    #[test]
+    fn a_part_of_a_result() {
+        let mut places = Places::default();
+        [1, 2, 5, 6, 7, 9].into_iter().for_each(|place| places.push(place));
+        for (low, high, from_end, want) in [
+            (1, 2, false, vec![1, 2]),
+            (3, 4, false, vec![5, 6]),
+            (6, 100, false, vec![9]),
+            (7, 9, false, vec![]),
+            (1, 2, true, vec![7, 9]),
+            (2, 4, true, vec![5, 6, 7]),
+            (5, 99, true, vec![1, 2]),
+            (7, 9, true, vec![]),
+        ] {
+            let part = places.part_of(Partial { one: low, other: high, from_end });
+            assert_eq!(part.iter().collect::<Vec<_>>(), want, "{low} {high} {from_end}");
+        }
+    }
+
+    #[test]
+    fn sets_as_uids_that_need_not_be_there() {
+        let view = view(&[3, 5, 20]);
+        for (text, want) in [("1:4", "1:4"), ("7", "7"), ("*", "20"), ("30:*", "20:4294967295"), ("$", "9")] {
+            assert_eq!(set(text).uids(&view, &[9].into_iter().collect()).to_string(), want);
+        }
     }
 
     #[test]

@@ -12,9 +12,18 @@ pub struct Enabled {
     pub rev2: bool,
     /// UTF-8 in names and strings (RFC 6855).
     pub utf8: bool,
+    /// VANISHED in place of EXPUNGE (RFC 7162 §3.2).
+    pub qresync: bool,
+    /// No message numbers: UIDFETCH and VANISHED (RFC 9586).
+    pub uid_only: bool,
 }
 
 impl Enabled {
+    /// Whether messages that go are told by UID.
+    pub fn vanished(self) -> bool {
+        self.qresync || self.uid_only
+    }
+
     /// Whether mailbox names travel as UTF-8.
     pub fn utf8_names(self) -> bool {
         self.rev2 || self.utf8

@@ -4,6 +4,7 @@
 mod certificate;
 #[cfg(not(any(windows, target_vendor = "apple")))]
 mod dane;
+pub mod deflate;
 pub mod https;
 pub mod identity;
 pub mod listen;

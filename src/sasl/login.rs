@@ -27,7 +27,7 @@ impl Login {
                 }
                 _ => Step::Failed(Failure::Malformed),
             },
-            Some(user) if self.asked_password && !response.is_empty() => {
+            Some(user) if self.asked_password => {
                 self.asked_password = false;
                 Step::CheckPassword { authcid: user.clone(), password: Secret::new(response) }
             }

@@ -21,7 +21,8 @@ impl Plain {
         let Ok(user) = std::str::from_utf8(authcid) else {
             return Step::Failed(Failure::Malformed);
         };
-        if user.is_empty() || password.is_empty() {
+        // An empty password is a wrong one.
+        if user.is_empty() {
             return Step::Failed(Failure::Malformed);
         }
         let same = |authzid: &str| is_same_account(authzid, user);

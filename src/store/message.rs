@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, dmarc, dmarc_report, queue, room, sieve};
+use super::{Acceptance, Accepted, Arrival, Expunge, Filed, Notes, Snapshot, Store};
+use super::{dmarc, dmarc_report, expunge, queue, room, sieve};
 use crate::base::event::Event;
 use crate::base::snapshot::Messages;
-use crate::base::{AccountId, BlobId, ErrorKind, Flags, MailboxId, Result};
+use crate::base::{AccountId, BlobId, Error, ErrorKind, Flags, MailboxId, Result, Uid};
 
 impl Store {
     /// Files and queues in one transaction, or does nothing: `Quota` where an account has no room, `NotFound` where a
@@ -23,7 +24,11 @@ impl Store {
         let filings = || acceptance.arrivals.iter().flat_map(|arrival| &arrival.filings);
         let marked: BTreeSet<MailboxId> =
             filings().filter(|filing| !filing.keywords.is_empty()).map(|filing| filing.mailbox).collect();
-        let wanted = Arc::new((acceptance, notes));
+        let replaced = match notes.replaces {
+            Some((mailbox, _)) => Some(self.snapshot(mailbox).await?),
+            None => None,
+        };
+        let wanted = Arc::new((acceptance, notes, replaced));
         match self.accept_knowing(wanted.clone(), Vec::new()).await {
             // Perhaps a keyword that no message has can make room.
             Err(e) if e.kind() == ErrorKind::Limit && !marked.is_empty() => {
@@ -37,20 +42,37 @@ impl Store {
         }
     }
 
-    async fn accept_knowing(&self, wanted: Arc<(Acceptance, Notes)>, known: Vec<Snapshot>) -> Result<Accepted> {
+    async fn accept_knowing(&self, wanted: Arc<Wanted>, known: Vec<Snapshot>) -> Result<Accepted> {
         self.write(octets(&wanted.0), move |tx| {
-            let (acceptance, notes) = &*wanted;
+            let (acceptance, notes, replaced) = &*wanted;
             room::take(tx.shared, octets(acceptance))?;
             if let Some((day, domain)) = &notes.reported {
                 dmarc::reported(tx, *day, domain)?;
             }
-            let (accepted, first) = accept_blobs(tx, acceptance, &known)?;
+            // Before what goes is taken away: then nobody may look any more.
+            let views = known.iter().map(|known| Ok((known.mailbox, tx.view(known)?))).collect::<Result<_>>()?;
+            if let (Some((_, uid)), Some(replaced)) = (notes.replaces, replaced) {
+                replace(tx, replaced, uid)?;
+            }
+            let (accepted, first) = accept_blobs(tx, acceptance, &views)?;
             if let (true, Some(blob)) = (notes.unread_report, first) {
                 dmarc_report::unread(tx, blob)?;
             }
             Ok(accepted)
         })
         .await
+    }
+}
+
+/// What is accepted, what is noted with it, and a state of the mailbox whose message it replaces.
+type Wanted = (Acceptance, Notes, Option<Snapshot>);
+
+/// Takes away the message that is replaced.
+fn replace(tx: &mut WriteTx<'_>, known: &Snapshot, uid: Uid) -> Result<()> {
+    let gone = expunge::expunge(tx, known, &Expunge::Among([uid].into_iter().collect()), &[], 1)?;
+    match gone.uids.is_empty() {
+        true => Err(Error::new(ErrorKind::NotFound, "the message to be replaced is gone")),
+        false => Ok(()),
     }
 }
 
@@ -62,22 +84,21 @@ pub(super) fn octets(acceptance: &Acceptance) -> u64 {
 
 /// Files and queues.
 pub(super) fn accept(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<Accepted> {
-    Ok(accept_blobs(tx, acceptance, &[])?.0)
+    Ok(accept_blobs(tx, acceptance, &BTreeMap::new())?.0)
 }
 
-/// Files and queues; gives the first arrival's body too. `known` are states of mailboxes whose keywords need room.
+/// Files and queues; gives the first arrival's body too. `views` are those of mailboxes whose keywords need room.
 fn accept_blobs(
     tx: &mut WriteTx<'_>,
     acceptance: &Acceptance,
-    known: &[Snapshot],
+    views: &BTreeMap<MailboxId, Messages>,
 ) -> Result<(Accepted, Option<BlobId>)> {
     check(tx, acceptance)?;
-    let views = known.iter().map(|known| Ok((known.mailbox, tx.view(known)?))).collect::<Result<_>>()?;
     let mut accepted = Accepted::default();
     let mut deltas = BTreeMap::new();
     let mut first = None;
     for arrival in &acceptance.arrivals {
-        let blob = file(tx, arrival, &views, &mut accepted, &mut deltas)?;
+        let blob = file(tx, arrival, views, &mut accepted, &mut deltas)?;
         first = first.or(blob);
     }
     deltas.into_values().try_for_each(|delta| tx.apply(delta))?;

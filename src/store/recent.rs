@@ -2,7 +2,7 @@
 //!
 //! One UID for each mailbox says it: messages from there on are recent for the client that is told of them next. Who is
 //! told claims them in memory, so that no two clients get the same ones and nobody waits for a disk. The claim is
-//! written when the client leaves the mailbox; after a crash some messages are recent once more, which the RFC allows.
+//! written when the client leaves the mailbox; after a crash some messages are recent once more, which RFC 3501 allows.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -41,7 +41,7 @@ pub struct MailboxInfo {
     pub deleted: u32,
     /// Octets of all messages.
     pub octets: u64,
-    /// Messages from this UID on no client was told of, as the row says ([`Store::recent_from`](super::Store) knows better).
+    /// Messages from this UID on no client was told of, as the row says; `Store::recent_from` knows of claims too.
     pub recent_from: Uid,
 }
 
@@ -505,6 +505,8 @@ pub struct Notes {
     pub reported: Option<(i64, String)>,
     /// Its first arrival came for the address of others' reports, and is to be read.
     pub unread_report: bool,
+    /// A message that goes with it: REPLACE (RFC 8508). `NotFound` where it is gone already.
+    pub replaces: Option<(MailboxId, Uid)>,
 }
 
 /// What became of an [`Acceptance`].

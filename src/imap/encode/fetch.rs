@@ -1,6 +1,6 @@
 //! FETCH responses and their small items (RFC 9051 §7.5.2). Strings and bodies are written by the caller.
 
-use crate::base::{Flags, ModSeq, Timestamp, Uid};
+use crate::base::{BlobId, Flags, ModSeq, Timestamp, Uid};
 use crate::imap::response::number;
 
 /// A FETCH response being written: `* n FETCH (` item SP item `)` CRLF.
@@ -15,6 +15,14 @@ impl<'a> Response<'a> {
         out.extend_from_slice(b"* ");
         number(out, place as u64 + 1);
         out.extend_from_slice(b" FETCH (");
+        Self { out, first: true }
+    }
+
+    /// The same for a client without message numbers (RFC 9586).
+    pub fn begin_uid(out: &'a mut Vec<u8>, uid: Uid) -> Self {
+        out.extend_from_slice(b"* ");
+        number(out, uid);
+        out.extend_from_slice(b" UIDFETCH (");
         Self { out, first: true }
     }
 
@@ -70,6 +78,14 @@ impl<'a> Response<'a> {
     /// RFC822.SIZE
     pub fn size(&mut self, octets: u64) {
         number(self.item(b"RFC822.SIZE"), octets);
+    }
+
+    /// EMAILID: the body's id, which all copies share (RFC 8474 §5.1).
+    pub fn email_id(&mut self, blob: BlobId) {
+        let out = self.item(b"EMAILID");
+        out.extend_from_slice(b"(M");
+        number(out, blob.0.unsigned_abs());
+        out.push(b')');
     }
 
     /// Ends the response.

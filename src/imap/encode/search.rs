@@ -5,6 +5,28 @@ use crate::base::quoted;
 use crate::imap::command::Returns;
 use crate::imap::response::{mailbox as mailbox_name, number};
 
+/// `* VANISHED 41,43:116`, in lines of bounded length; `earlier` for what went before the client came back (RFC 7162
+/// §3.2.10).
+pub fn vanished(out: &mut Vec<u8>, ranges: &[(u32, u32)], earlier: bool) {
+    for ranges in ranges.chunks(VANISHED_RANGES_MAX) {
+        out.extend_from_slice(if earlier { b"* VANISHED (EARLIER) ".as_slice() } else { b"* VANISHED " });
+        for (at, (low, high)) in ranges.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            number(out, *low);
+            if low < high {
+                out.push(b':');
+                number(out, *high);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Ranges of one VANISHED line.
+const VANISHED_RANGES_MAX: usize = 1_000;
+
 /// What a search found.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {

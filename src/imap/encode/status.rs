@@ -16,6 +16,9 @@ pub struct Counts {
     pub octets: u64,
     pub mod_seq: u64,
     pub append_limit: u64,
+    pub mailbox: i64,
+    /// In octets.
+    pub deleted_octets: u64,
 }
 
 /// A STATUS attribute: its name, and how its value is written.
@@ -39,10 +42,23 @@ pub const ROWS: &[Row] = &[
     row(StatusItem::Size, "SIZE", |out, counts| number(out, counts.octets)),
     row(StatusItem::HighestModSeq, "HIGHESTMODSEQ", |out, counts| number(out, counts.mod_seq)),
     row(StatusItem::AppendLimit, "APPENDLIMIT", |out, counts| number(out, counts.append_limit)),
+    row(StatusItem::MailboxId, "MAILBOXID", |out, counts| {
+        out.push(b'(');
+        mailbox_id(out, counts.mailbox);
+        out.push(b')');
+    }),
+    // RFC 9208 §4.1.4 counts in units of 1024 octets.
+    row(StatusItem::DeletedStorage, "DELETED-STORAGE", |out, counts| number(out, counts.deleted_octets.div_ceil(1024))),
 ];
 
 const fn row(item: StatusItem, name: &'static str, write: fn(&mut Vec<u8>, &Counts)) -> Row {
     Row { item, name, write }
+}
+
+/// A mailbox's OBJECTID (RFC 8474 §4): its row id, which is never used again.
+pub fn mailbox_id(out: &mut Vec<u8>, mailbox: i64) {
+    out.push(b'F');
+    number(out, mailbox.unsigned_abs());
 }
 
 /// `* STATUS name (...)`
@@ -76,17 +92,19 @@ mod tests {
             octets: 99,
             mod_seq: 12,
             append_limit: 1_000,
+            mailbox: 17,
+            deleted_octets: 1_025,
         };
         let mut items = StatusItems::default();
         items.add(StatusItem::UidNext);
         items.add(StatusItem::Messages);
         let mut out = Vec::new();
         status(&mut out, "blurdy bloop", false, items, &counts);
-        status(&mut out, "x", false, StatusItems(0x1ff), &counts);
+        status(&mut out, "x", false, StatusItems(0x7ff), &counts);
         let want = "* STATUS \"blurdy bloop\" (MESSAGES 231 UIDNEXT 44292)\r\n\
                     * STATUS x (MESSAGES 231 RECENT 5 UIDNEXT 44292 UIDVALIDITY 7 \
                     UNSEEN 3 DELETED 2 SIZE 99 HIGHESTMODSEQ 12 \
-                    APPENDLIMIT 1000)\r\n";
+                    APPENDLIMIT 1000 MAILBOXID (F17) DELETED-STORAGE 2)\r\n";
         assert_eq!(String::from_utf8_lossy(&out), want);
     }
 }

@@ -4,7 +4,7 @@ use crate::base::limits::IMAP_FETCH_ITEMS_MAX;
 use crate::imap::command::{Fetch, FetchItem, Request, Section, SectionText};
 use crate::imap::grammar::{Bad, Cursor, Parse};
 
-use super::section;
+use super::{search, section};
 
 /// FETCH
 pub fn by_number(cursor: &mut Cursor<'_>) -> Parse<Request> {
@@ -20,7 +20,7 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
     cursor.sp()?;
     let set = cursor.sequence_set()?;
     cursor.sp()?;
-    let mut fetch = Fetch { by_uid, set, items: Vec::new(), changed_since: None };
+    let mut fetch = Fetch { by_uid, set, items: Vec::new(), changed_since: None, vanished: false, partial: None };
     if cursor.eat(b'(') {
         loop {
             if fetch.items.len() >= IMAP_FETCH_ITEMS_MAX {
@@ -46,6 +46,12 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
             }
             cursor.sp()?;
         }
+    }
+    if fetch.vanished && !(by_uid && fetch.changed_since.is_some()) {
+        return Err(Bad::Syntax("VANISHED needs UID FETCH and CHANGEDSINCE"));
+    }
+    if fetch.partial.is_some() && !by_uid {
+        return Err(Bad::Syntax("PARTIAL needs UID FETCH"));
     }
     if by_uid {
         add(&mut fetch.items, FetchItem::Uid);
@@ -78,13 +84,24 @@ fn macros(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> bool {
 type ReadModifier = fn(&mut Cursor<'_>, &mut Fetch) -> Parse<()>;
 
 /// Modifiers by name, and what reads each.
-const MODIFIERS: &[(&str, ReadModifier)] = &[("CHANGEDSINCE", |cursor, fetch| {
-    cursor.sp()?;
-    fetch.changed_since = Some(cursor.number64()?);
-    // RFC 7162 §3.1.4.1: MODSEQ comes with it unasked.
-    add(&mut fetch.items, FetchItem::ModSeq);
-    Ok(())
-})];
+const MODIFIERS: &[(&str, ReadModifier)] = &[
+    ("CHANGEDSINCE", |cursor, fetch| {
+        cursor.sp()?;
+        fetch.changed_since = Some(cursor.number64()?);
+        // RFC 7162 §3.1.4.1: MODSEQ comes with it unasked.
+        add(&mut fetch.items, FetchItem::ModSeq);
+        Ok(())
+    }),
+    ("VANISHED", |_, fetch| {
+        fetch.vanished = true;
+        Ok(())
+    }),
+    ("PARTIAL", |cursor, fetch| {
+        cursor.sp()?;
+        fetch.partial = Some(search::partial(cursor)?);
+        Ok(())
+    }),
+];
 
 type Read = fn(&mut Cursor<'_>) -> Parse<FetchItem>;
 
@@ -105,6 +122,8 @@ const ITEMS: &[(&str, Read)] = &[
         }
         Ok(FetchItem::Preview)
     }),
+    ("EMAILID", |_| Ok(FetchItem::EmailId)),
+    ("THREADID", |_| Ok(FetchItem::ThreadId)),
     ("RFC822", |_| Ok(whole(SectionText::All, false, "RFC822"))),
     ("RFC822.HEADER", |_| Ok(whole(SectionText::Header, true, "RFC822.HEADER"))),
     ("RFC822.TEXT", |_| Ok(whole(SectionText::Text, false, "RFC822.TEXT"))),
@@ -137,6 +156,7 @@ fn item(cursor: &mut Cursor<'_>) -> Parse<FetchItem> {
 mod tests {
     use super::super::tests::parse;
     use super::*;
+    use crate::imap::command::Partial;
 
     fn fetch(text: &str) -> Fetch {
         match parse(text) {
@@ -162,7 +182,19 @@ mod tests {
             assert_eq!(fetch(text).items, items, "{text}");
         }
         assert_eq!(fetch("FETCH 1 FLAGS (CHANGEDSINCE 9)").changed_since, Some(9));
+        let partial = |text: &str| fetch(&format!("UID FETCH 1:* FLAGS (PARTIAL {text})")).partial;
+        assert_eq!(partial("1:500"), Some(Partial { one: 1, other: 500, from_end: false }));
+        assert_eq!(partial("-100:-1"), Some(Partial { one: 100, other: 1, from_end: true }));
+        let both = fetch("UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-30 CHANGEDSINCE 98305)");
+        assert!(both.partial.is_some() && both.changed_since == Some(98_305) && !both.vanished);
+        assert!(fetch("UID FETCH 1:* FLAGS (CHANGEDSINCE 9 VANISHED)").vanished);
         for wrong in [
+            "UID FETCH 1 UID (PARTIAL 0:3)",
+            "UID FETCH 1 UID (PARTIAL 1:-3)",
+            "UID FETCH 1 UID (PARTIAL 1)",
+            "FETCH 1 UID (PARTIAL 1:3)",
+            "UID FETCH 1 UID (VANISHED)",
+            "FETCH 1 UID (CHANGEDSINCE 9 VANISHED)",
             "FETCH 1",
             "FETCH 1 ()",
             "FETCH 1 (ALL)",

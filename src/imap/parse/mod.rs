@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod authenticate;
+pub mod compress;
 pub mod context;
 pub mod copy;
 pub mod create;
@@ -15,6 +16,7 @@ pub mod login;
 pub mod mailbox;
 pub mod multisearch;
 pub mod plain;
+pub mod quota;
 pub mod search;
 pub mod section;
 pub mod select;

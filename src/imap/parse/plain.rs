@@ -33,6 +33,11 @@ pub fn idle(_: &mut Cursor<'_>) -> Parse<Request> {
     Ok(Request::Idle)
 }
 
+/// UNAUTHENTICATE
+pub fn unauthenticate(_: &mut Cursor<'_>) -> Parse<Request> {
+    Ok(Request::Unauthenticate)
+}
+
 /// CHECK
 pub fn check(_: &mut Cursor<'_>) -> Parse<Request> {
     Ok(Request::Check)

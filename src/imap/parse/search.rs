@@ -314,6 +314,8 @@ impl<'c, 'a> KeyReader<'c, 'a> {
             "BODY" => self.text().map(Key::Body),
             "TEXT" => self.text().map(Key::Text),
             "MODSEQ" => self.mod_seq(),
+            "EMAILID" => Ok(Key::EmailId(self.cursor.atom()?.to_owned())),
+            "THREADID" => Ok(Key::ThreadId(self.cursor.atom()?.to_owned())),
             _ => Err(Bad::Syntax("unknown search key")),
         };
         key.map(|key| (key, false))

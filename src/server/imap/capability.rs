@@ -14,7 +14,7 @@ impl Session {
     pub(super) fn capabilities(&self) -> String {
         capability::announced(&Offer {
             state: self.state(),
-            starttls: self.tls.is_none() && self.shared.world.tls.can_accept(),
+            starttls: self.tls.is_none() && !self.wire.is_compressed() && self.shared.world.tls.can_accept(),
             sasl: self.sasl_offer(),
             append_octets_max: self.shared.settings.message_octets_max,
         })
@@ -41,11 +41,12 @@ impl Session {
     }
 
     pub(super) fn enable(&mut self, names: &[String]) -> Done {
+        let had_condstore = self.enabled.condstore;
         let fresh = capability::enable(&mut self.enabled, names);
         let line = format!("* ENABLED {}", fresh.join(" "));
         self.wire.out.extend_from_slice(line.trim_end().as_bytes());
         self.wire.out.extend_from_slice(b"\r\n");
-        if fresh.contains(&"CONDSTORE") {
+        if !had_condstore && self.enabled.condstore {
             self.write_highest();
         }
         Ok(Completion::ok("Enabled"))

@@ -13,6 +13,8 @@ use super::wire::Woke;
 
 /// Pause before a store that could not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Silence after which a word keeps the connection alive: routers forget quiet ones after minutes.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
 
 impl Session {
     pub(super) async fn idle(&mut self) -> Done {
@@ -35,12 +37,16 @@ impl Session {
             }
             let deadline = self.deadline();
             // No change wakes a second time: what could not be told is asked for anew.
-            let again = self.shared.world.clock.now() + ASK_AGAIN;
-            let until = if told { deadline } else { deadline.min(again) };
+            let again = self.shared.world.clock.now() + if told { KEEP_ALIVE } else { ASK_AGAIN };
+            let until = deadline.min(again);
             let watch = self.open.as_mut().map(|open| &mut open.watch);
             match self.wire.wait(until, watch, self.account_watch.as_mut()).await? {
                 Woke::Octets => {}
-                Woke::Late if until < deadline => {}
+                Woke::Late if self.shared.world.clock.now() < deadline => {
+                    if told {
+                        self.wire.out.extend_from_slice(b"* OK Still here\r\n");
+                    }
+                }
                 Woke::Changed => self.end_without_account(),
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::{Account, Secret};
+use crate::imap::framing::Framing;
 use crate::imap::response::Completion;
+use crate::imap::session::Enabled;
 use crate::server::accounts::{self, Denied};
 
 use super::Session;
@@ -19,6 +21,17 @@ impl Session {
         let account = accounts::login(&self.shared, self.door("login"), &user, password).await;
         self.login_told = account.is_err();
         Ok(self.logged_in(account))
+    }
+
+    /// Nobody is logged in any more, and nothing is enabled; TLS stays (RFC 8437).
+    pub(super) async fn unauthenticate(&mut self) -> Done {
+        let _ = self.leave().await;
+        self.seat.logged_out();
+        (self.account, self.account_watch) = (None, None);
+        self.enabled = Enabled::default();
+        self.framing = Framing::new();
+        self.began = self.shared.world.clock.now();
+        Ok(Completion::ok("Nobody is logged in now").with_code(format!("CAPABILITY {}", self.capabilities())))
     }
 
     /// Ends a login: with what it may do now, or with a refusal that does not say what was wrong.

@@ -1,6 +1,7 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8).
 
 use crate::base::SpecialUse;
+use crate::imap::encode::status::mailbox_id;
 use crate::imap::response::Completion;
 
 use super::Session;
@@ -9,8 +10,12 @@ use super::refusal::Done;
 impl Session {
     pub(super) async fn create(&mut self, name: &str, special_use: Option<SpecialUse>) -> Done {
         let account = self.account()?;
-        self.shared.store.mailbox_create(account.id, name, special_use).await?;
-        Ok(Completion::ok("Created"))
+        let made = self.shared.store.mailbox_create(account.id, name, special_use).await?;
+        // RFC 8474 §4.1
+        let mut code = b"MAILBOXID (".to_vec();
+        mailbox_id(&mut code, made.id.0);
+        code.push(b')');
+        Ok(Completion::ok("Created").with_code(String::from_utf8_lossy(&code).into_owned()))
     }
 
     pub(super) async fn delete(&mut self, name: &str) -> Done {
@@ -40,6 +45,9 @@ impl Session {
 
     pub(super) async fn subscribe(&mut self, name: &str, on: bool) -> Done {
         let account = self.account()?;
+        if on && self.shared.store.mailbox(account.id, name).await?.is_none() {
+            return Ok(Completion::no("NONEXISTENT", "No such mailbox"));
+        }
         self.shared.store.mailbox_subscribe(account.id, name, on).await?;
         Ok(Completion::ok(if on { "Subscribed" } else { "Unsubscribed" }))
     }

@@ -7,12 +7,12 @@
 //! the store gives only values.
 //!
 //! Gaps: a literal8 is filed as it came, NUL included (RFC 3516 §4.4 lets a server
-//! recode it); messages with UTF-8 headers go to clients without UTF8=ACCEPT as they are (RFC 6855 §7); of RFC 7162
-//! CONDSTORE is there and QRESYNC is not.
+//! recode it); messages with UTF-8 headers go to clients without UTF8=ACCEPT as they are (RFC 6855 §7).
 
 mod append;
 mod authenticate;
 mod capability;
+mod compress;
 mod copy;
 mod expunge;
 mod fetch;
@@ -23,6 +23,7 @@ mod list;
 mod login;
 mod mailbox;
 mod open;
+mod quota;
 mod refusal;
 mod search;
 mod select;
@@ -87,10 +88,11 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let run = async {
         // A broken connection has nobody to tell.
         let _ = session.run().await;
-        session.leave().await;
+        Box::pin(session.leave()).await;
         session.wire.close().await;
     };
-    accounts::until_dismissed(&shared, &notice, run).await;
+    // Boxed: by value the future would be there twice.
+    accounts::until_dismissed(&shared, &notice, Box::pin(run)).await;
 }
 
 /// One connection's state.
@@ -212,6 +214,10 @@ impl Session {
             self.finish(&tag, Completion::bad(format!("{} is not possible now", row.name)));
             return Ok(());
         }
+        if row.by_number && self.enabled.uid_only {
+            self.finish(&tag, uid_required());
+            return Ok(());
+        }
         if row.looks {
             self.report_changes(false).await?;
         }
@@ -245,6 +251,10 @@ impl Session {
             }
             Request::Enable(names) => self.enable(&names),
             Request::Namespace => self.namespace(),
+            Request::Compress => Box::pin(self.compress(tag)).await,
+            Request::Unauthenticate => Box::pin(self.unauthenticate()).await,
+            Request::GetQuota(root) => Box::pin(self.get_quota(&root)).await,
+            Request::GetQuotaRoot(name) => Box::pin(self.get_quota_root(&name)).await,
             Request::Select(select) => Box::pin(self.select(&select)).await,
             Request::Create { name, special_use } => Box::pin(self.create(&name, special_use)).await,
             Request::Delete(name) => Box::pin(self.delete(&name)).await,
@@ -255,7 +265,7 @@ impl Session {
             Request::Status { name, items } => Box::pin(self.status(&name, items)).await,
             Request::Idle => Box::pin(self.idle()).await,
             Request::Close => Box::pin(self.close()).await,
-            Request::Unselect => self.unselect().await,
+            Request::Unselect => Box::pin(self.unselect()).await,
             Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
             Request::Search(search) => Box::pin(self.search(tag, &search)).await,
             Request::Multisearch(asked) => Box::pin(self.multisearch(tag, &asked)).await,
@@ -303,4 +313,9 @@ impl Session {
     fn account(&self) -> Result<Arc<Account>, Stop> {
         self.account.clone().ok_or_else(|| Completion::bad("Not logged in").into())
     }
+}
+
+/// A message number after ENABLE UIDONLY (RFC 9586 §3).
+fn uid_required() -> Completion {
+    Completion::bad("UIDONLY is enabled: only UIDs can be used").with_code("UIDREQUIRED")
 }

@@ -4,9 +4,10 @@ use std::io;
 
 use crate::base::snapshot::{BLOCK_UIDS, Finder, Message};
 use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, Uid, UidSet, UidValidity};
-use crate::imap::encode::{fetch::Response, flags};
+use crate::imap::encode::{fetch::Response, flags, search::vanished};
 use crate::imap::response::{Completion, numbered};
 use crate::imap::sequence::{Places, SequenceSet, places_of};
+use crate::imap::session::Enabled;
 use crate::imap::view::{Changes, update};
 use crate::store::{FlagHow, FlagsChanged, Hold, Store, Watch};
 
@@ -137,9 +138,15 @@ impl Session {
     async fn write_changes(&mut self, before: &Snapshot, changes: &Changes, told: Told<'_>) -> io::Result<()> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let wire = &mut self.wire;
-        for numbers in changes.expunged.chunks(BLOCK_UIDS as usize) {
-            numbers.iter().for_each(|number| numbered(&mut wire.out, *number, "EXPUNGE"));
+        if self.enabled.vanished() {
+            let gone: UidSet = changes.vanished.iter().copied().collect();
+            vanished(&mut wire.out, gone.ranges(), false);
             wire.relieve().await?;
+        } else {
+            for numbers in changes.expunged.chunks(BLOCK_UIDS as usize) {
+                numbers.iter().for_each(|number| numbered(&mut wire.out, *number, "EXPUNGE"));
+                wire.relieve().await?;
+            }
         }
         if let Some(count) = changes.exists {
             numbered(&mut wire.out, count, "EXISTS");
@@ -163,14 +170,14 @@ impl Session {
             for (place, message) in (first..).zip(part.iter()) {
                 let silent = told.silent.is_some_and(|silent| silent.is_known(&mut before, &message));
                 if (!silent || condstore) && told.hidden != Some(message.mod_seq) {
-                    write_flags(&mut wire.out, place, &message, silent, open, condstore);
+                    write_flags(&mut wire.out, place, &message, silent, open, self.enabled);
                 }
             }
             wire.relieve().await?;
         }
         for (first, part) in also.parts(messages) {
             for (place, message) in (first..).zip(part.iter()) {
-                write_flags(&mut wire.out, place, &message, false, open, condstore);
+                write_flags(&mut wire.out, place, &message, false, open, self.enabled);
             }
             wire.relieve().await?;
         }
@@ -179,13 +186,25 @@ impl Session {
 }
 
 /// Tells of a message's flags; where they are `known`, only that they changed.
-fn write_flags(out: &mut Vec<u8>, place: usize, message: &Message, known: bool, open: &Open, condstore: bool) {
-    let mut response = Response::begin(out, place);
-    response.uid(message.uid);
+pub(super) fn write_flags(
+    out: &mut Vec<u8>,
+    place: usize,
+    message: &Message,
+    known: bool,
+    open: &Open,
+    enabled: Enabled,
+) {
+    let mut response = if enabled.uid_only {
+        Response::begin_uid(out, message.uid)
+    } else {
+        let mut response = Response::begin(out, place);
+        response.uid(message.uid);
+        response
+    };
     if !known {
         response.flags(message.flags, &open.view.keywords, open.recent.contains(message.uid));
     }
-    if condstore {
+    if enabled.condstore {
         response.mod_seq(message.mod_seq);
     }
     response.end();

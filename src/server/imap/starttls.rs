@@ -14,6 +14,9 @@ impl Session {
         if self.tls.is_some() {
             return Ok(Completion::bad("TLS is active already"));
         }
+        if self.wire.is_compressed() {
+            return Ok(Completion::bad("TLS must begin before compression"));
+        }
         if !self.shared.world.tls.can_accept() {
             return Ok(Completion::bad("No TLS here"));
         }

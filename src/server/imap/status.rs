@@ -1,5 +1,7 @@
 //! STATUS (RFC 9051 §6.3.11): counts the store keeps; nothing is scanned.
 
+use crate::base::limits::FETCH_FACTS_MAX;
+use crate::base::{Flags, UidSet};
 use crate::imap::command::{StatusItem, StatusItems};
 use crate::imap::encode::status::{Counts, status};
 use crate::imap::response::Completion;
@@ -33,10 +35,30 @@ impl Session {
             deleted: mailbox.deleted,
             octets: mailbox.octets,
             mod_seq: mailbox.mod_seq,
+            mailbox: mailbox.id.0,
+            deleted_octets: if items.has(StatusItem::DeletedStorage) { self.deleted_octets(mailbox).await? } else { 0 },
             append_limit: self.shared.settings.message_octets_max,
         };
         status(&mut self.wire.out, &mailbox.name, self.enabled.utf8_names(), items, &counts);
         Ok(())
+    }
+
+    /// Octets of the messages with `\\Deleted`.
+    async fn deleted_octets(&mut self, mailbox: &MailboxInfo) -> Result<u64, Stop> {
+        if mailbox.deleted == 0 {
+            return Ok(0);
+        }
+        let store = &self.shared.store;
+        let messages = store.snapshot(mailbox.id).await?.messages;
+        let (mut octets, mut set) = (0, UidSet::new());
+        for message in messages.iter().filter(|message| message.flags.contains(Flags::DELETED)) {
+            set.push(message.uid);
+        }
+        for ranges in set.ranges().chunks(FETCH_FACTS_MAX) {
+            let facts = store.facts(mailbox.id, &UidSet::from_ranges(ranges.to_vec())).await?;
+            octets += facts.iter().map(|fact| fact.size).sum::<u64>();
+        }
+        Ok(octets)
     }
 
     /// Messages no client was told of; those of the selected mailbox that this client was told of first.

@@ -13,6 +13,7 @@ use crate::base::dialog::Input;
 use crate::base::limits::{OUTPUT_OCTETS_MAX, READ_OCTETS};
 use crate::base::time::Mono;
 use crate::base::world::BoxStream;
+use crate::net::deflate::Deflated;
 use crate::net::pump::within;
 use crate::server::Shared;
 use crate::server::sessions::Notice;
@@ -60,6 +61,7 @@ pub(super) struct Wire {
     full_reads: bool,
     /// Tells of a dismissal.
     pub notice: Notice,
+    compressed: bool,
 }
 
 /// Completes with a change of what is watched, if anything is.
@@ -73,7 +75,17 @@ async fn changed(watch: Option<&mut Watch>) {
 impl Wire {
     pub fn new(shared: Arc<Shared>, stream: BoxStream, notice: Notice) -> Self {
         let (out, piece) = (Vec::new(), Vec::new());
-        Self { shared, stream: Some(stream), input: Input::new(), out, writes: 0, piece, full_reads: false, notice }
+        Self {
+            shared,
+            stream: Some(stream),
+            input: Input::new(),
+            out,
+            writes: 0,
+            piece,
+            full_reads: false,
+            notice,
+            compressed: false,
+        }
     }
 
     /// Where a response begins that may have to be taken back.
@@ -171,6 +183,22 @@ impl Wire {
             }
             Err(woke) => Ok(woke),
         }
+    }
+
+    /// Whether octets travel compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// Writes what there is, and from then on compresses. What was received and not consumed is compressed already.
+    pub async fn start_compression(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        let plain = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
+        let received = self.input.peek().to_vec();
+        self.input.consume(received.len());
+        self.stream = Some(Box::new(Deflated::new(plain, received)));
+        self.compressed = true;
+        Ok(())
     }
 
     /// Our side of a TLS handshake. Octets in front of it end the connection (RFC 9051 §6.2.1).

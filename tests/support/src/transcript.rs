@@ -22,7 +22,8 @@
 //! lines, gives values that hold in all its transcripts. All that the side under test says must be named.
 //!
 //! `TRANSCRIPT=part cargo test ...` plays only the files with `part` in their name. With `MAILCORE_WRITE_TRANSCRIPTS=1`
-//! lines that differ are written anew as what was said: look at each with `git diff`.
+//! lines that differ are written anew as what was said, and a line `S: ...` becomes all lines up to one that does not
+//! begin with `*`: look at each with `git diff`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -217,6 +218,16 @@ impl<S: Stage> Player<S> {
     }
 
     fn hears(&mut self, line: &str, spoken: &Spoken, written: &mut Vec<String>) -> Result<(), String> {
+        if self.rewrites && spoken.text == "..." {
+            self.flush_to(spoken.connection)?;
+            loop {
+                let said = self.stage.said(spoken.connection)?;
+                written.push(line.replace("...", &visible(&said)));
+                if !said.starts_with(b"*") {
+                    return Ok(());
+                }
+            }
+        }
         let mut shown = line.to_owned();
         let heard = self.hear(spoken, &mut shown);
         written.push(shown);

@@ -11,13 +11,14 @@ mod section;
 use std::borrow::Cow;
 
 use crate::base::snapshot::{Message, Messages};
-use crate::base::{Flags, ModSeq, Snapshot, UidSet};
+use crate::base::{Flags, ModSeq, Snapshot, Uid, UidSet};
 use crate::imap::command::{Fetch, FetchItem, Section, SectionText};
 use crate::imap::encode::envelope::told;
 use crate::imap::encode::fetch::Response;
 use crate::imap::encode::structure::without_extensions;
 use crate::imap::response::{Completion, number, string};
 use crate::imap::sequence::Places;
+use crate::imap::session::Enabled;
 use crate::store::{FlagChange, FlagHow, MetaColumns};
 
 use super::Session;
@@ -33,7 +34,7 @@ struct Plan<'a> {
     recent: UidSet,
     /// Messages that became `\Seen` by this command: their flags are told with it.
     seen: Places,
-    condstore: bool,
+    enabled: Enabled,
 }
 
 impl Session {
@@ -41,16 +42,27 @@ impl Session {
         if fetch.changed_since.is_some() || fetch.items.contains(&FetchItem::ModSeq) {
             self.know_condstore();
         }
-        let items = items_told(&fetch.items, self.enabled.condstore);
+        if fetch.vanished && !self.enabled.qresync {
+            return Ok(Completion::bad("QRESYNC must be enabled first"));
+        }
+        let items = items_told(&fetch.items, self.enabled);
         let open = self.open()?;
         let mut places = open.places(&fetch.set, fetch.by_uid)?;
+        if let Some(partial) = fetch.partial {
+            places = places.part_of(partial);
+        }
+        if let Some(since) = fetch.changed_since.filter(|_| fetch.vanished) {
+            let known = fetch.set.uids(&open.view.messages, &open.saved);
+            self.tell_vanished(&known, since).await?;
+        }
+        let open = self.open()?;
         if let Some(since) = fetch.changed_since {
             places = changed_since(&places, &open.view.messages, since);
         }
         let seen =
             if sets_seen(&fetch.items) && !open.read_only { self.mark_seen(&places).await? } else { Places::default() };
         let (view, recent) = (self.open()?.view.clone(), self.open()?.recent.clone());
-        let plan = Plan { items: &items, view, recent, seen, condstore: self.enabled.condstore };
+        let plan = Plan { items: &items, view, recent, seen, enabled: self.enabled };
         let Some(needs) = needs(&items) else {
             self.fetch_from_view(&plan, &places).await?;
             return Ok(Completion::ok("Fetch completed"));
@@ -102,7 +114,7 @@ impl Session {
     async fn fetch_from_view(&mut self, plan: &Plan<'_>, places: &Places) -> Result<(), Stop> {
         for (first, part) in places.parts(&plan.view.messages) {
             for (place, message) in (first..).zip(part.iter()) {
-                let mut response = Response::begin(&mut self.wire.out, place);
+                let mut response = plan.begin(&mut self.wire.out, place, message.uid);
                 for item in plan.items {
                     plan.item_of_view(item, &message, &mut response);
                 }
@@ -145,7 +157,7 @@ impl Session {
 
     async fn fetch_items(&mut self, plan: &Plan<'_>, message: &Gathered) -> Result<bool, Stop> {
         let mut known = true;
-        Response::begin(&mut self.wire.out, message.place);
+        plan.begin(&mut self.wire.out, message.place, message.message.uid);
         let mut first = true;
         for item in plan.items {
             match item {
@@ -173,7 +185,7 @@ impl Session {
         let mut response = Response::resume(&mut self.wire.out, first);
         if plan.seen.contains(message.place) && !plan.items.contains(&FetchItem::Flags) {
             plan.item_of_view(&FetchItem::Flags, &message.message, &mut response);
-            if plan.condstore && !plan.items.contains(&FetchItem::ModSeq) {
+            if plan.enabled.condstore && !plan.items.contains(&FetchItem::ModSeq) {
                 plan.item_of_view(&FetchItem::ModSeq, &message.message, &mut response);
             }
         }
@@ -196,6 +208,10 @@ struct Outcome {
 const CORRUPTION: &str = "CORRUPTION";
 
 impl Plan<'_> {
+    fn begin<'o>(&self, out: &'o mut Vec<u8>, place: usize, uid: Uid) -> Response<'o> {
+        if self.enabled.uid_only { Response::begin_uid(out, uid) } else { Response::begin(out, place) }
+    }
+
     fn item_of_view(&self, item: &FetchItem, message: &Message, response: &mut Response<'_>) {
         match item {
             FetchItem::Uid => response.uid(message.uid),
@@ -218,6 +234,8 @@ impl Plan<'_> {
         match item {
             FetchItem::InternalDate => response.internal_date(message.fact.internal_date),
             FetchItem::Size => response.size(message.fact.size),
+            FetchItem::EmailId => response.email_id(message.fact.blob),
+            FetchItem::ThreadId => response.item(b"THREADID").extend_from_slice(b"NIL"),
             FetchItem::Envelope => text("ENVELOPE", meta.map_or(&[], |meta| told(&meta.envelope))),
             FetchItem::BodyStructure => text("BODYSTRUCTURE", meta.map_or(&[], |meta| &meta.structure)),
             FetchItem::Body => text("BODY", &meta.map_or(Vec::new(), |meta| without_extensions(&meta.structure))),
@@ -228,15 +246,20 @@ impl Plan<'_> {
 
 /// What is answered: what was asked for, and the modification sequence wherever a client that knows CONDSTORE is told
 /// flags (RFC 7162 §3.1).
-fn items_told(items: &[FetchItem], condstore: bool) -> Cow<'_, [FetchItem]> {
-    if condstore && items.contains(&FetchItem::Flags) && !items.contains(&FetchItem::ModSeq) {
+fn items_told(items: &[FetchItem], enabled: Enabled) -> Cow<'_, [FetchItem]> {
+    // UIDFETCH has the UID in front (RFC 9586 §3.3).
+    if enabled.uid_only && items.len() > 1 && items.contains(&FetchItem::Uid) {
+        let others: Vec<_> = items.iter().filter(|item| **item != FetchItem::Uid).cloned().collect();
+        return items_told(&others, enabled).into_owned().into();
+    }
+    if enabled.condstore && items.contains(&FetchItem::Flags) && !items.contains(&FetchItem::ModSeq) {
         return [items, &[FetchItem::ModSeq]].concat().into();
     }
     items.into()
 }
 
 /// The messages changed after `since`.
-fn changed_since(places: &Places, messages: &Messages, since: ModSeq) -> Places {
+pub(super) fn changed_since(places: &Places, messages: &Messages, since: ModSeq) -> Places {
     let mut changed = Places::default();
     for (first, part) in places.parts(messages) {
         let newer = (first..).zip(part.mod_seqs).filter(|(_, mod_seq)| **mod_seq > since);
@@ -267,7 +290,7 @@ fn needs(items: &[FetchItem]) -> Option<Needs> {
             },
             FetchItem::Preview => columns.parts = true,
             FetchItem::BinarySize { .. } => (columns.parts, needs.bodies) = (true, true),
-            FetchItem::InternalDate | FetchItem::Size => {}
+            FetchItem::InternalDate | FetchItem::Size | FetchItem::EmailId | FetchItem::ThreadId => {}
         }
         facts = true;
         if columns != MetaColumns::default() || needs.headers {

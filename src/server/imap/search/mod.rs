@@ -20,7 +20,7 @@ use crate::imap::command::{Criterion, Key, Returns, Search, Sort, SortKey};
 use crate::imap::encode::search::{self, Found};
 use crate::imap::query::Term;
 use crate::imap::response::Completion;
-use crate::imap::sequence::Places;
+use crate::imap::sequence::{Places, SequenceSet};
 
 use super::Session;
 use super::refusal::{Done, Stop};
@@ -92,6 +92,10 @@ impl Session {
 
     /// The keys made ready for the open mailbox.
     fn question(&mut self, keys: &[Term<Key>]) -> Result<Arc<Question>, Stop> {
+        let has_numbers = |term: &Term<Key>| matches!(term, Term::Key(Key::Numbers(SequenceSet::Ranges(_))));
+        if self.enabled.uid_only && keys.iter().any(has_numbers) {
+            return Err(super::uid_required().into());
+        }
         let open = self.open()?;
         let within = Within { mailbox: open.mailbox, view: &open.view, saved: &open.saved, recent: &open.recent };
         let question = Arc::new(Question::new(keys, &within, self.shared.world.clock.wall()));

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use memchr::memmem::Finder;
 
 use crate::base::snapshot::Message;
-use crate::base::{Flags, MailboxId, Snapshot, Timestamp, UidSet};
+use crate::base::{BlobId, Flags, MailboxId, Snapshot, Timestamp, UidSet};
 use crate::imap::command::Key;
 use crate::imap::query::{Term, decide, must_hold};
 use crate::imap::sequence::{Places, places_of};
@@ -84,6 +84,7 @@ enum Test {
     Places(Places),
     Flags(Flags),
     ModSeq(u64),
+    Body(BlobId),
     Arrived(Days),
     Younger(u32),
     Larger(u64),
@@ -151,6 +152,11 @@ impl Question {
                 self.mod_seq = true;
                 Test::ModSeq(*mod_seq)
             }
+            Key::EmailId(id) => match id.strip_prefix('M').and_then(|id| id.parse().ok()) {
+                Some(id) => self.level(Level::Facts, Test::Body(BlobId(id))),
+                None => Test::Known(false),
+            },
+            Key::ThreadId(_) => Test::Known(false),
             Key::Before(day) => self.level(Level::Facts, Test::Arrived(Days(i64::MIN, *day))),
             Key::On(day) => self.level(Level::Facts, Test::Arrived(Days(*day, *day + 1))),
             Key::Since(day) => self.level(Level::Facts, Test::Arrived(Days(*day, i64::MAX))),
@@ -213,6 +219,7 @@ impl Question {
             Test::Places(places) => Some(places.contains(seen.place)),
             Test::Flags(flags) => Some(seen.message.flags.contains(*flags)),
             Test::ModSeq(least) => Some(seen.message.mod_seq >= *least),
+            Test::Body(id) => Some(seen.fact?.blob == *id),
             Test::Arrived(days) => Some(days.hold(seen.fact?.internal_date.seconds().div_euclid(86_400))),
             Test::Younger(seconds) => {
                 let age = self.now.seconds().saturating_sub(seen.fact?.internal_date.seconds());
