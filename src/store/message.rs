@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, dmarc, dmarc_report, queue, room, sieve};
+use super::{
+    Acceptance, Accepted, Arrival, Filed, Notes, Snapshot, Store, dmarc, dmarc_report, outward, queue, room, sieve,
+};
 use crate::base::event::Event;
 use crate::base::snapshot::Messages;
 use crate::base::{AccountId, BlobId, ErrorKind, Flags, MailboxId, Result};
@@ -40,6 +42,11 @@ impl Store {
     async fn accept_knowing(&self, wanted: Arc<(Acceptance, Notes)>, known: Vec<Snapshot>) -> Result<Accepted> {
         self.write(octets(&wanted.0), move |tx| {
             let (acceptance, notes) = &*wanted;
+            if let Some(key) = &notes.submit_key
+                && let Some(taken) = outward::taken_before(tx, key)?
+            {
+                return Ok(taken);
+            }
             room::take(tx.shared, octets(acceptance))?;
             if let Some((day, domain)) = &notes.reported {
                 dmarc::reported(tx, *day, domain)?;
@@ -47,6 +54,9 @@ impl Store {
             let (accepted, first) = accept_blobs(tx, acceptance, &known)?;
             if let (true, Some(blob)) = (notes.unread_report, first) {
                 dmarc_report::unread(tx, blob)?;
+            }
+            if let Some(key) = &notes.submit_key {
+                outward::note_taken(tx, key, &accepted)?;
             }
             Ok(accepted)
         })

@@ -73,7 +73,7 @@ impl Intake {
             recipients: recipients.into_iter().map(silent).collect(),
             ..Envelope::default()
         };
-        let notes = Notes { reported: Some((day, domain.clone())), unread_report: false };
+        let notes = Notes { reported: Some((day, domain.clone())), ..Notes::default() };
         match self.submit_noting(&envelope, Content::from_octets(letter), notes).await {
             Ok(_) => Ok(()),
             // What will not do now will not do later.

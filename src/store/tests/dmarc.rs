@@ -51,7 +51,7 @@ fn observations_are_counted_together_and_reported_once() {
         let report = || arrival("report", vec![filing(inbox)]);
         let after = Some((5, "example.org".to_owned()));
         assert_eq!(store.dmarc_due(6, after.clone()).await.unwrap(), None, "there is none behind it");
-        let notes = Notes { reported: after, unread_report: false };
+        let notes = Notes { reported: after, unread_report: false, ..Notes::default() };
         store.accept_noting(report(), notes.clone()).await.unwrap();
         let again = store.accept_noting(report(), notes).await;
         assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
@@ -74,7 +74,7 @@ fn reports_that_came_are_read_once_and_kept_a_while() {
     run(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;
         let mut watch = store.watch_feedback();
-        let notes = Notes { reported: None, unread_report: true };
+        let notes = Notes { unread_report: true, ..Notes::default() };
         store.accept_noting(arrival("a letter", vec![filing(inbox)]), notes).await.unwrap();
         watch.changed().await;
         store.close().await.unwrap();
