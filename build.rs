@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The files the header is made of, in its order.
-const SOURCES: [&str; 26] = [
+const SOURCES: [&str; 27] = [
     "object", "result", "error", "buf", "library", "property", "engine", "account", "cursor", "message", "submit",
-    "queue", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver", "mailauth", "signing", "dkim",
-    "sieve", "hooks", "close",
+    "queue", "outward", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver", "mailauth",
+    "signing", "dkim", "sieve", "hooks", "close",
 ];
 
 #[allow(clippy::disallowed_macros, reason = "this is how a build script speaks to cargo")]

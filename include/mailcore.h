@@ -267,6 +267,9 @@ The library prints nothing, handles no signals, never ends the process.
 /** Port of the hosts that MTA-STS policies are fetched from. */
 #define MAILCORE_KEY_OUTBOUND_MTA_STS_PORT "outbound.mta_sts_port"
 
+/** How long attempts for finished messages are kept to be explained. */
+#define MAILCORE_KEY_OUTBOUND_HISTORY_SECONDS "outbound.history_seconds"
+
 /** TLS by domain, by commas: domain=tls, .domain for all below it; off, opportunistic, required, verified, \              verified:name, dane. */
 #define MAILCORE_KEY_OUTBOUND_TLS_RULES "outbound.tls_rules"
 
@@ -612,6 +615,15 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_LIST_SESSIONS 12
 
 /**
+ * Destinations of an engine that mail waits for, by name. name: a domain, host:port of the smart host, or empty for
+ * what is not routed yet; text: reply to the last attempt; total: recipients that wait; time_ms: when the oldest
+ * message was accepted; due_ms: next attempt; state: MAILCORE_DELIVERY_ of the last attempt, 0 before; attempts: most
+ * for one recipient; code; flags: 1 while paused; detail: JSON with paused_ms, pause_reason, held, last_ms, last_host
+ * and tls_policy, null where there is none.
+ */
+#define MAILCORE_LIST_DESTINATIONS 13
+
+/**
  * Due now.
  */
 #define MAILCORE_QUEUE_RETRY 1
@@ -635,6 +647,16 @@ The library prints nothing, handles no signals, never ends the process.
  * Removed without a report.
  */
 #define MAILCORE_QUEUE_DROP 5
+
+/**
+ * Given up at a time: for mailcore_queue_select() only.
+ */
+#define MAILCORE_QUEUE_EXPIRE 6
+
+/**
+ * Routed by the settings, accounts and aliases as they are, and due now.
+ */
+#define MAILCORE_QUEUE_REROUTE 7
 
 /**
  * No attempt has ended yet; for a message that is no longer in the queue: it was removed.
@@ -1382,10 +1404,19 @@ typedef struct {
      * An id of the sender's that comes back in reports (RFC 3461 ENVID), or NULL.
      */
     const char *envelope_id;
+    /**
+     * What the program calls this submission, 1 to 255 bytes, or NULL. A second submission under the same key within a
+     * week is not taken: it gets the queue id of the first.
+     */
+    const char *submit_key;
+    /**
+     * Nobody gets the message before this time, in ms since 1970, recipients here neither; 0 for at once.
+     */
+    int64_t not_before_ms;
 } mailcore_envelope;
 
 /** What a mailcore_envelope is set up with. */
-#define MAILCORE_ENVELOPE_INIT { (uint32_t)sizeof(mailcore_envelope), 0, NULL, NULL, 0, NULL }
+#define MAILCORE_ENVELOPE_INIT { (uint32_t)sizeof(mailcore_envelope), 0, NULL, NULL, 0, NULL, NULL, 0 }
 
 /**
  * The state of a queued message: that of the recipient whose state is worst.
@@ -1427,6 +1458,39 @@ typedef struct {
 
 /** What a mailcore_delivery is set up with. */
 #define MAILCORE_DELIVERY_INIT { (uint32_t)sizeof(mailcore_delivery), 0, 0, 0, 0, { 0 }, { 0 }, { 0 } }
+
+/**
+ * Which queued messages are meant: those that all of it fits. Set it up with MAILCORE_QUEUE_FILTER_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_queue_filter), set by MAILCORE_QUEUE_FILTER_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * 1 for held ones, 2 for those that are not held, 0 for both.
+     */
+    uint32_t held;
+    /**
+     * This one; 0 for all.
+     */
+    uint64_t id;
+    /**
+     * Those with this reverse-path; "" for the null one, NULL for all.
+     */
+    const char *from;
+    /**
+     * Those with this recipient, which waits; NULL for all.
+     */
+    const char *to;
+    /**
+     * Those with a recipient of this domain, which waits; NULL for all.
+     */
+    const char *domain;
+} mailcore_queue_filter;
+
+/** What a mailcore_queue_filter is set up with. */
+#define MAILCORE_QUEUE_FILTER_INIT { (uint32_t)sizeof(mailcore_queue_filter), 0, 0, NULL, NULL, NULL }
 
 /**
  * A mailbox of an account.
@@ -2084,11 +2148,14 @@ MAILCORE_API int32_t mailcore_set_str(mailcore_handle handle, const char *key, c
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY,
  * MAILCORE_E_BUSY (the store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN (its server cannot be
- * reached), MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the system's SQLite can lose synced commits, or this build has no
- * PostgreSQL)
+ * reached), MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the system's SQLite can lose synced commits, or PostgreSQL is left
+ * out of this build)
  * @since 0.1.0
  */
-MAILCORE_API int32_t mailcore_engine_open(const mailcore_open *open, mailcore_engine *engine, mailcore_error *err);
+MAILCORE_API
+int32_t mailcore_engine_open(const mailcore_open *open,
+                             mailcore_engine *engine,
+                             mailcore_error *err);
 
 /**
  * Starts the engine: it delivers the queue and serves its listeners.
@@ -2452,6 +2519,110 @@ int32_t mailcore_queue_wait(mailcore_engine engine,
                             uint64_t id,
                             int32_t timeout_ms,
                             mailcore_delivery *delivery,
+                            mailcore_error *err);
+
+/**
+ * Tells why a queued message is where it is, as one JSON document: for each recipient its route, when it is tried
+ * again and why; each attempt with its TLS policy and what was said, line by line with times. docs/queue.md lists the
+ * members.
+ *
+ * [disk] Finished messages are known for outbound.history_seconds. Free the document with mailcore_buf_free().
+ *
+ * @param engine  the engine
+ * @param id  queue id
+ * @param json  takes the document; needed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND, MAILCORE_E_NOMEM,
+ * MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_queue_explain(mailcore_engine engine,
+                               uint64_t id,
+                               mailcore_buf *json,
+                               mailcore_error *err);
+
+/**
+ * Acts on all queued messages that a filter fits.
+ *
+ * [disk] In steps: messages that come meanwhile may be touched or not.
+ *
+ * @param engine  the engine
+ * @param filter  which messages; NULL for all
+ * @param action  what to do: one of MAILCORE_QUEUE_
+ * @param at_ms  for MAILCORE_QUEUE_EXPIRE: when, in ms since 1970; else ignored
+ * @param count  takes how many were touched, or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_queue_select(mailcore_engine engine,
+                              const mailcore_queue_filter *filter,
+                              uint32_t action,
+                              int64_t at_ms,
+                              uint64_t *count,
+                              mailcore_error *err);
+
+/**
+ * Lets a destination get no mail until mailcore_destination_resume(), also after a restart.
+ *
+ * [disk] What is under way is let end; what waits still expires.
+ *
+ * @param engine  the engine
+ * @param destination  a domain, or host:port of the smart host
+ * @param reason  why, for mailcore_queue_explain() and listings; or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_LIMIT,
+ * MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_destination_pause(mailcore_engine engine,
+                                   const char *destination,
+                                   const char *reason,
+                                   mailcore_error *err);
+
+/**
+ * Lets a destination get mail again.
+ *
+ * [disk]
+ *
+ * @param engine  the engine
+ * @param destination  as given to mailcore_destination_pause()
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND (it was
+ * not paused), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_destination_resume(mailcore_engine engine, const char *destination, mailcore_error *err);
+
+/**
+ * Writes the MTA-STS policy of a domain of ours (RFC 8461): what to serve at
+ * https://mta-sts.DOMAIN/.well-known/mta-sts.txt as text/plain, and the TXT record for _mta-sts.DOMAIN, whose id
+ * changes where the policy does.
+ *
+ * [nowait] Free both texts with mailcore_buf_free().
+ *
+ * @param engine  the engine
+ * @param mode  "enforce", "testing" or "none"
+ * @param hosts  names of the hosts that take the domain's mail, by commas; "*." in front stands for one label. NULL
+ * for the engine's hostname
+ * @param max_age_seconds  how long others may keep it
+ * @param policy  takes the policy, or NULL
+ * @param record  takes the record, or NULL
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOMEM
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_sts_policy(mailcore_engine engine,
+                            const char *mode,
+                            const char *hosts,
+                            uint32_t max_age_seconds,
+                            mailcore_buf *policy,
+                            mailcore_buf *record,
                             mailcore_error *err);
 
 /**
@@ -2992,8 +3163,8 @@ int32_t mailcore_sieve_set(mailcore_engine engine,
  * @param name  the script's name; NULL for a list of all: JSON, [{"name": "a", "active": true, "size": 120}]
  * @param script  takes the script, or the list; free it with mailcore_buf_free()
  * @param err  takes what went wrong, or NULL
- * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND (no such
- * owner, no such script), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND (no
+ * such owner, no such script), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
  * @since 0.1.0
  */
 MAILCORE_API

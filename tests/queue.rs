@@ -212,6 +212,8 @@ fn delivered_and_gone() {
     let id = stage.queue("alice@example.org", &["bob@example.net"]);
     let store = stage.store.clone();
     stage.run(async move { control::wait(&store, id).await.unwrap() });
+    // The event is said behind the commit that ends the wait.
+    stage.pass(1);
     assert_eq!(stage.diary(), ["0 bob@example.net Delivered 250 2.0.0 mx.example.net kept"]);
     assert_eq!(stage.queued(), 0);
     assert_eq!(*disk::lock(&stage.seen.messages), [TEXT.replace("\r\n", "\n")]);
@@ -726,5 +728,127 @@ fn a_message_that_cannot_be_read_is_held_and_keeps_nobody_waiting() {
     assert_eq!((said.len(), stage.queued()), (2, 0), "{said:?}");
     stage.pass(24 * HOUR);
     assert_eq!(stage.diary(), [""; 0], "it is told once");
+    stage.end();
+}
+
+#[test]
+fn a_paused_destination_gets_no_mail_and_others_do() {
+    let stage = Stage::new();
+    let store = stage.store.clone();
+    let pause = |destination: &str, since| mailcore::store::Paused {
+        destination: destination.to_owned(),
+        since,
+        reason: "they asked for it".to_owned(),
+    };
+    let since = stage.host.world().clock.wall();
+    let paused = pause("example.net", since);
+    stage.run(async move { store.destination_pause(paused).await.unwrap() });
+    stage.queue("alice@example.org", &["bob@example.net", "carol@example.com"]);
+    stage.pass(HOUR);
+    let diary = stage.diary();
+    assert_eq!(diary.len(), 1, "{diary:#?}");
+    assert!(diary[0].contains("carol@example.com Delivered"), "{diary:#?}");
+    let store = stage.store.clone();
+    let rows = stage.run(async move { store.destinations(None, 10).await.unwrap() });
+    let rows: Vec<_> = rows.iter().map(|row| (row.destination.as_str(), row.waiting, row.oldest)).collect();
+    assert_eq!(rows, [("example.net", 1, since)]);
+    let store = stage.store.clone();
+    stage.run(async move { store.destination_resume("example.net".to_owned()).await.unwrap() });
+    stage.pass(1);
+    let diary = stage.diary();
+    assert!(diary[0].contains("bob@example.net Delivered"), "{diary:#?}");
+    let store = stage.store.clone();
+    let again = stage.run(async move { store.destination_resume("example.net".to_owned()).await });
+    assert_eq!(again.map_err(|e| e.kind()), Err(ErrorKind::NotFound));
+    stage.end();
+}
+
+#[test]
+fn what_happened_in_attempts_is_kept_for_a_time() {
+    let day = 86_400;
+    let stage = Stage::with(|settings| {
+        settings.outbound.lifetime = Duration::from_secs(day);
+        settings.outbound.history = Duration::from_secs(3 * day);
+    });
+    let id = stage.queue("alice@example.org", &["bob@example.net", "later@example.net"]);
+    stage.pass(MINUTE);
+    let explained = |stage: &Stage| {
+        let store = stage.store.clone();
+        stage.run(async move { store.explained(id, 100).await.unwrap() })
+    };
+    let rows = explained(&stage);
+    assert_eq!(rows.len(), 2);
+    assert!(rows[0].settlement != 0 && rows[0].settlement == rows[1].settlement);
+    let trail = rows.iter().find_map(|row| row.trail.clone()).expect("a trail");
+    let said = |line: &str| trail.lines().any(|one| one.ends_with(line));
+    assert!(said("sent RCPT TO:<later@example.net>") && said("received 451 4.2.0 later"), "{trail}");
+    assert_eq!(rows.iter().filter(|row| row.trail.is_some()).count(), 1);
+    assert!(rows[0].result.policy.starts_with("opportunistic ("), "{}", rows[0].result.policy);
+    // Until the end of its life it is all there, and afterwards for the time that was set.
+    stage.pass(3 * day);
+    assert!(explained(&stage).len() > 2);
+    stage.pass(2 * day);
+    stage.queue("alice@example.org", &["bob@example.net"]);
+    stage.pass(MINUTE);
+    assert_eq!(explained(&stage).len(), 0);
+    stage.end();
+}
+
+#[test]
+fn a_message_expires_when_the_host_says_and_is_routed_anew() {
+    use mailcore::store::QueueAction;
+    let stage = Stage::new();
+    let id = stage.queue("alice@example.org", &["later@example.net"]);
+    stage.pass(MINUTE);
+    let at = stage.host.world().clock.wall().after(Duration::from_secs(2));
+    stage.control(QueueAction::Expire(at), id);
+    stage.pass(MINUTE);
+    let diary = stage.diary();
+    assert!(diary.iter().any(|line| line.contains("later@example.net Expired")), "{diary:#?}");
+    assert_eq!(stage.queued(), 0);
+    let id = stage.queue("alice@example.org", &["later@example.net"]);
+    stage.pass(MINUTE);
+    stage.diary();
+    stage.control(QueueAction::Reroute, id);
+    stage.pass(1);
+    assert_eq!(stage.diary().len(), 1);
+    stage.end();
+}
+
+#[test]
+fn policies_are_fetched_again_before_their_time_is_over() {
+    let stage = Stage::new();
+    let asked = Arc::new(Mutex::new(0));
+    let day = 86_400;
+    let ip = [10, 0, 2, 1];
+    stage.sim.zone.add("mta-sts.example.net", Record::A(ip.into()));
+    stage.sim.zone.add("_mta-sts.example.net", Record::Txt(b"v=STSv1; id=1;".to_vec()));
+    let host = stage.sim.host("mta-sts.example.net", ip);
+    let (world, count) = (host.world(), asked.clone());
+    let serve = async move {
+        use smol::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = world.network.listen(std::net::SocketAddr::from((ip, 443))).await.unwrap();
+        while let Ok((stream, _)) = listener.accept().await {
+            *disk::lock(&count) += 1;
+            let (mut stream, _) = world.tls.accept(stream).await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let text = "version: STSv1\nmode: testing\nmx: mx.example.net\nmax_age: 259200\n";
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", text.len());
+            let _ = stream.write_all(format!("{head}{text}").as_bytes()).await;
+        }
+    };
+    host.world().run.task("policy host", Box::pin(serve)).detach();
+    stage.queue("alice@example.org", &["bob@example.net"]);
+    stage.pass(MINUTE);
+    assert_eq!(*disk::lock(&asked), 1);
+    // No mail: once a day, as long as it was used in the last month.
+    stage.pass(10 * day);
+    let daily = *disk::lock(&asked);
+    assert!((8..=11).contains(&daily), "{daily}");
+    stage.pass(60 * day);
+    let last = *disk::lock(&asked);
+    let store = stage.store.clone();
+    assert_eq!(stage.run(async move { store.sts_rows(String::new(), 9).await.unwrap() }), []);
+    assert!(last < 35, "{last}");
     stage.end();
 }

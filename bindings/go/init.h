@@ -17,6 +17,7 @@ static inline mailcore_query query_init(void) { mailcore_query x = MAILCORE_QUER
 static inline mailcore_row row_init(void) { mailcore_row x = MAILCORE_ROW_INIT; return x; }
 static inline mailcore_envelope envelope_init(void) { mailcore_envelope x = MAILCORE_ENVELOPE_INIT; return x; }
 static inline mailcore_delivery delivery_init(void) { mailcore_delivery x = MAILCORE_DELIVERY_INIT; return x; }
+static inline mailcore_queue_filter queue_filter_init(void) { mailcore_queue_filter x = MAILCORE_QUEUE_FILTER_INIT; return x; }
 static inline mailcore_listen_options listen_options_init(void) { mailcore_listen_options x = MAILCORE_LISTEN_OPTIONS_INIT; return x; }
 static inline mailcore_event event_init(void) { mailcore_event x = MAILCORE_EVENT_INIT; return x; }
 static inline mailcore_check check_init(void) { mailcore_check x = MAILCORE_CHECK_INIT; return x; }

@@ -116,6 +116,8 @@ const (
 	KeyOutboundMtaSts = "outbound.mta_sts"
 	// KeyOutboundMtaStsPort: Port of the hosts that MTA-STS policies are fetched from.
 	KeyOutboundMtaStsPort = "outbound.mta_sts_port"
+	// KeyOutboundHistorySeconds: How long attempts for finished messages are kept to be explained.
+	KeyOutboundHistorySeconds = "outbound.history_seconds"
 	// KeyOutboundTLSRules: TLS by domain, by commas: domain=tls, .domain for all below it; off, opportunistic, required, verified, \              verified:name, dane.
 	KeyOutboundTLSRules = "outbound.tls_rules"
 	// KeyAuthResults: Write Authentication-Results, and remove others' with our name.

@@ -28,6 +28,11 @@ type Envelope struct {
 	From string // where failures go; empty is the null reverse-path
 	To   []string
 	ID   string // comes back in reports; may be empty
+
+	// Key names the submission: a second one under the same key within a week is not taken and gets the first one's id.
+	Key string
+	// NotBefore is when the message may leave; the zero time is at once.
+	NotBefore time.Time
 }
 
 // draft writes a message into the library; the caller closes it.
@@ -68,7 +73,7 @@ func (e *Engine) Submit(ctx context.Context, envelope Envelope, message io.Reade
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	cs, free, err := texts(append([]string{envelope.From, envelope.ID}, envelope.To...)...)
+	cs, free, err := texts(append([]string{envelope.From, envelope.ID, envelope.Key}, envelope.To...)...)
 	if err != nil {
 		return 0, err
 	}
@@ -80,10 +85,16 @@ func (e *Engine) Submit(ctx context.Context, envelope Envelope, message io.Reade
 	if envelope.ID != "" {
 		c.envelope_id = cs[1]
 	}
+	if envelope.Key != "" {
+		c.submit_key = cs[2]
+	}
+	if !envelope.NotBefore.IsZero() {
+		c.not_before_ms = C.int64_t(envelope.NotBefore.UnixMilli())
+	}
 	if len(envelope.To) > 0 {
 		to := (**C.char)(C.malloc(C.size_t(len(envelope.To)) * C.size_t(unsafe.Sizeof(cs[0]))))
 		defer C.free(unsafe.Pointer(to))
-		copy(unsafe.Slice(to, len(envelope.To)), cs[2:])
+		copy(unsafe.Slice(to, len(envelope.To)), cs[3:])
 		c.to, c.to_count = to, C.size_t(len(envelope.To))
 	}
 	cerr := C.error_init()

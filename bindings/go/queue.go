@@ -75,12 +75,113 @@ const (
 	Release Action = C.MAILCORE_QUEUE_RELEASE
 	Bounce  Action = C.MAILCORE_QUEUE_BOUNCE
 	Drop    Action = C.MAILCORE_QUEUE_DROP
+	Expire  Action = C.MAILCORE_QUEUE_EXPIRE // for QueueSelect only
+	Reroute Action = C.MAILCORE_QUEUE_REROUTE
 )
 
 // QueueControl does something to one queued message, or (0) to all.
 func (e *Engine) QueueControl(id uint64, action Action) error {
 	cerr := C.error_init()
 	return check(C.mailcore_queue_control(e.handle(), C.uint64_t(id), C.uint32_t(action), &cerr), &cerr)
+}
+
+// Filter says which queued messages are meant: those that all of it fits.
+type Filter struct {
+	ID     uint64 // 0 for all
+	From   string // reverse-path; empty for all
+	To     string // a recipient that waits; empty for all
+	Domain string // domain of such a recipient; empty for all
+	Held   *bool  // nil for held ones and others
+}
+
+// QueueSelect does something to all queued messages that a filter fits, and tells how many there were. For Expire, at is
+// when.
+func (e *Engine) QueueSelect(filter Filter, action Action, at time.Time) (uint64, error) {
+	cs, free, err := texts(filter.From, filter.To, filter.Domain)
+	if err != nil {
+		return 0, err
+	}
+	defer free()
+	c := (*C.mailcore_queue_filter)(C.malloc(C.sizeof_mailcore_queue_filter))
+	defer C.free(unsafe.Pointer(c))
+	*c = C.queue_filter_init()
+	c.id = C.uint64_t(filter.ID)
+	if filter.From != "" {
+		c.from = cs[0]
+	}
+	if filter.To != "" {
+		c.to = cs[1]
+	}
+	if filter.Domain != "" {
+		c.domain = cs[2]
+	}
+	if filter.Held != nil {
+		c.held = 2
+		if *filter.Held {
+			c.held = 1
+		}
+	}
+	var ms C.int64_t
+	if !at.IsZero() {
+		ms = C.int64_t(at.UnixMilli())
+	}
+	cerr := C.error_init()
+	var count C.uint64_t
+	err = check(C.mailcore_queue_select(e.handle(), c, C.uint32_t(action), ms, &count, &cerr), &cerr)
+	return uint64(count), err
+}
+
+// Explain tells why a queued message is where it is, as a JSON document (docs/queue.md).
+func (e *Engine) Explain(id uint64) ([]byte, error) {
+	cerr := C.error_init()
+	var buf C.mailcore_buf
+	if err := check(C.mailcore_queue_explain(e.handle(), C.uint64_t(id), &buf, &cerr), &cerr); err != nil {
+		return nil, err
+	}
+	defer C.mailcore_buf_free(&buf)
+	return C.GoBytes(unsafe.Pointer(buf.data), C.int(buf.len)), nil
+}
+
+// STSPolicy writes the MTA-STS policy to serve for a domain of ours, and its TXT record (RFC 8461). Without hosts the
+// engine's hostname takes the mail.
+func (e *Engine) STSPolicy(mode string, hosts []string, maxAge time.Duration) (policy, record string, err error) {
+	cs, free, err := texts(mode, strings.Join(hosts, ","))
+	if err != nil {
+		return "", "", err
+	}
+	defer free()
+	cerr := C.error_init()
+	var p, r C.mailcore_buf
+	result := C.mailcore_sts_policy(e.handle(), cs[0], cs[1], C.uint32_t(maxAge/time.Second), &p, &r, &cerr)
+	if err := check(result, &cerr); err != nil {
+		return "", "", err
+	}
+	defer C.mailcore_buf_free(&p)
+	defer C.mailcore_buf_free(&r)
+	text := func(b *C.mailcore_buf) string { return string(C.GoBytes(unsafe.Pointer(b.data), C.int(b.len))) }
+	return text(&p), text(&r), nil
+}
+
+// PauseDestination lets a domain, or host:port of the smart host, get no mail until ResumeDestination.
+func (e *Engine) PauseDestination(destination, reason string) error {
+	cs, free, err := texts(destination, reason)
+	if err != nil {
+		return err
+	}
+	defer free()
+	cerr := C.error_init()
+	return check(C.mailcore_destination_pause(e.handle(), cs[0], cs[1], &cerr), &cerr)
+}
+
+// ResumeDestination lets a destination get mail again.
+func (e *Engine) ResumeDestination(destination string) error {
+	cs, free, err := texts(destination)
+	if err != nil {
+		return err
+	}
+	defer free()
+	cerr := C.error_init()
+	return check(C.mailcore_destination_resume(e.handle(), cs[0], &cerr), &cerr)
 }
 
 // Queued is a message in the outbound queue.

@@ -3,6 +3,10 @@
 //! Limits a host may change are defaults here and fields of `engine::config`; the others are ceilings.
 //! Relations between them are asserted at compile time at the end.
 
+mod outward;
+
+pub use outward::*;
+
 // -- session input -----------------------------------------------------------------------------------
 
 /// Octets received and not yet consumed in one session: one read of TLS records or a pipelined group.
@@ -692,37 +696,6 @@ pub const POSTGRES_ROWS_SHOWN_FIRST: usize = 4;
 pub const POSTGRES_ROWS_SHOWN_MAX: usize = 1_024;
 /// Ids that a connection draws from a sequence of a PostgreSQL server at a time.
 pub const POSTGRES_IDS_TOGETHER: usize = 64;
-
-/// Rules on TLS for single domains.
-pub const TLS_RULES_MAX: usize = 10_000;
-/// TLSA records of a host that are looked at.
-pub const TLSA_RECORDS_MAX: usize = 64;
-/// Octets of a TLSA record's data: a certificate or key of any sensible size.
-pub const TLSA_DATA_OCTETS_MAX: usize = 16_384;
-/// Octets of an MTA-STS policy; RFC 8461 §3.3 suggests 64 KiB.
-pub const STS_POLICY_OCTETS_MAX: usize = 65_536;
-/// Hosts that an MTA-STS policy names.
-pub const STS_HOSTS_MAX: usize = 256;
-/// Seconds a policy lives at most (RFC 8461 §3.2: 31 557 600 in max_age).
-pub const STS_SECONDS_MAX: u64 = 31_557_600;
-/// Seconds that fetching a policy may take in all (RFC 8461 §3.3: one minute).
-pub const STS_FETCH_SECONDS: u64 = 60;
-/// Seconds without another try after a policy could not be fetched (RFC 8461 §3.3: five minutes or longer).
-pub const STS_RETRY_SECONDS: u64 = 300;
-/// Seconds after which a policy that is kept is fetched again, whatever its id says (RFC 8461 §3.3: daily).
-pub const STS_REFRESH_SECONDS: u64 = 86_400;
-/// Domains whose policies are kept.
-pub const STS_DOMAINS_MAX: usize = 100_000;
-/// Domains whose policies, or want of one, are known without a look into the store.
-pub const STS_KNOWN_MAX: usize = 10_000;
-/// Octets of the trail of one attempt that are kept.
-pub const TRAIL_OCTETS_MAX: usize = 16_384;
-/// The same of one line of it.
-pub const TRAIL_LINE_OCTETS_MAX: usize = 1_024;
-/// Octets of the header of an HTTP response.
-pub const HTTP_HEADER_OCTETS_MAX: usize = 16_384;
-/// Seconds an idle connection serves its destination without another look at the destination's TLS policy.
-pub const TLS_POLICY_HOLDS_SECONDS: u64 = 60;
 
 const _: () = {
     assert!(SMTP_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);

@@ -102,6 +102,8 @@ pub struct Outbound {
     pub mta_sts_port: u16,
     /// What is said of TLS for single domains; the first that fits counts, in the place of everything else.
     pub tls_rules: Vec<TlsRule>,
+    /// How long attempts of finished messages are kept to be explained; those of waiting ones are kept longer.
+    pub history: Duration,
     /// Idle connections are kept this long for the next message.
     pub keep_connection: Duration,
     /// How long other hosts are waited for.
@@ -252,6 +254,7 @@ impl Default for Outbound {
             mta_sts: true,
             mta_sts_port: 443,
             tls_rules: Vec::new(),
+            history: Duration::from_secs(30 * 86_400),
             keep_connection: Duration::from_secs(5),
             waits: OutboundWaits::default(),
         }

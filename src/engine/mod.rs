@@ -16,6 +16,7 @@ pub mod config;
 #[cfg_attr(any(windows, target_vendor = "apple"), path = "dkim_absent.rs")]
 pub mod dkim;
 pub mod events;
+mod explain;
 pub mod hooks;
 pub mod interrupt;
 pub mod keys;
@@ -31,6 +32,7 @@ pub mod sieve;
 pub mod signing;
 pub mod soundness;
 mod start;
+mod sts;
 
 pub use config::Config;
 pub use events::{EventQueue, Said};

@@ -10,6 +10,7 @@ use super::engine::EngineSeat;
 use super::error::mailcore_error;
 use super::mailbox::{MailboxSeat, flags_to_c};
 use super::object::{self, Object, mailcore_cursor, mailcore_handle};
+use super::outward;
 use super::panic::wall;
 use super::queue::fares;
 use super::record::{self, Record};
@@ -66,6 +67,13 @@ pub const MAILCORE_LIST_CHECK: u32 = 11;
 /// takes; name: address of the account that has logged in, or empty; text: the service, "imap"; detail: address and
 /// port of the client; time_ms: when it began.
 pub const MAILCORE_LIST_SESSIONS: u32 = 12;
+
+/// Destinations of an engine that mail waits for, by name. name: a domain, host:port of the smart host, or empty for
+/// what is not routed yet; text: reply to the last attempt; total: recipients that wait; time_ms: when the oldest
+/// message was accepted; due_ms: next attempt; state: MAILCORE_DELIVERY_ of the last attempt, 0 before; attempts: most
+/// for one recipient; code; flags: 1 while paused; detail: JSON with paused_ms, pause_reason, held, last_ms, last_host
+/// and tls_policy, null where there is none.
+pub const MAILCORE_LIST_DESTINATIONS: u32 = 13;
 
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 256;
@@ -163,6 +171,7 @@ enum More {
         /// Place of the first one that was not read.
         next: usize,
     },
+    Destinations(Option<String>),
     Check(Check),
     /// A check that ended with an error: its end must not be taken for that of a whole one.
     FailedCheck,
@@ -308,6 +317,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
         (MAILCORE_LIST_DMARC_RECORDS, Object::Engine(_)) => {
             return Ok((VecDeque::new(), More::Records(query.id, query.after)));
         }
+        (MAILCORE_LIST_DESTINATIONS, Object::Engine(_)) => return Ok((VecDeque::new(), More::Destinations(None))),
         (MAILCORE_LIST_ATTEMPTS, Object::Engine(seat)) => attempts(seat, query.id)?,
         (MAILCORE_LIST_DKIM_KEYS, Object::Engine(seat)) => dkim_keys(seat)?,
         (MAILCORE_LIST_SESSIONS, Object::Engine(seat)) => session::rows(seat),
@@ -323,7 +333,7 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             let next = behind.map_or(messages.len(), |uid| messages.place_from(uid));
             return Ok((VecDeque::new(), More::Messages { mailbox: seat.clone(), messages, next }));
         }
-        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_SESSIONS, _) => {
+        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_DESTINATIONS, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
         }
         _ => return Err(Failure::invalid(format!("kind {kind} is none"))),
@@ -424,6 +434,12 @@ impl State {
                 *next += page.len();
                 self.rows = messages(mailbox, &page)?;
                 Ok(true)
+            }
+            More::Destinations(after) => {
+                self.rows.extend(outward::destinations(engine, after.as_deref(), wanted)?);
+                let last = self.rows.back().map(|row| row.texts.first().cloned().unwrap_or_default());
+                *after = last.or(after.take());
+                Ok(!self.rows.is_empty())
             }
             More::Check(under_way) => {
                 let (rows, over) = check::step(engine, under_way).inspect_err(|_| self.more = More::FailedCheck)?;

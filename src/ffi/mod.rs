@@ -35,6 +35,7 @@ pub mod mailauth;
 pub mod mailbox;
 pub mod message;
 pub mod object;
+pub mod outward;
 mod panic;
 pub mod property;
 pub mod queue;

@@ -10,7 +10,7 @@ use super::panic::wall;
 use super::record::{self, Record};
 use super::result::Failure;
 use crate::base::event::Outcome;
-use crate::base::{ErrorKind, QueueId};
+use crate::base::{ErrorKind, QueueId, Timestamp};
 use crate::store::{AttemptResult, Item, QueueAction, RecipientState};
 
 /// Due now.
@@ -23,6 +23,11 @@ pub const MAILCORE_QUEUE_RELEASE: u32 = 3;
 pub const MAILCORE_QUEUE_BOUNCE: u32 = 4;
 /// Removed without a report.
 pub const MAILCORE_QUEUE_DROP: u32 = 5;
+
+/// Given up at a time: for mailcore_queue_select() only.
+pub const MAILCORE_QUEUE_EXPIRE: u32 = 6;
+/// Routed by the settings, accounts and aliases as they are, and due now.
+pub const MAILCORE_QUEUE_REROUTE: u32 = 7;
 
 /// No attempt has ended yet; for a message that is no longer in the queue: it was removed.
 pub const MAILCORE_DELIVERY_WAITING: u32 = 0;
@@ -82,14 +87,7 @@ pub unsafe extern "C" fn mailcore_queue_control(
 ) -> i32 {
     wall!(err, {
         let seat = object::engine(engine)?;
-        let action = match action {
-            MAILCORE_QUEUE_RETRY => QueueAction::Retry,
-            MAILCORE_QUEUE_HOLD => QueueAction::Hold,
-            MAILCORE_QUEUE_RELEASE => QueueAction::Release,
-            MAILCORE_QUEUE_BOUNCE => QueueAction::Bounce,
-            MAILCORE_QUEUE_DROP => QueueAction::Drop,
-            other => return Err(Failure::invalid(format!("action {other} is none"))),
-        };
+        let action = action_of(action, None)?;
         let id = (id != 0).then(|| queue_id(id)).transpose()?;
         seat.run(seat.engine.queue_control(id, action))?;
         Ok(0)
@@ -149,7 +147,21 @@ pub unsafe extern "C" fn mailcore_queue_wait(
     })
 }
 
-fn queue_id(id: u64) -> Result<QueueId, Failure> {
+/// What an action's number means; `at` is its time, where it may have one.
+pub(super) fn action_of(action: u32, at: Option<i64>) -> Result<QueueAction, Failure> {
+    Ok(match (action, at) {
+        (MAILCORE_QUEUE_RETRY, _) => QueueAction::Retry,
+        (MAILCORE_QUEUE_HOLD, _) => QueueAction::Hold,
+        (MAILCORE_QUEUE_RELEASE, _) => QueueAction::Release,
+        (MAILCORE_QUEUE_BOUNCE, _) => QueueAction::Bounce,
+        (MAILCORE_QUEUE_DROP, _) => QueueAction::Drop,
+        (MAILCORE_QUEUE_REROUTE, _) => QueueAction::Reroute,
+        (MAILCORE_QUEUE_EXPIRE, Some(at)) => QueueAction::Expire(Timestamp(at)),
+        (other, _) => return Err(Failure::invalid(format!("action {other} is none"))),
+    })
+}
+
+pub(super) fn queue_id(id: u64) -> Result<QueueId, Failure> {
     let id = i64::try_from(id).map_err(|_| Failure::invalid(format!("queue id {id}")))?;
     Ok(QueueId(id))
 }
@@ -211,7 +223,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::{Enhanced, Timestamp};
+    use crate::base::Enhanced;
 
     fn attempt(outcome: Outcome, code: u16) -> AttemptResult {
         AttemptResult {

@@ -8,7 +8,8 @@ use super::panic::wall;
 use super::record::{self, Record};
 use super::result::Failure;
 use super::text::{give, items, needed, octets, optional};
-use crate::base::{Address, Content, Envelope, Recipient};
+use crate::base::{Address, Content, Envelope, Recipient, Timestamp};
+use crate::engine::outbound::SubmitOptions;
 
 /// Who a message is from and for. Set it up with MAILCORE_ENVELOPE_INIT.
 #[repr(C)]
@@ -26,6 +27,11 @@ pub struct mailcore_envelope {
     pub to_count: usize,
     /// An id of the sender's that comes back in reports (RFC 3461 ENVID), or NULL.
     pub envelope_id: *const c_char,
+    /// What the program calls this submission, 1 to 255 bytes, or NULL. A second submission under the same key within a
+    /// week is not taken: it gets the queue id of the first.
+    pub submit_key: *const c_char,
+    /// Nobody gets the message before this time, in ms since 1970, recipients here neither; 0 for at once.
+    pub not_before_ms: i64,
 }
 
 // SAFETY: numbers and pointers, which may be NULL.
@@ -56,9 +62,9 @@ pub unsafe extern "C" fn mailcore_submit(
     wall!(err, {
         let seat = object::message(message)?;
         // SAFETY: the caller gives NULL or a struct with its size and texts.
-        let envelope = unsafe { record::read(envelope).and_then(|envelope| read(&envelope)) }?;
+        let (envelope, options) = unsafe { record::read(envelope).and_then(|envelope| read(&envelope)) }?;
         let content = seat.content()?;
-        let submitted = seat.engine.run(seat.engine.engine.submit(envelope, content))?;
+        let submitted = seat.engine.run(seat.engine.engine.submit_with(envelope, content, options))?;
         // SAFETY: the caller's output.
         unsafe { give(id, submitted.queued.map_or(0, |id| id.0 as u64)) };
         Ok(0)
@@ -106,16 +112,17 @@ pub unsafe extern "C" fn mailcore_send(
 
 /// # Safety
 /// The pointers in `envelope` are NULL or what its documentation says.
-unsafe fn read(envelope: &mailcore_envelope) -> Result<Envelope, Failure> {
+unsafe fn read(envelope: &mailcore_envelope) -> Result<(Envelope, SubmitOptions), Failure> {
     if envelope.flags != 0 {
         return Err(Failure::invalid(format!("flags: {:#x} has a bit that is not known", envelope.flags)));
     }
     // SAFETY: the caller's promise.
-    let (from, to, envelope_id) = unsafe {
+    let (from, to, envelope_id, key) = unsafe {
         (
             optional(envelope.from, "from")?,
             items(envelope.to, envelope.to_count, "to")?,
             optional(envelope.envelope_id, "envelope_id")?,
+            optional(envelope.submit_key, "submit_key")?,
         )
     };
     if to.is_empty() {
@@ -127,7 +134,11 @@ unsafe fn read(envelope: &mailcore_envelope) -> Result<Envelope, Failure> {
         recipients.push(recipient(unsafe { needed(*text, "to") }?)?);
     }
     let envelope_id = envelope_id.map(str::to_owned);
-    Ok(Envelope { reverse_path: reverse_path(from)?, recipients, envelope_id, ..Envelope::default() })
+    let options = SubmitOptions {
+        key: key.map(str::to_owned),
+        not_before: (envelope.not_before_ms != 0).then_some(Timestamp(envelope.not_before_ms)),
+    };
+    Ok((Envelope { reverse_path: reverse_path(from)?, recipients, envelope_id, ..Envelope::default() }, options))
 }
 
 fn address(text: &str, what: &str) -> Result<Address, Failure> {

@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) reported: Vec<Recipient>,
     /// What is noted in its transaction.
     pub(super) notes: Notes,
+    /// When the first attempt is due; at once without.
+    due: Option<Timestamp>,
     /// Where it came from, for the event; its sender is the envelope's.
     pub(super) origin: Origin,
     /// By which recipient each account was found.
@@ -48,6 +50,17 @@ impl Plan {
     pub(super) fn noting(mut self, notes: Notes) -> Plan {
         self.notes = Notes { unread_report: self.notes.unread_report || notes.unread_report, ..notes };
         self
+    }
+
+    /// The same, at `due` where that is given: until then all recipients wait in the queue, those here too.
+    pub(super) fn later(self, envelope: &Envelope, due: Option<Timestamp>) -> Plan {
+        if due.is_none() {
+            return self;
+        }
+        let mut plan = Plan { notes: self.notes, due, ..Plan::default() };
+        envelope.recipients.iter().for_each(|recipient| plan.send(recipient.clone()));
+        plan.notes.unread_report = false;
+        plan
     }
 
     /// The same, for the places where junk is kept or as it was. Junk is not read for reports: anybody can write one
@@ -152,7 +165,7 @@ impl Intake {
                 (away, envelope.body) = (fit, body);
             }
             let content = self.sealed(plan.seal.as_ref(), away, now).await;
-            acceptance.items.push(self.new_item(envelope, content, submitter, now));
+            acceptance.items.push(self.new_item(envelope, content, submitter, now, plan.due));
         }
         let (world, reverse_path) = (&self.world, envelope.reverse_path.as_ref());
         let from = reverse_path.map(ToString::to_string).unwrap_or_default();
@@ -179,10 +192,18 @@ impl Intake {
         }
     }
 
-    /// An item of the queue, due at once.
-    fn new_item(&self, envelope: Envelope, content: Content, submitter: Option<AccountId>, now: Timestamp) -> NewItem {
-        let expires = now.after(self.settings.outbound.lifetime);
-        NewItem { envelope, content, submitter, created: now, due: now, expires }
+    /// An item of the queue, due at once where `due` says no later time; its life begins then.
+    fn new_item(
+        &self,
+        envelope: Envelope,
+        content: Content,
+        submitter: Option<AccountId>,
+        now: Timestamp,
+        due: Option<Timestamp>,
+    ) -> NewItem {
+        let due = due.unwrap_or(now);
+        let expires = due.after(self.settings.outbound.lifetime);
+        NewItem { envelope, content, submitter, created: now, due, expires }
     }
 }
 

@@ -10,7 +10,7 @@ use super::receive::{directory_changed, judge, taken};
 use super::trace::{self, Passage};
 use super::{Intake, reply_of};
 use crate::base::envelope::BodyKind;
-use crate::base::limits::HEADER_OCTETS_MAX;
+use crate::base::limits::{HEADER_OCTETS_MAX, SUBMIT_KEY_OCTETS_MAX};
 use crate::base::{Account, Address, Content, Envelope, Error, ErrorKind, QueueId, Reply, Result, Timestamp};
 use crate::delivery::directory::{Nowhere, may_send_as};
 use crate::delivery::wire::{as_lines, with_line_ends};
@@ -30,13 +30,40 @@ pub struct Submitted {
     pub passage: String,
 }
 
+/// What the host program wants of a submission beside its envelope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubmitOptions {
+    /// What the program calls it, at most `SUBMIT_KEY_OCTETS_MAX` octets: a second submission under the same key gets
+    /// the queue id of the first, and is not taken.
+    pub key: Option<String>,
+    /// Nobody gets it before this time, recipients here neither.
+    pub not_before: Option<Timestamp>,
+}
+
 impl Intake {
     /// Submits for the host program: as `account`, which must own the reverse-path, or as the host itself, which may
     /// send as anybody. Errors: `Invalid` (no recipient), `NotFound` (no such local user), `Policy` (not the account's
     /// address), `Limit` (too large, too many recipients, a loop), `Quota`, and the store's; each with the reply codes
     /// that a session would have given.
     pub async fn submit(&self, account: Option<&Account>, envelope: &Envelope, content: Content) -> Result<Submitted> {
-        let submitted = self.submit_as(account, envelope, content, Notes::default()).await;
+        self.submit_with(account, envelope, content, SubmitOptions::default()).await
+    }
+
+    /// [`Intake::submit`], with what the program wants beside it. `Invalid` also where the key is empty or too long.
+    pub async fn submit_with(
+        &self,
+        account: Option<&Account>,
+        envelope: &Envelope,
+        content: Content,
+        options: SubmitOptions,
+    ) -> Result<Submitted> {
+        let key = options.key;
+        if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > SUBMIT_KEY_OCTETS_MAX) {
+            let text = format!("a key of a submission has 1 to {SUBMIT_KEY_OCTETS_MAX} bytes");
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
+        let notes = Notes { submit_key: key, ..Notes::default() };
+        let submitted = self.submit_as(account, envelope, content, notes, options.not_before).await;
         // Refusals have their codes already; the rest is what a session would say to the same trouble.
         submitted.map_err(|e| {
             let reply = reply_of(&e);
@@ -46,7 +73,7 @@ impl Intake {
 
     /// Submits for the engine itself, with what is to be noted in the same transaction.
     pub(super) async fn submit_noting(&self, envelope: &Envelope, content: Content, notes: Notes) -> Result<Submitted> {
-        self.submit_as(None, envelope, content, notes).await
+        self.submit_as(None, envelope, content, notes, None).await
     }
 
     async fn submit_as(
@@ -55,6 +82,7 @@ impl Intake {
         envelope: &Envelope,
         content: Content,
         notes: Notes,
+        not_before: Option<Timestamp>,
     ) -> Result<Submitted> {
         let refused = |kind, reply: Reply, text: String| Err(Error::new(kind, text).with_reply(&reply));
         let (recipients_max, octets_max) = (self.settings.recipients_max, self.settings.message_octets_max);
@@ -77,7 +105,7 @@ impl Intake {
             return refused(ErrorKind::Policy, policy::not_yours(), text);
         }
         let plan = match self.plan(envelope) {
-            Ok(plan) => plan.noting(notes),
+            Ok(plan) => plan.noting(notes).later(envelope, not_before.filter(|at| *at > self.world.clock.wall())),
             Err((address, why)) => {
                 let (kind, text) = match why {
                     Nowhere::Unknown => (ErrorKind::NotFound, "no such user"),

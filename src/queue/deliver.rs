@@ -59,6 +59,8 @@ pub(super) struct Job<'a> {
     pub(super) as_of: Timestamp,
     /// When all are due again that are put off: they stay together.
     next: Timestamp,
+    /// What happened in its attempt, line by line.
+    trail: String,
 }
 
 impl Delivery {
@@ -86,7 +88,7 @@ impl Delivery {
         if item.recipients.is_empty() {
             return Ok(End::Nothing);
         }
-        let job = Job::new(context, item, self.late);
+        let mut job = Job::new(context, item, self.late);
         match (&route, &self.put_off) {
             (Route::Over, _) => job.give_up().await,
             (Route::Here, _) => local::file(&job).await,
@@ -96,6 +98,7 @@ impl Delivery {
             }
             (Route::Away(destination), None) => {
                 let (report, took) = job.hand_over(outlet, destination, progress, self.late).await;
+                job.trail = progress.trail();
                 if let Reach::Full(at) = report.reach {
                     self.put_back(context).await?;
                     return Ok(End::PutBack { full: Some(at) });
@@ -142,7 +145,7 @@ impl<'a> Job<'a> {
         let mark = schedule::delay_mark(outbound, &item);
         let random = context.world.entropy.u64();
         let next = schedule::next_attempt(outbound, attempts, as_of, mark, item.expires, random);
-        Self { context, item, as_of, next }
+        Self { context, item, as_of, next, trail: String::new() }
     }
 
     async fn give_up(&self) -> Result<End> {
@@ -151,7 +154,7 @@ impl<'a> Job<'a> {
             let result = expired(to.attempts, to.last.as_ref(), at);
             Decided { to: to.clone(), attempt: None, result, next: None, dsn: false }
         });
-        let attempt = settle::settle(self.context, &self.item, decided.collect(), None).await?;
+        let attempt = settle::settle(self.context, &self.item, decided.collect(), None, "").await?;
         Ok(End::Settled { reach: None, attempt, delayed: false, due: None })
     }
 
@@ -176,7 +179,7 @@ impl<'a> Job<'a> {
     pub(super) async fn settle(&self, outcomes: &[Outcome], took: Duration, reach: Option<Reach>) -> Result<End> {
         let decided = self.decided(outcomes, took);
         let due = decided.iter().filter_map(|one| one.next).min();
-        let attempt = settle::settle(self.context, &self.item, decided, None).await?;
+        let attempt = settle::settle(self.context, &self.item, decided, None, &self.trail).await?;
         Ok(End::Settled { reach, attempt, delayed: due.is_some() && self.is_delayed(), due })
     }
 

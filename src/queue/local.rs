@@ -52,7 +52,7 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     }
     let acceptance = acceptance(job, &actions, onward, ruled).await?;
     let decided = job.decided(&outcomes, Duration::ZERO);
-    match settle::settle(context, item, decided, Some(acceptance)).await {
+    match settle::settle(context, item, decided, Some(acceptance), "").await {
         Ok(attempt) => Ok(End::Settled { reach: None, attempt, delayed: false, due: None }),
         Err(e) if e.kind() == ErrorKind::Quota => {
             // One account without room holds back the others of this message: filing is one transaction.

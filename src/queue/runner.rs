@@ -4,7 +4,7 @@
 //! begins nothing new, lets attempts under way end, and ends idle connections; whoever cannot wait drops its task: what
 //! was not settled is due again when its lease ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::deliver::{End, report_delay};
 use super::destinations::{Destinations, Now};
 use super::look::Look;
 use super::{Context, schedule};
-use crate::base::limits::{QUEUE_SLEEP_SECONDS_MAX, RETRY_SECONDS_MIN};
+use crate::base::limits::{QUEUE_SLEEP_SECONDS_MAX, RETRY_SECONDS_MIN, STS_REFRESH_LOOK_SECONDS};
 use crate::base::world::Task;
 use crate::base::{Mono, QueueId, Timestamp};
 use crate::delivery::hosts::back_off;
@@ -54,9 +54,13 @@ pub(super) struct Runner {
     pub(super) look: Look,
     /// Messages that were given up may be among those under way: to be looked for when one of these ends.
     pub(super) given_up_waits: bool,
+    /// Destinations that were found to be paused.
+    pub(super) paused: BTreeSet<String>,
     /// Messages whose sender is to be told of their delay.
     delayed: Sender<QueueId>,
     reporter: Task<()>,
+    /// Fetches MTA-STS policies again; ends with the runner.
+    _refresh: Task<()>,
 }
 
 /// A message being dealt with at one destination.
@@ -86,8 +90,11 @@ impl Runner {
         let now = Now { mono: world.clock.now(), wall: world.clock.wall() };
         let (delayed, reports) = smol::channel::unbounded();
         let reporter = world.run.task("delay reports", Box::pin(report_delays(context.clone(), reports)));
+        let sts = StsKeeper::new(context.store.clone());
+        let refresh = refresh_policies(context.clone(), sts.clone());
+        let refresh = world.run.task("mta-sts", Box::pin(refresh));
         Self {
-            outlet: Outlet { sts: StsKeeper::new(context.store.clone()), ..Outlet::new(world, settings) },
+            outlet: Outlet { sts, ..Outlet::new(world, settings) },
             context,
             destinations,
             under_way: BTreeMap::new(),
@@ -97,8 +104,10 @@ impl Runner {
             done: smol::channel::unbounded(),
             look: Look::new(now),
             given_up_waits: false,
+            paused: BTreeSet::new(),
             delayed,
             reporter,
+            _refresh: refresh,
         }
     }
 
@@ -114,6 +123,9 @@ impl Runner {
 
     async fn run(mut self, mut watch: Watch) {
         let free = self.outlet.hosts.free();
+        if let Err(e) = self.context.store.queue_know_paused().await {
+            log::warn!("which destinations are paused could not be read: {e}");
+        }
         loop {
             while let Ok(done) = self.done.1.try_recv() {
                 self.on_done(done);
@@ -157,6 +169,7 @@ impl Runner {
 
     /// Looks and starts what may be started; when to look again if nothing happens.
     async fn once(&mut self) -> Mono {
+        self.resume();
         let looked = self.look_around().await;
         let started = match looked {
             // Where the store fails, nothing is asked of it for a while.
@@ -251,6 +264,18 @@ pub(super) fn until(now: Timestamp, then: Timestamp) -> Duration {
 async fn report_delays(context: Context, reports: Receiver<QueueId>) {
     while let Ok(id) = reports.recv().await {
         report_delay(&context, id).await;
+    }
+}
+
+/// Policies are fetched again before their time is over, also where no mail wants them (RFC 8461 §3.3).
+async fn refresh_policies(context: Context, sts: StsKeeper) {
+    if !context.settings.outbound.mta_sts {
+        return;
+    }
+    let clock = &context.world.clock;
+    loop {
+        clock.sleep_until(clock.now() + Duration::from_secs(STS_REFRESH_LOOK_SECONDS)).await;
+        sts.refresh(&context.world, &context.settings).await;
     }
 }
 

@@ -39,7 +39,10 @@ pub fn next_attempt(
 pub fn delay_mark(outbound: &Outbound, item: &Item) -> Option<Timestamp> {
     let wanted = item.recipients.iter().any(|r| r.state == RecipientState::Waiting && r.recipient.notify.delay);
     let told = item.delay_reported || item.envelope.reverse_path.is_none();
-    outbound.delay_report_after.filter(|_| wanted && !told).map(|after| item.created.after(after))
+    // A message that was submitted for later is late from then on.
+    let lifetime = i64::try_from(outbound.lifetime.as_millis()).unwrap_or(i64::MAX);
+    let begun = item.created.max(Timestamp(item.expires.0.saturating_sub(lifetime)));
+    outbound.delay_report_after.filter(|_| wanted && !told).map(|after| begun.after(after))
 }
 
 #[cfg(test)]

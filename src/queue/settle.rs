@@ -11,7 +11,7 @@ use crate::base::event::{Event, Outcome as Kind};
 use crate::base::limits::{SETTLE_PAUSE_SECONDS_MAX, SETTLE_TRIES_MAX};
 use crate::base::{ErrorKind, Result, Timestamp};
 use crate::dsn::Action;
-use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient, Settle, Settled};
+use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient, Past, Settle, Settled};
 
 /// What was decided about one recipient.
 #[derive(Clone)]
@@ -34,6 +34,7 @@ pub(super) async fn settle(
     item: &Item,
     mut decided: Vec<Decided>,
     filed: Option<Acceptance>,
+    trail: &str,
 ) -> Result<i64> {
     let here = filed.is_some();
     let own = filed.unwrap_or_default();
@@ -42,7 +43,7 @@ pub(super) async fn settle(
     let mut by_queue = false;
     let (settled, told) = loop {
         let (acceptance, told) = reports(context, item, &decided, here, own.clone(), by_queue).await?;
-        match settle_surely(context, item, settlement, &decided, &acceptance).await {
+        match settle_surely(context, item, settlement, &decided, &acceptance, trail).await {
             // The sender's inbox is full, or went away this moment: the report waits in the queue.
             Err(e)
                 if matches!(e.kind(), ErrorKind::Quota | ErrorKind::NotFound)
@@ -122,11 +123,22 @@ async fn settle_surely(
     settlement: i64,
     decided: &[Decided],
     acceptance: &Acceptance,
+    trail: &str,
 ) -> Result<Settled> {
+    let outbound = &context.settings.outbound;
+    // What waits still has its history.
+    let history = outbound.history.max(outbound.lifetime);
+    let ago = i64::try_from(history.as_millis()).unwrap_or(i64::MAX);
+    let forget_before = Timestamp(context.world.clock.wall().0.saturating_sub(ago));
+    let past = Past { trail: trail.to_owned(), forget_before };
     let settled: Vec<_> = decided.iter().flat_map(|one| rows(item, one)).collect();
     let mut tries = 0;
     loop {
-        let error = match context.store.queue_settle(settlement, settled.clone(), acceptance.clone()).await {
+        let error = match context
+            .store
+            .queue_settle_with(settlement, settled.clone(), acceptance.clone(), past.clone())
+            .await
+        {
             Ok(settled) => return Ok(settled),
             Err(e) => e,
         };

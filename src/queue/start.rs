@@ -22,6 +22,8 @@ use crate::store::{Claim, Want};
 
 /// How soon it is looked again for a place where all are in use.
 const PLACE_PAUSE: Duration = Duration::from_millis(50);
+/// How long a paused destination is left alone before it is asked again; it is told when the pause ends.
+const PAUSED_LOOK: Duration = Duration::from_secs(600);
 /// Destinations that one call to the store claims for.
 const WANTS_MAX: usize = 64;
 
@@ -85,6 +87,9 @@ impl Runner {
             && wants.len() < WANTS_MAX
             && let Some(key) = self.destinations.pick(List::Ready)
         {
+            if self.pauses(&key, now) {
+                continue;
+            }
             // Those that are ready too shall have a place as well.
             let others = self.destinations.len(List::Ready);
             let items_max = self.destinations.room(&key).min((free / (others + 1)).max(1));
@@ -92,6 +97,28 @@ impl Runner {
             wants.push(self.want(&key, items_max, true));
         }
         wants
+    }
+
+    /// Whether a destination is paused by the host; then it is asked again when that ends.
+    fn pauses(&mut self, key: &str, now: Now) -> bool {
+        if !self.context.store.queue_is_paused(key) {
+            return false;
+        }
+        self.paused.insert(key.to_owned());
+        self.destinations.park(key, now.mono + PAUSED_LOOK);
+        self.destinations.next_due(key, Some(now.wall), now);
+        true
+    }
+
+    /// Destinations that were paused and are no more may have mail again.
+    pub(super) fn resume(&mut self) {
+        let resumed: Vec<String> =
+            self.paused.iter().filter(|key| !self.context.store.queue_is_paused(key)).cloned().collect();
+        for key in resumed {
+            self.paused.remove(&key);
+            let now = self.now();
+            self.destinations.unpark(&key, now);
+        }
     }
 
     fn want(&self, key: &str, items_max: usize, counts: bool) -> Want {

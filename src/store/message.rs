@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
 use super::{Acceptance, Accepted, Arrival, Expunge, Filed, Notes, Snapshot, Store};
-use super::{dmarc, dmarc_report, expunge, queue, room, sieve};
+use super::{dmarc, dmarc_report, expunge, outward, queue, room, sieve};
 use crate::base::event::Event;
 use crate::base::snapshot::Messages;
 use crate::base::{AccountId, BlobId, Error, ErrorKind, Flags, MailboxId, Result, Uid};
@@ -45,6 +45,11 @@ impl Store {
     async fn accept_knowing(&self, wanted: Arc<Wanted>, known: Vec<Snapshot>) -> Result<Accepted> {
         self.write(octets(&wanted.0), move |tx| {
             let (acceptance, notes, replaced) = &*wanted;
+            if let Some(key) = &notes.submit_key
+                && let Some(taken) = outward::taken_before(tx, key)?
+            {
+                return Ok(taken);
+            }
             room::take(tx.shared, octets(acceptance))?;
             if let Some((day, domain)) = &notes.reported {
                 dmarc::reported(tx, *day, domain)?;
@@ -57,6 +62,9 @@ impl Store {
             let (accepted, first) = accept_blobs(tx, acceptance, &views)?;
             if let (true, Some(blob)) = (notes.unread_report, first) {
                 dmarc_report::unread(tx, blob)?;
+            }
+            if let Some(key) = &notes.submit_key {
+                outward::note_taken(tx, key, &accepted)?;
             }
             Ok(accepted)
         })

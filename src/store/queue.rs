@@ -54,7 +54,26 @@ impl Store {
     pub async fn queue_control(&self, id: Option<QueueId>, action: QueueAction, now: Timestamp) -> Result<u64> {
         self.write(0, move |tx| {
             tx.wake_queue();
-            control(tx, id, action, now)
+            let ids = match id {
+                Some(id) => vec![id],
+                None => tx.db.queue_ids(QueueId(0), usize::MAX)?,
+            };
+            match (id, control(tx, &ids, action, now)?) {
+                (Some(_), 0) => Err(no_item()),
+                (_, touched) => Ok(touched),
+            }
+        })
+        .await
+    }
+
+    /// The same for some items; those that are gone are passed over. Gives how many it touched.
+    pub async fn queue_control_some(&self, ids: Vec<QueueId>, action: QueueAction, now: Timestamp) -> Result<u64> {
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        self.write(0, move |tx| {
+            tx.wake_queue();
+            control(tx, &ids, action, now)
         })
         .await
     }
@@ -102,13 +121,9 @@ pub(super) fn remove(tx: &mut WriteTx<'_>, id: QueueId) -> Result<()> {
     }
 }
 
-fn control(tx: &mut WriteTx<'_>, id: Option<QueueId>, action: QueueAction, now: Timestamp) -> Result<u64> {
-    let ids = match id {
-        Some(id) => vec![id],
-        None => tx.db.queue_ids(QueueId(0), usize::MAX)?,
-    };
+fn control(tx: &mut WriteTx<'_>, ids: &[QueueId], action: QueueAction, now: Timestamp) -> Result<u64> {
     let mut touched = 0;
-    for id in ids {
+    for id in ids.iter().copied() {
         if tx.db.queue_terms(id)?.is_none() {
             continue;
         }
@@ -123,11 +138,10 @@ fn control(tx: &mut WriteTx<'_>, id: Option<QueueId>, action: QueueAction, now: 
                 tx.db.queue_expire(id, now)?;
             }
             QueueAction::Drop => remove(tx, id)?,
+            QueueAction::Expire(at) => tx.db.queue_expires(id, at)?,
+            QueueAction::Reroute => queue_route::anew(tx, id, now)?,
         }
         queue_route::tell(tx, id, action)?;
     }
-    match (id, touched) {
-        (Some(_), 0) => Err(no_item()),
-        _ => Ok(touched),
-    }
+    Ok(touched)
 }

@@ -5,7 +5,8 @@
 //! transaction. News is published after the commit and is only a hint: the rows decide. It is bounded; what does not
 //! fit is told as "look everywhere".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Directory, Store};
@@ -51,12 +52,33 @@ impl QueueNews {
 pub(super) struct QueueBoard {
     router: Mutex<Option<Arc<dyn Router>>>,
     news: Mutex<QueueNews>,
+    /// Destinations that get no mail for now, and the number of the change that they are as of.
+    paused: Mutex<(u64, BTreeSet<String>)>,
+    pauses: AtomicU64,
 }
 
 impl QueueBoard {
     /// How rows are routed; `None` before a runner said so: rows are routed later then.
     pub fn router(&self) -> Option<Arc<dyn Router>> {
         self.router.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The number of a change of what is paused; by the writer only.
+    pub fn next_pause(&self) -> u64 {
+        self.pauses.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// What is paused after a change that was committed; older news changes nothing.
+    pub fn set_paused(&self, now: (u64, BTreeSet<String>)) {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.0 > paused.0 {
+            *paused = now;
+        }
+    }
+
+    /// Whether a destination is paused.
+    pub fn is_paused(&self, destination: &str) -> bool {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner).1.contains(destination)
     }
 
     /// After a commit.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::database::RoutedRow;
 use super::queue_settle::GIVEN_UP;
 use super::transaction::WriteTx;
-use super::{QueueAction, Store};
+use super::{QueueAction, RecipientState, Store};
 use crate::base::{Address, QueueId, Result, Timestamp};
 
 impl Store {
@@ -83,6 +83,23 @@ pub(super) fn give_up(tx: &mut WriteTx<'_>, id: QueueId, now: Timestamp) -> Resu
         tx.queue_due(GIVEN_UP, now);
     }
     Ok(())
+}
+
+/// Routes a message's waiting recipients anew, due at `now`.
+pub(super) fn anew(tx: &mut WriteTx<'_>, id: QueueId, now: Timestamp) -> Result<()> {
+    tx.db.queue_due_now(id, now)?;
+    let Some(item) = tx.db.queue_item(id)? else { return Ok(()) };
+    let waiting = item.recipients.iter().filter(|to| to.state == RecipientState::Waiting);
+    let rows = waiting.map(|to| RoutedRow {
+        id,
+        place: to.index,
+        address: to.recipient.address.to_string(),
+        destination: String::new(),
+        due: to.due,
+        held: item.held,
+    });
+    let rows: Vec<RoutedRow> = rows.collect();
+    route(tx, &rows, None)
 }
 
 /// Tells the runner that rows of an item may be due: at `now`, those it had for `action`.

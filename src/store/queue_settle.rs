@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 
 use super::transaction::WriteTx;
-use super::{Acceptance, Accepted, RecipientState, Settle, Store, message, queue};
+use super::{Acceptance, Accepted, Past, RecipientState, Settle, Store, message, queue};
 use crate::base::event::Outcome;
-use crate::base::limits::ATTEMPTS_KEPT_MAX;
+use crate::base::limits::{ATTEMPTS_FORGOTTEN_AT_ONCE, ATTEMPTS_KEPT_MAX};
 use crate::base::{QueueId, Result};
 
 /// The destination of rows that are to be given up at once (`queue_row.destination`).
@@ -38,11 +38,28 @@ impl Store {
     /// queues `reports`, and removes the item where all of its recipients are finished. `settlement` is a random
     /// number other than 0.
     pub async fn queue_settle(&self, settlement: i64, settled: Vec<Settle>, reports: Acceptance) -> Result<Settled> {
-        self.write(message::octets(&reports), move |tx| settle(tx, settlement, &settled, &reports)).await
+        self.queue_settle_with(settlement, settled, reports, Past::default()).await
+    }
+
+    /// [`Store::queue_settle`], with what is kept of the attempt beside its results.
+    pub async fn queue_settle_with(
+        &self,
+        settlement: i64,
+        settled: Vec<Settle>,
+        reports: Acceptance,
+        past: Past,
+    ) -> Result<Settled> {
+        self.write(message::octets(&reports), move |tx| settle(tx, settlement, &settled, &reports, &past)).await
     }
 }
 
-fn settle(tx: &mut WriteTx<'_>, settlement: i64, settled: &[Settle], reports: &Acceptance) -> Result<Settled> {
+fn settle(
+    tx: &mut WriteTx<'_>,
+    settlement: i64,
+    settled: &[Settle],
+    reports: &Acceptance,
+    past: &Past,
+) -> Result<Settled> {
     let Some(id) = settled.first().map(|settle| settle.id) else {
         return Ok(Settled::Done { accepted: message::accept(tx, reports)?, attempt: 0 });
     };
@@ -55,6 +72,12 @@ fn settle(tx: &mut WriteTx<'_>, settlement: i64, settled: &[Settle], reports: &A
         return Ok(Settled::Held);
     }
     let attempt = write(tx, settlement, settled)?;
+    if !past.trail.is_empty() && attempt > 0 {
+        tx.db.trail_insert(attempt, &past.trail)?;
+    }
+    if tx.db.attempt_oldest()?.is_some_and(|oldest| oldest < past.forget_before) {
+        tx.db.attempts_forget_before(past.forget_before, ATTEMPTS_FORGOTTEN_AT_ONCE)?;
+    }
     tx.wake_queue();
     if held.is_none() {
         return Ok(Settled::Dropped);

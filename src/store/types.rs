@@ -288,6 +288,60 @@ pub struct StsRow {
     pub expires: Timestamp,
 }
 
+/// A destination that gets no mail for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// As rows of the queue name it.
+    pub destination: String,
+    /// When that was said.
+    pub since: Timestamp,
+    /// Why, in the host's words.
+    pub reason: String,
+}
+
+/// What waits for a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DestinationRow {
+    /// As rows of the queue name it; empty for what is not routed yet.
+    pub destination: String,
+    /// Recipients that wait, held ones among them.
+    pub waiting: u64,
+    /// Those of them that are held.
+    pub held: u64,
+    /// When the first of them is due.
+    pub due: Timestamp,
+    /// When the oldest message was accepted.
+    pub oldest: Timestamp,
+    /// Most attempts begun for one of them.
+    pub attempts: u32,
+    /// The newest attempt for any of them.
+    pub last: Option<AttemptResult>,
+}
+
+/// An attempt as it is explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedAttempt {
+    /// Row id, ascending.
+    pub id: i64,
+    /// For whom.
+    pub recipient: String,
+    /// What came of it.
+    pub result: AttemptResult,
+    /// Equal for all recipients of one attempt; 0 in rows of old versions.
+    pub settlement: i64,
+    /// What happened, line by line; at the last row of a settlement only.
+    pub trail: Option<String>,
+}
+
+/// What is kept of an attempt beside its results, and for how long.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// What happened, line by line; empty where nobody was talked to.
+    pub trail: String,
+    /// Attempts that ended before may be forgotten.
+    pub forget_before: Timestamp,
+}
+
 // -- keys --------------------------------------------------------------------------------------------
 
 /// A key our mail is signed with.
@@ -445,6 +499,38 @@ pub enum QueueAction {
     Bounce,
     /// Removed without a word.
     Drop,
+    /// Given up at this time.
+    Expire(Timestamp),
+    /// Routed by the directory and the settings as they are, and due now.
+    Reroute,
+}
+
+/// Which queued messages are meant: those that all of it fits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueueFilter {
+    /// This one.
+    pub id: Option<QueueId>,
+    /// Those with this reverse-path, as [`Address::key`](crate::base::Address::key) writes it; empty for the null one.
+    pub from: Option<String>,
+    /// Those with a recipient of this address that waits, written in the same way.
+    pub to: Option<String>,
+    /// Those with a recipient of this domain that waits, as [`Domain::key`](crate::base::Domain::key) writes it.
+    pub domain: Option<String>,
+    /// Held ones, or those that are not.
+    pub held: Option<bool>,
+}
+
+impl QueueFilter {
+    /// Whether it means this one.
+    pub fn fits(&self, item: &Item) -> bool {
+        let waiting = || item.recipients.iter().filter(|to| to.state == RecipientState::Waiting);
+        let from = item.envelope.reverse_path.as_ref().map(|from| from.key()).unwrap_or_default();
+        self.id.is_none_or(|id| id == item.id)
+            && self.from.as_ref().is_none_or(|wanted| *wanted == from)
+            && self.to.as_ref().is_none_or(|to| waiting().any(|one| one.recipient.address.key() == *to))
+            && self.domain.as_ref().is_none_or(|of| waiting().any(|one| one.recipient.address.domain().key() == *of))
+            && self.held.is_none_or(|held| held == item.held)
+    }
 }
 
 /// One transaction of new mail: messages filed, messages queued, both or none (and the id the host may
@@ -507,6 +593,8 @@ pub struct Notes {
     pub unread_report: bool,
     /// A message that goes with it: REPLACE (RFC 8508). `NotFound` where it is gone already.
     pub replaces: Option<(MailboxId, Uid)>,
+    /// What the host calls this submission: one that was taken under the same key is not taken again.
+    pub submit_key: Option<String>,
 }
 
 /// What became of an [`Acceptance`].

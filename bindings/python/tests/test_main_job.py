@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import datetime
 import email.message
 import errno
 import os
@@ -286,6 +287,52 @@ class Road(Case):
             self.assertTrue(next(engine.queue()).held)
             engine.queue_control("drop", id)
             self.assertEqual(list(engine.queue()), [])
+
+    def test_the_queue_explains_itself(self):
+        with self.engine(**{"outbound.retry_seconds": "3600", "outbound.port": 1}) as engine:
+            engine.set_dns("example.net", "A", "127.0.0.1")
+            id = engine.submit(message("later", "bob@example.net"), key="once")
+            self.assertEqual(engine.submit(message("later", "bob@example.net"), key="once"), id)
+            until = time.monotonic() + 30
+            while engine.delivery(id).state is not mailcore.DeliveryState.DEFERRED and time.monotonic() < until:
+                time.sleep(0.02)
+            told = engine.explain(id)
+            (to,) = told["recipients"]
+            self.assertEqual((told["id"], to["address"], to["destination"]), (id, "bob@example.net", "example.net"))
+            self.assertIn("put off", to["why"])
+            kinds = [line["kind"] for line in told["attempts"][0]["trail"]]
+            self.assertEqual(kinds[:4], ["route", "route", "policy", "connect"])
+            self.assertIn("opportunistic", told["attempts"][0]["recipients"][0]["tls_policy"])
+            engine.pause_destination("example.net", "they asked for it")
+            (waits,) = engine.destinations()
+            self.assertEqual((waits["name"], waits["waiting"], waits["paused"]), ("example.net", 1, True))
+            self.assertIn("paused", engine.explain(id)["recipients"][0]["why"])
+            engine.resume_destination("example.net")
+            soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+            self.assertEqual(engine.queue_select("expire", domain="example.net", at=soon), 1)
+            self.assertEqual(engine.queue_select("drop", domain="example.org"), 0)
+            self.assertEqual(engine.queue_select("drop", sender="alice@example.org", held=False), 1)
+            with self.assertRaises(mailcore.NotFound):
+                engine.explain(999)
+
+    def test_a_policy_of_ours_is_written(self):
+        with self.engine() as engine:
+            policy, record = engine.sts_policy("enforce", max_age=86_400)
+            self.assertEqual(policy, "version: STSv1\r\nmode: enforce\r\nmx: one.example.org\r\nmax_age: 86400\r\n")
+            self.assertRegex(record, "^v=STSv1; id=[0-9a-f]{32};$")
+            self.assertNotEqual(engine.sts_policy("testing")[1], record)
+            with self.assertRaises(mailcore.UsageError):
+                engine.sts_policy("perhaps")
+
+    def test_mail_for_later_waits(self):
+        with self.engine() as engine:
+            bob = engine.put_account("bob@example.org", "builder")
+            soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)
+            id = engine.submit(message("later", "bob@example.org"), not_before=soon)
+            self.assertEqual((len(bob["INBOX"]), [queued.id for queued in engine.queue()]), (0, [id]))
+            engine.wait(id, timeout=30)
+            self.assertGreaterEqual(datetime.datetime.now(datetime.timezone.utc), soon)
+            self.assertEqual([m.subject for m in bob["INBOX"]], ["later"])
 
     def test_submission_over_smtp(self):
         with self.engine(**{"login.allow_plaintext": True}) as engine:

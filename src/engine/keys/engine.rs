@@ -364,6 +364,13 @@ pub(super) static KEYS: &[Key] = &[
         "Port of the hosts that MTA-STS policies are fetched from.",
         settings.outbound.mta_sts_port as u16
     ),
+    seconds!(
+        "outbound.history_seconds",
+        0,
+        12 * MONTH,
+        "How long attempts for finished messages are kept to be explained.",
+        settings.outbound.history
+    ),
     Key {
         name: "outbound.tls_rules",
         kind: Kind::Text,

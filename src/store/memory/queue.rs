@@ -56,6 +56,16 @@ impl Tables {
         changed
     }
 
+    /// An item expires then, and its recipients are due then at the latest.
+    pub(super) fn expires_at(&mut self, id: QueueId, at: Timestamp) {
+        self.item(id, |item| item.expires = at);
+        self.each(id, |_, queued| {
+            let later = queued.waits() && queued.due > at;
+            queued.due = if later { at } else { queued.due };
+            later
+        });
+    }
+
     fn item(&mut self, id: QueueId, change: impl FnOnce(&mut Item)) -> bool {
         let Some(mut item) = self.items.get(&id).cloned() else { return false };
         change(&mut item);
@@ -346,6 +356,7 @@ impl WriteQueue for Connection {
         self.change(|tables| {
             let old: Vec<i64> = tables.attempts.iter().map(|(id, _)| *id).take_while(|id| *id <= up_to).collect();
             old.iter().for_each(|id| tables.attempts.discard(id));
+            old.iter().for_each(|id| tables.trails.discard(id));
             Ok(())
         })
     }

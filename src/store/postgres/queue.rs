@@ -168,7 +168,8 @@ impl WriteQueue for Postgres {
     }
 
     fn attempts_forget(&self, up_to: i64) -> Result<()> {
-        self.send("DELETE FROM attempt WHERE id <= $1", values![up_to])
+        self.send("DELETE FROM attempt WHERE id <= $1", values![up_to])?;
+        self.send("DELETE FROM trail WHERE attempt <= $1", values![up_to])
     }
 
     fn queue_settle(

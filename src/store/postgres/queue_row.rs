@@ -77,7 +77,8 @@ fn read_recipient(row: &Row, lasts: &BTreeMap<i64, AttemptResult>) -> Result<Ite
 
 const ATTEMPT: &str = "SELECT at, outcome, host, code, enhanced, reason, took, tls, recipient, id, policy FROM attempt";
 
-fn attempts_by_id(db: &Postgres, mut ids: Vec<i64>) -> Result<BTreeMap<i64, AttemptResult>> {
+/// Attempts by their ids; 0 is none.
+pub(super) fn attempts_by_id(db: &Postgres, mut ids: Vec<i64>) -> Result<BTreeMap<i64, AttemptResult>> {
     ids.retain(|id| *id != 0);
     if ids.is_empty() {
         return Ok(BTreeMap::new());
@@ -92,7 +93,8 @@ pub(super) fn attempts(db: &Postgres, id: QueueId) -> Result<Vec<(String, Attemp
     rows.iter().map(|row| Ok((row.text(8)?, read_attempt(row)?))).collect()
 }
 
-fn read_attempt(row: &Row) -> Result<AttemptResult> {
+/// An attempt of a row of [`ATTEMPT`].
+pub(super) fn read_attempt(row: &Row) -> Result<AttemptResult> {
     Ok(AttemptResult {
         at: Timestamp(row.number(0)?),
         outcome: columns::outcome(row.number(1)?),

@@ -245,6 +245,24 @@ CREATE TABLE sts_policy(                 -- MTA-STS policies (RFC 8461) of other
 );
 CREATE INDEX sts_policy_expires ON sts_policy(expires);
 
+CREATE TABLE trail(                      -- one row for each settlement with an attempt that talked to somebody
+  attempt BIGINT PRIMARY KEY,            -- attempt.id, the last one of the settlement
+  lines TEXT COLLATE "C" NOT NULL        -- a line each: milliseconds since it began, kind, text
+);
+
+CREATE TABLE submit_key(                 -- keys that programs gave with submissions, so that none is taken twice
+  key TEXT COLLATE "C" PRIMARY KEY,      -- the program's
+  item BIGINT NOT NULL,                  -- queue_item.id the submission got, 0 where all its recipients were here
+  at BIGINT NOT NULL                     -- when it was taken
+);
+CREATE INDEX submit_key_at ON submit_key(at);
+
+CREATE TABLE paused(                     -- destinations that get no mail for now
+  destination TEXT COLLATE "C" PRIMARY KEY, -- as queue_recipient.destination
+  since BIGINT NOT NULL,                 -- when that was said
+  reason TEXT COLLATE "C" NOT NULL       -- why, in the program's words
+);
+
 -- Sieve -----------------------------------------------------------------------------------------------------------
 
 CREATE TABLE sieve_script(               -- scripts of accounts and domains

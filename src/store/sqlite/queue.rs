@@ -179,6 +179,7 @@ impl WriteQueue for Sqlite {
 
     fn attempts_forget(&self, up_to: i64) -> Result<()> {
         self.db.prepare_cached("DELETE FROM attempt WHERE id <= ?1")?.execute([up_to])?;
+        self.db.prepare_cached("DELETE FROM trail WHERE attempt <= ?1")?.execute([up_to])?;
         Ok(())
     }
 

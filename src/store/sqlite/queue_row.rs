@@ -90,21 +90,25 @@ fn read_recipient(db: &Connection, row: &Row<'_>) -> Result<ItemRecipient> {
     })
 }
 
-const ATTEMPT: &str = "SELECT at, outcome, host, code, enhanced, reason, took, tls, recipient, policy FROM attempt";
+/// The columns that [`read_attempt`] reads; the ninth is the recipient.
+pub(super) const ATTEMPT_COLUMNS: &str = "at, outcome, host, code, enhanced, reason, took, tls, recipient, policy";
 
-fn attempt(db: &Connection, id: i64) -> Result<Option<AttemptResult>> {
-    let mut select = db.prepare_cached(&format!("{ATTEMPT} WHERE id = ?1"))?;
+/// One attempt.
+pub(super) fn attempt(db: &Connection, id: i64) -> Result<Option<AttemptResult>> {
+    let mut select = db.prepare_cached(&format!("SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE id = ?1"))?;
     Ok(select.query_row([id], read_attempt).optional()?)
 }
 
 /// All attempts of an item, oldest first.
 pub(super) fn attempts(db: &Connection, id: QueueId) -> Result<Vec<(String, AttemptResult)>> {
-    let mut select = db.prepare_cached(&format!("{ATTEMPT} WHERE item = ?1 ORDER BY id"))?;
+    let mut select =
+        db.prepare_cached(&format!("SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE item = ?1 ORDER BY id"))?;
     let rows = select.query_map(params![id.0], |row| Ok((row.get(8)?, read_attempt(row)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptResult> {
+/// An attempt of a row of [`ATTEMPT_COLUMNS`].
+pub(super) fn read_attempt(row: &Row<'_>) -> rusqlite::Result<AttemptResult> {
     Ok(AttemptResult {
         at: Timestamp(row.get(0)?),
         outcome: columns::outcome(row.get(1)?),

@@ -419,3 +419,94 @@ fn filing_and_queueing_are_said_after_the_commit() {
         assert_eq!(events, [filed, queued]);
     });
 }
+
+#[test]
+fn a_submission_is_taken_once_under_its_key() {
+    run(|place| async move {
+        let (store, ..) = with_bob(&place).await;
+        let key = |key: &str| Notes { submit_key: Some(key.to_owned()), ..Notes::default() };
+        let mail = || Acceptance { items: vec![item(&["a@x"], 1)], ..Acceptance::default() };
+        let first = store.accept_noting(mail(), key("one")).await.unwrap();
+        let again = store.accept_noting(mail(), key("one")).await.unwrap();
+        let other = store.accept_noting(mail(), key("two")).await.unwrap();
+        assert_eq!(first.queued, again.queued);
+        assert_ne!(first.queued, other.queued);
+        assert_eq!(store.queue_list(QueueId(0), 10).await.unwrap().len(), 2);
+        // Nothing was to be queued: the key is known all the same.
+        assert_eq!(store.accept_noting(Acceptance::default(), key("three")).await.unwrap().queued, []);
+        assert_eq!(store.accept_noting(mail(), key("three")).await.unwrap().queued, []);
+    });
+}
+
+#[test]
+fn what_is_kept_for_outgoing_mail() {
+    run(|place| async move {
+        let (store, ..) = with_bob(&place).await;
+        let row = |domain: &str, expires| StsRow {
+            domain: domain.to_owned(),
+            id: "1".to_owned(),
+            policy: "version: STSv1".to_owned(),
+            fetched: Timestamp(1),
+            used: Timestamp(2),
+            expires: Timestamp(expires),
+        };
+        for domain in ["b.test", "a.test", "b.test"] {
+            store.sts_put(row(domain, 10)).await.unwrap();
+        }
+        store.sts_put(row("c.test", 20)).await.unwrap();
+        assert_eq!(store.sts_row("a.test".to_owned()).await.unwrap(), Some(row("a.test", 10)));
+        let domains = async |after: &str, limit| {
+            let rows = store.sts_rows(after.to_owned(), limit).await.unwrap();
+            rows.into_iter().map(|row| row.domain).collect::<Vec<_>>()
+        };
+        assert_eq!(domains("", 2).await, ["a.test", "b.test"]);
+        assert_eq!(domains("b.test", 9).await, ["c.test"]);
+        store.sts_forget(Timestamp(10)).await.unwrap();
+        assert_eq!(domains("", 9).await, ["c.test"]);
+        let paused = |destination: &str| Paused {
+            destination: destination.to_owned(),
+            since: Timestamp(7),
+            reason: "why".to_owned(),
+        };
+        assert!(!store.queue_is_paused("x"));
+        store.destination_pause(paused("x")).await.unwrap();
+        store.destination_pause(paused("x")).await.unwrap();
+        assert!(store.queue_is_paused("x"));
+        assert_eq!(store.destinations_paused().await.unwrap(), [paused("x")]);
+        store.destination_resume("x".to_owned()).await.unwrap();
+        assert!(!store.queue_is_paused("x"));
+        let gone = store.destination_resume("x".to_owned()).await;
+        assert_eq!(gone.map_err(|e| e.kind()), Err(ErrorKind::NotFound));
+    });
+}
+
+#[test]
+fn many_are_controlled_by_what_fits() {
+    run(|place| async move {
+        let (store, ..) = with_bob(&place).await;
+        store.queue_route_by(Arc::new(ByDomain));
+        let first = put(&store, item(&["a@x", "b@y"], 100)).await;
+        let second = put(&store, item(&["c@y"], 100)).await;
+        let all = store.queue_list(QueueId(0), 10).await.unwrap();
+        let fits = |filter: QueueFilter| {
+            let fitting = all.iter().filter(|item| filter.fits(item));
+            fitting.map(|item| item.id).collect::<Vec<_>>()
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(fits(QueueFilter::default()), [first, second]);
+        assert_eq!(fits(QueueFilter { to: text("a@x"), ..QueueFilter::default() }), [first]);
+        assert_eq!(fits(QueueFilter { domain: text("y"), ..QueueFilter::default() }), [first, second]);
+        assert_eq!(fits(QueueFilter { from: text("bob@example.net"), held: Some(true), ..QueueFilter::default() }), []);
+        assert_eq!(fits(QueueFilter { from: text(""), ..QueueFilter::default() }), []);
+        assert_eq!(fits(QueueFilter { id: Some(second), ..QueueFilter::default() }), [second]);
+        let some = vec![first, QueueId(999)];
+        let at = QueueAction::Expire(Timestamp(60));
+        assert_eq!(store.queue_control_some(some, at, Timestamp(50)).await.unwrap(), 1);
+        let item = store.queue_item(first).await.unwrap().unwrap();
+        assert_eq!((item.expires, item.recipients[0].due), (Timestamp(60), Timestamp(60)));
+        let rows = store.destinations(None, 9).await.unwrap();
+        let rows: Vec<_> = rows.iter().map(|row| (row.destination.as_str(), row.waiting, row.due)).collect();
+        assert_eq!(rows, [("x", 1, Timestamp(60)), ("y", 2, Timestamp(60))]);
+        assert_eq!(store.destinations(Some("x".to_owned()), 9).await.unwrap().len(), 1);
+    });
+}

@@ -64,6 +64,7 @@ MAILCORE_KEY_DNS_TRUST_AD = "dns.trust_ad"
 MAILCORE_KEY_OUTBOUND_DANE = "outbound.dane"
 MAILCORE_KEY_OUTBOUND_MTA_STS = "outbound.mta_sts"
 MAILCORE_KEY_OUTBOUND_MTA_STS_PORT = "outbound.mta_sts_port"
+MAILCORE_KEY_OUTBOUND_HISTORY_SECONDS = "outbound.history_seconds"
 MAILCORE_KEY_OUTBOUND_TLS_RULES = "outbound.tls_rules"
 MAILCORE_KEY_AUTH_RESULTS = "auth.results"
 MAILCORE_KEY_AUTH_SERV_ID = "auth.serv_id"
@@ -138,11 +139,14 @@ MAILCORE_LIST_DMARC_RECORDS = 9
 MAILCORE_LIST_DKIM_KEYS = 10
 MAILCORE_LIST_CHECK = 11
 MAILCORE_LIST_SESSIONS = 12
+MAILCORE_LIST_DESTINATIONS = 13
 MAILCORE_QUEUE_RETRY = 1
 MAILCORE_QUEUE_HOLD = 2
 MAILCORE_QUEUE_RELEASE = 3
 MAILCORE_QUEUE_BOUNCE = 4
 MAILCORE_QUEUE_DROP = 5
+MAILCORE_QUEUE_EXPIRE = 6
+MAILCORE_QUEUE_REROUTE = 7
 MAILCORE_DELIVERY_WAITING = 0
 MAILCORE_DELIVERY_DELIVERED = 1
 MAILCORE_DELIVERY_DEFERRED = 2
@@ -384,6 +388,8 @@ class mailcore_envelope(Structure):
     to: Any
     to_count: Any
     envelope_id: Any
+    submit_key: Any
+    not_before_ms: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("flags", c_uint32),
@@ -391,6 +397,8 @@ class mailcore_envelope(Structure):
         ("to", POINTER(c_char_p)),
         ("to_count", c_size_t),
         ("envelope_id", c_char_p),
+        ("submit_key", c_char_p),
+        ("not_before_ms", c_int64),
     ]
 
     def __init__(self, **fields: Any) -> None:
@@ -415,6 +423,25 @@ class mailcore_delivery(Structure):
         ("enhanced", c_char * 12),
         ("host", c_char * 256),
         ("reply", c_char * 508),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_queue_filter(Structure):
+    struct_size: Any
+    held: Any
+    id: Any
+    to: Any
+    domain: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("held", c_uint32),
+        ("id", c_uint64),
+        ("from", c_char_p),
+        ("to", c_char_p),
+        ("domain", c_char_p),
     ]
 
     def __init__(self, **fields: Any) -> None:
@@ -752,6 +779,16 @@ def declare(library: CDLL) -> None:
     library.mailcore_queue_control.restype = c_int32
     library.mailcore_queue_wait.argtypes = [mailcore_engine, c_uint64, c_int32, POINTER(mailcore_delivery), POINTER(mailcore_error)]
     library.mailcore_queue_wait.restype = c_int32
+    library.mailcore_queue_explain.argtypes = [mailcore_engine, c_uint64, POINTER(mailcore_buf), POINTER(mailcore_error)]
+    library.mailcore_queue_explain.restype = c_int32
+    library.mailcore_queue_select.argtypes = [mailcore_engine, POINTER(mailcore_queue_filter), c_uint32, c_int64, POINTER(c_uint64), POINTER(mailcore_error)]
+    library.mailcore_queue_select.restype = c_int32
+    library.mailcore_destination_pause.argtypes = [mailcore_engine, c_char_p, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_destination_pause.restype = c_int32
+    library.mailcore_destination_resume.argtypes = [mailcore_engine, c_char_p, POINTER(mailcore_error)]
+    library.mailcore_destination_resume.restype = c_int32
+    library.mailcore_sts_policy.argtypes = [mailcore_engine, c_char_p, c_char_p, c_uint32, POINTER(mailcore_buf), POINTER(mailcore_buf), POINTER(mailcore_error)]
+    library.mailcore_sts_policy.restype = c_int32
     library.mailcore_mailbox_open.argtypes = [mailcore_account, c_char_p, c_uint32, POINTER(mailcore_mailbox), POINTER(mailcore_error)]
     library.mailcore_mailbox_open.restype = c_int32
     library.mailcore_mailbox_control.argtypes = [mailcore_account, c_uint32, c_char_p, c_char_p, POINTER(mailcore_error)]

@@ -3,6 +3,7 @@
 import ctypes
 import email.message
 import email.utils
+import json
 import threading
 import time
 import warnings
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 from . import _abi
-from ._library import LIBRARY, Unique, call, close, get, get_number, text, until_interrupted
+from ._library import LIBRARY, Unique, call, close, get, get_number, take, text, until_interrupted
 from .account import Account, rows, words
 from .check import CheckStep, check
 from .dkim import Keyring
@@ -44,6 +45,8 @@ _ACTIONS = {
     "release": _abi.MAILCORE_QUEUE_RELEASE,
     "bounce": _abi.MAILCORE_QUEUE_BOUNCE,
     "drop": _abi.MAILCORE_QUEUE_DROP,
+    "expire": _abi.MAILCORE_QUEUE_EXPIRE,
+    "reroute": _abi.MAILCORE_QUEUE_REROUTE,
 }
 
 _HOOKS = {"data": _abi.MAILCORE_HOOK_DATA, "rcpt": _abi.MAILCORE_HOOK_RCPT}
@@ -266,8 +269,14 @@ class Engine(Unique):
         message: "email.message.Message | bytes",
         sender: Optional[str] = None,
         recipients: "str | Iterable[str] | None" = None,
+        *,
+        key: Optional[str] = None,
+        not_before: Optional[datetime] = None,
     ) -> int:
         """Takes a message: recipients here have it, the others are queued. When this returns, it is on disk.
+
+        A second submission under the same `key` within a week is not taken and gives the queue id of the first. Before
+        `not_before` nobody gets the message.
 
         Sender and recipients are read from the header (Sender or From; To, Cc, Bcc) where they are not given and
         `message` is not bytes; of a message that was resent, from its Resent- fields (RFC 5322 3.6.6), as smtplib
@@ -286,6 +295,9 @@ class Engine(Unique):
         to = [recipients] if isinstance(recipients, str) else list(recipients)
         array = (ctypes.c_char_p * len(to))(*[text(address) for address in to])
         envelope = _abi.mailcore_envelope(**{"from": text(sender), "to": array, "to_count": len(to)})
+        envelope.submit_key = text(key)
+        if not_before is not None:
+            envelope.not_before_ms = int(not_before.timestamp() * 1000)
         id = ctypes.c_uint64()
         with Draft(self.handle, octets_of(message)) as draft:
             call("mailcore_submit", draft.handle, ctypes.byref(envelope), ctypes.byref(id))
@@ -325,6 +337,64 @@ class Engine(Unique):
     def queue_control(self, action: str, id: int = 0) -> None:
         """"retry", "hold", "release", "bounce" or "drop" one queued message, or (0) all."""
         call("mailcore_queue_control", self.handle, id, _ACTIONS[action])
+
+    def queue_select(
+        self,
+        action: str,
+        *,
+        id: int = 0,
+        sender: Optional[str] = None,
+        recipient: Optional[str] = None,
+        domain: Optional[str] = None,
+        held: Optional[bool] = None,
+        at: Optional[datetime] = None,
+    ) -> int:
+        """As `queue_control`, for all queued messages that fit what is given; "expire" too, at the time `at`.
+
+        Gives how many there were.
+        """
+        query = _abi.mailcore_queue_filter(id=id)
+        query.held = 0 if held is None else (1 if held else 2)
+        setattr(query, "from", text(sender))
+        query.to, query.domain = text(recipient), text(domain)
+        if (action == "expire") != (at is not None):
+            raise TypeError('"expire" and a time belong together')
+        at_ms = 0 if at is None else int(at.timestamp() * 1000)
+        count = ctypes.c_uint64()
+        call("mailcore_queue_select", self.handle, ctypes.byref(query), _ACTIONS[action], at_ms, ctypes.byref(count))
+        return count.value
+
+    def explain(self, id: int) -> "dict[str, Any]":
+        """Why a queued message is where it is: its recipients, and each attempt line by line (docs/queue.md)."""
+        buf = _abi.mailcore_buf()
+        call("mailcore_queue_explain", self.handle, id, ctypes.byref(buf))
+        return json.loads(take(buf))
+
+    def sts_policy(self, mode: str, hosts: Iterable[str] = (), max_age: int = 604_800) -> "tuple[str, str]":
+        """The MTA-STS policy to serve for a domain of ours, and its TXT record (RFC 8461).
+
+        `mode` is "enforce", "testing" or "none"; without `hosts` the engine's hostname takes the mail.
+        """
+        policy, record = _abi.mailcore_buf(), _abi.mailcore_buf()
+        call("mailcore_sts_policy", self.handle, text(mode), text(",".join(hosts)), max_age, ctypes.byref(policy),
+             ctypes.byref(record))  # fmt: skip
+        return take(policy).decode(), take(record).decode()
+
+    def pause_destination(self, destination: str, reason: str = "") -> None:
+        """Lets a domain, or host:port of the smart host, get no mail until `resume_destination`."""
+        call("mailcore_destination_pause", self.handle, text(destination), text(reason))
+
+    def resume_destination(self, destination: str) -> None:
+        """Lets a destination get mail again."""
+        call("mailcore_destination_resume", self.handle, text(destination))
+
+    def destinations(self) -> "Iterator[dict[str, Any]]":
+        """What waits for each destination: name, waiting, held, attempts, code, reply, paused and so on."""
+        for r in rows(self.handle, _abi.MAILCORE_LIST_DESTINATIONS):
+            detail = json.loads(words(r.detail))
+            yield {"name": words(r.name), "waiting": r.total, "oldest": moment(r.time_ms), "due": moment(r.due_ms),
+                   "attempts": r.attempts, "code": r.code, "reply": words(r.text), "paused": bool(r.flags & 1),
+                   **detail}  # fmt: skip
 
     def queued_message(self, id: int) -> Message:
         """A queued message."""
