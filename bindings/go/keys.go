@@ -14,6 +14,10 @@ const (
 	KeyStoreReserveOctets = "store.reserve_octets"
 	// KeyEventsCapacity: Events kept for a host that does not pull them.
 	KeyEventsCapacity = "events.capacity"
+	// KeyLogLevel: What of the log becomes events: off, error, warn, info, debug or trace.
+	KeyLogLevel = "log.level"
+	// KeyTracePeers: Peers whose dialogs become events: addresses and networks (192.0.2.0/24), by commas, or all.
+	KeyTracePeers = "trace.peers"
 	// KeyHookTimeoutMS: How long the host may think about a question before the peer is told to try again, in milliseconds.
 	KeyHookTimeoutMS = "hook.timeout_ms"
 	// KeyHookThreads: Threads on which the host's hook functions run.
@@ -38,6 +42,8 @@ const (
 	KeyLoginAllowPlaintext = "login.allow_plaintext"
 	// KeyLoginDomain: Domain of login names without @; empty is the first local domain.
 	KeyLoginDomain = "login.domain"
+	// KeySink: For tests: take all mail and send none; each files by recipient, an address all there; empty is off.
+	KeySink = "sink"
 	// KeyLoginFailurePauseSeconds: Pause after a failed login; it doubles with further ones from an address, up to a minute.
 	KeyLoginFailurePauseSeconds = "login.failure_pause_seconds"
 	// KeyLoginFailuresPerPeerMax: Failed logins of an address before it is blocked for a time that grows; 0 blocks nobody.

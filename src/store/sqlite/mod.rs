@@ -7,6 +7,7 @@ mod block;
 mod body;
 mod check;
 mod connection;
+mod copy;
 mod directory;
 mod dkim;
 mod dmarc;
