@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The files the header is made of, in its order.
-const SOURCES: [&str; 27] = [
+const SOURCES: [&str; 30] = [
     "object", "result", "error", "buf", "library", "property", "engine", "account", "cursor", "message", "submit",
     "queue", "outward", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver", "mailauth",
-    "signing", "dkim", "sieve", "hooks", "close",
+    "signing", "dkim", "sieve", "hooks", "trouble", "stats", "session", "close",
 ];
 
 #[allow(clippy::disallowed_macros, reason = "this is how a build script speaks to cargo")]
@@ -62,8 +62,8 @@ fn main() {
 }
 
 /// Ends the build where the system's SQLite is too old: a shared library would link all the same, and no program could
-/// load it. The library itself looks again whenever it opens a store (src/store/sqlite/version.rs). Nothing is said where another
-/// one is meant (SQLITE3_LIB_DIR).
+/// load it. The library itself looks again whenever it opens a store (src/store/sqlite/version.rs). Nothing is said
+/// where another one is meant (SQLITE3_LIB_DIR).
 fn look_at_sqlite() {
     variable("PKG_CONFIG_PATH");
     let asked = Command::new("pkg-config").args(["--modversion", "sqlite3"]).output();

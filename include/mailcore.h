@@ -54,8 +54,9 @@ and new libraries (and the other way round) understand each other.
 Threads. Every function may be called from any thread. The word in brackets says how
 long it may take: [nowait] never waits, [disk] may wait for the disk, [wait] waits up
 to timeout_ms (-1 for ever, 0 not at all), and mailcore_interrupt() ends it. [hook-ok]:
-may be called from inside a hook. After fork() the child cannot use an engine of the
-parent: every call answers MAILCORE_E_FORKED. Open the engine after the fork.
+may be called from inside a hook. A process that has opened an engine cannot use the
+library in a child of fork(): every call there answers MAILCORE_E_FORKED, checks and
+signing too. Fork first, or exec a new program, and open the engine then.
 
 Events. The engine tells what happens (mail filed, delivered, bounced) by events that
 your program pulls with mailcore_events_next(). mailcore_events_fd() gives a descriptor for
@@ -114,6 +115,12 @@ The library prints nothing, handles no signals, never ends the process.
 /** Events kept for a host that does not pull them. */
 #define MAILCORE_KEY_EVENTS_CAPACITY "events.capacity"
 
+/** What of the log becomes events: off, error, warn, info, debug or trace. */
+#define MAILCORE_KEY_LOG_LEVEL "log.level"
+
+/** Peers whose dialogs become events: addresses and networks (192.0.2.0/24), by commas, or all. */
+#define MAILCORE_KEY_TRACE_PEERS "trace.peers"
+
 /** How long the host may think about a question before the peer is told to try again, in milliseconds. */
 #define MAILCORE_KEY_HOOK_TIMEOUT_MS "hook.timeout_ms"
 
@@ -129,8 +136,11 @@ The library prints nothing, handles no signals, never ends the process.
 /** Sessions of one listener at a time. */
 #define MAILCORE_KEY_SESSIONS_PER_LISTENER_MAX "sessions.per_listener_max"
 
-/** Sessions from one peer address at a time, over all listeners. */
+/** Sessions of one listener from one peer address at a time. */
 #define MAILCORE_KEY_SESSIONS_PER_PEER_MAX "sessions.per_peer_max"
+
+/** Sessions from one peer address at a time, over all listeners. */
+#define MAILCORE_KEY_SESSIONS_PER_PEER_TOTAL_MAX "sessions.per_peer_total_max"
 
 /** Recipients that do not exist before their sender's address is put off for a time that grows; 0 for no limit. */
 #define MAILCORE_KEY_SMTP_UNKNOWN_RECIPIENTS_PER_PEER_MAX "smtp.unknown_recipients_per_peer_max"
@@ -149,6 +159,9 @@ The library prints nothing, handles no signals, never ends the process.
 
 /** Domain of login names without @; empty is the first local domain. */
 #define MAILCORE_KEY_LOGIN_DOMAIN "login.domain"
+
+/** For tests: take all mail and send none; each files by recipient, an address all there; empty is off. */
+#define MAILCORE_KEY_SINK "sink"
 
 /** Pause after a failed login; it doubles with further ones from an address, up to a minute. */
 #define MAILCORE_KEY_LOGIN_FAILURE_PAUSE_SECONDS "login.failure_pause_seconds"
@@ -784,6 +797,11 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_SERVICE_MANAGESIEVE 9
 
 /**
+ * The dialogs of all connections become events, secrets as stars.
+ */
+#define MAILCORE_LISTEN_TRACE 1
+
+/**
  * The engine is ready: all that was asked for listens.
  */
 #define MAILCORE_EVENT_STARTED 1
@@ -894,6 +912,22 @@ The library prints nothing, handles no signals, never ends the process.
  * out. count: failures that count against them; code: seconds that it lasts; detail: who.
  */
 #define MAILCORE_EVENT_PENALTY 21
+
+/**
+ * What the library notes in passing, where the property log.level asks for it.
+ */
+#define MAILCORE_EVENT_LOG 22
+
+/**
+ * A connection ended before its session did: the TLS handshake failed, the peer went away. count: how many it stands
+ * for.
+ */
+#define MAILCORE_EVENT_CONNECTION_BROKEN 23
+
+/**
+ * A line of a dialog that is traced: see MAILCORE_LISTEN_TRACE and the property trace.peers.
+ */
+#define MAILCORE_EVENT_DIALOG 24
 
 /**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
@@ -1094,6 +1128,40 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_HOOK_RCPT 2
 
 /**
+ * The hook for each connection, before the greeting.
+ */
+#define MAILCORE_HOOK_CONNECT 4
+
+/**
+ * The hook for EHLO, HELO and LHLO.
+ */
+#define MAILCORE_HOOK_HELLO 8
+
+/**
+ * The hook for logins with a password, of any protocol: MAILCORE_DECISION_ACCEPT logs in to the account in redirect,
+ * or to that of the user's name, which is made where it is missing. With this hook and without MAILCORE_HOOK_SCRAM,
+ * SCRAM is not offered.
+ */
+#define MAILCORE_HOOK_LOGIN 16
+
+/**
+ * The hook for logins by SCRAM: MAILCORE_DECISION_ACCEPT needs the user's password in secret; the client's proof then
+ * decides.
+ */
+#define MAILCORE_HOOK_SCRAM 32
+
+/**
+ * The hook for each sender that is taken: the peer waits for the reply to MAIL.
+ */
+#define MAILCORE_HOOK_MAIL 64
+
+/**
+ * The hook for each recipient that is refused: MAILCORE_DECISION_ACCEPT relays to it, or MAILCORE_DECISION_REDIRECT
+ * takes it for another address.
+ */
+#define MAILCORE_HOOK_RCPT_REFUSED 128
+
+/**
  * As the engine's own policy says: what a verdict is set up with.
  */
 #define MAILCORE_DECISION_POLICY 0
@@ -1119,9 +1187,61 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_DECISION_DEFER 4
 
 /**
- * Accepted for the address in redirect in place of all recipients. Messages only.
+ * Accepted for the address in redirect in place of all recipients, or of the recipient in question. Messages and
+ * recipients only.
  */
 #define MAILCORE_DECISION_REDIRECT 5
+
+/**
+ * A connection, before the greeting. The address is the peer's IP address.
+ */
+#define MAILCORE_STAGE_CONNECT 1
+
+/**
+ * EHLO, HELO and LHLO. The address is the name given.
+ */
+#define MAILCORE_STAGE_HELLO 2
+
+/**
+ * A login, of any protocol. The address is the user name.
+ */
+#define MAILCORE_STAGE_LOGIN 3
+
+/**
+ * MAIL. The address is the sender.
+ */
+#define MAILCORE_STAGE_MAIL 4
+
+/**
+ * RCPT. The address is the recipient.
+ */
+#define MAILCORE_STAGE_RCPT 5
+
+/**
+ * DATA, before the message. The addresses are sender and recipients.
+ */
+#define MAILCORE_STAGE_DATA 6
+
+/**
+ * The message is complete and not accepted yet. The addresses are sender and recipients.
+ */
+#define MAILCORE_STAGE_MESSAGE 7
+
+/**
+ * The message is accepted and on disk, its reply not sent yet. The addresses are sender and recipients.
+ */
+#define MAILCORE_STAGE_ACCEPTED 8
+
+/**
+ * With the property sink: the delivery of a message, which is queued for it. 4yz puts it off, 5yz gives it up, and
+ * both end in real reports. The address is the recipient.
+ */
+#define MAILCORE_STAGE_DELIVER 9
+
+/**
+ * The connection ends without a word, in place of a reply.
+ */
+#define MAILCORE_TROUBLE_DROP 1
 
 /**
  * Bytes that the caller owns and frees with mailcore_buf_free. A NUL follows the last one, so that a text can be
@@ -1518,7 +1638,7 @@ typedef struct {
      */
     uint32_t port;
     /**
-     * 0.
+     * 0, or MAILCORE_LISTEN_TRACE.
      */
     uint32_t flags;
 } mailcore_listen_options;
@@ -1895,7 +2015,7 @@ typedef struct {
      */
     uint32_t policy;
     /**
-     * The message as the peer sent it, to be read like any other; 0 with MAILCORE_HOOK_RCPT.
+     * The message as the peer sent it, to be read like any other; 0 but with MAILCORE_HOOK_DATA.
      */
     mailcore_message message;
     /**
@@ -1923,7 +2043,7 @@ typedef struct {
      */
     const char *from;
     /**
-     * The recipients; with MAILCORE_HOOK_RCPT the one in question.
+     * The recipients; with MAILCORE_HOOK_RCPT and MAILCORE_HOOK_RCPT_REFUSED the one in question.
      */
     const char *const *to;
     /**
@@ -1935,13 +2055,21 @@ typedef struct {
      */
     const char *detail;
     /**
-     * What the checks of the message came to; NULL with MAILCORE_HOOK_RCPT and for mail that is not checked.
+     * What the checks of the message came to; NULL but with MAILCORE_HOOK_DATA, and for mail that is not checked.
      */
     const mailcore_verdicts *verdicts;
+    /**
+     * The user name, with MAILCORE_HOOK_LOGIN and MAILCORE_HOOK_SCRAM; else NULL.
+     */
+    const char *user;
+    /**
+     * The password, with MAILCORE_HOOK_LOGIN; else NULL. It may have been cut at a NUL.
+     */
+    const char *password;
 } mailcore_question;
 
 /** What a mailcore_question is set up with. */
-#define MAILCORE_QUESTION_INIT { (uint32_t)sizeof(mailcore_question), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+#define MAILCORE_QUESTION_INIT { (uint32_t)sizeof(mailcore_question), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL }
 
 /**
  * What the host decides. Set it up with MAILCORE_VERDICT_INIT.
@@ -1969,13 +2097,17 @@ typedef struct {
      */
     const char *text;
     /**
-     * The address for MAILCORE_DECISION_REDIRECT.
+     * The address for MAILCORE_DECISION_REDIRECT; for logins the account that is logged in to, or NULL.
      */
     const char *redirect;
+    /**
+     * The user's password, with MAILCORE_HOOK_SCRAM; else NULL.
+     */
+    const char *secret;
 } mailcore_verdict;
 
 /** What a mailcore_verdict is set up with. */
-#define MAILCORE_VERDICT_INIT { (uint32_t)sizeof(mailcore_verdict), 0, 0, { 0 }, NULL, NULL }
+#define MAILCORE_VERDICT_INIT { (uint32_t)sizeof(mailcore_verdict), 0, 0, { 0 }, NULL, NULL, NULL }
 
 /**
  * A hook. It runs on a thread of the library's and under no lock; it may block until the property hook.timeout_ms
@@ -2010,10 +2142,200 @@ typedef struct {
      * Given to the functions as it is. Must be valid until mailcore_close() has returned, and the last function.
      */
     void *user;
+    /**
+     * Asked about connections, or NULL.
+     */
+    mailcore_hook_function connect;
+    /**
+     * Asked about names in EHLO, or NULL.
+     */
+    mailcore_hook_function hello;
+    /**
+     * Asked about logins with a password, or NULL.
+     */
+    mailcore_hook_function login;
+    /**
+     * Asked about logins by SCRAM, or NULL.
+     */
+    mailcore_hook_function scram;
+    /**
+     * Asked about senders, or NULL.
+     */
+    mailcore_hook_function mail;
+    /**
+     * Asked about recipients that are refused, or NULL.
+     */
+    mailcore_hook_function rcpt_refused;
 } mailcore_hooks;
 
 /** What a mailcore_hooks is set up with. */
-#define MAILCORE_HOOKS_INIT { (uint32_t)sizeof(mailcore_hooks), 0, NULL, NULL, NULL }
+#define MAILCORE_HOOKS_INIT { (uint32_t)sizeof(mailcore_hooks), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+
+/**
+ * A rule of scripted trouble. Set it up with MAILCORE_TROUBLE_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_trouble), set by MAILCORE_TROUBLE_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * MAILCORE_STAGE_ and where it applies.
+     */
+    uint32_t stage;
+    /**
+     * 0, or MAILCORE_TROUBLE_DROP.
+     */
+    uint32_t flags;
+    /**
+     * Reply code, 400 to 599; 0 with MAILCORE_TROUBLE_DROP, or where it only waits. 421 ends the session.
+     */
+    int32_t smtp_code;
+    /**
+     * Text of the reply, one line, or NULL for a usual one.
+     */
+    const char *text;
+    /**
+     * Which addresses it is about: * stands for any characters, ? for one, in any case; NULL for all.
+     */
+    const char *address;
+    /**
+     * Which protocol it is about: "smtp", "lmtp", "imap", "pop3"; NULL for all.
+     */
+    const char *protocol;
+    /**
+     * How long it waits first, in milliseconds on the engine's clock; a day at most.
+     */
+    uint64_t wait_ms;
+    /**
+     * How many times it lets pass before it applies.
+     */
+    uint32_t skip;
+    /**
+     * How many times it applies; 0 for always.
+     */
+    uint32_t times;
+} mailcore_trouble;
+
+/** What a mailcore_trouble is set up with. */
+#define MAILCORE_TROUBLE_INIT { (uint32_t)sizeof(mailcore_trouble), 0, 0, 0, NULL, NULL, NULL, 0, 0, 0 }
+
+/**
+ * What an engine has done since it was opened, and how it stands. Set it up with MAILCORE_STATS_INIT.
+ */
+typedef struct {
+    /**
+     * sizeof(mailcore_stats), set by MAILCORE_STATS_INIT.
+     */
+    uint32_t struct_size;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * Milliseconds of real time since the engine was opened.
+     */
+    uint64_t uptime_ms;
+    /**
+     * Sessions of SMTP begun.
+     */
+    uint64_t smtp_sessions;
+    /**
+     * Sessions of LMTP begun.
+     */
+    uint64_t lmtp_sessions;
+    /**
+     * Sessions of IMAP begun.
+     */
+    uint64_t imap_sessions;
+    /**
+     * Sessions of POP3 begun.
+     */
+    uint64_t pop3_sessions;
+    /**
+     * Sessions of SMTP open now.
+     */
+    uint64_t smtp_open;
+    /**
+     * Sessions of LMTP open now.
+     */
+    uint64_t lmtp_open;
+    /**
+     * Sessions of IMAP open now.
+     */
+    uint64_t imap_open;
+    /**
+     * Sessions of POP3 open now.
+     */
+    uint64_t pop3_open;
+    /**
+     * Logins that succeeded.
+     */
+    uint64_t logins;
+    /**
+     * Logins that failed.
+     */
+    uint64_t logins_failed;
+    /**
+     * Refusals.
+     */
+    uint64_t refused;
+    /**
+     * Connections that broke, failed TLS handshakes included.
+     */
+    uint64_t connections_broken;
+    /**
+     * Messages accepted into the queue.
+     */
+    uint64_t queued;
+    /**
+     * Messages filed, once for each mailbox.
+     */
+    uint64_t filed;
+    /**
+     * Octets of these.
+     */
+    uint64_t filed_octets;
+    /**
+     * Recipients whose next host took the message.
+     */
+    uint64_t delivered;
+    /**
+     * Attempts that were put off.
+     */
+    uint64_t deferred;
+    /**
+     * Recipients that were given up.
+     */
+    uint64_t failed;
+    /**
+     * Recipients that were given up since their time was over.
+     */
+    uint64_t expired;
+    /**
+     * Bounces written.
+     */
+    uint64_t bounced;
+    /**
+     * Events dropped since the program was too slow.
+     */
+    uint64_t events_dropped;
+    /**
+     * Events that wait for the program now.
+     */
+    uint64_t events_waiting;
+    /**
+     * Accounts there are.
+     */
+    uint64_t accounts;
+    /**
+     * Messages in the queue, a million at most.
+     */
+    uint64_t queue_messages;
+} mailcore_stats;
+
+/** What a mailcore_stats is set up with. */
+#define MAILCORE_STATS_INIT { (uint32_t)sizeof(mailcore_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #ifdef __cplusplus
 extern "C" {
@@ -2324,6 +2646,27 @@ int32_t mailcore_list(mailcore_handle from,
                       const mailcore_query *query,
                       mailcore_cursor *cursor,
                       mailcore_error *err);
+
+/**
+ * Copies the store into a folder, beside all other work: each mailcore_next() does one step.
+ *
+ * [disk] The copy is what was committed when the first row was read. It is read back and checked, and has its name
+ * only when mailcore_next() has given 0: then the folder is a store, to be opened as any. In each row id is how many
+ * octets are done, of size in all. Closing the cursor before gives the backup up. An error of mailcore_next() ends
+ * it: MAILCORE_E_EXISTS where the folder has a store, MAILCORE_E_DISK_FULL, MAILCORE_E_STORE.
+ *
+ * @param engine  the engine
+ * @param folder  where to; made where missing
+ * @param cursor  takes the handle; needed. 0 after a failure
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_LIMIT
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_backup(mailcore_engine engine,
+                        const char *folder,
+                        mailcore_cursor *cursor,
+                        mailcore_error *err);
 
 /**
  * Reads the next row of a listing.
@@ -2776,6 +3119,29 @@ int32_t mailcore_listen(mailcore_engine engine,
                         const mailcore_listen_options *options,
                         mailcore_listener *listener,
                         mailcore_error *err);
+
+/**
+ * Serves a connection that the program made or accepted: one end of a socketpair(), an inherited socket.
+ *
+ * [nowait] After mailcore_engine_start(). The whole session runs in the background, as behind a listener. A peer
+ * without an Internet address counts as 127.0.0.1.
+ *
+ * @param engine  the engine
+ * @param service  the service: one of MAILCORE_SERVICE_
+ * @param fd  a connected stream socket. After success it belongs to the library; after a failure to the program
+ * @param flags  0, or MAILCORE_LISTEN_TRACE
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID, MAILCORE_E_NETWORK (no connected stream socket),
+ * MAILCORE_E_STATE, MAILCORE_E_TLS (there is no certificate), MAILCORE_E_UNSUPPORTED (this build has no such service,
+ * or the system no such sockets)
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_serve_fd(mailcore_engine engine,
+                          uint32_t service,
+                          int32_t fd,
+                          uint32_t flags,
+                          mailcore_error *err);
 
 /**
  * Gives a descriptor that is readable exactly while mailcore_events_next() would not wait.
@@ -3233,8 +3599,9 @@ int32_t mailcore_sieve_test(mailcore_engine engine,
 /**
  * Says which decisions the host wants to make. Before the start.
  *
- * [nowait] The host is asked about all mail that comes over SMTP, submission and LMTP; mail that it submits itself
- * is its own decision. A second call takes the place of the first.
+ * [nowait] The host is asked about all mail that comes over SMTP, submission and LMTP, and about connections and
+ * logins of IMAP and POP3; mail that it submits itself is its own decision. A second call takes the place of the
+ * first.
  *
  * @param engine  the engine
  * @param hooks  which, and how; needed
@@ -3278,7 +3645,7 @@ int32_t mailcore_reply(mailcore_engine engine,
  * @param request  the subject of a MAILCORE_EVENT_REQUEST
  * @param message  takes the handle; needed. 0 after a failure
  * @param err  takes what went wrong, or NULL
- * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOT_FOUND (no such request, or about a recipient),
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOT_FOUND (no such request, or not about a message),
  * MAILCORE_E_STATE (nobody waits any more, or the engine has no hooks), MAILCORE_E_LIMIT
  * @since 0.1.0
  */
@@ -3287,6 +3654,47 @@ int32_t mailcore_request_open(mailcore_engine engine,
                               uint64_t request,
                               mailcore_message *message,
                               mailcore_error *err);
+
+/**
+ * Has the engine refuse, wait or end connections, as a test wants it.
+ *
+ * [nowait] [hook-ok] At any time, also while it runs. The first rule that fits decides, and uses up one of its times.
+ *
+ * @param engine  the engine
+ * @param rule  the rule; NULL removes all there are
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_LIMIT
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_trouble_add(mailcore_engine engine, const mailcore_trouble *rule, mailcore_error *err);
+
+/**
+ * Reads the counters and gauges of an engine.
+ *
+ * [disk] Counters begin at 0 when the engine is opened.
+ *
+ * @param engine  the engine
+ * @param stats  takes them; needed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_STORE
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_engine_stats(mailcore_engine engine, mailcore_stats *stats, mailcore_error *err);
+
+/**
+ * Ends a session: its client is told so in the words of its protocol, and the connection is closed within seconds.
+ *
+ * [nowait] Nothing that was acknowledged is lost. Sessions of an account that is deleted, or whose password is
+ * changed, end by themselves.
+ *
+ * @param engine  the engine
+ * @param id  the session, from MAILCORE_LIST_SESSIONS
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_STATE (not started, or stopped), MAILCORE_E_NOT_FOUND (it has ended, or
+ * was told to)
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_session_end(mailcore_engine engine, uint64_t id, mailcore_error *err);
 
 /**
  * Wakes the calls of other threads that wait on this handle: they return MAILCORE_E_INTERRUPTED.

@@ -128,7 +128,7 @@ impl House {
                 } else {
                     (stream, None)
                 };
-                smtp::serve(shared, Accepted { stream, ends: Ends { peer, local }, service, tls }).await;
+                smtp::serve(shared, Accepted { stream, ends: Ends { peer, local }, service, tls, trace: None }).await;
             }
         };
         let limits = ListenLimits {

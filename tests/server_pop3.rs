@@ -93,7 +93,8 @@ impl Stage {
             while let Ok((stream, peer)) = listener.accept().await {
                 // Loopback as seen from a plain port, so that passwords may be tried without TLS.
                 let local = if local.port() == 110 { "127.0.0.1:110".parse().expect("address") } else { local };
-                let accepted = Accepted { stream, ends: Ends { peer, local }, service: Service::Pop3, tls: None };
+                let accepted =
+                    Accepted { stream, ends: Ends { peer, local }, service: Service::Pop3, tls: None, trace: None };
                 let task = shared.world.run.task("pop3", Box::pin(pop3::serve(shared.clone(), accepted)));
                 task.detach();
             }

@@ -312,6 +312,7 @@ impl ImapStage {
                 ends: Ends { peer: here, local: here },
                 service: Service::Imap,
                 tls: implicit_tls.then(TlsInfo::default),
+                trace: None,
             };
             let spawner = shared.world.run.clone();
             let session = Box::pin(imap::serve(shared, accepted));

@@ -40,6 +40,7 @@ const MESSAGES: [&str; 5] = [
 fn settings(head: &Head) -> SessionSettings {
     let value = |key: &str| head.get(key);
     SessionSettings {
+        plain_only: false,
         hostname: "pop.example.net".to_owned(),
         idle: Duration::from_secs(600),
         login: Duration::from_secs(600),

@@ -13,7 +13,7 @@ use mailcore::base::event::Refused;
 use mailcore::base::settings::{Ends, PasswordCost};
 use mailcore::base::{Account, AccountId, Address, Envelope, MailboxId, Mono, Recipient, Reply, Secret, Service};
 use mailcore::sasl::credential;
-use mailcore::smtp::server::{Answer, Ask, Client, Config, Session};
+use mailcore::smtp::server::{Answer, Ask, Client, Config, Manner, Session};
 use mailcore_tests::dialog::{Fixture, play_folder, tls_info};
 use mailcore_tests::transcript::{Head, Tested, shown};
 
@@ -51,6 +51,7 @@ fn config(head: &Head) -> Config {
         plaintext_login: value("plaintext_login") == Some("yes"),
         repair_line_ends: value("repair_line_ends") == Some("yes"),
         seed: [7; 32],
+        manner: Manner::default(),
     }
 }
 
@@ -156,6 +157,7 @@ fn described(client: &Client, envelope: &Envelope) -> String {
 impl Fixture<Session> for World {
     fn answer(&mut self, ask: Ask, told: &mut Vec<String>) -> Answer {
         match ask {
+            Ask::Connect(_) | Ask::Hello(_) | Ask::Data(..) => Answer::Verdict(Ok(())),
             Ask::Sender(client, envelope) => Answer::Verdict(self.sender(&client, &envelope)),
             Ask::Recipient(client, envelope) => {
                 let [recipient] = &envelope.recipients[..] else {

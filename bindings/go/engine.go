@@ -230,6 +230,15 @@ type Listener struct {
 
 // Listen listens at address ("127.0.0.1:0"; port 0 takes a free one). The engine must have started.
 func (e *Engine) Listen(service Service, address string) (*Listener, error) {
+	return e.listen(service, address, 0)
+}
+
+// ListenTraced is Listen, where what both sides say becomes events named "dialog", secrets as stars.
+func (e *Engine) ListenTraced(service Service, address string) (*Listener, error) {
+	return e.listen(service, address, C.MAILCORE_LISTEN_TRACE)
+}
+
+func (e *Engine) listen(service Service, address string, flags C.uint32_t) (*Listener, error) {
 	host, service_, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
@@ -246,7 +255,7 @@ func (e *Engine) Listen(service Service, address string) (*Listener, error) {
 	how := (*C.mailcore_listen_options)(C.malloc(C.sizeof_mailcore_listen_options))
 	defer C.free(unsafe.Pointer(how))
 	*how = C.listen_options_init()
-	how.service, how.address, how.port = C.uint32_t(service), c, C.uint32_t(port)
+	how.service, how.address, how.port, how.flags = C.uint32_t(service), c, C.uint32_t(port), flags
 	cerr := C.error_init()
 	var handle C.mailcore_listener
 	if err := check(C.mailcore_listen(e.handle(), how, &handle, &cerr), &cerr); err != nil {

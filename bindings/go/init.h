@@ -29,5 +29,7 @@ static inline mailcore_signer signer_init(void) { mailcore_signer x = MAILCORE_S
 static inline mailcore_question question_init(void) { mailcore_question x = MAILCORE_QUESTION_INIT; return x; }
 static inline mailcore_verdict verdict_init(void) { mailcore_verdict x = MAILCORE_VERDICT_INIT; return x; }
 static inline mailcore_hooks hooks_init(void) { mailcore_hooks x = MAILCORE_HOOKS_INIT; return x; }
+static inline mailcore_trouble trouble_init(void) { mailcore_trouble x = MAILCORE_TROUBLE_INIT; return x; }
+static inline mailcore_stats stats_init(void) { mailcore_stats x = MAILCORE_STATS_INIT; return x; }
 
 #endif

@@ -14,6 +14,10 @@ const (
 	KeyStoreReserveOctets = "store.reserve_octets"
 	// KeyEventsCapacity: Events kept for a host that does not pull them.
 	KeyEventsCapacity = "events.capacity"
+	// KeyLogLevel: What of the log becomes events: off, error, warn, info, debug or trace.
+	KeyLogLevel = "log.level"
+	// KeyTracePeers: Peers whose dialogs become events: addresses and networks (192.0.2.0/24), by commas, or all.
+	KeyTracePeers = "trace.peers"
 	// KeyHookTimeoutMS: How long the host may think about a question before the peer is told to try again, in milliseconds.
 	KeyHookTimeoutMS = "hook.timeout_ms"
 	// KeyHookThreads: Threads on which the host's hook functions run.
@@ -24,8 +28,10 @@ const (
 	KeySMTPRecipientsMax = "smtp.recipients_max"
 	// KeySessionsPerListenerMax: Sessions of one listener at a time.
 	KeySessionsPerListenerMax = "sessions.per_listener_max"
-	// KeySessionsPerPeerMax: Sessions from one peer address at a time, over all listeners.
+	// KeySessionsPerPeerMax: Sessions of one listener from one peer address at a time.
 	KeySessionsPerPeerMax = "sessions.per_peer_max"
+	// KeySessionsPerPeerTotalMax: Sessions from one peer address at a time, over all listeners.
+	KeySessionsPerPeerTotalMax = "sessions.per_peer_total_max"
 	// KeySMTPUnknownRecipientsPerPeerMax: Recipients that do not exist before their sender's address is put off for a time that grows; 0 for no limit.
 	KeySMTPUnknownRecipientsPerPeerMax = "smtp.unknown_recipients_per_peer_max"
 	// KeySMTPUnknownRecipientPauseMS: How late a recipient that does not exist is answered, but for the first three of a session, in ms.
@@ -38,6 +44,8 @@ const (
 	KeyLoginAllowPlaintext = "login.allow_plaintext"
 	// KeyLoginDomain: Domain of login names without @; empty is the first local domain.
 	KeyLoginDomain = "login.domain"
+	// KeySink: For tests: take all mail and send none; each files by recipient, an address all there; empty is off.
+	KeySink = "sink"
 	// KeyLoginFailurePauseSeconds: Pause after a failed login; it doubles with further ones from an address, up to a minute.
 	KeyLoginFailurePauseSeconds = "login.failure_pause_seconds"
 	// KeyLoginFailuresPerPeerMax: Failed logins of an address before it is blocked for a time that grows; 0 blocks nobody.

@@ -21,12 +21,19 @@ type Hook uint32
 const (
 	OnMessage   Hook = C.MAILCORE_HOOK_DATA // a message is complete, the peer waits for its reply
 	OnRecipient Hook = C.MAILCORE_HOOK_RCPT // a recipient that the engine's own policy takes
+
+	OnConnect          Hook = C.MAILCORE_HOOK_CONNECT      // a connection of any protocol, before the greeting
+	OnHello            Hook = C.MAILCORE_HOOK_HELLO        // a name in EHLO
+	OnLogin            Hook = C.MAILCORE_HOOK_LOGIN        // a login with a password, of any protocol
+	OnSCRAM            Hook = C.MAILCORE_HOOK_SCRAM        // a login by SCRAM, of any protocol
+	OnSender           Hook = C.MAILCORE_HOOK_MAIL         // a sender that the engine's own policy takes
+	OnRefusedRecipient Hook = C.MAILCORE_HOOK_RCPT_REFUSED // a recipient that the engine's own policy refuses
 )
 
 // Decision is what becomes of a recipient or a message.
 type Decision uint32
 
-// The decisions. Junk and Redirect are for messages only.
+// The decisions. Junk is for messages only, Redirect for messages and recipients.
 const (
 	ByPolicy Decision = C.MAILCORE_DECISION_POLICY   // as the engine's own policy says
 	Accept   Decision = C.MAILCORE_DECISION_ACCEPT   // whatever that policy says
@@ -42,7 +49,8 @@ type Verdict struct {
 	SMTPCode int    // of a refusal: 5yz to reject, 4yz to defer; 0 is the usual one
 	Enhanced string // its enhanced status code; empty is the usual one
 	Text     string // its text, which may have lines; empty is the usual one
-	To       string // the address to redirect to
+	To       string // the address to redirect to; of a login the account, empty is that of the user's name
+	Secret   string // the user's password, with OnSCRAM
 }
 
 // Request is a question of the engine's: answer it once by Reply while the peer waits (property hook.timeout_ms).
@@ -59,6 +67,8 @@ type Request struct {
 	To       []string // the recipients; with OnRecipient the one in question
 	Size     int64    // octets, or what the peer announced
 	Verdicts *Verdicts
+	User     string          // who logs in, with OnLogin and OnSCRAM
+	Password string          // with which password, with OnLogin
 	Detail   json.RawMessage // all of this and more
 	Message  *Message        // as the peer sent it; nil with OnRecipient
 	engine   *Engine
@@ -109,7 +119,7 @@ func (e *Engine) NextRequest(ctx context.Context) (*Request, error) {
 // ErrState where nobody waits any more.
 func (e *Engine) Request(event Event) (*Request, error) {
 	var read struct {
-		Hook, Service, Policy, Peer, Helo, TLS, Account, From string
+		Hook, Service, Policy, Peer, Helo, TLS, Account, From, User, Password string
 
 		To       []string
 		Size     int64
@@ -121,7 +131,7 @@ func (e *Engine) Request(event Event) (*Request, error) {
 	r := &Request{
 		ID: event.Subject, Hook: Hook(event.Code), Service: read.Service, Peer: read.Peer, Helo: read.Helo, TLS: read.TLS,
 		Account: read.Account, From: read.From, To: read.To, Size: read.Size, Verdicts: read.Verdicts,
-		Detail: event.Detail, engine: e,
+		User: read.User, Password: read.Password, Detail: event.Detail, engine: e,
 	}
 	r.Policy = map[string]Decision{"accept": Accept, "junk": Junk, "reject": Reject}[read.Policy]
 	if r.Hook != OnMessage {
@@ -140,7 +150,7 @@ func (e *Engine) Request(event Event) (*Request, error) {
 // Reply answers. It fails with ErrState where nobody waits any more, and with ErrInvalid or ErrNotFound for an answer
 // that cannot be; the request then still waits.
 func (r *Request) Reply(verdict Verdict) error {
-	cs, free, err := texts(verdict.Enhanced, verdict.Text, verdict.To)
+	cs, free, err := texts(verdict.Enhanced, verdict.Text, verdict.To, verdict.Secret)
 	if err != nil {
 		return err
 	}
@@ -157,6 +167,9 @@ func (r *Request) Reply(verdict Verdict) error {
 	c.action, c.smtp_code, c.text = C.uint32_t(verdict.Action), C.int32_t(verdict.SMTPCode), cs[1]
 	if verdict.To != "" {
 		c.redirect = cs[2]
+	}
+	if verdict.Secret != "" {
+		c.secret = cs[3]
 	}
 	cerr := C.error_init()
 	return check(C.mailcore_reply(r.engine.handle(), C.uint64_t(r.ID), c, &cerr), &cerr)

@@ -98,12 +98,12 @@ pub enum Event {
     Request {
         /// What the answer is given to.
         id: u64,
-        /// `rcpt`, `data`
+        /// `connect`, `hello`, `login`, `scram`, `mail`, `rcpt`, `rcpt_refused`, `data`
         hook: &'static str,
     },
     /// The host was asked for a decision and gave none that can be used: the peer was told to try again later.
     HookFailed {
-        /// `rcpt`, `data`
+        /// As for [`Event::Request`].
         hook: &'static str,
         /// Why.
         text: String,
@@ -136,6 +136,28 @@ pub enum Event {
         count: u32,
         /// How long it lasts, in seconds.
         seconds: u64,
+    },
+    /// A connection ended before its session did: the handshake failed, the peer went away, it took nothing any more.
+    ConnectionBroken(Box<Refused>),
+    /// What the library notes in passing, where the setting `log.level` asks for it.
+    Log {
+        /// `error`, `warn`, `info`, `debug`, `trace`
+        level: &'static str,
+        /// The part of the library: `mailcore::tls`.
+        target: String,
+        /// What.
+        text: String,
+    },
+    /// A line of a connection that is traced. Secrets are stars, octets of messages a count.
+    Dialog {
+        /// Which listener the peer called.
+        service: Service,
+        /// Address and port of the peer.
+        peer: String,
+        /// `C` for the client, `S` for the server.
+        side: &'static str,
+        /// The line, cut where it is long.
+        text: String,
     },
     /// Something inside broke and was contained.
     Fatal {
@@ -198,7 +220,7 @@ pub struct Refused {
     /// The name the peer gave in EHLO, HELO or LHLO.
     pub helo: String,
     /// When: `connect`, `command` (between two commands, or one that has no stage of its own), `hello`, `starttls`,
-    /// `auth`, `mail`, `rcpt`, `data`, `login`.
+    /// `auth`, `mail`, `rcpt`, `data`, `login`; for a connection that broke also `handshake`.
     pub stage: &'static str,
     /// Reply code of SMTP, 0 for other protocols.
     pub code: u16,

@@ -696,6 +696,20 @@ pub const POSTGRES_ROWS_SHOWN_FIRST: usize = 4;
 pub const POSTGRES_ROWS_SHOWN_MAX: usize = 1_024;
 /// Ids that a connection draws from a sequence of a PostgreSQL server at a time.
 pub const POSTGRES_IDS_TOGETHER: usize = 64;
+/// Rules of scripted trouble at a time.
+pub const TROUBLE_RULES_MAX: usize = 1_000;
+/// Seconds that a rule of scripted trouble may wait.
+pub const TROUBLE_WAIT_SECONDS_MAX: u64 = 86_400;
+/// Accounts up to which a sink makes more by itself.
+pub const SINK_ACCOUNTS_MAX: usize = 100_000;
+
+/// Octets of a line that a trace holds; the rest is cut off.
+pub const TRACE_LINE_OCTETS_MAX: usize = 4_096;
+/// Queued messages up to which statistics count.
+pub const STATS_QUEUE_MAX: usize = 1_000_000;
+
+/// Pages that a step of a backup copies.
+pub const BACKUP_PAGES_PER_STEP: i32 = 256;
 
 const _: () = {
     assert!(SMTP_COMMAND_LINE_OCTETS_MAX < INPUT_OCTETS_MAX);

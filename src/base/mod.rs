@@ -25,6 +25,7 @@ pub mod status;
 pub mod stuffing;
 pub mod time;
 pub mod tls_rule;
+pub mod trouble;
 pub mod uid_set;
 pub mod varint;
 pub mod world;

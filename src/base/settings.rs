@@ -3,14 +3,16 @@
 //! Fixed once the engine has started. Times are durations, sizes are octets. `Default` is what a host gets that
 //! sets nothing but its hostname.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::address::{Address, Domain};
-use super::checking::Checking;
+use super::checking::{Checking, Network};
 use super::limits;
 use super::secret::Secret;
 use super::tls_rule::TlsRule;
+use super::trouble::Trouble;
 
 /// The engine's settings.
 #[derive(Debug, Clone)]
@@ -57,6 +59,76 @@ pub struct Settings {
     pub unknown_recipients_per_peer_max: u32,
     /// How late each of them is answered, but for the first of a session.
     pub unknown_recipient_pause: Duration,
+    /// Whether mail for anybody is taken and kept here, and none sent out.
+    pub sink: Sink,
+    /// Trouble that the host scripts. Clones share it, and it may change while the engine runs.
+    pub trouble: Trouble,
+    /// Peers whose dialogs are told line by line.
+    pub traced: Traced,
+}
+
+/// Peers that are traced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Traced {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Everybody.
+    All,
+    /// Those in these networks.
+    In(Vec<Network>),
+}
+
+impl Traced {
+    /// Reads `all`, or a list separated by commas; empty is nobody.
+    pub fn parse(text: &str) -> Option<Traced> {
+        match text {
+            "" => Some(Traced::Nobody),
+            "all" => Some(Traced::All),
+            list => list.split(',').map(|item| item.trim().parse().ok()).collect::<Option<_>>().map(Traced::In),
+        }
+    }
+
+    /// Whether this peer is one.
+    pub fn has(&self, peer: IpAddr) -> bool {
+        match self {
+            Traced::Nobody => false,
+            Traced::All => true,
+            Traced::In(networks) => networks.iter().any(|network| network.contains(peer.to_canonical())),
+        }
+    }
+}
+
+impl fmt::Display for Traced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Traced::Nobody => Ok(()),
+            Traced::All => f.write_str("all"),
+            Traced::In(networks) => {
+                let texts: Vec<_> = networks.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join(","))
+            }
+        }
+    }
+}
+
+/// Who gets what a sink takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Sink {
+    /// Nobody: mail goes where its addresses say.
+    #[default]
+    Off,
+    /// Each recipient has an account, made when its first mail comes.
+    Each,
+    /// This account has it all.
+    One(Address),
+}
+
+impl Sink {
+    /// Whether mail is kept in place of being sent.
+    pub fn is_on(&self) -> bool {
+        *self != Sink::Off
+    }
 }
 
 /// Aggregate reports of DMARC, those we send and those we get.
@@ -225,6 +297,9 @@ impl Default for Settings {
             guard: GuardLimits::default(),
             unknown_recipients_per_peer_max: limits::UNKNOWN_RECIPIENTS_PER_PEER_MAX,
             unknown_recipient_pause: Duration::from_millis(limits::UNKNOWN_RECIPIENT_PAUSE_MILLISECONDS),
+            sink: Sink::Off,
+            trouble: Trouble::default(),
+            traced: Traced::Nobody,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::base::limits::ALIAS_EXPANSIONS_MAX;
+use crate::base::settings::Sink;
 use crate::base::{Account, Address, Domain, Recipient, Settings};
 use crate::dsn::Typed;
 use crate::store::Directory;
@@ -57,11 +58,12 @@ impl Accounts for Directory {
     }
 }
 
-/// Whether an address belongs to this host: a local domain, or the postmaster of the host's own name, whom every host
-/// has (RFC 5321 §4.5.1), also by the name our reports come from, so that they can be answered.
+/// Whether an address belongs to this host: any address in a sink, a local domain, or the postmaster of the host's own
+/// name, whom every host has (RFC 5321 §4.5.1), also by the name our reports come from, so that they can be answered.
 pub fn is_local(accounts: &impl Accounts, settings: &Settings, address: &Address) -> bool {
     let domain = address.domain().key();
-    accounts.is_local_domain(&domain)
+    settings.sink.is_on()
+        || accounts.is_local_domain(&domain)
         || (is_postmaster(address) && Domain::parse(&settings.hostname).is_ok_and(|host| host.key() == domain))
 }
 
@@ -72,8 +74,12 @@ fn is_postmaster(address: &Address) -> bool {
 /// Follows a local address to where its mail goes. In order: an alias of exactly this name, the account, both
 /// without the part behind the separator, the domain's catch-all, and for postmaster the first account. An
 /// alias may name its own address: the account behind it then gets a copy. Targets that lead nowhere are
-/// passed over while others lead somewhere.
+/// passed over while others lead somewhere. In a sink with one account all leads there.
 pub fn resolve(accounts: &impl Accounts, settings: &Settings, address: &Address) -> Result<Destinations, Nowhere> {
+    if let Sink::One(all) = &settings.sink {
+        let account = accounts.account(&all.key()).ok_or(Nowhere::Unknown)?;
+        return Ok(Destinations { accounts: vec![account], remote: Vec::new() });
+    }
     let mut found = Destinations::default();
     let (mut expanded, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
     let mut waiting = vec![address.clone()];
@@ -151,9 +157,10 @@ fn lookup<'a>(
     }
 }
 
-/// Whether mail for `address` reaches `account`: then the account may send as it.
+/// Whether mail for `address` reaches `account`: then the account may send as it. In a sink everybody may.
 pub fn may_send_as(accounts: &impl Accounts, settings: &Settings, account: &Account, address: &Address) -> bool {
-    account.address.key() == address.key()
+    settings.sink.is_on()
+        || account.address.key() == address.key()
         || (is_local(accounts, settings, address)
             && resolve(accounts, settings, address)
                 .is_ok_and(|found| found.accounts.iter().any(|known| known.id == account.id)))

@@ -13,6 +13,7 @@ pub mod progress;
 pub mod route;
 pub mod rules;
 mod session;
+pub mod sink;
 pub mod trail;
 mod watched;
 pub mod wire;

@@ -41,6 +41,8 @@ pub struct Config {
     pub hook_lanes: usize,
     /// Whether the clock stands still from the first moment on, until the host moves it.
     pub clock_by_host: bool,
+    /// What of the log becomes events.
+    pub log_level: log::LevelFilter,
     /// Whether a certificate is minted where the host gives none, so that TLS is offered at all.
     pub self_signed: bool,
 }
@@ -68,6 +70,7 @@ impl Config {
             hook_wait: Duration::from_millis(limits::HOOK_WAIT_MILLISECONDS),
             hook_lanes: limits::HOOK_LANES,
             clock_by_host: false,
+            log_level: log::LevelFilter::Off,
             self_signed: true,
         }
     }

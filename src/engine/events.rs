@@ -5,7 +5,8 @@
 //! never reads it. When the host is too slow, further events are counted and reported as `Overflow` once
 //! there is room again: what was queued first stays in order. Requests, which somebody waits for, are never
 //! dropped: there are as many as sessions that wait, and each is taken back when its session does no more.
-//! Refusals take at most a quarter of the room, and of one peer only so many a minute: see `refusals`.
+//! Refusals take at most a quarter of the room, and of one peer only so many a minute: see `refusals`. Lines of the
+//! log and of traces take at most another quarter.
 
 use std::collections::VecDeque;
 use std::io::{PipeReader, PipeWriter, Read, Write};
@@ -17,6 +18,7 @@ use smol::future::FutureExt;
 
 use super::interrupt::lock;
 use super::refusals::{Passage, Refusals, is_refusal};
+use super::stats::Counters;
 use crate::base::event::{Event, EventSink};
 use crate::base::world::Clock;
 use crate::base::{Result, Timestamp};
@@ -55,6 +57,9 @@ struct State {
     /// Those that were too many, and how many stand in the queue.
     refusals: Refusals,
     refusals_queued: usize,
+    /// Lines of the log and of traces in the queue.
+    chatter_queued: usize,
+    counters: Counters,
     closed: bool,
     readable: bool,
     reader: PipeReader,
@@ -72,6 +77,8 @@ impl EventQueue {
             dropped: 0,
             refusals: Refusals::default(),
             refusals_queued: 0,
+            chatter_queued: 0,
+            counters: Counters::default(),
             closed: false,
             readable: false,
             reader,
@@ -203,6 +210,13 @@ impl EventQueue {
             return;
         }
         for event in events {
+            state.counters.count(&event);
+            if is_chatter(&event) && state.chatter_queued >= self.refusals_max() {
+                state.sequence += 1;
+                state.dropped += 1;
+                state.counters.events_dropped += 1;
+                continue;
+            }
             let room = self.refusals_max() > state.refusals_queued;
             match state.refusals.pass(event, now, room) {
                 Passage::Say(event) => state.push(event, at, self.capacity),
@@ -220,7 +234,13 @@ impl EventQueue {
         }
     }
 
-    /// Refusals that may stand in the queue.
+    /// What was counted since the opening, and how many events wait.
+    pub(super) fn counters(&self) -> (Counters, u64) {
+        let state = lock(&self.state);
+        (state.counters, (state.queue.len() + state.requests.len()) as u64)
+    }
+
+    /// Refusals that may stand in the queue; as many lines of the log and of traces.
     fn refusals_max(&self) -> usize {
         (self.capacity / 4).max(1)
     }
@@ -276,6 +296,11 @@ impl EventQueue {
     }
 }
 
+/// Whether an event is a line of the log or of a trace, of which there may be very many.
+fn is_chatter(event: &Event) -> bool {
+    matches!(event, Event::Log { .. } | Event::Dialog { .. })
+}
+
 impl State {
     /// Queues an event, or counts it where there is no room. An event that is dropped uses up its number.
     fn push(&mut self, event: Event, at: Timestamp, capacity: usize) {
@@ -283,11 +308,13 @@ impl State {
         if self.queue.len() >= capacity && !matches!(event, Event::Fatal { .. }) {
             self.sequence += 1;
             self.dropped += 1;
+            self.counters.events_dropped += 1;
             return;
         }
         let overflow = self.overflow(at);
         self.queue.extend(overflow);
         self.refusals_queued += usize::from(is_refusal(&event));
+        self.chatter_queued += usize::from(is_chatter(&event));
         let said = self.numbered(event, at);
         self.queue.push_back(said);
     }
@@ -296,6 +323,7 @@ impl State {
     fn pop(&mut self) -> Option<Said> {
         let said = self.queue.pop_front()?;
         self.refusals_queued -= usize::from(is_refusal(&said.event));
+        self.chatter_queued -= usize::from(is_chatter(&said.event));
         Some(said)
     }
 

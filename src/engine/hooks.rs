@@ -37,23 +37,27 @@ pub enum Hook {
 
 /// At which points the host is asked, and how.
 #[derive(Clone, Default)]
-pub struct Hooks {
-    /// [`Point::Recipient`]
-    pub recipient: Option<Hook>,
-    /// [`Point::Message`]
-    pub message: Option<Hook>,
-}
+pub struct Hooks(Vec<(Point, Hook)>);
 
 impl Hooks {
+    /// With `hook` at `point`, in place of the one there was.
+    pub fn with(mut self, point: Point, hook: Hook) -> Hooks {
+        self.0.retain(|(known, _)| *known != point);
+        self.0.push((point, hook));
+        self
+    }
+
+    /// Whether the host is asked nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn at(&self, point: Point) -> Option<&Hook> {
-        match point {
-            Point::Recipient => self.recipient.as_ref(),
-            Point::Message => self.message.as_ref(),
-        }
+        self.0.iter().find(|(known, _)| *known == point).map(|(_, hook)| hook)
     }
 
     fn calls(&self) -> bool {
-        [&self.recipient, &self.message].into_iter().any(|hook| matches!(hook, Some(Hook::Call(_))))
+        self.0.iter().any(|(_, hook)| matches!(hook, Hook::Call(_)))
     }
 }
 
@@ -169,7 +173,13 @@ impl Questions {
 
     fn check(&self, question: &Question, decision: &Decision) -> Result<()> {
         question.check(decision)?;
-        if let Decision::Redirect(address) = decision {
+        let unknown = match (question.point(), decision, question.envelope.recipients.as_slice()) {
+            (_, Decision::Redirect(address), _) => Some(address),
+            // Taken against our own policy: it must lead somewhere all the same.
+            (Point::RefusedRecipient, Decision::Accept, [to]) => Some(&to.address),
+            _ => None,
+        };
+        if let Some(address) = unknown {
             let directory = self.store.directory();
             if is_local(&*directory, &self.settings, address) && resolve(&*directory, &self.settings, address).is_err()
             {

@@ -89,6 +89,11 @@ impl Key {
                 "not a list of 1 to 100 numbers of seconds from 1 to 2678400, separated by commas".to_owned()
             }
             (_, "outbound.smart_host") => "not of the form [user[:password]@]host:port".to_owned(),
+            (_, "log.level") => "not one of off, error, warn, info, debug, trace".to_owned(),
+            (_, "trace.peers") => {
+                "not all, or a list of addresses and networks (like 192.0.2.0/24), by commas".to_owned()
+            }
+            (_, "sink") => "not empty, each, or a mail address".to_owned(),
             (_, "address.subaddress_separator") => "not one character".to_owned(),
             (Kind::Text, _) => format!("not what it takes: {}", self.doc),
         }

@@ -8,6 +8,7 @@ use smol::channel::{Receiver, Sender};
 use smol::future::FutureExt;
 
 use super::interrupt::lock;
+use super::stats::Sessions;
 use super::{Engine, Phase};
 use crate::base::event::Event;
 use crate::base::limits::{LISTEN_FULL_WARNING_SECONDS, SESSION_GRACE_SECONDS, SESSION_OCTETS};
@@ -16,7 +17,7 @@ use crate::base::time::Mono;
 use crate::base::world::{BoxStream, Task};
 use crate::base::{Error, ErrorKind, Result};
 use crate::net::listen::{self, ListenLimits, accept_loop};
-use crate::net::pump::within;
+use crate::net::pump::{of_handshake, within};
 use crate::server::{self, Accepted, Shared};
 
 /// A listener of an engine.
@@ -42,6 +43,16 @@ impl Engine {
     /// Listens at `at` (port 0 takes a free one) once the engine has started; gives the address. When this
     /// returns, connections are taken.
     pub async fn listen(&self, service: Service, at: SocketAddr) -> Result<(ListenerId, SocketAddr)> {
+        self.listen_with(service, at, false).await
+    }
+
+    /// [`Engine::listen`], where `traced` with the dialogs of all its connections as events.
+    pub async fn listen_with(
+        &self,
+        service: Service,
+        at: SocketAddr,
+        traced: bool,
+    ) -> Result<(ListenerId, SocketAddr)> {
         let shared = self.running()?;
         built_in(service)?;
         if service.implicit_tls() && !shared.world.tls.can_accept() {
@@ -67,7 +78,8 @@ impl Engine {
             peers: shared.logins.peers.clone(),
         };
         let (life, warned) = (self.life(), Mutex::default());
-        let reception = Reception { shared: Arc::clone(&shared), service, local, life, warned };
+        let sessions = Arc::clone(&self.inner.sessions);
+        let reception = Reception { shared: Arc::clone(&shared), service, local, life, warned, sessions, traced };
         let task = accept_loop(shared.world.clone(), listener, limits, shared.draining.clone(), reception);
         let mut state = lock(&self.inner.state);
         if state.phase != Phase::Running {
@@ -95,10 +107,37 @@ impl Engine {
     /// Serves a connection the host made or accepted itself (a socket pair in a test, an inherited
     /// descriptor), until it ends.
     pub async fn serve_stream(&self, service: Service, stream: BoxStream, ends: Ends) -> Result<()> {
-        built_in(service)?;
-        let life = self.life();
-        until_cut(serve(self.running()?, service, stream, ends), life).await;
+        self.session_of(service, stream, ends, false)?.await;
         Ok(())
+    }
+
+    /// Takes over a connected stream socket (of a socket pair, accepted by the host, inherited) and serves it in the
+    /// background. Its peer is 127.0.0.1 where the socket is no TCP connection.
+    #[cfg(unix)]
+    pub fn serve_socket(&self, service: Service, socket: std::os::fd::OwnedFd, traced: bool) -> Result<()> {
+        let (stream, ends) = crate::net::tcp::adopt(socket).map_err(Error::from)?;
+        let session = self.session_of(service, stream, ends, traced)?;
+        self.inner.world.run.task(listen::SESSION, Box::pin(session)).detach();
+        Ok(())
+    }
+
+    fn session_of(
+        &self,
+        service: Service,
+        stream: BoxStream,
+        ends: Ends,
+        traced: bool,
+    ) -> Result<impl Future<Output = ()> + Send + 'static> {
+        built_in(service)?;
+        let (life, shared) = (self.life(), self.running()?);
+        if service.implicit_tls() && !shared.world.tls.can_accept() {
+            return Err(Error::new(ErrorKind::Tls, format!("{} needs a certificate", service.name())));
+        }
+        let session = self.inner.sessions.begin(service);
+        Ok(async move {
+            until_cut(serve(shared, service, stream, ends, traced), life).await;
+            drop(session);
+        })
     }
 
     /// What a session holds while it lives.
@@ -135,12 +174,21 @@ struct Reception {
     life: Option<Life>,
     /// When the host was last told that the listener is full.
     warned: Mutex<Option<Mono>>,
+    sessions: Arc<Sessions>,
+    /// Whether dialogs become events.
+    traced: bool,
 }
 
 impl listen::Reception for Reception {
     fn serve(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
         let ends = Ends { peer, local: self.local };
-        until_cut(serve(Arc::clone(&self.shared), self.service, stream, ends), self.life.clone())
+        let session = self.sessions.begin(self.service);
+        let work = serve(Arc::clone(&self.shared), self.service, stream, ends, self.traced);
+        let cut = until_cut(work, self.life.clone());
+        async move {
+            cut.await;
+            drop(session);
+        }
     }
 
     fn refuse(
@@ -172,12 +220,13 @@ impl listen::Reception for Reception {
 }
 
 /// One session, from the first octet to the last.
-async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: Ends) {
+async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: Ends, traced: bool) {
     let now = shared.world.clock.now();
     let Some(_charge) = shared.logins.memory.at(now).charge(SESSION_OCTETS) else {
         shared.logins.sessions.make_room(None, now, Duration::from_secs(SESSION_GRACE_SECONDS));
         return server::refuse::no_memory(shared, service, stream, ends).await;
     };
+    let mut trace = server::broken::trace(&shared, service, ends, traced);
     let (stream, tls) = if service.implicit_tls() {
         let at = shared.world.clock.now() + shared.settings.waits.tls_handshake;
         // A handshake under way is among the sessions too: it may have to make room.
@@ -188,13 +237,21 @@ async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: E
             Err(std::io::ErrorKind::ConnectionAborted.into())
         };
         match within(&*shared.world.clock, at, shared.world.tls.accept(stream).or(dismissed)).await {
-            Ok((stream, info)) => (stream, Some(info)),
-            Err(e) => return log::debug!(target: "mailcore::tls", "handshake with {}: {e}", ends.peer),
+            Ok((stream, info)) => {
+                if let Some(trace) = &mut trace {
+                    trace.tls(&info.version);
+                }
+                (stream, Some(info))
+            }
+            Err(e) => {
+                let e = of_handshake(&e);
+                return server::broken::tell(&shared, service, ends, ("handshake", String::new()), &e);
+            }
         }
     } else {
         (stream, None)
     };
-    let accepted = Accepted { stream, ends, service, tls };
+    let accepted = Accepted { stream, ends, service, tls, trace };
     match service {
         #[cfg(feature = "reception")]
         Service::Mx | Service::Submission | Service::Submissions | Service::Lmtp => {

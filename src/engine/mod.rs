@@ -21,6 +21,7 @@ pub mod hooks;
 pub mod interrupt;
 pub mod keys;
 pub mod listen;
+pub mod logging;
 pub mod mailboxes;
 pub mod names;
 pub mod outbound;
@@ -32,6 +33,7 @@ pub mod sieve;
 pub mod signing;
 pub mod soundness;
 mod start;
+pub mod stats;
 mod sts;
 
 pub use config::Config;
@@ -55,6 +57,7 @@ use self::listen::Listening;
 use self::names::LateResolver;
 use self::real::Real;
 use crate::base::event::EventSink;
+use crate::base::trouble::Trouble;
 use crate::base::world::Task;
 use crate::base::{Error, ErrorKind, Mono, Result, Timestamp, World};
 use crate::server::Shared;
@@ -72,6 +75,7 @@ pub(super) struct Inner {
     late: LateResolver,
     store: Store,
     events: Arc<EventQueue>,
+    sessions: Arc<stats::Sessions>,
     breakdown: Arc<Breakdown>,
     dkim: dkim::DkimKeys,
     /// Says that a key was made.
@@ -86,6 +90,8 @@ pub(super) struct State {
     shared: Option<Arc<Shared>>,
     listeners: BTreeMap<ListenerId, Listening>,
     listener_last: u64,
+    /// The certificate that was made here and is served, PEM.
+    certificate: String,
     drain: Option<Drain>,
     /// While it stops, and afterwards.
     stopping: Option<Stopping>,
@@ -174,6 +180,7 @@ impl Engine {
             shared: None,
             listeners: BTreeMap::new(),
             listener_last: 0,
+            certificate: String::new(),
             drain: None,
             stopping: None,
             runner: None,
@@ -184,7 +191,9 @@ impl Engine {
         };
         let dkim = dkim::DkimKeys::new(&world, &store);
         let (keys_made, state) = (bounded(1), Arc::new(Mutex::new(state)));
-        Ok(Engine { inner: Arc::new(Inner { world, real, late, store, events, breakdown, dkim, keys_made, state }) })
+        let sessions = Arc::default();
+        let inner = Inner { world, real, late, store, events, sessions, breakdown, dkim, keys_made, state };
+        Ok(Engine { inner: Arc::new(inner) })
     }
 
     /// Where it stands.
@@ -254,12 +263,21 @@ impl Engine {
     /// Sets the certificate chain and key (PEM) for `server_name`, or for everybody else.
     pub fn tls_set(&self, server_name: Option<&str>, certificate_pem: &[u8], key_pem: &[u8]) -> Result<()> {
         self.inner.world.tls.set_identity(server_name, certificate_pem, key_pem)?;
+        if server_name.is_none() {
+            lock(&self.inner.state).certificate.clear();
+        }
         // Before the start the hostname may still change; the start looks at all of them.
         let hostname = lock(&self.inner.state).shared.as_ref().map(|shared| shared.settings.hostname.clone());
         if let Some(hostname) = hostname {
             self.warn_of_certificates(&hostname);
         }
         Ok(())
+    }
+
+    /// The certificate that the engine made for itself and shows to everybody, PEM; empty where the host gave one. For
+    /// clients that are to trust it.
+    pub fn own_certificate(&self) -> String {
+        lock(&self.inner.state).certificate.clone()
     }
 
     /// Adds authorities (PEM) to those trusted for outgoing TLS.
@@ -284,6 +302,11 @@ impl Engine {
     /// type all of the name's, without a name all there are.
     pub fn dns_set(&self, name: Option<&str>, kind: Option<&str>, rdata: Option<&str>, ttl: u32) -> Result<()> {
         self.inner.real.dns_set(name, kind, rdata, ttl)
+    }
+
+    /// The trouble that the host scripts: rules may be added and removed at any time.
+    pub fn trouble(&self) -> Trouble {
+        lock(&self.inner.state).config.settings.trouble.clone()
     }
 
     pub(super) fn store(&self) -> &Store {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Config;
 use crate::base::world::{BoxFuture, Clock, DnsAnswer, NoRecords, RecordKind, Resolver, Task, World};
-use crate::base::{Error, ErrorKind, Result};
+use crate::base::{Error, ErrorKind, Mono, Result};
 use crate::dns::cache::CachedResolver;
 use crate::dns::resolver::{RealResolver, ResolverOptions};
 use crate::dns::silence::VigilantResolver;
@@ -22,6 +22,7 @@ pub(super) struct Real {
     /// Rings for all who sleep; ends with the threads.
     _driver: Task<()>,
     host_clock: RealClock,
+    opened: Mono,
     zone: SharedZone,
 }
 
@@ -44,7 +45,9 @@ impl Real {
             run: threads.spawner(),
         };
         let driver = world.run.task("clock", Box::pin(clock.clone().drive()));
-        Ok(Real { world, threads, clock, _driver: driver, host_clock: RealClock::new(), zone })
+        let host_clock = RealClock::new();
+        let opened = host_clock.now();
+        Ok(Real { world, threads, clock, _driver: driver, host_clock, opened, zone })
     }
 
     pub(super) fn world(&self) -> &World {
@@ -53,6 +56,11 @@ impl Real {
 
     pub(super) fn clock(&self) -> &SteppedClock {
         &self.clock
+    }
+
+    /// Real time since the opening.
+    pub(super) fn since_opening(&self) -> Duration {
+        self.host_clock.now() - self.opened
     }
 
     /// Real time, in which the host waits.
@@ -76,7 +84,8 @@ impl Real {
     /// its lookups fail for now, so that outgoing mail waits.
     pub(super) fn resolver(&self, config: &Config) -> Arc<dyn Resolver> {
         self.zone.write().set_secure(config.dnssec || config.trust_ad);
-        if config.dns_host_only {
+        // A sink asks nobody outside: it would tell the world of mail that nobody sent.
+        if config.dns_host_only || config.settings.sink.is_on() {
             return Arc::new(Refusing(NoRecords::NxDomain));
         }
         let options = ResolverOptions {

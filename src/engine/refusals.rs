@@ -22,6 +22,7 @@ type Key = (Kind, Option<IpAddr>);
 enum Kind {
     Refusal,
     End,
+    Broken,
     Login,
 }
 
@@ -111,6 +112,7 @@ impl Refusals {
 /// The peer of a refusal; `None` for other events.
 fn key(event: &Event) -> Option<Key> {
     let (kind, peer) = match event {
+        Event::ConnectionBroken(refused) => (Kind::Broken, &refused.peer),
         Event::Refused(refused) if refused.closed => (Kind::End, &refused.peer),
         Event::Refused(refused) => (Kind::Refusal, &refused.peer),
         Event::Login(login) if !login.ok => (Kind::Login, &login.peer),
@@ -121,11 +123,15 @@ fn key(event: &Event) -> Option<Key> {
 
 /// Whether an event is a refusal or a failed login.
 pub(super) fn is_refusal(event: &Event) -> bool {
-    matches!(event, Event::Refused(_)) || matches!(event, Event::Login(login) if !login.ok)
+    matches!(event, Event::Refused(_) | Event::ConnectionBroken(_)) || matches!(event, Event::Login(login) if !login.ok)
 }
 
 fn counting(event: Event, counted: u64) -> Event {
     match event {
+        Event::ConnectionBroken(mut refused) => {
+            refused.count = counted;
+            Event::ConnectionBroken(refused)
+        }
         Event::Refused(mut refused) => {
             refused.count = counted;
             Event::Refused(refused)

@@ -49,9 +49,10 @@ impl Engine {
 
     async fn bring_up(&self, config: &Config) -> Result<()> {
         let inner = &self.inner;
+        super::logging::listen(&inner.events, config.log_level);
         inner.late.choose(inner.real.resolver(config));
         if config.self_signed && !inner.world.tls.can_accept() {
-            self.self_sign(&config.settings.hostname).await?;
+            self.self_sign(&config.settings.hostname, config.settings.sink.is_on()).await?;
         }
         self.warn_of_certificates(&config.settings.hostname);
         inner.dkim.load().await?;
@@ -133,7 +134,7 @@ impl Engine {
     fn open_questions(&self, config: &Config, settings: &Arc<Settings>) -> Option<Arc<Questions>> {
         let inner = &self.inner;
         let hooks = lock(&inner.state).hooks.clone();
-        if hooks.recipient.is_none() && hooks.message.is_none() {
+        if hooks.is_empty() {
             return None;
         }
         let rooms = (inner.store.clone(), Arc::clone(settings));
@@ -151,20 +152,23 @@ impl Engine {
 
     /// Serves with a certificate of our own, the same one after a restart: better than no TLS, since other
     /// hosts' opportunistic TLS takes any.
-    async fn self_sign(&self, hostname: &str) -> Result<()> {
+    async fn self_sign(&self, hostname: &str, quick: bool) -> Result<()> {
         let store = &self.inner.store;
         let kept = (store.setting(SELF_SIGNED_CERTIFICATE).await?, store.setting(SELF_SIGNED_KEY).await?);
         let (certificate, key) = match kept {
             (Some(certificate), Some(key)) => (certificate, key),
             _ => {
-                let minted = identity::mint(hostname, self.inner.world.clock.wall())?;
+                let now = self.inner.world.clock.wall();
+                let minted = if quick { identity::mint_quick(hostname, now)? } else { identity::mint(hostname, now)? };
                 let minted = (minted.certificate_pem, minted.key_pem.expose().to_vec());
                 store.setting_put(SELF_SIGNED_CERTIFICATE, Some(minted.0.clone())).await?;
                 store.setting_put(SELF_SIGNED_KEY, Some(minted.1.clone())).await?;
                 minted
             }
         };
-        self.inner.world.tls.set_identity(None, &certificate, &key)
+        self.inner.world.tls.set_identity(None, &certificate, &key)?;
+        lock(&self.inner.state).certificate = String::from_utf8(certificate).unwrap_or_default();
+        Ok(())
     }
 
     /// Takes nothing new, lets sessions and deliveries end for at most `timeout`, then cuts them. Nothing accepted is

@@ -9,7 +9,7 @@ use super::dkim;
 use super::engine::EngineSeat;
 use super::error::mailcore_error;
 use super::mailbox::{MailboxSeat, flags_to_c};
-use super::object::{self, Object, mailcore_cursor, mailcore_handle};
+use super::object::{self, Object, mailcore_cursor, mailcore_engine, mailcore_handle};
 use super::outward;
 use super::panic::wall;
 use super::queue::fares;
@@ -17,12 +17,12 @@ use super::record::{self, Record};
 use super::reports;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_STORE};
 use super::session;
-use super::text::give;
+use super::text::{give, needed};
 use crate::base::snapshot::{Message, Messages};
 use crate::base::{QueueId, SpecialUse, Uid};
 use crate::imap::encode::envelope::date_and_subject;
 use crate::message::encoded_word;
-use crate::store::{Check, Item, RecipientState};
+use crate::store::{Backup, BackupStep, Check, Item, RecipientState};
 
 /// Accounts of an engine. name: address; id.
 pub const MAILCORE_LIST_ACCOUNTS: u32 = 1;
@@ -173,6 +173,7 @@ enum More {
     },
     Destinations(Option<String>),
     Check(Check),
+    Backup(Backup),
     /// A check that ended with an error: its end must not be taken for that of a whole one.
     FailedCheck,
 }
@@ -235,6 +236,48 @@ pub unsafe extern "C" fn mailcore_list(
         let state = Mutex::new(State { rows, more, left });
         let engine = object.engine().ok_or_else(|| Failure::plain(MAILCORE_E_HANDLE))?.clone();
         let seat = CursorSeat { engine, lent: Arc::default(), state };
+        let handle = object::hold(Object::Cursor(seat.into()))?;
+        // SAFETY: the caller's output.
+        unsafe { give(cursor, handle) };
+        Ok(0)
+    })
+}
+
+/// Copies the store into a folder, beside all other work: each mailcore_next() does one step.
+///
+/// [disk] The copy is what was committed when the first row was read. It is read back and checked, and has its name
+/// only when mailcore_next() has given 0: then the folder is a store, to be opened as any. In each row id is how many
+/// octets are done, of size in all. Closing the cursor before gives the backup up. An error of mailcore_next() ends
+/// it: MAILCORE_E_EXISTS where the folder has a store, MAILCORE_E_DISK_FULL, MAILCORE_E_STORE.
+///
+/// @param engine  the engine
+/// @param folder  where to; made where missing
+/// @param cursor  takes the handle; needed. 0 after a failure
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_LIMIT
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_backup(
+    engine: mailcore_engine,
+    folder: *const c_char,
+    cursor: *mut mailcore_cursor,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        // SAFETY: the caller's output.
+        unsafe { give(cursor, 0) };
+        let seat = object::engine(engine)?;
+        // SAFETY: the caller's text.
+        let folder = unsafe { needed(folder, "folder") }?;
+        if cursor.is_null() {
+            return Err(Failure::null("cursor"));
+        }
+        if folder.is_empty() {
+            return Err(Failure::invalid("folder is empty"));
+        }
+        let more = More::Backup(seat.engine.backup(folder));
+        let state = Mutex::new(State { rows: VecDeque::new(), more, left: usize::MAX });
+        let seat = CursorSeat { engine: seat, lent: Arc::default(), state };
         let handle = object::hold(Object::Cursor(seat.into()))?;
         // SAFETY: the caller's output.
         unsafe { give(cursor, handle) };
@@ -444,6 +487,15 @@ impl State {
             More::Check(under_way) => {
                 let (rows, over) = check::step(engine, under_way).inspect_err(|_| self.more = More::FailedCheck)?;
                 self.rows = rows;
+                if over {
+                    self.more = More::Nothing;
+                }
+                Ok(true)
+            }
+            More::Backup(under_way) => {
+                let BackupStep { done, total, over } = engine.run(under_way.step())?;
+                let row = ListRow { id: done, size: total, ..ListRow::default() };
+                self.rows.push_back(row);
                 if over {
                     self.more = More::Nothing;
                 }

@@ -67,6 +67,13 @@ pub const MAILCORE_EVENT_WARNING: u32 = 20;
 /// Somebody is blocked for a time after failed logins or guessed recipients: the host may want to ban them further
 /// out. count: failures that count against them; code: seconds that it lasts; detail: who.
 pub const MAILCORE_EVENT_PENALTY: u32 = 21;
+/// What the library notes in passing, where the property log.level asks for it.
+pub const MAILCORE_EVENT_LOG: u32 = 22;
+/// A connection ended before its session did: the TLS handshake failed, the peer went away. count: how many it stands
+/// for.
+pub const MAILCORE_EVENT_CONNECTION_BROKEN: u32 = 23;
+/// A line of a dialog that is traced: see MAILCORE_LISTEN_TRACE and the property trace.peers.
+pub const MAILCORE_EVENT_DIALOG: u32 = 24;
 
 /// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
 #[repr(C)]
@@ -279,6 +286,9 @@ fn numbers(event: &Event) -> (u32, u64, i32, u32) {
         Event::Penalty { count, seconds, .. } => {
             (MAILCORE_EVENT_PENALTY, 0, i32::try_from(*seconds).unwrap_or(i32::MAX), *count)
         }
+        Event::ConnectionBroken(broken) => (MAILCORE_EVENT_CONNECTION_BROKEN, 0, 0, short(broken.count)),
+        Event::Log { .. } => (MAILCORE_EVENT_LOG, 0, 0, 0),
+        Event::Dialog { .. } => (MAILCORE_EVENT_DIALOG, 0, 0, 0),
         Event::Fatal { .. } => (MAILCORE_EVENT_FATAL, 0, 0, 0),
         Event::Overflow { dropped } => (MAILCORE_EVENT_OVERFLOW, 0, 0, short(*dropped)),
     }
@@ -300,7 +310,7 @@ fn outcome_type(outcome: Outcome) -> u32 {
 
 /// MAILCORE_HOOK_ and where, from the name in an event.
 fn hook_number(name: &str) -> i32 {
-    let point = [Point::Recipient, Point::Message].into_iter().find(|point| point.name() == name);
+    let point = Point::ALL.into_iter().find(|point| point.name() == name);
     point.map_or(0, |point| hooks::hook_number(point).cast_signed())
 }
 

@@ -65,6 +65,16 @@ pub(crate) fn json(said: &Said) -> Json {
             .text("cause", cause)
             .number("count", *count)
             .number("seconds", *seconds),
+        Event::ConnectionBroken(broken) => of_broken(head("connection_broken"), broken),
+        Event::Log { level, target, text } => {
+            head("log").text("level", level).text("target", target).text("text", text)
+        }
+        Event::Dialog { service, peer, side, text } => head("dialog")
+            .text("protocol", service.protocol())
+            .text("service", service.name())
+            .text("peer", peer)
+            .text("side", side)
+            .text("text", text),
         Event::Fatal { text } => head("fatal").text("text", text),
         Event::Overflow { dropped } => head("overflow").number("dropped", *dropped),
     }
@@ -81,6 +91,16 @@ fn of_login(head: Json, login: &Login) -> Json {
         .text("enhanced", login.enhanced)
         .text("reason", login.reason)
         .number("count", login.count)
+}
+
+fn of_broken(head: Json, broken: &Refused) -> Json {
+    head.text("protocol", broken.service.protocol())
+        .text("service", broken.service.name())
+        .text("peer", &broken.peer)
+        .text("user", &broken.user)
+        .text("stage", broken.stage)
+        .text("reason", &broken.reason)
+        .number("count", broken.count)
 }
 
 fn of_refused(head: Json, refused: &Refused) -> Json {
@@ -191,6 +211,9 @@ mod tests {
                 seconds: 60,
             },
             Event::DmarcReport { id: 1, domain: text("d"), organization: text("o") },
+            Event::ConnectionBroken(Box::new(refused())),
+            Event::Log { level: "warn", target: text("mailcore::tls"), text: text("x") },
+            Event::Dialog { service: Service::Mx, peer: text("p"), side: "C", text: text("QUIT") },
             Event::Fatal { text: text("x") },
             Event::Overflow { dropped: 1 },
         ]

@@ -14,7 +14,7 @@ use super::object::{self, Object, mailcore_engine, mailcore_message};
 use super::record;
 use super::result::Failure;
 use super::verdict::{mailcore_verdicts, verdicts_of};
-use crate::base::{Error, ErrorKind};
+use crate::base::{Error, ErrorKind, Secret};
 use crate::engine::checks::Checked;
 use crate::intake::hook::{Decision, Question};
 
@@ -68,6 +68,7 @@ const VERDICT_EMPTY: mailcore_verdict = mailcore_verdict {
     enhanced: [0; 12],
     text: std::ptr::null(),
     redirect: std::ptr::null(),
+    secret: std::ptr::null(),
 };
 
 /// A handle that ends with the call, unless the host has closed it already.
@@ -91,6 +92,8 @@ struct Texts {
     _to: Vec<CString>,
     detail: CString,
     verdicts: Option<mailcore_verdicts>,
+    user: Option<CString>,
+    password: Option<CString>,
 }
 
 impl Drop for Texts {
@@ -107,6 +110,7 @@ impl Texts {
         let client = &question.client;
         let _to: Vec<CString> = question.envelope.recipients.iter().map(|to| text(&to.address.to_string())).collect();
         let verdicts = question.verdicts.as_ref().map(|verdicts| verdicts_of(&Checked::from(verdicts))).transpose()?;
+        let password = question.login.as_ref().and_then(|login| login.password.as_ref());
         Ok(Texts {
             peer: text(&question.peer().to_string()),
             helo: text(&client.hello),
@@ -117,6 +121,8 @@ impl Texts {
             _to,
             detail: text(&describe(question, Json::new()).finish()),
             verdicts,
+            user: question.login.as_ref().map(|login| text(&login.user)),
+            password: password.and_then(Secret::expose_str).map(text),
         })
     }
 
@@ -139,6 +145,8 @@ impl Texts {
             to_count: self.to.len(),
             detail: self.detail.as_ptr(),
             verdicts: self.verdicts.as_ref().map_or(std::ptr::null(), std::ptr::from_ref),
+            user: pointer(&self.user),
+            password: pointer(&self.password),
         }
     }
 }

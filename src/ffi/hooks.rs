@@ -1,4 +1,5 @@
-//! Hooks: the host decides about recipients and messages, by a function of its own or by answering an event.
+//! Hooks: the host decides about clients, logins, recipients and messages, by a function of its own or by answering an
+//! event.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::result::Failure;
 use super::text::{give, optional};
 use super::verdict::mailcore_verdicts;
 use super::verdict_json::json_of;
-use crate::base::{Address, Enhanced, Error, ErrorKind};
+use crate::base::{Address, Enhanced, Error, ErrorKind, Secret};
 use crate::engine::checks::Checked;
 use crate::engine::hooks::{Function, Hook, Hooks};
 use crate::intake::hook::{Decision, Point, Policy, Question, Refusal};
@@ -23,6 +24,22 @@ use crate::intake::hook::{Decision, Point, Policy, Question, Refusal};
 pub const MAILCORE_HOOK_DATA: u32 = 1;
 /// The hook for each recipient that is taken: the peer waits for the reply to RCPT.
 pub const MAILCORE_HOOK_RCPT: u32 = 2;
+/// The hook for each connection, before the greeting.
+pub const MAILCORE_HOOK_CONNECT: u32 = 4;
+/// The hook for EHLO, HELO and LHLO.
+pub const MAILCORE_HOOK_HELLO: u32 = 8;
+/// The hook for logins with a password, of any protocol: MAILCORE_DECISION_ACCEPT logs in to the account in redirect,
+/// or to that of the user's name, which is made where it is missing. With this hook and without MAILCORE_HOOK_SCRAM,
+/// SCRAM is not offered.
+pub const MAILCORE_HOOK_LOGIN: u32 = 16;
+/// The hook for logins by SCRAM: MAILCORE_DECISION_ACCEPT needs the user's password in secret; the client's proof then
+/// decides.
+pub const MAILCORE_HOOK_SCRAM: u32 = 32;
+/// The hook for each sender that is taken: the peer waits for the reply to MAIL.
+pub const MAILCORE_HOOK_MAIL: u32 = 64;
+/// The hook for each recipient that is refused: MAILCORE_DECISION_ACCEPT relays to it, or MAILCORE_DECISION_REDIRECT
+/// takes it for another address.
+pub const MAILCORE_HOOK_RCPT_REFUSED: u32 = 128;
 
 /// As the engine's own policy says: what a verdict is set up with.
 pub const MAILCORE_DECISION_POLICY: u32 = 0;
@@ -34,7 +51,8 @@ pub const MAILCORE_DECISION_JUNK: u32 = 2;
 pub const MAILCORE_DECISION_REJECT: u32 = 3;
 /// Refused for now, the peer tries again: reply code 451 where smtp_code is 0.
 pub const MAILCORE_DECISION_DEFER: u32 = 4;
-/// Accepted for the address in redirect in place of all recipients. Messages only.
+/// Accepted for the address in redirect in place of all recipients, or of the recipient in question. Messages and
+/// recipients only.
 pub const MAILCORE_DECISION_REDIRECT: u32 = 5;
 
 /// What a hook is asked. All of it belongs to the library and is gone when the hook returns.
@@ -51,7 +69,7 @@ pub struct mailcore_question {
     pub service: u32,
     /// What becomes of it with MAILCORE_DECISION_POLICY: MAILCORE_DECISION_ACCEPT, _JUNK or _REJECT.
     pub policy: u32,
-    /// The message as the peer sent it, to be read like any other; 0 with MAILCORE_HOOK_RCPT.
+    /// The message as the peer sent it, to be read like any other; 0 but with MAILCORE_HOOK_DATA.
     pub message: mailcore_message,
     /// Octets of the message, or what the peer announced; 0 where it did not.
     pub size: u64,
@@ -65,14 +83,18 @@ pub struct mailcore_question {
     pub account: *const c_char,
     /// The reverse-path; empty for the null one.
     pub from: *const c_char,
-    /// The recipients; with MAILCORE_HOOK_RCPT the one in question.
+    /// The recipients; with MAILCORE_HOOK_RCPT and MAILCORE_HOOK_RCPT_REFUSED the one in question.
     pub to: *const *const c_char,
     /// How many recipients there are.
     pub to_count: usize,
     /// All of this and more as a JSON object, as in the detail of a request event.
     pub detail: *const c_char,
-    /// What the checks of the message came to; NULL with MAILCORE_HOOK_RCPT and for mail that is not checked.
+    /// What the checks of the message came to; NULL but with MAILCORE_HOOK_DATA, and for mail that is not checked.
     pub verdicts: *const mailcore_verdicts,
+    /// The user name, with MAILCORE_HOOK_LOGIN and MAILCORE_HOOK_SCRAM; else NULL.
+    pub user: *const c_char,
+    /// The password, with MAILCORE_HOOK_LOGIN; else NULL. It may have been cut at a NUL.
+    pub password: *const c_char,
 }
 
 /// What the host decides. Set it up with MAILCORE_VERDICT_INIT.
@@ -90,8 +112,10 @@ pub struct mailcore_verdict {
     /// Text of a refusal, or NULL: at most 10 lines of 480 octets with LF between them, no control characters.
     /// Peers that did not ask for UTF-8 get ? for what is not ASCII.
     pub text: *const c_char,
-    /// The address for MAILCORE_DECISION_REDIRECT.
+    /// The address for MAILCORE_DECISION_REDIRECT; for logins the account that is logged in to, or NULL.
     pub redirect: *const c_char,
+    /// The user's password, with MAILCORE_HOOK_SCRAM; else NULL.
+    pub secret: *const c_char,
 }
 
 /// A hook. It runs on a thread of the library's and under no lock; it may block until the property hook.timeout_ms
@@ -117,6 +141,18 @@ pub struct mailcore_hooks {
     pub rcpt: mailcore_hook_function,
     /// Given to the functions as it is. Must be valid until mailcore_close() has returned, and the last function.
     pub user: *mut c_void,
+    /// Asked about connections, or NULL.
+    pub connect: mailcore_hook_function,
+    /// Asked about names in EHLO, or NULL.
+    pub hello: mailcore_hook_function,
+    /// Asked about logins with a password, or NULL.
+    pub login: mailcore_hook_function,
+    /// Asked about logins by SCRAM, or NULL.
+    pub scram: mailcore_hook_function,
+    /// Asked about senders, or NULL.
+    pub mail: mailcore_hook_function,
+    /// Asked about recipients that are refused, or NULL.
+    pub rcpt_refused: mailcore_hook_function,
 }
 
 // SAFETY: numbers, texts and pointers, which may be NULL.
@@ -131,8 +167,9 @@ unsafe impl Record for mailcore_hooks {
 
 /// Says which decisions the host wants to make. Before the start.
 ///
-/// [nowait] The host is asked about all mail that comes over SMTP, submission and LMTP; mail that it submits itself
-/// is its own decision. A second call takes the place of the first.
+/// [nowait] The host is asked about all mail that comes over SMTP, submission and LMTP, and about connections and
+/// logins of IMAP and POP3; mail that it submits itself is its own decision. A second call takes the place of the
+/// first.
 ///
 /// @param engine  the engine
 /// @param hooks  which, and how; needed
@@ -150,7 +187,17 @@ pub unsafe extern "C" fn mailcore_engine_set_hooks(
         let seat = object::engine(engine)?;
         // SAFETY: the caller gives NULL or a struct with its size.
         let given = unsafe { record::read(hooks) }?;
-        let known = MAILCORE_HOOK_DATA | MAILCORE_HOOK_RCPT;
+        let rows = [
+            (MAILCORE_HOOK_DATA, given.data),
+            (MAILCORE_HOOK_RCPT, given.rcpt),
+            (MAILCORE_HOOK_CONNECT, given.connect),
+            (MAILCORE_HOOK_HELLO, given.hello),
+            (MAILCORE_HOOK_LOGIN, given.login),
+            (MAILCORE_HOOK_SCRAM, given.scram),
+            (MAILCORE_HOOK_MAIL, given.mail),
+            (MAILCORE_HOOK_RCPT_REFUSED, given.rcpt_refused),
+        ];
+        let known = rows.iter().fold(0, |bits, (bit, _)| bits | bit);
         if given.as_events & !known != 0 {
             return Err(Failure::invalid(format!("as_events: {:#x} has a bit that is not known", given.as_events)));
         }
@@ -164,9 +211,14 @@ pub unsafe extern "C" fn mailcore_engine_set_hooks(
             (None, true) => Ok(Some(Hook::Event)),
             (None, false) => Ok(None),
         };
-        let recipient = hook(MAILCORE_HOOK_RCPT, given.rcpt)?;
-        let message = hook(MAILCORE_HOOK_DATA, given.data)?;
-        seat.engine.set_hooks(Hooks { recipient, message })?;
+        let mut hooks = Hooks::default();
+        for (bit, function) in rows {
+            let point = Point::ALL.into_iter().find(|point| hook_number(*point) == bit);
+            if let (Some(point), Some(hook)) = (point, hook(bit, function)?) {
+                hooks = hooks.with(point, hook);
+            }
+        }
+        seat.engine.set_hooks(hooks)?;
         Ok(0)
     })
 }
@@ -208,7 +260,7 @@ pub unsafe extern "C" fn mailcore_reply(
 /// @param request  the subject of a MAILCORE_EVENT_REQUEST
 /// @param message  takes the handle; needed. 0 after a failure
 /// @param err  takes what went wrong, or NULL
-/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOT_FOUND (no such request, or about a recipient),
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOT_FOUND (no such request, or not about a message),
 /// MAILCORE_E_STATE (nobody waits any more, or the engine has no hooks), MAILCORE_E_LIMIT
 /// @since 0.1.0
 #[unsafe(no_mangle)]
@@ -227,7 +279,7 @@ pub unsafe extern "C" fn mailcore_request_open(
         }
         let question = seat.engine.request(request)?;
         let opened = MessageSeat::of(seat, &question)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("request {request} is about a recipient")))?;
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("request {request} is not about a message")))?;
         let handle = object::hold(Object::Message(opened.into()))?;
         // SAFETY: the caller's output.
         unsafe { give(message, handle) };
@@ -239,7 +291,10 @@ pub unsafe extern "C" fn mailcore_request_open(
 /// The pointers in `verdict` are NULL or what its documentation says.
 pub(crate) unsafe fn decision(verdict: &mailcore_verdict) -> Result<Decision, Failure> {
     // SAFETY: the caller's promise.
-    let (text, redirect) = unsafe { (optional(verdict.text, "text")?, optional(verdict.redirect, "redirect")?) };
+    let (text, redirect, secret) = unsafe {
+        (optional(verdict.text, "text")?, optional(verdict.redirect, "redirect")?, optional(verdict.secret, "secret")?)
+    };
+    let address = |to: &str| Address::parse(to).map_err(|e| Failure::invalid(format!("redirect {to:?}: {e}")));
     let refusal = |usual: u16| {
         let code = match verdict.smtp_code {
             0 => usual,
@@ -257,14 +312,16 @@ pub(crate) unsafe fn decision(verdict: &mailcore_verdict) -> Result<Decision, Fa
     };
     match verdict.action {
         MAILCORE_DECISION_POLICY => Ok(Decision::Policy),
+        MAILCORE_DECISION_ACCEPT if redirect.is_some() || secret.is_some() => {
+            Ok(Decision::Login { account: redirect.map(address).transpose()?, password: secret.map(Secret::new) })
+        }
         MAILCORE_DECISION_ACCEPT => Ok(Decision::Accept),
         MAILCORE_DECISION_JUNK => Ok(Decision::Junk),
         MAILCORE_DECISION_REJECT => refusal(550),
         MAILCORE_DECISION_DEFER => refusal(451),
         MAILCORE_DECISION_REDIRECT => {
             let to = redirect.ok_or_else(|| Failure::invalid("redirect is NULL"))?;
-            let address = Address::parse(to).map_err(|e| Failure::invalid(format!("redirect {to:?}: {e}")))?;
-            Ok(Decision::Redirect(address))
+            Ok(Decision::Redirect(address(to)?))
         }
         action => Err(Failure::invalid(format!("action {action} is not known"))),
     }
@@ -280,6 +337,12 @@ pub(crate) fn hook_number(point: Point) -> u32 {
     match point {
         Point::Message => MAILCORE_HOOK_DATA,
         Point::Recipient => MAILCORE_HOOK_RCPT,
+        Point::Connect => MAILCORE_HOOK_CONNECT,
+        Point::Hello => MAILCORE_HOOK_HELLO,
+        Point::Login => MAILCORE_HOOK_LOGIN,
+        Point::Scram => MAILCORE_HOOK_SCRAM,
+        Point::Sender => MAILCORE_HOOK_MAIL,
+        Point::RefusedRecipient => MAILCORE_HOOK_RCPT_REFUSED,
     }
 }
 
@@ -318,6 +381,14 @@ pub(crate) fn describe(question: &Question, json: Json) -> Json {
     let json = match &question.policy {
         Policy::Reject(reply) => json.text("reply", &reply.to_string()),
         _ => json,
+    };
+    let json = match &question.login {
+        Some(login) => json.text("user", &login.user),
+        None => json,
+    };
+    let json = match question.login.as_ref().and_then(|login| login.password.as_ref()?.expose_str()) {
+        Some(password) => json.text("password", password),
+        None => json,
     };
     match &question.verdicts {
         Some(verdicts) => json.member("verdicts", &json_of(&Checked::from(verdicts)).to_string()),

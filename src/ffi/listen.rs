@@ -33,6 +33,9 @@ pub const MAILCORE_SERVICE_POP3S: u32 = 8;
 /// ManageSieve (4190), STARTTLS: accounts manage their Sieve scripts.
 pub const MAILCORE_SERVICE_MANAGESIEVE: u32 = 9;
 
+/// The dialogs of all connections become events, secrets as stars.
+pub const MAILCORE_LISTEN_TRACE: u32 = 1;
+
 const SERVICES: [(u32, Service); 9] = [
     (MAILCORE_SERVICE_MX, Service::Mx),
     (MAILCORE_SERVICE_SUBMISSION, Service::Submission),
@@ -62,7 +65,7 @@ pub struct mailcore_listen_options {
     pub address: *const c_char,
     /// Port; 0 takes a free one, see property listener.port.
     pub port: u32,
-    /// 0.
+    /// 0, or MAILCORE_LISTEN_TRACE.
     pub flags: u32,
 }
 
@@ -118,18 +121,14 @@ pub unsafe extern "C" fn mailcore_listen(
         let options = unsafe { record::read(options) }?;
         // SAFETY: the caller's text.
         let address = unsafe { needed(options.address, "address") }?;
-        let service = SERVICES.iter().find(|(number, _)| *number == options.service).map(|(_, service)| *service);
-        let service = service
-            .ok_or_else(|| Failure::invalid(format!("service {}: not one of MAILCORE_SERVICE_", options.service)))?;
-        if options.flags != 0 {
-            return Err(Failure::invalid(format!("flags: {:#x} has a bit that is not known", options.flags)));
-        }
+        let service = service_of(options.service)?;
+        let traced = trace_of(options.flags)?;
         let no_address =
             |_: std::net::AddrParseError| format!("address {address:?}: not an IP address, like 127.0.0.1 or ::");
         let ip: IpAddr = address.parse().map_err(|e| Failure::invalid(no_address(e)))?;
         let no_port = |_| Failure::invalid(format!("port {}: not a number from 0 to 65535", options.port));
         let port = u16::try_from(options.port).map_err(no_port)?;
-        let (id, address) = seat.run(seat.engine.listen(service, SocketAddr::new(ip, port)))?;
+        let (id, address) = seat.run(seat.engine.listen_with(service, SocketAddr::new(ip, port), traced))?;
         let listening = ListenerSeat { engine: seat, id, address };
         if !listener.is_null() {
             let handle = object::hold(Object::Listener(listening.into()))?;
@@ -138,4 +137,67 @@ pub unsafe extern "C" fn mailcore_listen(
         }
         Ok(0)
     })
+}
+
+fn service_of(number: u32) -> Result<Service, Failure> {
+    let found = SERVICES.iter().find(|(known, _)| *known == number).map(|(_, service)| *service);
+    found.ok_or_else(|| Failure::invalid(format!("service {number}: not one of MAILCORE_SERVICE_")))
+}
+
+/// Whether dialogs become events.
+fn trace_of(flags: u32) -> Result<bool, Failure> {
+    match flags {
+        0 => Ok(false),
+        MAILCORE_LISTEN_TRACE => Ok(true),
+        _ => Err(Failure::invalid(format!("flags: {flags:#x} has a bit that is not known"))),
+    }
+}
+
+/// Serves a connection that the program made or accepted: one end of a socketpair(), an inherited socket.
+///
+/// [nowait] After mailcore_engine_start(). The whole session runs in the background, as behind a listener. A peer
+/// without an Internet address counts as 127.0.0.1.
+///
+/// @param engine  the engine
+/// @param service  the service: one of MAILCORE_SERVICE_
+/// @param fd  a connected stream socket. After success it belongs to the library; after a failure to the program
+/// @param flags  0, or MAILCORE_LISTEN_TRACE
+/// @param err  takes what went wrong, or NULL
+/// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_INVALID, MAILCORE_E_NETWORK (no connected stream socket),
+/// MAILCORE_E_STATE, MAILCORE_E_TLS (there is no certificate), MAILCORE_E_UNSUPPORTED (this build has no such service,
+/// or the system no such sockets)
+/// @since 0.1.0
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mailcore_serve_fd(
+    engine: mailcore_engine,
+    service: u32,
+    fd: i32,
+    flags: u32,
+    err: *mut mailcore_error,
+) -> i32 {
+    wall!(err, {
+        let seat = object::engine(engine)?;
+        let (service, traced) = (service_of(service)?, trace_of(flags)?);
+        serve(&seat, service, fd, traced)?;
+        Ok(0)
+    })
+}
+
+#[cfg(unix)]
+fn serve(seat: &EngineSeat, service: Service, fd: i32, traced: bool) -> Result<(), Failure> {
+    use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+    if fd < 0 {
+        return Err(Failure::invalid(format!("fd {fd}: not a descriptor")));
+    }
+    // SAFETY: the program promises an open descriptor; it is only duplicated, which fails where it is none.
+    let copy = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned().map_err(crate::base::Error::from)?;
+    seat.engine.serve_socket(service, copy, traced)?;
+    // SAFETY: it was given to us, and success is certain now.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn serve(_: &EngineSeat, _: Service, _: i32, _: bool) -> Result<(), Failure> {
+    Err(crate::base::Error::new(ErrorKind::Unsupported, "descriptors of sockets are not served on this system").into())
 }

@@ -209,8 +209,15 @@ pub unsafe extern "C" fn mailcore_set_str(
     })
 }
 
-/// Properties of handles other than engines: handle, name, type, whether it can be set, documentation.
-const PROPERTIES: [(u32, &str, u32, bool, &str); 16] = [
+/// Properties that are no settings of engines: handle, name, type, whether it can be set, documentation.
+const PROPERTIES: [(u32, &str, u32, bool, &str); 17] = [
+    (
+        MAILCORE_ON_ENGINE,
+        "tls.certificate",
+        MAILCORE_TYPE_TEXT,
+        false,
+        "The self-signed certificate that is shown, PEM.",
+    ),
     (MAILCORE_ON_ACCOUNT, "account.address", MAILCORE_TYPE_TEXT, false, "Its address."),
     (MAILCORE_ON_ACCOUNT, "account.octets", MAILCORE_TYPE_NUMBER, false, "Octets it keeps."),
     (MAILCORE_ON_ACCOUNT, "account.quota_octets", MAILCORE_TYPE_NUMBER, true, "Octets it may keep; 0 is no limit."),
@@ -238,6 +245,7 @@ pub(crate) fn set(config: &mut Config, name: &str, value: Value) -> Result<(), F
 fn read(object: &Object, name: &str) -> Result<Value, Failure> {
     let number = |n: u64| Value::Number(i64::try_from(n).unwrap_or(i64::MAX));
     Ok(match object {
+        Object::Engine(seat) if name == "tls.certificate" => Value::Text(seat.engine.own_certificate()),
         Object::Engine(seat) => {
             find(name).map_err(|e| Failure::new(MAILCORE_E_KEY, e.text()))?;
             seat.engine.get(name)?

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn offers_by_state() {
         let offer = |state, starttls, passwords| {
-            let sasl = sasl::Offer { passwords, channel_binding: false };
+            let sasl = sasl::Offer { passwords, ..sasl::Offer::default() };
             announced(&Offer { state, starttls, sasl, append_octets_max: 9 })
         };
         let clear = offer(State::NotAuthenticated, true, false);

@@ -1,4 +1,4 @@
-//! The host's say: what it is asked about a recipient or a message, and what it may decide.
+//! The host's say: what it is asked about a client, a login, a recipient or a message, and what it may decide.
 //!
 //! The host is asked once our own policy has spoken, and told what that came to: it may leave it so, or decide
 //! otherwise. What it says to the peer is checked before the peer hears it; a host that does not answer, or
@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use crate::base::limits::{HOOK_REPLY_LINE_OCTETS_MAX, HOOK_REPLY_LINES_MAX};
 use crate::base::world::BoxFuture;
-use crate::base::{Address, Content, Enhanced, Envelope, Error, ErrorKind, Recipient, Reply, Result};
+use crate::base::{Address, Content, Enhanced, Envelope, Error, ErrorKind, Recipient, Reply, Result, Secret};
 use crate::delivery::wire::front;
 use crate::mailauth::Verdicts;
 use crate::message::header::split_entity;
@@ -26,20 +26,50 @@ pub trait Program: Send + Sync {
     fn decide(&self, question: Question) -> BoxFuture<'static, Decision>;
 }
 
-/// Where in a transaction the host is asked.
+/// Where in a session the host is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
+    /// When a client has connected, before the greeting.
+    Connect,
+    /// At EHLO, HELO and LHLO.
+    Hello,
+    /// At a login with a password, of any protocol.
+    Login,
+    /// At a login by SCRAM, of any protocol: whose keys the exchange needs.
+    Scram,
+    /// At MAIL, for each sender that our own policy takes.
+    Sender,
     /// At RCPT, for each recipient that our own policy takes.
     Recipient,
+    /// At RCPT, for each recipient that our own policy refuses.
+    RefusedRecipient,
     /// When the message is complete, before it is filed or queued, and before the peer has its reply.
     Message,
 }
 
 impl Point {
+    /// All of them.
+    pub const ALL: [Point; 8] = [
+        Point::Connect,
+        Point::Hello,
+        Point::Login,
+        Point::Scram,
+        Point::Sender,
+        Point::Recipient,
+        Point::RefusedRecipient,
+        Point::Message,
+    ];
+
     /// Its name in events: the verb that waits.
     pub fn name(self) -> &'static str {
         match self {
+            Point::Connect => "connect",
+            Point::Hello => "hello",
+            Point::Login => "login",
+            Point::Scram => "scram",
+            Point::Sender => "mail",
             Point::Recipient => "rcpt",
+            Point::RefusedRecipient => "rcpt_refused",
             Point::Message => "data",
         }
     }
@@ -48,6 +78,7 @@ impl Point {
 /// What the host is asked, with all that is known.
 #[derive(Debug, Clone)]
 pub struct Question {
+    point: Point,
     /// Who hands the message in, and by which service.
     pub client: Client,
     /// From whom and for whom; at [`Point::Recipient`] with the one recipient asked about.
@@ -56,8 +87,19 @@ pub struct Question {
     pub content: Option<Content>,
     /// What its checks came to, for mail that is checked.
     pub verdicts: Option<Verdicts>,
-    /// What our own policy says. A refusal at [`Point::Recipient`] is not asked about.
+    /// What our own policy says.
     pub policy: Policy,
+    /// Who logs in, at [`Point::Login`] and [`Point::Scram`].
+    pub login: Option<Login>,
+}
+
+/// Who logs in.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The name that was given.
+    pub user: String,
+    /// The password that was given, at [`Point::Login`].
+    pub password: Option<Secret>,
 }
 
 /// What our own policy says of a message.
@@ -84,12 +126,25 @@ pub enum Decision {
     Refuse(Refusal),
     /// Accepted for this address in place of all recipients.
     Redirect(Address),
+    /// The login succeeds, or at [`Point::Scram`] depends on the proof.
+    Login {
+        /// The account; made where there is none. `None`: of the name that was given.
+        account: Option<Address>,
+        /// At [`Point::Scram`]: the password.
+        password: Option<Secret>,
+    },
 }
 
 impl Question {
-    /// Where in the transaction it is asked.
+    /// Where in the session it is asked.
     pub fn point(&self) -> Point {
-        if self.content.is_some() { Point::Message } else { Point::Recipient }
+        self.point
+    }
+
+    /// A question about a client, before there is a transaction.
+    pub fn of_client(point: Point, client: Client) -> Question {
+        let (envelope, content, verdicts) = (Envelope::default(), None, None);
+        Question { point, client, envelope, content, verdicts, policy: Policy::Accept, login: None }
     }
 
     /// The peer's address.
@@ -111,12 +166,21 @@ impl Question {
 
     /// Whether `decision` can be an answer: `Invalid` for one about a message where there is none yet.
     pub fn check(&self, decision: &Decision) -> Result<()> {
-        match (self.point(), decision) {
-            (Point::Recipient, Decision::Junk | Decision::Redirect(_)) => {
-                Err(Error::new(ErrorKind::Invalid, "a recipient can be accepted or refused, nothing else"))
-            }
-            _ => Ok(()),
-        }
+        use Decision::{Accept, Junk, Login, Policy, Redirect, Refuse};
+        let why = match (self.point, decision) {
+            (_, Policy | Refuse(_)) => return Ok(()),
+            (Point::Scram, Login { password: Some(_), .. }) => return Ok(()),
+            (Point::Scram, _) => "SCRAM needs the password, or a refusal",
+            (Point::Login, Accept | Login { password: None, .. }) => return Ok(()),
+            // As an acceptance with more said than it needs.
+            (_, Login { .. }) if self.point != Point::Login => return Ok(()),
+            (_, Login { .. }) | (Point::Login, _) => "a login can be accepted or refused, nothing else",
+            (Point::Message, _) | (_, Accept) => return Ok(()),
+            (Point::Recipient | Point::RefusedRecipient, Redirect(_)) => return Ok(()),
+            (Point::Recipient | Point::RefusedRecipient, Junk) => "a recipient cannot be junk, only a message",
+            _ => "this can be accepted or refused, nothing else",
+        };
+        Err(Error::new(ErrorKind::Invalid, why))
     }
 }
 
@@ -143,13 +207,14 @@ impl Intake {
             Some(host) => {
                 let (client, envelope, content) = (client.clone(), envelope.clone(), Some(content.clone()));
                 let (verdicts, policy) = (verdicts.cloned(), policy.clone());
-                host.decide(Question { client, envelope, content, verdicts, policy }).await
+                let point = Point::Message;
+                host.decide(Question { point, client, envelope, content, verdicts, policy, login: None }).await
             }
         };
         let taken = |junk| Ok(Taken { junk, envelope: Cow::Borrowed(envelope) });
         match (decision, policy) {
             (Decision::Policy, Policy::Reject(reply)) => Err(reply),
-            (Decision::Policy, Policy::Accept) | (Decision::Accept, _) => taken(false),
+            (Decision::Policy, Policy::Accept) | (Decision::Accept | Decision::Login { .. }, _) => taken(false),
             (Decision::Policy, Policy::Junk) | (Decision::Junk, _) => taken(true),
             (Decision::Refuse(refusal), _) => Err(refusal.reply(envelope.smtputf8)),
             (Decision::Redirect(address), _) => {
@@ -158,18 +223,39 @@ impl Intake {
         }
     }
 
-    /// The host's word on a recipient that our own policy takes.
+    /// The host's word on what is not about a message: whether the session may go on. Who does not want to be asked
+    /// says yes.
+    pub async fn decide_session(
+        &self,
+        point: Point,
+        client: &Client,
+        envelope: &Envelope,
+    ) -> std::result::Result<(), Reply> {
+        let Some(host) = self.host.as_ref().filter(|host| host.wants(point)) else { return Ok(()) };
+        let question = Question { envelope: envelope.clone(), ..Question::of_client(point, client.clone()) };
+        match host.decide(question).await {
+            Decision::Refuse(refusal) => Err(refusal.reply(envelope.smtputf8)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The host's word on the one recipient of `envelope`, of which our own policy says `verdict`: the recipient that
+    /// takes its place, if any.
     pub(super) async fn decide_recipient(
         &self,
         client: &Client,
         envelope: &Envelope,
-    ) -> std::result::Result<(), Reply> {
-        let Some(host) = self.host.as_ref().filter(|host| host.wants(Point::Recipient)) else { return Ok(()) };
-        let (client, asked) = (client.clone(), envelope.clone());
-        let question = Question { client, envelope: asked, content: None, verdicts: None, policy: Policy::Accept };
-        match host.decide(question).await {
+        verdict: std::result::Result<(), Reply>,
+    ) -> std::result::Result<Option<Recipient>, Reply> {
+        let point = if verdict.is_ok() { Point::Recipient } else { Point::RefusedRecipient };
+        let Some(host) = self.host.as_ref().filter(|host| host.wants(point)) else { return verdict.map(|()| None) };
+        let policy = verdict.as_ref().err().map_or(Policy::Accept, |reply| Policy::Reject(reply.clone()));
+        let asked = Question { envelope: envelope.clone(), policy, ..Question::of_client(point, client.clone()) };
+        match host.decide(asked).await {
+            Decision::Policy => verdict.map(|()| None),
             Decision::Refuse(refusal) => Err(refusal.reply(envelope.smtputf8)),
-            _ => Ok(()),
+            Decision::Redirect(address) => Ok(redirected(envelope, address).recipients.into_iter().next()),
+            Decision::Accept | Decision::Junk | Decision::Login { .. } => Ok(None),
         }
     }
 }
@@ -227,6 +313,11 @@ impl Refusal {
             true => Reply::new(451, 3, 2, "Service going down, try again"),
             false => Reply::new(451, 3, 0, "Local trouble, try again later"),
         })
+    }
+
+    /// Whether the peer may try again.
+    pub fn is_transient(&self) -> bool {
+        self.0.is_transient()
     }
 
     /// The reply for a peer: where it did not ask for UTF-8 (RFC 6531 §3.7.4.2), other characters become `?`.

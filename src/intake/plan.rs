@@ -8,12 +8,14 @@ use std::sync::Arc;
 use super::Intake;
 use super::sign::Seal;
 use crate::base::event::Origin;
+use crate::base::trouble::Stage;
 use crate::base::{
     Account, AccountId, Address, Content, Envelope, ErrorKind, Recipient, Result, SpecialUse, Timestamp,
 };
 use crate::delivery::directory::{Nowhere, is_local, onward, resolve};
 use crate::delivery::filing::{Action, Place, file};
 use crate::delivery::rules::Passage;
+use crate::delivery::sink;
 use crate::delivery::wire::as_lines;
 use crate::smtp::server::Client;
 use crate::store::{Acceptance, Accepted, NewItem, Notes};
@@ -127,7 +129,9 @@ impl Intake {
         let directory = self.store.directory();
         let mut plan = Plan::default();
         for recipient in &envelope.recipients {
-            if !is_local(&*directory, &self.settings, &recipient.address) {
+            let address = recipient.address.to_string();
+            let scripted = self.settings.sink.is_on() && self.settings.trouble.concerns(Stage::Deliver, &address);
+            if scripted || !is_local(&*directory, &self.settings, &recipient.address) {
                 plan.send(recipient.clone());
                 continue;
             }
@@ -143,6 +147,20 @@ impl Intake {
             }
         }
         Ok(plan)
+    }
+
+    /// Makes the accounts that a sink needs for a message: the recipients', and the sender's where reports may come.
+    pub(super) async fn prepare_sink(&self, envelope: &Envelope) -> Result<()> {
+        let settings = &self.settings;
+        if !settings.sink.is_on() {
+            return Ok(());
+        }
+        let mut addresses: Vec<Address> = envelope.recipients.iter().map(|to| to.address.clone()).collect();
+        let scripted = |to: &Address| settings.trouble.concerns(Stage::Deliver, &to.to_string());
+        if envelope.recipients.iter().any(|to| to.notify.success) || addresses.iter().any(scripted) {
+            addresses.extend(envelope.reverse_path.clone());
+        }
+        sink::prepare(&self.store, settings, addresses).await
     }
 
     /// Files and queues, in one transaction.

@@ -30,17 +30,25 @@ impl Intake {
 
     /// RCPT: whether mail of this client for the one recipient of `envelope` is taken; our own policy speaks
     /// first, then the host.
-    pub async fn check_recipient(&self, client: &Client, envelope: &Envelope) -> Result<(), Reply> {
+    /// Gives the recipient that takes its place, if any.
+    pub async fn check_recipient(&self, client: &Client, envelope: &Envelope) -> Result<Option<Recipient>, Reply> {
         if !self.store.has_room(envelope.size_declared.unwrap_or(1)) {
             return Err(reply_of(&Error::new(ErrorKind::DiskFull, "the disk is full")));
         }
+        let mut verdict = Ok(());
         for recipient in &envelope.recipients {
-            self.allows(client, recipient, envelope.size_declared).await?;
+            verdict = self.allows(client, recipient, envelope.size_declared).await;
+            if verdict.is_err() {
+                break;
+            }
         }
-        self.decide_recipient(client, envelope).await
+        self.decide_recipient(client, envelope, verdict).await
     }
 
     async fn allows(&self, client: &Client, recipient: &Recipient, size: Option<u64>) -> Result<(), Reply> {
+        if self.settings.sink.is_on() {
+            return Ok(());
+        }
         let directory = self.store.directory();
         if !is_local(&*directory, &self.settings, &recipient.address) {
             return match (&client.account, client.service) {

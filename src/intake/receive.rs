@@ -45,12 +45,16 @@ impl Intake {
         let lmtp = client.service == Service::Lmtp;
         let same_for_all = |reply: Reply| vec![reply; if lmtp { envelope.recipients.len() } else { 1 }];
         let (id, now) = (self.passage_id(), self.world.clock.wall());
+        if let Err(e) = self.prepare_sink(envelope).await {
+            return same_for_all(reply_of(&e));
+        }
         let admitted = match self.admit(client, envelope, content, now).await {
             Ok(admitted) => admitted,
             Err(reply) => return same_for_all(reply),
         };
         let received = self.received(client, &admitted.envelope, &id, now);
-        let prefix = [admitted.prefix.as_slice(), &received, &admitted.content.prefix].concat();
+        let whom = if self.settings.sink.is_on() { trace::envelope_to(&admitted.envelope) } else { Vec::new() };
+        let prefix = [whom.as_slice(), &admitted.prefix, &received, &admitted.content.prefix].concat();
         let content = Content { prefix, body: admitted.content.body };
         let admitted = Admitted { content, prefix: Vec::new(), ..admitted };
         if lmtp {
@@ -95,7 +99,9 @@ impl Intake {
             ));
         }
         let verdicts = examined.as_ref().map(|examined| &examined.verdicts);
-        let disposition = verdicts.map_or(Disposition::TAKEN, |verdicts| self.dispose(verdicts));
+        // A sink checks mail for who reads the verdicts, and takes it all.
+        let judged = verdicts.filter(|_| !self.settings.sink.is_on());
+        let disposition = judged.map_or(Disposition::TAKEN, |verdicts| self.dispose(verdicts));
         let decided = self.decide(client, envelope, &content, verdicts, disposition.policy()).await;
         if let Some(examined) = &examined
             && let Some((applied, reasons)) = disposition.outcome(&decided)

@@ -104,6 +104,7 @@ impl Intake {
             let text = format!("{} may not send as {address}", account.address);
             return refused(ErrorKind::Policy, policy::not_yours(), text);
         }
+        self.prepare_sink(envelope).await?;
         let plan = match self.plan(envelope) {
             Ok(plan) => plan.noting(notes).later(envelope, not_before.filter(|at| *at > self.world.clock.wall())),
             Err((address, why)) => {

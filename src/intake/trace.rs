@@ -36,6 +36,13 @@ pub fn received(passage: &Passage<'_>, envelope: &Envelope) -> Vec<u8> {
     field.into_bytes()
 }
 
+/// What a sink writes on top of a message: all its recipients, a line each. A copy for one of them names the others
+/// too.
+pub fn envelope_to(envelope: &Envelope) -> Vec<u8> {
+    let recipients: Vec<_> = envelope.recipients.iter().map(|to| format!("<{}>", to.address)).collect();
+    format!("Envelope-To: {}\r\n", recipients.join(",\r\n\t")).into_bytes()
+}
+
 /// `Extended-Domain`: what the client calls itself beside what we see of it. A name that is no domain becomes
 /// a comment, its odd characters replaced.
 fn from(client: &Client) -> String {

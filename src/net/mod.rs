@@ -16,3 +16,4 @@ pub mod tls_native;
 pub mod tls_openssl;
 #[cfg(not(any(windows, target_vendor = "apple")))]
 mod tls_stream;
+pub mod trace;

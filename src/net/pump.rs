@@ -13,6 +13,7 @@ use std::time::Duration;
 use smol::future::FutureExt;
 use smol::io::{AsyncRead as _, AsyncWriteExt};
 
+use super::trace::{Side, Trace};
 use crate::base::dialog::{Dialog, Dismissal, Input, Step};
 use crate::base::limits::READ_OCTETS;
 use crate::base::time::Mono;
@@ -52,12 +53,14 @@ pub struct Connection {
     /// between reads, since listening anew for each of them costs a place in a list that all sessions share.
     notice: Option<BoxFuture<'static, Option<Dismissal>>>,
     output: Vec<u8>,
+    /// Told of every octet, where the connection is traced.
+    pub trace: Option<Box<Trace>>,
 }
 
 impl Connection {
     /// A connection nothing was received on.
     pub fn new(stream: BoxStream) -> Self {
-        Self { stream, input: Input::new(), notice: None, output: Vec::new() }
+        Self { stream, input: Input::new(), notice: None, output: Vec::new(), trace: None }
     }
 
     /// The session is told to finish once `draining` is closed, or to end when `dismissed` completes.
@@ -139,6 +142,9 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
+        if let Some(trace) = &mut self.trace {
+            trace.octets(Side::Server, &self.output);
+        }
         let at = world.clock.now() + wait;
         let stream = &mut self.stream;
         let output = &self.output;
@@ -181,7 +187,12 @@ impl Connection {
                 }
             }
             Ok(Received::Octets(0)) => dialog.end(),
-            Ok(Received::Octets(_)) => {}
+            Ok(Received::Octets(n)) => {
+                if let Some(trace) = &mut self.trace {
+                    let all = self.input.peek();
+                    trace.octets(Side::Client, all.get(all.len().saturating_sub(n)..).unwrap_or_default());
+                }
+            }
             Err(e) if e.kind() == io::ErrorKind::TimedOut => dialog.expire(),
             Err(e) => return Err(e),
         }
@@ -205,12 +216,20 @@ impl Connection {
             TlsRole::Client(peer) => world.tls.connect(plain, peer.clone()),
         };
         let at = world.clock.now() + waits.tls_handshake;
-        let (stream, info) = within(&*world.clock, at, handshake).await?;
+        let (stream, info) = within(&*world.clock, at, handshake).await.map_err(|e| of_handshake(&e))?;
+        if let Some(trace) = &mut self.trace {
+            trace.tls(&info.version);
+        }
         self.stream = stream;
         self.input.clear();
         dialog.tls_started(info);
         Ok(())
     }
+}
+
+/// An error of a handshake, which says that it is one.
+pub fn of_handshake(e: &io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("TLS handshake failed: {e}"))
 }
 
 /// What a wait for input came to.

@@ -4,7 +4,7 @@
 //! where a session has a long deadline). A listener takes its port at once after a restart.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,6 +13,7 @@ use smol::Async;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::base::limits::LISTEN_BACKLOG_CONNECTIONS;
+use crate::base::settings::Ends;
 use crate::base::world::{BoxFuture, BoxStream, Listener, Network};
 
 /// The machine's network.
@@ -70,6 +71,20 @@ fn ready(stream: Async<TcpStream>) -> BoxStream {
     let _ = stream.get_ref().set_nodelay(true);
     let _ = SockRef::from(stream.get_ref()).set_keepalive(true);
     Box::new(Connection(stream))
+}
+
+/// Takes over a connected stream socket that somebody else made, of any family. Where it has no Internet addresses, as
+/// a socket pair has none, both ends are 127.0.0.1.
+#[cfg(unix)]
+pub fn adopt(socket: std::os::fd::OwnedFd) -> io::Result<(BoxStream, Ends)> {
+    let stream = Socket::from(socket);
+    if stream.r#type()? != Type::STREAM {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a stream socket"));
+    }
+    let nowhere = || SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    let peer = stream.peer_addr()?.as_socket().map_or_else(nowhere, unmapped);
+    let local = stream.local_addr()?.as_socket().map_or_else(nowhere, unmapped);
+    Ok((ready(Async::new(TcpStream::from(stream))?), Ends { peer, local }))
 }
 
 /// A stream whose close ends our direction: async-io's own leaves it open until the drop.

@@ -93,6 +93,7 @@ impl Session {
         Offer {
             passwords: self.tls.is_some() || self.settings.allow_plaintext_login,
             channel_binding: self.tls.as_ref().is_some_and(|tls| tls.exporter.is_some()),
+            plain_only: self.settings.plain_only,
         }
     }
 

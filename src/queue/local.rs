@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use super::deliver::{End, Job};
 use super::rules::Ruled;
-use super::{kept, settle};
+use super::{Context, kept, settle};
 use crate::base::event::Origin;
-use crate::base::{Account, Enhanced, Envelope, ErrorKind, Recipient, Result};
+use crate::base::trouble::{Act, Stage};
+use crate::base::{Account, Enhanced, Envelope, ErrorKind, Recipient, Reply, Result};
 use crate::delivery::directory::{self, Destinations, Nowhere, resolve};
 use crate::delivery::filing::{self, Action, Place};
 use crate::delivery::rules::Passage;
-use crate::delivery::{Outcome, Verdict};
+use crate::delivery::{Outcome, Verdict, sink};
 use crate::store::{Acceptance, Arrival, NewItem};
 
 /// Files for all recipients of a job.
 pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     let (context, item) = (job.context, &job.item);
+    let mut addresses: Vec<_> = item.recipients.iter().map(|to| to.recipient.address.clone()).collect();
+    addresses.extend(item.envelope.reverse_path.clone());
+    sink::prepare(&context.store, &context.settings, addresses).await?;
     let known = context.store.directory();
     let mut actions: Vec<Action> = Vec::new();
     let mut onward: Vec<Recipient> = Vec::new();
@@ -24,6 +28,10 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     let mut ruled: Vec<Ruled> = Vec::new();
     for to in &item.recipients {
         let refused = |status, text: &str| Outcome::unreached(Verdict::Failed, status, text);
+        if let Some(outcome) = scripted(context, &to.recipient.address.to_string()).await {
+            outcomes.push(outcome);
+            continue;
+        }
         outcomes.push(match resolve(&*known, &context.settings, &to.recipient.address) {
             Err(Nowhere::Unknown) => refused(Enhanced::new(5, 1, 1), "no such user here"),
             Err(Nowhere::TooMany) => refused(Enhanced::new(5, 4, 6), "aliases lead in a circle"),
@@ -62,6 +70,27 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
             job.settle(&outcomes, Duration::ZERO, None).await
         }
         Err(e) => Err(e),
+    }
+}
+
+/// What the host's script has a sink's delivery come to.
+async fn scripted(context: &Context, to: &str) -> Option<Outcome> {
+    let met = context.settings.trouble.at(Stage::Deliver, None, &[to]).filter(|_| context.settings.sink.is_on())?;
+    if !met.wait.is_zero() {
+        context.world.clock.pause(met.wait).await;
+    }
+    let refused = |verdict, reply: Reply| Outcome {
+        code: reply.code,
+        host: context.settings.hostname.clone(),
+        ..Outcome::unreached(verdict, reply.enhanced.unwrap_or(Enhanced::new(5, 0, 0)), reply.text)
+    };
+    match met.act {
+        Act::GoOn => None,
+        Act::Refuse(reply) if reply.is_transient() => Some(refused(Verdict::Deferred, reply)),
+        Act::Refuse(reply) => Some(refused(Verdict::Failed, reply)),
+        Act::Drop => {
+            Some(Outcome::unreached(Verdict::Deferred, Enhanced::new(4, 4, 2), "connection lost, as a test wants"))
+        }
     }
 }
 

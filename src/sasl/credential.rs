@@ -113,6 +113,11 @@ pub fn decoy(user: &str, secret: &[u8; 32], cost: PasswordCost) -> ScramKeys {
     }
 }
 
+/// SCRAM keys of a password that somebody else keeps. Takes as long as `iterations` say: to be run off the tasks.
+pub fn keys_of(password: &Secret, salt: &[u8], iterations: u32) -> ScramKeys {
+    scram_keys(&prepare(password), salt, iterations)
+}
+
 /// SCRAM keys of a prepared password (RFC 5802 §3).
 fn scram_keys(prepared: &Secret, salt: &[u8], iterations: u32) -> ScramKeys {
     let salted = salted_password(prepared, salt, iterations);

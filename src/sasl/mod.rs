@@ -66,6 +66,8 @@ pub struct Offer {
     pub passwords: bool,
     /// Whether TLS gave channel binding data.
     pub channel_binding: bool,
+    /// Whether only mechanisms that show the password may be used: where who checks it knows no SCRAM keys.
+    pub plain_only: bool,
 }
 
 impl Mechanism {
@@ -91,7 +93,10 @@ impl Mechanism {
     /// Whether a connection like this offers it. One that may not carry passwords offers nothing: SCRAM
     /// without TLS would protect the password, but not the session after it.
     pub fn is_offered(self, offer: Offer) -> bool {
-        offer.passwords && (self != Mechanism::ScramSha256Plus || offer.channel_binding)
+        let is_scram = matches!(self, Mechanism::ScramSha256 | Mechanism::ScramSha256Plus);
+        offer.passwords
+            && (self != Mechanism::ScramSha256Plus || offer.channel_binding)
+            && !(is_scram && offer.plain_only)
     }
 
     /// The mechanisms a connection like this offers.
@@ -266,8 +271,11 @@ mod tests {
     #[test]
     fn what_is_offered_follows_the_connection() {
         let names = |passwords, channel_binding| {
-            Mechanism::offered(Offer { passwords, channel_binding }).map(Mechanism::name).collect::<Vec<_>>().join(" ")
+            let offer = Offer { passwords, channel_binding, plain_only: false };
+            Mechanism::offered(offer).map(Mechanism::name).collect::<Vec<_>>().join(" ")
         };
+        let plain = Offer { passwords: true, channel_binding: true, plain_only: true };
+        assert_eq!(Mechanism::offered(plain).collect::<Vec<_>>(), [Mechanism::Plain, Mechanism::Login]);
         assert_eq!(names(false, false), "");
         assert_eq!(names(false, true), "");
         assert_eq!(names(true, false), "SCRAM-SHA-256 PLAIN LOGIN");

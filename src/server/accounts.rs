@@ -83,6 +83,14 @@ impl Logins {
     }
 }
 
+/// The address a login name means: itself, or one in the domain of names without `@`, the first local one, or our own.
+pub fn address(shared: &Shared, user: &str) -> Option<Address> {
+    let directory = shared.store.directory();
+    let key = account_key(&directory, shared.settings.login_domain.as_ref(), user);
+    let key = key.or_else(|| (!user.contains('@')).then(|| format!("{user}@{}", shared.settings.hostname)));
+    Address::parse(&key?).ok().filter(|_| user.len() <= LOGIN_NAME_OCTETS_MAX)
+}
+
 /// The account a login name means: a full address, or a bare local part in the first domain.
 pub fn find(shared: &Shared, user: &str) -> Option<Arc<Account>> {
     let directory = shared.store.directory();
@@ -156,6 +164,9 @@ pub const BLOCKED: Why = "blocked after failed logins";
 pub const TOO_MANY: Why = "too many logins at a time";
 /// There is no memory to check a password with.
 pub const NO_MEMORY: Why = "no memory to check the password";
+
+/// The program refused the login.
+pub const REFUSED_BY_HOST: Why = "refused by the program";
 
 /// A login that came to nothing, as the peer is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,6 +267,26 @@ async fn check_password(
     }
     shared.logins.remember(hash, clock.now());
     Ok(account)
+}
+
+/// Tells the host of a login that was decided by it, or by a sink, and succeeded.
+pub fn admitted(shared: &Shared, door: Door, user: &str) {
+    told(shared, door, user, None);
+}
+
+/// The end of a login that the program refused: counted and told as a wrong password.
+pub async fn refused_by_host(shared: &Shared, door: Door, user: &str) -> Denied {
+    let name = normalised(shared, &shared.store.directory(), user);
+    let attempt = shared.logins.guard.attempt(door.peer, &name);
+    failed(shared, door, user, &attempt, Failure::Wrong(REFUSED_BY_HOST), None).await
+}
+
+/// Keys that nobody's proof fits, the same ones for the same name.
+pub fn mock_keys(shared: &Shared, user: &str) -> ScramKeys {
+    let directory = shared.store.directory();
+    let (decoys, name) = (&shared.logins.guard.decoys, normalised(shared, &directory, user));
+    let now = shared.world.clock.now();
+    decoys.scram_keys(&name, decoys.cost(&name, &directory, now, shared.settings.password_cost))
 }
 
 /// Keys for a SCRAM exchange with `user`: the account's, or mock ones that nobody's proof fits. An attempt that is

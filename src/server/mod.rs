@@ -1,6 +1,8 @@
 //! Floor 7: sockets meet sessions: one file per protocol, IMAP one per verb.
 
 pub mod accounts;
+pub mod asked;
+pub mod broken;
 pub mod guard;
 pub mod imap;
 pub mod maildrops;
@@ -11,14 +13,16 @@ pub mod refuse;
 pub mod sessions;
 pub mod smtp;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::base::event::EventSink;
 use crate::base::world::BoxStream;
 use crate::base::{Settings, World};
 use crate::intake::Intake;
-use crate::intake::hook::Program;
+use crate::intake::hook::{Point, Program};
 use crate::mailauth::Keyring;
+use crate::net::trace::Trace;
 use crate::store::Store;
 
 /// What every session of an engine shares.
@@ -45,6 +49,19 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Whether SCRAM can be offered: not where passwords are checked by a program that gives no keys, or taken as
+    /// they come.
+    pub fn offers_scram(&self) -> bool {
+        let wants = |point| self.host.as_ref().is_some_and(|host| host.wants(point));
+        !self.settings.sink.is_on() && (!wants(Point::Login) || wants(Point::Scram))
+    }
+
+    /// Whether passwords are taken without TLS on a connection to this address of ours.
+    pub fn takes_plaintext(&self, local: SocketAddr) -> bool {
+        let loopback = local.ip().to_canonical().is_loopback();
+        self.settings.sink.is_on() || (self.settings.allow_plaintext_login && loopback)
+    }
+
     /// Where messages come in.
     pub fn intake(&self) -> Intake {
         Intake {
@@ -67,4 +84,6 @@ pub struct Accepted {
     pub service: crate::base::Service,
     /// What the handshake came to, for implicit TLS.
     pub tls: Option<crate::base::world::TlsInfo>,
+    /// Told of every line, where the connection is traced.
+    pub trace: Option<Box<Trace>>,
 }

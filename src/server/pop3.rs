@@ -11,19 +11,25 @@ use std::sync::Arc;
 use smol::io::AsyncWriteExt;
 
 use super::accounts::{Denied, Door, ScramAnswer};
+use super::asked::{self, No};
 use super::maildrops::OpenMaildrop;
 use super::sessions::Seat;
-use super::{Accepted, Shared, accounts};
+use super::{Accepted, Shared, accounts, broken, refuse};
 use crate::base::event::{Event, Refused};
 use crate::base::limits::{CHUNK_OCTETS_MAX, POP3_READ_AHEAD_MESSAGES_MAX, POP3_READ_AHEAD_OCTETS_MAX};
 use crate::base::settings::Service;
 use crate::base::{Account, BlobId, MailboxId, Result, UidSet};
 use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump, within};
 use crate::pop3::{Answer, Ask, Listing, LoginTrouble, OpenedMaildrop, Refusal, Session, SessionSettings};
+use crate::smtp::server::Client;
 use crate::store::{Expunge, Hold, Store};
 
 /// Serves one connection to its end.
-pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
+pub async fn serve(shared: Arc<Shared>, mut accepted: Accepted) {
+    // In a box of its own: an idle session stays small.
+    if !Box::pin(refuse::is_welcome(&shared, &mut accepted)).await {
+        return;
+    }
     let mut nonce_seed = [0; 32];
     shared.world.entropy.fill(&mut nonce_seed);
     let settings = &shared.settings;
@@ -33,23 +39,30 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         idle: settings.waits.pop3_idle,
         login: shared.logins.sessions.patience(accepted.service, most, settings.waits.pop3_idle),
         can_start_tls: shared.world.tls.can_accept(),
-        allow_plaintext_login: settings.allow_plaintext_login && accepted.ends.local.ip().to_canonical().is_loopback(),
+        allow_plaintext_login: shared.takes_plaintext(accepted.ends.local),
+        plain_only: !shared.offers_scram(),
         nonce_seed,
     };
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
     let mut session = Session::new(session_settings, accepted.tls);
     let mut connection = Connection::new(accepted.stream);
+    connection.trace = accepted.trace;
     let (service, peer) = (accepted.service, accepted.ends.peer);
     let seat = Arc::new(accounts::enter(&shared, service, peer));
     let notice = seat.notice();
     let told = notice.clone();
     connection.end_with(shared.draining.clone(), async move { told.dismissed().await });
-    let of_session = Arc::clone(&seat);
+    let (of_session, client) = (Arc::clone(&seat), asked::client(service, accepted.ends, None));
     let mut host =
-        Pop3Answerer { shared: Arc::clone(&shared), service, peer, seat: of_session, scram: None, open: None };
+        Pop3Answerer { shared: Arc::clone(&shared), service, peer, client, seat: of_session, scram: None, open: None };
     let world = &shared.world;
     let session = async {
         let end = pump(world, waits, &TlsRole::Server, &mut connection, &mut session, &mut host).await;
+        if let PumpEnd::Broken(e) = &end {
+            let user = host.open.as_ref().map(|open| open.account.address.to_string()).unwrap_or_default();
+            let stage = if user.is_empty() { "login" } else { "command" };
+            broken::tell(&shared, service, accepted.ends, (stage, user), e);
+        }
         if let PumpEnd::Closed = end {
             // Under TLS this says that nothing was cut off; whether the peer still listens does not matter.
             let until = world.clock.now() + waits.write;
@@ -65,6 +78,8 @@ struct Pop3Answerer {
     service: Service,
     peer: SocketAddr,
     seat: Arc<Seat>,
+    /// The same, for who decides about logins.
+    client: Client,
     /// Whose SCRAM keys were given out.
     scram: Option<Arc<Account>>,
     open: Option<Open>,
@@ -86,15 +101,17 @@ impl Answerer<Session> for Pop3Answerer {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Login { user, password } => {
-                let account = accounts::login(&self.shared, self.door("pass"), &user, &password).await;
-                Answer::Login(self.open(account.map_err(trouble)).await)
+                let door = self.door("pass");
+                let account = asked::login(&self.shared, &self.client, door, &user, &password).await;
+                Answer::Login(self.open(account.map_err(of_no)).await)
             }
-            Ask::ScramKeys(user) => match accounts::scram_keys(&self.shared, self.door("auth"), &user).await {
+            Ask::ScramKeys(user) => match asked::scram_keys(&self.shared, &self.client, self.door("auth"), &user).await
+            {
                 Ok(ScramAnswer { keys, account }) => {
                     self.scram = account;
                     Answer::ScramKeys(keys, self.scram.is_some())
                 }
-                Err(denied) => Answer::Login(Err(trouble(denied))),
+                Err(no) => Answer::Login(Err(of_no(no))),
             },
             Ask::ScramEnded { user, right } => {
                 let ended = accounts::scram_ended(&self.shared, self.door("auth"), &user, right).await;
@@ -159,6 +176,16 @@ impl Pop3Answerer {
             self.shared.store.expunge(open.inbox, Expunge::Among(uids)).await?;
         }
         Ok(())
+    }
+}
+
+/// What a refusal of whoever decides comes to here.
+fn of_no(no: No) -> LoginTrouble {
+    match no {
+        No::HangUp => LoginTrouble::HangUp,
+        No::Denied(denied) => trouble(denied),
+        No::Reply(reply) if reply.is_transient() => LoginTrouble::Unavailable,
+        No::Reply(_) => LoginTrouble::Refused,
     }
 }
 

@@ -5,12 +5,40 @@ use std::time::Duration;
 
 use smol::io::AsyncWriteExt;
 
-use super::Shared;
+use super::asked::{self, No};
+use super::{Accepted, Shared};
 use crate::base::event::{Event, Refused};
 use crate::base::limits::LISTEN_REFUSAL_SECONDS;
 use crate::base::settings::{Ends, Service};
 use crate::base::world::BoxStream;
 use crate::net::pump::within;
+
+/// Whether a client of IMAP or POP3 may stay: the script of a test or the program may refuse it, and it is told so.
+pub async fn is_welcome(shared: &Shared, accepted: &mut Accepted) -> bool {
+    let client = asked::client(accepted.service, accepted.ends, accepted.tls.clone());
+    let reply = match asked::connection(shared, &client).await {
+        Ok(()) => return true,
+        Err(No::HangUp | No::Denied(_)) => return false,
+        Err(No::Reply(reply)) => reply,
+    };
+    let text = reply.text.replace('\n', " ");
+    let (code, line) = match (accepted.service.protocol(), reply.is_transient()) {
+        ("pop3", true) => ("SYS/TEMP", format!("-ERR [SYS/TEMP] {text}\r\n")),
+        ("pop3", false) => ("SYS/PERM", format!("-ERR [SYS/PERM] {text}\r\n")),
+        (_, true) => ("UNAVAILABLE", format!("* BYE [UNAVAILABLE] {text}\r\n")),
+        (_, false) => ("NOPERM", format!("* BYE [NOPERM] {text}\r\n")),
+    };
+    let refused = Refused::of_session(accepted.service, accepted.ends.peer, "connect", text);
+    let refused = Refused { enhanced: code.to_owned(), closed: true, ..refused };
+    shared.events.say(Event::Refused(Box::new(refused)));
+    let clock = &*shared.world.clock;
+    let told = async {
+        accepted.stream.write_all(line.as_bytes()).await?;
+        accepted.stream.close().await
+    };
+    let _ = within(clock, clock.now() + Duration::from_secs(LISTEN_REFUSAL_SECONDS), told).await;
+    false
+}
 
 /// Tells a caller that it has `most` connections already; without the stream, only the host.
 pub async fn too_many(shared: Arc<Shared>, service: Service, stream: Option<BoxStream>, ends: Ends, most: usize) {

@@ -6,25 +6,27 @@ use std::time::Duration;
 use smol::future::FutureExt as _;
 
 use super::accounts::{self, Denied, Door, ScramAnswer};
+use super::asked::{self, No};
 use super::sessions::Seat;
-use super::{Accepted, Shared};
+use super::{Accepted, Shared, broken};
 use crate::base::budget::Charge;
 use crate::base::content::{Spool, SpoolError};
 use crate::base::event::Event;
 use crate::base::limits::{CHUNK_OCTETS_MAX, RECIPIENT_OCTETS, UNKNOWN_RECIPIENTS_FREE};
-use crate::base::{Account, Envelope, Error, Reply, Service};
+use crate::base::trouble::Stage;
+use crate::base::{Account, Envelope, Error, Recipient, Reply, Service};
+use crate::intake::hook::Point;
 use crate::intake::policy::unknown_user;
 use crate::intake::{Intake, reply_of};
 use crate::net::listen::network_of;
-use crate::net::pump::{Answerer, Connection, PumpWaits, TlsRole, pump};
-use crate::smtp::server::{Answer, Ask, Client, Config, Session, too_large};
+use crate::net::pump::{Answerer, Connection, PumpEnd, PumpWaits, TlsRole, pump};
+use crate::smtp::server::{Answer, Ask, Client, Config, Manner, Session, too_large};
 
 /// Serves one connection to its end.
 pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
     let settings = &shared.settings;
     let mut seed = [0; 32];
     shared.world.entropy.fill(&mut seed);
-    let loopback = accepted.ends.local.ip().to_canonical().is_loopback();
     let submission = matches!(accepted.service, Service::Submission | Service::Submissions);
     let most = settings.sessions_per_listener_max;
     let patience = shared.logins.sessions.patience(accepted.service, most, settings.waits.smtp_command);
@@ -39,33 +41,39 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         data_rate_min: settings.waits.smtp_data_rate_min,
         start_tls: shared.world.tls.can_accept(),
         tls: accepted.tls,
-        plaintext_login: settings.allow_plaintext_login && loopback,
+        plaintext_login: shared.takes_plaintext(accepted.ends.local),
         repair_line_ends: submission && settings.repair_line_ends_in_submission,
         seed,
+        manner: Manner { asks_more: true, open: settings.sink.is_on(), plain_only: !shared.offers_scram() },
     });
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
-    let Accepted { stream, ends, service, .. } = accepted;
+    let Accepted { stream, ends, service, trace, .. } = accepted;
     let mut connection = Connection::new(stream);
+    connection.trace = trace;
     let seat = Arc::new(accounts::enter(&shared, service, ends.peer));
     let notice = seat.notice();
     let told = notice.clone();
     connection.end_with(shared.draining.clone(), async move { told.dismissed().await });
-    let (intake, of_session) = (shared.intake(), Arc::clone(&seat));
     let charge = shared.logins.memory.budget().charge(0);
     let mut answerer = SmtpAnswerer {
-        intake,
+        intake: shared.intake(),
         shared: shared.clone(),
         service,
         ends,
+        client: asked::client(service, ends, None).into(),
         body: None,
         scram: None,
-        seat: of_session,
+        seat: Arc::clone(&seat),
         charge,
         unknown: 0,
     };
     let session = async {
-        // How it ended is the peer's affair: what was accepted is kept, what was not was not.
-        let _ = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut answerer).await;
+        let end = pump(&shared.world, waits, &TlsRole::Server, &mut connection, &mut session, &mut answerer).await;
+        if let PumpEnd::Broken(e) = end {
+            // What was accepted is kept, what was not was not.
+            let user = session.account().map(|account| account.address.to_string()).unwrap_or_default();
+            broken::tell(&shared, service, ends, (session.stage(), user), &e);
+        }
     };
     accounts::until_dismissed(&shared, &notice, session).await;
 }
@@ -76,6 +84,8 @@ struct SmtpAnswerer {
     intake: Intake,
     service: Service,
     ends: crate::base::settings::Ends,
+    /// Who calls, as last heard.
+    client: Arc<Client>,
     body: Option<Result<Spool, SpoolError>>,
     /// Whose SCRAM keys were given out.
     scram: Option<Arc<Account>>,
@@ -89,28 +99,42 @@ struct SmtpAnswerer {
 impl Answerer<Session> for SmtpAnswerer {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
+            Ask::Connect(client) => {
+                let peer = self.ends.peer.ip().to_canonical().to_string();
+                verdict(self.may_go_on((Stage::Connect, Point::Connect), client, None, &[&peer]).await)
+            }
+            Ask::Hello(client) => {
+                let name = client.hello.clone();
+                verdict(self.may_go_on((Stage::Hello, Point::Hello), client, None, &[&name]).await)
+            }
+            Ask::Data(_, envelope) => verdict(self.script(Stage::Data, &envelope).await),
             Ask::Sender(client, envelope) => {
                 self.charge.iter_mut().for_each(|charge| charge.shrink(0));
-                Answer::Verdict(self.intake.check_sender(&client, envelope.reverse_path.as_ref()))
+                let ours = self.intake.check_sender(&client, envelope.reverse_path.as_ref());
+                if let Err(reply) = ours {
+                    return Answer::Verdict(Err(reply));
+                }
+                let sender = sender(&envelope);
+                verdict(self.may_go_on((Stage::Mail, Point::Sender), client, Some(&envelope), &[&sender]).await)
             }
-            Ask::Recipient(client, envelope) => {
-                let verdict = self.recipient(&client, &envelope).await;
-                Answer::Verdict(verdict.and_then(|()| self.make_room()))
-            }
+            Ask::Recipient(client, envelope) => self.judged(&client, &envelope).await,
             Ask::Login(user, password) => {
-                let login = accounts::login(&self.shared, self.door(), &user, &password).await;
-                match login.and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
+                let login = asked::login(&self.shared, &self.client, self.door(), &user, &password).await;
+                let note = |account| accounts::note(&self.shared, &self.seat, account).map_err(No::Denied);
+                match login.and_then(note) {
                     Ok(account) => Answer::Account(Some(account)),
-                    Err(Denied::Wrong) => Answer::Account(None),
-                    Err(Denied::Later) => Answer::Later,
+                    Err(No::Denied(Denied::Wrong)) => Answer::Account(None),
+                    Err(No::Denied(Denied::Later)) => Answer::Later,
+                    Err(no) => verdict(Err(no)),
                 }
             }
-            Ask::Keys(user) => match accounts::scram_keys(&self.shared, self.door(), &user).await {
+            Ask::Keys(user) => match asked::scram_keys(&self.shared, &self.client, self.door(), &user).await {
                 Ok(ScramAnswer { keys, account }) => {
                     self.scram.clone_from(&account);
                     Answer::Keys(keys, account)
                 }
-                Err(_) => Answer::Later,
+                Err(No::Denied(_)) => Answer::Later,
+                Err(no) => verdict(Err(no)),
             },
             Ask::LoginEnded(user, ok) => {
                 let ended = accounts::scram_ended(&self.shared, self.door(), &user, ok).await;
@@ -138,15 +162,94 @@ impl Answerer<Session> for SmtpAnswerer {
                 Answer::Done
             }
             Ask::Accept(client, envelope, last) => {
-                let replies = self.accept(&client, &envelope, last).await;
+                let answer = self.whole(&client, &envelope, last).await;
                 self.charge.iter_mut().for_each(|charge| charge.shrink(0));
-                Answer::Replies(replies)
+                answer
             }
         }
     }
 }
 
+/// What is asked of the script and of the program alike.
+fn verdict(asked: Result<(), No>) -> Answer {
+    match asked {
+        Ok(()) => Answer::Verdict(Ok(())),
+        Err(No::Reply(reply)) => Answer::Verdict(Err(reply)),
+        Err(No::HangUp) => Answer::HangUp,
+        // Only logins are denied, and these are answered in their own way.
+        Err(No::Denied(_)) => Answer::Later,
+    }
+}
+
+fn sender(envelope: &Envelope) -> String {
+    envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
 impl SmtpAnswerer {
+    /// The script, then the program.
+    async fn may_go_on(
+        &mut self,
+        (stage, point): (Stage, Point),
+        client: Arc<Client>,
+        envelope: Option<&Envelope>,
+        addresses: &[&str],
+    ) -> Result<(), No> {
+        asked::script(&self.shared, self.service, stage, addresses).await?;
+        let nothing = Envelope::default();
+        let said = self.intake.decide_session(point, &client, envelope.unwrap_or(&nothing)).await;
+        self.client = client;
+        said.map_err(No::Reply)
+    }
+
+    /// The script, where it is about a whole envelope.
+    async fn script(&self, stage: Stage, envelope: &Envelope) -> Result<(), No> {
+        if self.shared.settings.trouble.is_empty() {
+            return Ok(());
+        }
+        let mut addresses = vec![sender(envelope)];
+        addresses.extend(envelope.recipients.iter().map(|to| to.address.to_string()));
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        asked::script(&self.shared, self.service, stage, &addresses).await
+    }
+
+    /// A recipient: the script, then everybody else.
+    async fn judged(&mut self, client: &Client, envelope: &Envelope) -> Answer {
+        let to = envelope.recipients.first().map(|to| to.address.to_string()).unwrap_or_default();
+        if let Err(no) = asked::script(&self.shared, self.service, Stage::Rcpt, &[&to]).await {
+            return verdict(Err(no));
+        }
+        let other = match self.recipient(client, envelope).await {
+            Ok(other) => other,
+            Err(reply) => return Answer::Verdict(Err(reply)),
+        };
+        match (self.make_room(), other) {
+            (Err(reply), _) => Answer::Verdict(Err(reply)),
+            (Ok(()), None) => Answer::Verdict(Ok(())),
+            (Ok(()), Some(recipient)) => Answer::Redirected(Box::new(recipient)),
+        }
+    }
+
+    /// A complete message: the script, the message itself, the script once more.
+    async fn whole(&mut self, client: &Client, envelope: &Envelope, last: Vec<u8>) -> Answer {
+        let count = if client.service == Service::Lmtp { envelope.recipients.len() } else { 1 };
+        let scripted = |asked| match asked {
+            Ok(()) => None,
+            Err(No::Reply(reply)) => Some(Answer::Replies(vec![reply; count])),
+            Err(No::HangUp | No::Denied(_)) => Some(Answer::HangUp),
+        };
+        if let Some(answer) = scripted(self.script(Stage::Message, envelope).await) {
+            self.body = None;
+            return answer;
+        }
+        let replies = self.accept(client, envelope, last).await;
+        if replies.iter().any(Reply::is_positive)
+            && let Some(answer) = scripted(self.script(Stage::Accepted, envelope).await)
+        {
+            return answer;
+        }
+        Answer::Replies(replies)
+    }
+
     fn door(&self) -> Door {
         Door { service: self.service, peer: self.ends.peer, stage: "auth" }
     }
@@ -159,7 +262,7 @@ impl SmtpAnswerer {
 
     /// Whether mail for a recipient is taken. A stranger who names many that do not exist is slowed down, and then not
     /// heard for a time, whoever else he names.
-    async fn recipient(&mut self, client: &Client, envelope: &Envelope) -> Result<(), Reply> {
+    async fn recipient(&mut self, client: &Client, envelope: &Envelope) -> Result<Option<Recipient>, Reply> {
         let (guard, settings) = (&self.shared.logins.guard, &self.shared.settings);
         let (ip, clock) = (self.ends.peer.ip(), &self.shared.world.clock);
         let is_stranger = client.account.is_none();
@@ -228,7 +331,7 @@ impl SmtpAnswerer {
             }
         };
         match client.service {
-            Service::Submission | Service::Submissions => {
+            Service::Submission | Service::Submissions if !self.shared.settings.sink.is_on() => {
                 vec![self.intake.submit_from(client, envelope, content).await]
             }
             _ => self.intake.receive(client, envelope, content).await,

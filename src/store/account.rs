@@ -57,6 +57,16 @@ impl Store {
         .await
     }
 
+    /// Makes an account nobody can log in to where there is none of this address.
+    pub async fn account_make(&self, address: &Address) -> Result<AccountId> {
+        let address = address.clone();
+        self.write(0, move |tx| match tx.directory.account(&address.key()) {
+            Some(account) => Ok(account.id),
+            None => create(tx, &address, None),
+        })
+        .await
+    }
+
     /// Sets or lifts (`None`) a quota.
     pub async fn account_quota(&self, account: AccountId, octets: Option<u64>) -> Result<()> {
         self.write(0, move |tx| {

@@ -9,6 +9,7 @@
 //! database is in `database`, and `sqlite` is the body behind it; the file's layout is in `sqlite/schema.sql`.
 
 mod account;
+mod backup;
 mod block;
 mod body;
 mod changes;
@@ -73,6 +74,7 @@ mod words;
 mod write;
 mod writer;
 
+pub use backup::{Backup, BackupStep};
 pub use check::{Check, CheckStep};
 pub use directory::Directory;
 pub use ghost::Hold;

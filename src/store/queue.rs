@@ -44,6 +44,11 @@ impl Store {
         .await
     }
 
+    /// How many items there are, counted up to `most`.
+    pub async fn queue_count(&self, most: usize) -> Result<u64> {
+        self.read(move |db| Ok(db.queue_ids(QueueId(0), most)?.len() as u64)).await
+    }
+
     /// Attempt rows of an item, finished or not, oldest first, with the recipient each was for. The newest
     /// `ATTEMPTS_KEPT_MAX` of the store are kept.
     pub async fn attempts(&self, id: QueueId) -> Result<Vec<(String, AttemptResult)>> {

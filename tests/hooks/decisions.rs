@@ -94,7 +94,7 @@ fn recipients_are_asked_about_one_by_one() {
             _ => Decision::Refuse(Refusal::new(550, None, "")?),
         })
     };
-    let house = House::new(Hooks { recipient: Some(calling(by_address)), message: None }, &[]);
+    let house = House::new(Hooks::default().with(Point::Recipient, calling(by_address)), &[]);
     let mut wire = Wire::connect(house.listen(Service::Mx));
     wire.expect("220");
     wire.say("EHLO client.far.example", "250");
@@ -103,7 +103,7 @@ fn recipients_are_asked_about_one_by_one() {
     wire.say("RCPT TO:<carol@example.net>", "550 5.7.1 Refused");
     wire.say("RCPT TO:<bob+later@example.net>", "450 4.7.0 Grey");
     wire.say("RCPT TO:<bob+junk@example.net>", "451 4.3.0");
-    assert_eq!(house.next_failure(), "a recipient can be accepted or refused, nothing else");
+    assert_eq!(house.next_failure(), "a recipient cannot be junk, only a message");
     wire.say("RCPT TO:<bob@example.net>", "250");
     wire.say("DATA", "354");
     wire.send(b"From: a@far.example\r\n\r\n.\r\n");

@@ -10,7 +10,7 @@ use mailcore::base::{Address, ErrorKind, Result, Secret, Service};
 use mailcore::engine::hooks::Function;
 use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine, Hook, Hooks, Interrupt};
-use mailcore::intake::hook::{Decision, Question};
+use mailcore::intake::hook::{Decision, Point, Question};
 use mailcore::message::header;
 
 use crate::wire::{self, Wire};
@@ -92,7 +92,7 @@ impl Drop for House {
 
 /// Asked about messages only.
 pub fn on_message(hook: Hook) -> Hooks {
-    Hooks { message: Some(hook), recipient: None }
+    Hooks::default().with(Point::Message, hook)
 }
 
 /// Asked by a function.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mailcore::base::event::Event;
 use mailcore::base::{ErrorKind, Secret, Service};
 use mailcore::engine::{Hook, Hooks, Interrupt, Phase};
-use mailcore::intake::hook::{Decision, Refusal};
+use mailcore::intake::hook::{Decision, Point, Refusal};
 
 use crate::decisions::by_subject;
 use crate::house::{House, LATE, address, calling, on_message, subject, to_bob};
@@ -172,7 +172,8 @@ fn a_function_that_blocks_holds_nobody_else_up() {
 
 #[test]
 fn answers_race_with_the_clock_and_the_end() {
-    let both = Hooks { recipient: Some(calling(|_| Ok(Decision::Policy))), message: Some(Hook::Event) };
+    let both =
+        Hooks::default().with(Point::Recipient, calling(|_| Ok(Decision::Policy))).with(Point::Message, Hook::Event);
     let house = House::new(both, &[("hook.timeout_ms", "1")]);
     let mx = house.listen(Service::Mx);
     let heard = Arc::new(AtomicUsize::new(0));

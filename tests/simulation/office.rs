@@ -174,8 +174,8 @@ impl Office {
         heard.recv().await.ok().flatten()
     }
 
-    /// Files a message into the INBOXes of accounts, in one commit. Done within the machine: a cut ends it in the middle,
-    /// and there is no answer.
+    /// Files a message into the INBOXes of accounts, in one commit. Done within the machine: a cut ends it in the
+    /// middle, and there is no answer.
     pub async fn file(&self, accounts: &[String], text: String) -> Option<Result<()>> {
         let shared = lock(&self.open).as_ref().map(|open| open.shared.clone())?;
         let (said, heard) = smol::channel::bounded(1);
@@ -219,13 +219,13 @@ impl Office {
 /// One connection to its end; TLS first where the service has it from the first octet.
 async fn serve(shared: Arc<server::Shared>, stream: BoxStream, ends: Ends, service: Service) {
     if service == Service::Mx {
-        return server::smtp::serve(shared, server::Accepted { stream, ends, service, tls: None }).await;
+        return server::smtp::serve(shared, server::Accepted { stream, ends, service, tls: None, trace: None }).await;
     }
     let world = &shared.world;
     let until = world.clock.now() + shared.settings.waits.tls_handshake;
     // A handshake that fails is the peer's affair.
     let Ok((stream, tls)) = within(&*world.clock, until, world.tls.accept(stream)).await else { return };
-    let accepted = server::Accepted { stream, ends, service, tls: Some(tls) };
+    let accepted = server::Accepted { stream, ends, service, tls: Some(tls), trace: None };
     match service {
         Service::Imaps => server::imap::serve(shared, accepted).await,
         _ => server::pop3::serve(shared, accepted).await,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::{Key, Kind, Value, as_number, as_text};
 use crate::base::limits::TLS_RULES_MAX;
-use crate::base::settings::{OutboundTls, SmartHost};
+use crate::base::settings::{OutboundTls, Sink, SmartHost, Traced};
 use crate::base::tls_rule::TlsRule;
-use crate::base::{Domain, Secret};
+use crate::base::{Address, Domain, Secret};
+use crate::engine::logging::LEVELS;
 
 /// A week, a month, a year: ceilings for waits in seconds.
 const WEEK: i64 = 7 * 86_400;
@@ -36,6 +37,30 @@ pub(super) static KEYS: &[Key] = &[
         store_reserve_octets as i64
     ),
     number!("events.capacity", 16, 1_000_000, "Events kept for a host that does not pull them.", events_max as usize),
+    Key {
+        name: "log.level",
+        kind: Kind::Text,
+        doc: "What of the log becomes events: off, error, warn, info, debug or trace.",
+        read: |c| {
+            let name = LEVELS.iter().find(|(level, _)| *level == c.log_level).map_or("off", |(_, name)| name);
+            Value::Text(name.to_owned())
+        },
+        write: |c, v| {
+            let name = as_text(v)?;
+            c.log_level = LEVELS.iter().find(|(_, known)| *known == name)?.0;
+            Some(())
+        },
+    },
+    Key {
+        name: "trace.peers",
+        kind: Kind::Text,
+        doc: "Peers whose dialogs become events: addresses and networks (192.0.2.0/24), by commas, or all.",
+        read: |c| Value::Text(c.settings.traced.to_string()),
+        write: |c, v| {
+            c.settings.traced = Traced::parse(as_text(v)?)?;
+            Some(())
+        },
+    },
     Key {
         name: "hook.timeout_ms",
         kind: Kind::Number(1, 600_000),
@@ -121,6 +146,26 @@ pub(super) static KEYS: &[Key] = &[
             c.settings.login_domain = match as_text(v)? {
                 "" => None,
                 domain => Some(Domain::parse(domain).ok()?),
+            };
+            Some(())
+        },
+    },
+    Key {
+        name: "sink",
+        kind: Kind::Text,
+        doc: "For tests: take all mail and send none; each files by recipient, an address all there; empty is off.",
+        read: |c| {
+            Value::Text(match &c.settings.sink {
+                Sink::Off => String::new(),
+                Sink::Each => "each".to_owned(),
+                Sink::One(address) => address.to_string(),
+            })
+        },
+        write: |c, v| {
+            c.settings.sink = match as_text(v)? {
+                "" => Sink::Off,
+                "each" => Sink::Each,
+                address => Sink::One(Address::parse(address).ok()?),
             };
             Some(())
         },

@@ -20,6 +20,8 @@ pub struct SessionSettings {
     pub can_start_tls: bool,
     /// Whether passwords are taken without TLS.
     pub allow_plaintext_login: bool,
+    /// Whether logins show the password: SCRAM is not offered.
+    pub plain_only: bool,
     /// 32 random octets, for the nonces of SCRAM.
     pub nonce_seed: [u8; 32],
 }
@@ -78,7 +80,7 @@ pub struct Refusal {
 pub enum Answer {
     /// To `Login` and `ScramEnded`.
     Login(Result<OpenedMaildrop, LoginTrouble>),
-    /// To `ScramKeys`: keys, and whether they are of somebody real.
+    /// To `ScramKeys`: keys, and whether they are of somebody real. `Login` with a trouble ends the exchange.
     ScramKeys(ScramKeys, bool),
     /// To `Body`: at least one octet; `None` where it cannot be read.
     Body(Option<Vec<u8>>),
@@ -108,6 +110,8 @@ pub enum LoginTrouble {
     Later,
     /// Another session has it.
     InUse,
-    /// The store cannot be read now.
+    /// The store cannot be read now, or the login cannot be checked.
     Unavailable,
+    /// The connection ends without a word.
+    HangUp,
 }

@@ -150,6 +150,9 @@ impl Session {
     }
 
     pub(super) fn logged_in(&mut self, opened: Result<OpenedMaildrop, LoginTrouble>, output: &mut Vec<u8>) {
+        if let Some(login) = self.login() {
+            *login = Login::default();
+        }
         match opened {
             Ok(opened) => {
                 let maildrop = Maildrop::new(opened.uid_validity, opened.messages);
@@ -159,6 +162,7 @@ impl Session {
             }
             Err(LoginTrouble::InUse) => self.refuse("[IN-USE] another session has the maildrop", output),
             Err(LoginTrouble::Unavailable) => self.refuse("[SYS/TEMP] the maildrop cannot be opened now", output),
+            Err(LoginTrouble::HangUp) => self.phase = Phase::Over,
             Err(LoginTrouble::Refused) => self.login_refused("[AUTH] wrong user name or password", true, output),
             Err(LoginTrouble::Later) => {
                 if let Some(login) = self.login() {

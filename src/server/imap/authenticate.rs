@@ -8,6 +8,7 @@ use crate::imap::framing::Cut;
 use crate::imap::response::Completion;
 use crate::sasl::{self, Exchange, Failure, Mechanism, Step};
 use crate::server::accounts::{self, Denied, ScramAnswer};
+use crate::server::asked::{self, No};
 
 use super::Session;
 use super::goodbye::Goodbye;
@@ -40,13 +41,11 @@ impl Session {
             step = match step {
                 Step::Challenge(challenge) => exchange.respond(&self.challenge(&challenge).await?),
                 Step::NeedCredential(user) => {
-                    let found = accounts::scram_keys(&self.shared, self.door("authenticate"), &user).await;
+                    let (client, door) = (self.client(), self.door("authenticate"));
+                    let found = asked::scram_keys(&self.shared, &client, door, &user).await;
                     let ScramAnswer { keys, account: found } = match found {
                         Ok(found) => found,
-                        Err(denied) => {
-                            self.login_told = true;
-                            return Ok(self.logged_in(Err(denied)));
-                        }
+                        Err(no) => return self.login_refused(no),
                     };
                     let known = found.is_some();
                     account = found.ok_or(Denied::Wrong);
@@ -54,7 +53,12 @@ impl Session {
                     exchange.credential(&keys, known)
                 }
                 Step::CheckPassword { authcid, password } => {
-                    account = accounts::login(&self.shared, self.door("authenticate"), &authcid, &password).await;
+                    let (client, door) = (self.client(), self.door("authenticate"));
+                    account = match asked::login(&self.shared, &client, door, &authcid, &password).await {
+                        Ok(account) => Ok(account),
+                        Err(No::Denied(denied)) => Err(denied),
+                        Err(no) => return self.login_refused(no),
+                    };
                     self.login_told = account.is_err();
                     exchange.checked(account.is_ok())
                 }

@@ -22,10 +22,9 @@ impl Session {
 
     /// Passwords travel under TLS, or over loopback where the host allows it.
     pub(super) fn sasl_offer(&self) -> sasl::Offer {
-        let local = self.ends.local.ip().to_canonical().is_loopback();
-        let passwords = self.tls.is_some() || (self.shared.settings.allow_plaintext_login && local);
+        let passwords = self.tls.is_some() || self.shared.takes_plaintext(self.ends.local);
         let channel_binding = self.tls.as_ref().is_some_and(|tls| tls.exporter.is_some());
-        sasl::Offer { passwords, channel_binding }
+        sasl::Offer { passwords, channel_binding, plain_only: !self.shared.offers_scram() }
     }
 
     pub(super) fn capability(&mut self) -> Done {

@@ -7,9 +7,11 @@ use crate::imap::framing::Framing;
 use crate::imap::response::Completion;
 use crate::imap::session::Enabled;
 use crate::server::accounts::{self, Denied};
+use crate::server::asked::{self, No};
+use crate::smtp::server::Client;
 
 use super::Session;
-use super::refusal::Done;
+use super::refusal::{Done, Stop};
 
 impl Session {
     pub(super) async fn login(&mut self, user: &[u8], password: &Secret) -> Done {
@@ -18,9 +20,35 @@ impl Session {
         }
         self.wire.flush().await?;
         let user = String::from_utf8_lossy(user);
-        let account = accounts::login(&self.shared, self.door("login"), &user, password).await;
-        self.login_told = account.is_err();
-        Ok(self.logged_in(account))
+        let (client, door) = (self.client(), self.door("login"));
+        match asked::login(&self.shared, &client, door, &user, password).await {
+            Ok(account) => Ok(self.logged_in(Ok(account))),
+            Err(no) => self.login_refused(no),
+        }
+    }
+
+    /// The client, for who decides about logins.
+    pub(super) fn client(&self) -> Client {
+        asked::client(self.service, self.ends, self.tls.clone())
+    }
+
+    /// What a refusal of whoever decides comes to here.
+    pub(super) fn login_refused(&mut self, no: No) -> Done {
+        match no {
+            No::HangUp => {
+                self.wire.out.clear();
+                Err(Stop::Wire(std::io::ErrorKind::ConnectionAborted.into()))
+            }
+            No::Denied(denied) => {
+                self.login_told = true;
+                Ok(self.logged_in(Err(denied)))
+            }
+            No::Reply(reply) if reply.is_transient() => Ok(Completion::no("UNAVAILABLE", reply.text)),
+            No::Reply(reply) => {
+                self.failures += 1;
+                Ok(Completion::no("AUTHENTICATIONFAILED", reply.text))
+            }
+        }
     }
 
     /// Nobody is logged in any more, and nothing is enabled; TLS stays (RFC 8437).

@@ -50,22 +50,26 @@ use crate::store::Watch;
 
 use super::accounts::{self, Door};
 use super::sessions::Seat;
-use super::{Accepted, Shared};
+use super::{Accepted, Shared, broken, refuse};
 use goodbye::Goodbye;
 use open::Open;
 use refusal::{Done, Stop};
 use wire::{Wire, Woke};
 
 /// Serves one connection until it ends.
-pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
-    let Accepted { stream, ends, service, tls } = accepted;
+pub async fn serve(shared: Arc<Shared>, mut accepted: Accepted) {
+    // In a box of its own: an idle session stays small.
+    if !Box::pin(refuse::is_welcome(&shared, &mut accepted)).await {
+        return;
+    }
+    let Accepted { stream, ends, service, tls, trace } = accepted;
     let began = shared.world.clock.now();
     let seat = accounts::enter(&shared, service, ends.peer);
     let notice = seat.notice();
     let most = shared.settings.sessions_per_listener_max;
     let login_wait = shared.logins.sessions.patience(service, most, shared.settings.waits.imap_login);
     let mut session = Session {
-        wire: Wire::new(shared.clone(), stream, notice.clone()),
+        wire: Wire::new(shared.clone(), stream, notice.clone()).traced(trace),
         shared: shared.clone(),
         seat,
         login_wait,
@@ -86,8 +90,11 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         over: false,
     };
     let run = async {
-        // A broken connection has nobody to tell.
-        let _ = session.run().await;
+        if let Err(e) = session.run().await {
+            let user = session.account.as_ref().map(|account| account.address.to_string()).unwrap_or_default();
+            let stage = if user.is_empty() { "login" } else { "command" };
+            broken::tell(&session.shared, service, ends, (stage, user), &e);
+        }
         Box::pin(session.leave()).await;
         session.wire.close().await;
     };

@@ -14,7 +14,8 @@ use crate::base::limits::{OUTPUT_OCTETS_MAX, READ_OCTETS};
 use crate::base::time::Mono;
 use crate::base::world::BoxStream;
 use crate::net::deflate::Deflated;
-use crate::net::pump::within;
+use crate::net::pump::{of_handshake, within};
+use crate::net::trace::{Side, Trace};
 use crate::server::Shared;
 use crate::server::sessions::Notice;
 use crate::store::Watch;
@@ -62,6 +63,7 @@ pub(super) struct Wire {
     /// Tells of a dismissal.
     pub notice: Notice,
     compressed: bool,
+    trace: Option<Box<Trace>>,
 }
 
 /// Completes with a change of what is watched, if anything is.
@@ -85,7 +87,14 @@ impl Wire {
             full_reads: false,
             notice,
             compressed: false,
+            trace: None,
         }
+    }
+
+    /// The same, traced.
+    pub fn traced(mut self, trace: Option<Box<Trace>>) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// Where a response begins that may have to be taken back.
@@ -127,6 +136,9 @@ impl Wire {
         let clock = &*self.shared.world.clock;
         let wait = self.shared.settings.waits.write;
         let stream = self.stream.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        if let Some(trace) = &mut self.trace {
+            trace.octets(Side::Server, octets);
+        }
         let mut rest = octets;
         while !rest.is_empty() {
             let n = within(clock, clock.now() + wait, stream.write(rest)).await?;
@@ -172,6 +184,9 @@ impl Wire {
         match read.or(changed).or(dismissed).or(draining).or(late).await? {
             Ok(0) => Ok(Woke::End),
             Ok(n) => {
+                if let Some(trace) = &mut self.trace {
+                    trace.octets(Side::Client, self.piece.get(..n).unwrap_or_default());
+                }
                 self.input.push(self.piece.get(..n).unwrap_or_default());
                 // A read that filled the buffer has more behind it.
                 self.full_reads = n == room;
@@ -210,7 +225,11 @@ impl Wire {
         let plain = self.stream.take().ok_or(io::ErrorKind::NotConnected)?;
         let clock = &*self.shared.world.clock;
         let at = clock.now() + self.shared.settings.waits.tls_handshake;
-        let (stream, info) = within(clock, at, self.shared.world.tls.accept(plain)).await?;
+        let (stream, info) =
+            within(clock, at, self.shared.world.tls.accept(plain)).await.map_err(|e| of_handshake(&e))?;
+        if let Some(trace) = &mut self.trace {
+            trace.tls(&info.version);
+        }
         self.stream = Some(stream);
         Ok(info)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Config, Next, Phase, Session};
+use super::{Ask, Client, Config, Next, Pending, Phase, Session};
 use crate::base::dialog::{Input, Step};
 use crate::base::{Reply, Service};
 use crate::sasl::{Mechanism, Offer};
@@ -10,6 +10,55 @@ use crate::smtp::command::Verb;
 use crate::smtp::extension::Extensions;
 
 impl Session {
+    /// The beginning: who is asked about the client says yes, or there is nobody to ask.
+    pub(super) fn begin(&mut self, output: &mut Vec<u8>) -> Next {
+        if self.config.manner.asks_more {
+            self.about.stage = "connect";
+            return Some(self.ask(Pending::Connect, Ask::Connect(self.client.clone())));
+        }
+        self.greet(output);
+        None
+    }
+
+    /// EHLO and its like, once who is asked says yes.
+    pub(super) fn begin_hello(&mut self, verb: Verb, name: String, output: &mut Vec<u8>) -> Next {
+        if !self.config.manner.asks_more {
+            return self.hello(verb, name, output);
+        }
+        let client = Client { hello: name.clone(), extended: verb != Verb::Helo, ..Client::clone(&self.client) };
+        Some(self.ask(Pending::Hello(verb, name), Ask::Hello(Arc::new(client))))
+    }
+
+    /// DATA, once who is asked says yes.
+    pub(super) fn begin_data(&mut self, output: &mut Vec<u8>) -> Next {
+        let envelope = self.transaction.as_ref().map(|transaction| Box::new(transaction.envelope.clone()));
+        match envelope.filter(|_| self.config.manner.asks_more) {
+            Some(envelope) => Some(self.ask(Pending::Data, Ask::Data(self.client.clone(), envelope))),
+            None => {
+                self.data(output);
+                None
+            }
+        }
+    }
+
+    /// Who was asked has spoken.
+    pub(super) fn went_on(&mut self, pending: Pending, verdict: Result<(), Reply>, output: &mut Vec<u8>) -> Next {
+        match (pending, verdict) {
+            (Pending::Connect, Ok(())) => self.greet(output),
+            (Pending::Hello(verb, name), Ok(())) => return self.hello(verb, name, output),
+            (Pending::Data, Ok(())) => self.data(output),
+            (Pending::Connect, Err(reply)) => {
+                // A permanent refusal waits for QUIT (RFC 5321 §3.1).
+                self.barred = true;
+                self.phase = if reply.is_permanent() { Phase::Command } else { Phase::Over };
+                self.say(&reply, output);
+            }
+            (_, Err(reply)) => self.say(&reply, output),
+            (_, Ok(())) => {}
+        }
+        None
+    }
+
     pub(super) fn greet(&mut self, output: &mut Vec<u8>) {
         let protocol = if self.is_lmtp() { "LMTP" } else { "ESMTP" };
         self.phase = Phase::Command;
@@ -55,6 +104,7 @@ impl Session {
         Offer {
             passwords: takes_logins(&self.config) && (tls.is_some() || self.config.plaintext_login),
             channel_binding: tls.is_some_and(|tls| tls.exporter.is_some()),
+            plain_only: self.config.manner.plain_only,
         }
     }
 
@@ -80,7 +130,7 @@ impl Session {
 
 /// Whether a listener of this kind knows AUTH at all.
 pub(super) fn takes_logins(config: &Config) -> bool {
-    matches!(config.service, Service::Submission | Service::Submissions)
+    config.manner.open || matches!(config.service, Service::Submission | Service::Submissions)
 }
 
 pub(super) fn help(lmtp: bool) -> Reply {

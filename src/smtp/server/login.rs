@@ -173,7 +173,7 @@ impl Session {
         self.login_failed(output)
     }
 
-    fn no_login(&mut self, reply: &Reply, output: &mut Vec<u8>) -> Next {
+    pub(super) fn no_login(&mut self, reply: &Reply, output: &mut Vec<u8>) -> Next {
         self.say(reply, output);
         self.login_failed(output)
     }

@@ -66,6 +66,19 @@ pub struct Config {
     pub repair_line_ends: bool,
     /// Fresh random octets: nonces come from them.
     pub seed: [u8; 32],
+    /// What is out of the ordinary.
+    pub manner: Manner,
+}
+
+/// How a session differs from an ordinary one of its service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// Whether it asks before the greeting, at EHLO and at DATA too.
+    pub asks_more: bool,
+    /// Whether every service takes logins and none needs one.
+    pub open: bool,
+    /// Whether logins show the password: SCRAM is not offered.
+    pub plain_only: bool,
 }
 
 /// Who hands a message in: what trace fields and policy want to know.
@@ -88,9 +101,16 @@ pub struct Client {
 /// What a session asks. The answer to each is named with it.
 #[derive(Debug)]
 pub enum Ask {
+    /// May this client be here at all? Asked before the greeting. [`Answer::Verdict`]
+    Connect(Arc<Client>),
+    /// May a client of this name go on? [`Answer::Verdict`]
+    Hello(Arc<Client>),
+    /// May the message of this transaction come, by DATA? [`Answer::Verdict`]
+    Data(Arc<Client>, Box<Envelope>),
     /// May mail come from here? [`Answer::Verdict`]
     Sender(Arc<Client>, Box<Envelope>),
-    /// Will mail for this recipient, the only one in the transaction's envelope, be taken? [`Answer::Verdict`]
+    /// Will mail for this recipient, the only one in the transaction's envelope, be taken? [`Answer::Verdict`], or
+    /// [`Answer::Redirected`]
     Recipient(Arc<Client>, Box<Envelope>),
     /// Check a password; say and punish a failure. [`Answer::Account`], [`Answer::Later`]
     Login(String, Secret),
@@ -113,8 +133,12 @@ pub enum Ask {
 /// What a session is answered.
 #[derive(Debug)]
 pub enum Answer {
-    /// Yes, or the reply to refuse with.
+    /// Yes, or the reply to refuse with. To a login: the reply, where it is no ordinary one.
     Verdict(Result<(), Reply>),
+    /// Yes, but for this recipient.
+    Redirected(Box<Recipient>),
+    /// To any question: the connection ends without a word.
+    HangUp,
     /// Who logged in.
     Account(Option<Arc<Account>>),
     /// Keys, and the account they are of, where it can log in.
@@ -150,6 +174,8 @@ pub struct Session {
     /// Whether MAIL was said since the last message.
     mail_said: bool,
     greeted: bool,
+    /// Refused at the greeting: only QUIT is obeyed (RFC 5321 §3.1).
+    barred: bool,
     draining: bool,
     dismissed: Option<Dismissal>,
     expired: bool,
@@ -178,6 +204,9 @@ enum Phase {
 
 /// What the question under way is about.
 enum Pending {
+    Connect,
+    Hello(Verb, String),
+    Data,
     Sender(Envelope),
     Recipient(Recipient),
     Password,
@@ -227,6 +256,7 @@ impl Session {
             message_by: None,
             mail_said: false,
             greeted: false,
+            barred: false,
             draining: false,
             dismissed: None,
             expired: false,
@@ -239,6 +269,16 @@ impl Session {
             refused: Vec::new(),
             config,
         }
+    }
+
+    /// The stage of the command that came last.
+    pub fn stage(&self) -> &'static str {
+        self.about.stage
+    }
+
+    /// Who has logged in.
+    pub fn account(&self) -> Option<&Account> {
+        self.client.account.as_deref()
     }
 
     fn is_lmtp(&self) -> bool {
@@ -254,6 +294,10 @@ impl Session {
     /// Writes a reply of which the host has been told already.
     fn say_told(&mut self, reply: &Reply, output: &mut Vec<u8>) {
         reply::write(reply, output);
+        if reply.code == 421 {
+            // RFC 5321 §3.8: the session ends with it.
+            self.phase = Phase::Over;
+        }
         if !reply.is_permanent() {
             return;
         }
@@ -361,7 +405,7 @@ impl Session {
         let standing = verbs::Standing {
             service: self.config.service,
             greeted: self.greeted,
-            logged_in: self.client.account.is_some(),
+            logged_in: self.client.account.is_some() || self.config.manner.open,
             transaction: self.transaction.as_ref().map(|t| (t.envelope.recipients.len(), t.chunking)),
         };
         let row = verbs::check(verb, &standing)?;
@@ -377,15 +421,19 @@ impl Session {
             self.goodbye(7, 0, &why, output);
             return None;
         }
+        if self.barred && !matches!(verb, Verb::Quit | Verb::Bdat) {
+            self.say(&Reply::new(503, 5, 1, "Only QUIT is possible now"), output);
+            return None;
+        }
         match (verb, command) {
-            (_, Command::Hello(name)) => return self.hello(verb, name, output),
+            (_, Command::Hello(name)) => return self.begin_hello(verb, name, output),
             (_, Command::Mail(reverse_path, parameters)) => return self.mail(reverse_path, parameters, output),
             (_, Command::Rcpt(path, parameters)) => return self.rcpt(path, parameters, output),
             (_, Command::Bdat { octets, last }) => self.bdat(octets, last),
             (_, Command::Auth(mechanism, initial)) => return self.auth(&mechanism, initial, output),
             (Verb::Vrfy, _) => self.say(&Reply::new(252, 5, 0, "Send mail and see"), output),
             (Verb::Expn, _) => self.say(&Reply::new(502, 5, 1, "Lists are not told"), output),
-            (Verb::Data, _) => self.data(output),
+            (Verb::Data, _) => return self.begin_data(output),
             (Verb::StartTls, _) => return self.start_tls(input, output),
             (Verb::Rset, _) => {
                 self.say(&Reply::new(250, 0, 0, "Ok"), output);
@@ -460,6 +508,14 @@ impl Session {
 
     fn proceed(&mut self, pending: Pending, answer: Answer, output: &mut Vec<u8>) -> Next {
         match (pending, answer) {
+            (_, Answer::HangUp) => {
+                self.refused.clear();
+                output.clear();
+                self.phase = Phase::Over;
+            }
+            (pending @ (Pending::Connect | Pending::Hello(..) | Pending::Data), Answer::Verdict(verdict)) => {
+                return self.went_on(pending, verdict, output);
+            }
             (Pending::Sender(envelope), Answer::Verdict(verdict)) => match verdict {
                 Ok(()) => {
                     self.transactions += 1;
@@ -489,6 +545,15 @@ impl Session {
                 }
             },
             (Pending::ScramEnded(_), Answer::Account(None)) => self.login_ended(false, output),
+            (Pending::Recipient(_), Answer::Redirected(recipient)) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.envelope.recipients.push(*recipient);
+                }
+                self.say(&Reply::new(250, 1, 5, "Ok"), output);
+            }
+            (Pending::Password | Pending::Keys(_) | Pending::ScramEnded(_), Answer::Verdict(Err(reply))) => {
+                return self.no_login(&reply, output);
+            }
             (Pending::Password, Answer::Account(account)) => return self.password_checked(account, output),
             (Pending::Keys(user), Answer::Keys(keys, account)) => return self.keys_found(user, &keys, account, output),
             (Pending::ScramEnded(ok), Answer::Done) => self.login_ended(ok, output),
@@ -515,7 +580,7 @@ impl Dialog for Session {
 
     fn step(&mut self, now: Mono, input: &mut Input, output: &mut Vec<u8>) -> Step<Ask> {
         loop {
-            let mut next = None;
+            let next;
             if std::mem::take(&mut self.expired) {
                 let why = match self.phase {
                     Phase::Data(_) | Phase::Bdat(_) => self.too_slow(),
@@ -542,7 +607,7 @@ impl Dialog for Session {
                 return Step::Write;
             } else {
                 match &self.phase {
-                    Phase::Greeting => self.greet(output),
+                    Phase::Greeting => next = self.begin(output),
                     Phase::Command => next = self.command(now, input, output),
                     Phase::Auth(_) => next = self.auth_line(now, input, output),
                     Phase::Data(_) => next = self.data_octets(now, input, output),

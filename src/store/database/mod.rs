@@ -31,6 +31,7 @@ pub(super) use queue::{ItemTerms, QueuedRow, ReadQueue, RoutedRow, Visit, WriteQ
 pub(super) use report::{BegunReport, ReadReports, WriteReports};
 pub(super) use sieve::{ReadSieve, WriteSieve};
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::shared::Log;
@@ -59,6 +60,11 @@ pub(super) trait Database: Send + Sync {
 
     /// Opens a walk over everything, on a connection of its own.
     fn open_walk(&self, readers: Readers) -> Result<Box<dyn Walk>>;
+
+    /// Copies what is committed to a store in `folder`, beside all other work, and checks the copy. `told` hears after
+    /// each step how many octets are done, of how many; where it says false the copy ends with `Interrupted`. After an
+    /// error there is none.
+    fn copy(&self, folder: &Path, told: &mut dyn FnMut(u64, u64) -> bool) -> Result<()>;
 
     /// What its names lead to now.
     fn identity(&self) -> Result<Identity>;

@@ -23,6 +23,7 @@ mod walk;
 pub(super) use chance::Chance;
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -103,6 +104,10 @@ impl Database for Memory {
 
     fn open_walk(&self, _: Readers) -> Result<Box<dyn Walk>> {
         Ok(Box::new(walk::TablesWalk::of(self.committed())))
+    }
+
+    fn copy(&self, _: &Path, _: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "a store in memory has no backup"))
     }
 
     fn identity(&self) -> Result<Identity> {

@@ -1,6 +1,7 @@
 //! The server and schema of a store: who has it, how sessions are opened.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -206,6 +207,11 @@ impl Database for Server {
     fn open_walk(&self, _: Readers) -> Result<Box<dyn Walk>> {
         let session = self.connect(Role::Reader)?;
         Ok(Box::new(check::TableWalk::begin(Postgres::new(self.clone(), Role::Reader, session))?))
+    }
+
+    fn copy(&self, _: &Path, _: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
+        let text = "a store on PostgreSQL is backed up by the server's own means, such as pg_dump";
+        Err(Error::new(ErrorKind::Unsupported, text))
     }
 
     fn identity(&self) -> Result<Identity> {

@@ -54,6 +54,17 @@ pub(super) fn open_checkpointer(world: &World, database: &Path) -> Result<Connec
     Ok(db)
 }
 
+/// Opens a copy that is being made, or was just made: nobody else has it.
+pub(super) fn open_copy(world: &World, copy: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = match world.disk.vfs() {
+        Some(vfs) => Connection::open_with_flags_and_vfs(copy, flags, vfs)?,
+        None => Connection::open_with_flags(copy, flags)?,
+    };
+    db.execute_batch("PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;")?;
+    Ok(db)
+}
+
 /// The VFS whose locks nobody else can lift, where the platform has such locks.
 #[cfg(target_os = "linux")]
 fn own_vfs(index: Index) -> Option<&'static str> {

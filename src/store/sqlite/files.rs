@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::database::{Database, Identity, Read, Readers, Tend, Walk, Write};
 use super::connection::{self, Index};
-use super::{Sqlite, check, migrate, version};
+use super::{Sqlite, check, copy, migrate, version};
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Octets of log rewritten at a time.
@@ -175,6 +175,10 @@ impl Database for Files {
     fn open_walk(&self, readers: Readers) -> Result<Box<dyn Walk>> {
         let db = connection::open_reader(&self.world, &self.database, index(readers))?;
         Ok(Box::new(check::TableWalk::begin(db)?))
+    }
+
+    fn copy(&self, folder: &Path, told: &mut dyn FnMut(u64, u64) -> bool) -> Result<()> {
+        copy::copy(&self.world, &self.database, folder, told)
     }
 
     fn identity(&self) -> Result<Identity> {

@@ -6,6 +6,7 @@
 mod body;
 mod check;
 mod connection;
+mod copy;
 mod directory;
 mod dkim;
 mod dmarc;

@@ -9,7 +9,8 @@
         id = engine.submit(message)
         print(engine.wait(id, timeout=60))
 
-Every function may be called from any thread. After `os.fork` the child must open an engine of its own.
+Every function may be called from any thread. A process that has opened an engine cannot use the
+package in a child of `os.fork`: fork first, or use `multiprocessing` with "spawn".
 """
 
 from ._library import LIBRARY as _LIBRARY
@@ -17,7 +18,7 @@ from ._library import PATH as library_path
 from .account import Account, Mailbox, MailboxInfo
 from .check import CheckStep
 from .dkim import DkimKey
-from .engine import Engine, Listener, Property, properties
+from .engine import Engine, Listener, Property, Stats, properties
 from .errors import (
     AuthError,
     Busy,
@@ -61,7 +62,7 @@ from .mailauth import (
 )
 from .message import Flag, Message
 from .report import DmarcRecord, DmarcReport
-from .request import Request, Verdict, accept, defer, junk, redirect, reject
+from .request import Request, Verdict, accept, defer, junk, log_in, redirect, reject
 from .session import Session
 from .sieve import SieveScript
 
@@ -78,8 +79,8 @@ __all__ = [
     "DeliveryState", "DkimKey", "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists",
     "Flag", "ForkedError", "Interrupted", "IprevVerdict", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
     "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",
-    "Request", "Resolver", "Session", "SieveScript", "SpfVerdict", "StateError", "StoreError", "TLSError", "TimeoutError",
-    "UsageError",
+    "Request", "Resolver", "Session", "SieveScript", "SpfVerdict", "StateError", "Stats", "StoreError", "TLSError",
+    "TimeoutError", "UsageError",
     "Verdict", "Verdicts", "accept", "arc_seal", "arc_verify", "build_info", "defer", "dkim_sign", "dkim_verify",
-    "dmarc", "junk", "library_path", "properties", "redirect", "reject", "spf", "verify",
+    "dmarc", "junk", "library_path", "log_in", "properties", "redirect", "reject", "spf", "verify",
 ]  # fmt: skip

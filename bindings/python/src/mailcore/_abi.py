@@ -13,18 +13,22 @@ MAILCORE_KEY_ENGINE_THREADS = "engine.threads"
 MAILCORE_KEY_STORE_READERS = "store.readers"
 MAILCORE_KEY_STORE_RESERVE_OCTETS = "store.reserve_octets"
 MAILCORE_KEY_EVENTS_CAPACITY = "events.capacity"
+MAILCORE_KEY_LOG_LEVEL = "log.level"
+MAILCORE_KEY_TRACE_PEERS = "trace.peers"
 MAILCORE_KEY_HOOK_TIMEOUT_MS = "hook.timeout_ms"
 MAILCORE_KEY_HOOK_THREADS = "hook.threads"
 MAILCORE_KEY_MESSAGE_OCTETS_MAX = "message.octets_max"
 MAILCORE_KEY_SMTP_RECIPIENTS_MAX = "smtp.recipients_max"
 MAILCORE_KEY_SESSIONS_PER_LISTENER_MAX = "sessions.per_listener_max"
 MAILCORE_KEY_SESSIONS_PER_PEER_MAX = "sessions.per_peer_max"
+MAILCORE_KEY_SESSIONS_PER_PEER_TOTAL_MAX = "sessions.per_peer_total_max"
 MAILCORE_KEY_SMTP_UNKNOWN_RECIPIENTS_PER_PEER_MAX = "smtp.unknown_recipients_per_peer_max"
 MAILCORE_KEY_SMTP_UNKNOWN_RECIPIENT_PAUSE_MS = "smtp.unknown_recipient_pause_ms"
 MAILCORE_KEY_MEMORY_OCTETS_MAX = "memory.octets_max"
 MAILCORE_KEY_SESSIONS_PER_ACCOUNT_MAX = "sessions.per_account_max"
 MAILCORE_KEY_LOGIN_ALLOW_PLAINTEXT = "login.allow_plaintext"
 MAILCORE_KEY_LOGIN_DOMAIN = "login.domain"
+MAILCORE_KEY_SINK = "sink"
 MAILCORE_KEY_LOGIN_FAILURE_PAUSE_SECONDS = "login.failure_pause_seconds"
 MAILCORE_KEY_LOGIN_FAILURES_PER_PEER_MAX = "login.failures_per_peer_max"
 MAILCORE_KEY_LOGIN_FAILURES_PER_NETWORK_MAX = "login.failures_per_network_max"
@@ -172,6 +176,7 @@ MAILCORE_SERVICE_IMAPS = 6
 MAILCORE_SERVICE_POP3 = 7
 MAILCORE_SERVICE_POP3S = 8
 MAILCORE_SERVICE_MANAGESIEVE = 9
+MAILCORE_LISTEN_TRACE = 1
 MAILCORE_EVENT_STARTED = 1
 MAILCORE_EVENT_STOPPED = 2
 MAILCORE_EVENT_QUEUED = 3
@@ -193,6 +198,9 @@ MAILCORE_EVENT_DMARC_REPORT = 18
 MAILCORE_EVENT_REFUSED = 19
 MAILCORE_EVENT_WARNING = 20
 MAILCORE_EVENT_PENALTY = 21
+MAILCORE_EVENT_LOG = 22
+MAILCORE_EVENT_CONNECTION_BROKEN = 23
+MAILCORE_EVENT_DIALOG = 24
 MAILCORE_METHOD_SPF = 1
 MAILCORE_METHOD_SPF_HELO = 2
 MAILCORE_METHOD_DKIM = 3
@@ -232,12 +240,28 @@ MAILCORE_DKIM_PUBLISHED = 2
 MAILCORE_DKIM_RETIRED = 3
 MAILCORE_HOOK_DATA = 1
 MAILCORE_HOOK_RCPT = 2
+MAILCORE_HOOK_CONNECT = 4
+MAILCORE_HOOK_HELLO = 8
+MAILCORE_HOOK_LOGIN = 16
+MAILCORE_HOOK_SCRAM = 32
+MAILCORE_HOOK_MAIL = 64
+MAILCORE_HOOK_RCPT_REFUSED = 128
 MAILCORE_DECISION_POLICY = 0
 MAILCORE_DECISION_ACCEPT = 1
 MAILCORE_DECISION_JUNK = 2
 MAILCORE_DECISION_REJECT = 3
 MAILCORE_DECISION_DEFER = 4
 MAILCORE_DECISION_REDIRECT = 5
+MAILCORE_STAGE_CONNECT = 1
+MAILCORE_STAGE_HELLO = 2
+MAILCORE_STAGE_LOGIN = 3
+MAILCORE_STAGE_MAIL = 4
+MAILCORE_STAGE_RCPT = 5
+MAILCORE_STAGE_DATA = 6
+MAILCORE_STAGE_MESSAGE = 7
+MAILCORE_STAGE_ACCEPTED = 8
+MAILCORE_STAGE_DELIVER = 9
+MAILCORE_TROUBLE_DROP = 1
 
 mailcore_handle = c_uint64
 mailcore_engine = c_uint64
@@ -656,6 +680,8 @@ class mailcore_question(Structure):
     to_count: Any
     detail: Any
     verdicts: Any
+    user: Any
+    password: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("hook", c_uint32),
@@ -673,6 +699,8 @@ class mailcore_question(Structure):
         ("to_count", c_size_t),
         ("detail", c_char_p),
         ("verdicts", POINTER(mailcore_verdicts)),
+        ("user", c_char_p),
+        ("password", c_char_p),
     ]
 
     def __init__(self, **fields: Any) -> None:
@@ -686,6 +714,7 @@ class mailcore_verdict(Structure):
     enhanced: Any
     text: Any
     redirect: Any
+    secret: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("action", c_uint32),
@@ -693,6 +722,7 @@ class mailcore_verdict(Structure):
         ("enhanced", c_char * 12),
         ("text", c_char_p),
         ("redirect", c_char_p),
+        ("secret", c_char_p),
     ]
 
     def __init__(self, **fields: Any) -> None:
@@ -705,12 +735,114 @@ class mailcore_hooks(Structure):
     data: Any
     rcpt: Any
     user: Any
+    connect: Any
+    hello: Any
+    login: Any
+    scram: Any
+    mail: Any
+    rcpt_refused: Any
     _fields_ = [
         ("struct_size", c_uint32),
         ("as_events", c_uint32),
         ("data", mailcore_hook_function),
         ("rcpt", mailcore_hook_function),
         ("user", c_void_p),
+        ("connect", mailcore_hook_function),
+        ("hello", mailcore_hook_function),
+        ("login", mailcore_hook_function),
+        ("scram", mailcore_hook_function),
+        ("mail", mailcore_hook_function),
+        ("rcpt_refused", mailcore_hook_function),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_trouble(Structure):
+    struct_size: Any
+    stage: Any
+    flags: Any
+    smtp_code: Any
+    text: Any
+    address: Any
+    protocol: Any
+    wait_ms: Any
+    skip: Any
+    times: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("stage", c_uint32),
+        ("flags", c_uint32),
+        ("smtp_code", c_int32),
+        ("text", c_char_p),
+        ("address", c_char_p),
+        ("protocol", c_char_p),
+        ("wait_ms", c_uint64),
+        ("skip", c_uint32),
+        ("times", c_uint32),
+    ]
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=sizeof(type(self)), **fields)
+
+
+class mailcore_stats(Structure):
+    struct_size: Any
+    reserved: Any
+    uptime_ms: Any
+    smtp_sessions: Any
+    lmtp_sessions: Any
+    imap_sessions: Any
+    pop3_sessions: Any
+    smtp_open: Any
+    lmtp_open: Any
+    imap_open: Any
+    pop3_open: Any
+    logins: Any
+    logins_failed: Any
+    refused: Any
+    connections_broken: Any
+    queued: Any
+    filed: Any
+    filed_octets: Any
+    delivered: Any
+    deferred: Any
+    failed: Any
+    expired: Any
+    bounced: Any
+    events_dropped: Any
+    events_waiting: Any
+    accounts: Any
+    queue_messages: Any
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("uptime_ms", c_uint64),
+        ("smtp_sessions", c_uint64),
+        ("lmtp_sessions", c_uint64),
+        ("imap_sessions", c_uint64),
+        ("pop3_sessions", c_uint64),
+        ("smtp_open", c_uint64),
+        ("lmtp_open", c_uint64),
+        ("imap_open", c_uint64),
+        ("pop3_open", c_uint64),
+        ("logins", c_uint64),
+        ("logins_failed", c_uint64),
+        ("refused", c_uint64),
+        ("connections_broken", c_uint64),
+        ("queued", c_uint64),
+        ("filed", c_uint64),
+        ("filed_octets", c_uint64),
+        ("delivered", c_uint64),
+        ("deferred", c_uint64),
+        ("failed", c_uint64),
+        ("expired", c_uint64),
+        ("bounced", c_uint64),
+        ("events_dropped", c_uint64),
+        ("events_waiting", c_uint64),
+        ("accounts", c_uint64),
+        ("queue_messages", c_uint64),
     ]
 
     def __init__(self, **fields: Any) -> None:
@@ -759,6 +891,8 @@ def declare(library: CDLL) -> None:
     library.mailcore_domain_delete.restype = c_int32
     library.mailcore_list.argtypes = [mailcore_handle, c_uint32, POINTER(mailcore_query), POINTER(mailcore_cursor), POINTER(mailcore_error)]
     library.mailcore_list.restype = c_int32
+    library.mailcore_backup.argtypes = [mailcore_engine, c_char_p, POINTER(mailcore_cursor), POINTER(mailcore_error)]
+    library.mailcore_backup.restype = c_int32
     library.mailcore_next.argtypes = [mailcore_cursor, POINTER(mailcore_row), POINTER(mailcore_error)]
     library.mailcore_next.restype = c_int32
     library.mailcore_message_new.argtypes = [mailcore_engine, POINTER(mailcore_message), POINTER(mailcore_error)]
@@ -803,6 +937,8 @@ def declare(library: CDLL) -> None:
     library.mailcore_mailbox_expunge.restype = c_int32
     library.mailcore_listen.argtypes = [mailcore_engine, POINTER(mailcore_listen_options), POINTER(mailcore_listener), POINTER(mailcore_error)]
     library.mailcore_listen.restype = c_int32
+    library.mailcore_serve_fd.argtypes = [mailcore_engine, c_uint32, c_int32, c_uint32, POINTER(mailcore_error)]
+    library.mailcore_serve_fd.restype = c_int32
     library.mailcore_events_fd.argtypes = [mailcore_engine, POINTER(c_int32), POINTER(mailcore_error)]
     library.mailcore_events_fd.restype = c_int32
     library.mailcore_events_next.argtypes = [mailcore_engine, c_int32, POINTER(mailcore_event), POINTER(mailcore_error)]
@@ -853,6 +989,12 @@ def declare(library: CDLL) -> None:
     library.mailcore_reply.restype = c_int32
     library.mailcore_request_open.argtypes = [mailcore_engine, c_uint64, POINTER(mailcore_message), POINTER(mailcore_error)]
     library.mailcore_request_open.restype = c_int32
+    library.mailcore_trouble_add.argtypes = [mailcore_engine, POINTER(mailcore_trouble), POINTER(mailcore_error)]
+    library.mailcore_trouble_add.restype = c_int32
+    library.mailcore_engine_stats.argtypes = [mailcore_engine, POINTER(mailcore_stats), POINTER(mailcore_error)]
+    library.mailcore_engine_stats.restype = c_int32
+    library.mailcore_session_end.argtypes = [mailcore_engine, c_uint64, POINTER(mailcore_error)]
+    library.mailcore_session_end.restype = c_int32
     library.mailcore_interrupt.argtypes = [mailcore_handle]
     library.mailcore_interrupt.restype = c_int32
     library.mailcore_close.argtypes = [mailcore_handle]

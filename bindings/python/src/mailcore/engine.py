@@ -1,18 +1,22 @@
 """The engine: a store, its servers and its queue."""
 
 import ctypes
+import dataclasses
 import email.message
 import email.utils
 import json
+import os
+import socket
 import threading
 import time
 import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Union
 
 from . import _abi
 from ._library import LIBRARY, Unique, call, close, get, get_number, take, text, until_interrupted
+from ._library import text as _text
 from .account import Account, rows, words
 from .check import CheckStep, check
 from .dkim import Keyring
@@ -49,7 +53,31 @@ _ACTIONS = {
     "reroute": _abi.MAILCORE_QUEUE_REROUTE,
 }
 
-_HOOKS = {"data": _abi.MAILCORE_HOOK_DATA, "rcpt": _abi.MAILCORE_HOOK_RCPT}
+_HOOKS = {
+    "data": _abi.MAILCORE_HOOK_DATA,
+    "rcpt": _abi.MAILCORE_HOOK_RCPT,
+    "connect": _abi.MAILCORE_HOOK_CONNECT,
+    "hello": _abi.MAILCORE_HOOK_HELLO,
+    "login": _abi.MAILCORE_HOOK_LOGIN,
+    "scram": _abi.MAILCORE_HOOK_SCRAM,
+    "mail": _abi.MAILCORE_HOOK_MAIL,
+    "rcpt_refused": _abi.MAILCORE_HOOK_RCPT_REFUSED,
+}
+
+# Stages of scripted trouble, also by the words that SMTP has for them.
+_STAGES = {
+    "connect": _abi.MAILCORE_STAGE_CONNECT,
+    "hello": _abi.MAILCORE_STAGE_HELLO,
+    "ehlo": _abi.MAILCORE_STAGE_HELLO,
+    "login": _abi.MAILCORE_STAGE_LOGIN,
+    "auth": _abi.MAILCORE_STAGE_LOGIN,
+    "mail": _abi.MAILCORE_STAGE_MAIL,
+    "rcpt": _abi.MAILCORE_STAGE_RCPT,
+    "data": _abi.MAILCORE_STAGE_DATA,
+    "message": _abi.MAILCORE_STAGE_MESSAGE,
+    "accepted": _abi.MAILCORE_STAGE_ACCEPTED,
+    "deliver": _abi.MAILCORE_STAGE_DELIVER,
+}
 
 Setting = Union[str, int, bool]
 
@@ -64,6 +92,56 @@ class Property:
     minimum: int
     maximum: int
     writable: bool
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What an engine has done since it was opened (counters), and how it stands (gauges)."""
+
+    uptime_ms: int
+    smtp_sessions: int
+    lmtp_sessions: int
+    imap_sessions: int
+    pop3_sessions: int
+    smtp_open: int
+    lmtp_open: int
+    imap_open: int
+    pop3_open: int
+    logins: int
+    logins_failed: int
+    refused: int
+    connections_broken: int
+    queued: int
+    filed: int
+    filed_octets: int
+    delivered: int
+    deferred: int
+    failed: int
+    expired: int
+    bounced: int
+    events_dropped: int
+    events_waiting: int
+    accounts: int
+    queue_messages: int
+
+    def prometheus(self, prefix: str = "mailcore") -> str:
+        """All of it in the text format of Prometheus."""
+        lines = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name == "uptime_ms":
+                name, kind, value = "uptime_seconds", "gauge", value / 1000
+            elif field.name in _GAUGES:
+                name, kind = field.name, "gauge"
+            else:
+                name, kind = field.name + "_total", "counter"
+            lines.append(f"# TYPE {prefix}_{name} {kind}\n{prefix}_{name} {value}\n")
+        return "".join(lines)
+
+
+_GAUGES = {
+    "smtp_open", "lmtp_open", "imap_open", "pop3_open", "events_waiting", "accounts", "queue_messages",
+}  # fmt: skip
 
 
 class Listener(Unique):
@@ -110,8 +188,6 @@ class Engine(Unique):
                 if name.replace("__", ".") not in known:
                     raise TypeError(f"Engine() has no argument and no setting {name!r}")
                 lines[name.replace("__", ".")] = value
-        import os
-
         options = _abi.mailcore_open(
             folder=None if folder is None else os.fsencode(folder),
             hostname=text(hostname),
@@ -422,13 +498,33 @@ class Engine(Unique):
         """Ends one of them: its client is told so. `NotFound` where it has ended."""
         call("mailcore_session_end", self.handle, id)
 
+    def backup(
+        self, folder: "str | bytes | Any", progress: Optional[Callable[[int, int], object]] = None
+    ) -> None:
+        """Copies the store into `folder`, beside all other work, and checks the copy: then `Engine(folder)` opens it.
+
+        `progress(done, total)` hears of bytes after each step; what it raises gives the backup up. `Exists` where the
+        folder has a store.
+        """
+        cursor = _abi.mailcore_cursor()
+        call("mailcore_backup", self.handle, os.fsencode(folder), ctypes.byref(cursor))
+        try:
+            row = _abi.mailcore_row()
+            while call("mailcore_next", cursor, ctypes.byref(row)) == 1:
+                if progress is not None:
+                    progress(row.id, row.size)
+        finally:
+            LIBRARY.mailcore_close(cursor)
+
     # -- servers and events ----------------------------------------------------------------------------------
 
-    def listen(self, service: str, address: str = "127.0.0.1", port: int = 0) -> Listener:
-        """Listens: "mx", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s"."""
+    def listen(self, service: str, address: str = "127.0.0.1", port: int = 0, trace: bool = False) -> Listener:
+        """Listens: "mx", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s". With `trace` what both
+        sides say becomes "dialog" events."""
         if service not in _SERVICES:
             raise ValueError(f"no service {service!r}; there are {', '.join(_SERVICES)}")
         options = _abi.mailcore_listen_options(service=_SERVICES[service], address=text(address), port=port)
+        options.flags = _abi.MAILCORE_LISTEN_TRACE if trace else 0
         handle = _abi.mailcore_listener()
         call("mailcore_listen", self.handle, ctypes.byref(options), ctypes.byref(handle))
         return Listener(handle.value)
@@ -468,10 +564,29 @@ class Engine(Unique):
             yield event
 
 
+    def serve(self, service: str, socket: "socket.socket | int", trace: bool = False) -> None:
+        """Serves one connection that the program made or accepted, in the background: one end of a `socketpair`, an
+        inherited descriptor. It belongs to the engine from here on."""
+        fd = socket if isinstance(socket, int) else socket.detach()
+        flags = _abi.MAILCORE_LISTEN_TRACE if trace else 0
+        try:
+            call("mailcore_serve_fd", self.handle, _SERVICES[service], fd, flags)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def stats(self) -> Stats:
+        """Counters and gauges; `stats().prometheus()` is their text for Prometheus."""
+        raw = _abi.mailcore_stats()
+        call("mailcore_engine_stats", self.handle, ctypes.byref(raw))
+        return Stats(**{field.name: getattr(raw, field.name) for field in dataclasses.fields(Stats)})
+
     # -- decisions of the host -------------------------------------------------------------------------------
 
     def ask(self, *hooks: str) -> None:
-        """Before the start: asks for decisions about each message ("data"), each recipient ("rcpt"), or both.
+        """Before the start: asks for decisions about each message ("data"), recipient that the engine takes ("rcpt")
+        or refuses ("rcpt_refused"), sender ("mail"), connection ("connect"), name in EHLO ("hello"), login with a
+        password ("login") or by SCRAM ("scram").
 
         Answer what `next_request` gives, in the time of the setting `hook.timeout_ms`; afterwards the peer is told
         to try again later. With `on_message` and `on_recipient` nothing of this is needed.
@@ -503,8 +618,82 @@ class Engine(Unique):
         return self._handle_by("data", handler)
 
     def on_recipient(self, handler: Handler) -> Handler:
-        """As `on_message`, for each recipient that the engine's own policy takes: None, `reject` or `defer`."""
+        """As `on_message`, for each recipient that the engine's own policy takes: None, `reject`, `defer` or
+        `redirect`."""
         return self._handle_by("rcpt", handler)
+
+    def on_refused_recipient(self, handler: Handler) -> Handler:
+        """As `on_message`, for each recipient that the engine's own policy refuses: `accept` relays to it, `redirect`
+        takes it for another address."""
+        return self._handle_by("rcpt_refused", handler)
+
+    def on_sender(self, handler: Handler) -> Handler:
+        """As `on_message`, for each sender that the engine's own policy takes: None, `reject` or `defer`."""
+        return self._handle_by("mail", handler)
+
+    def on_connect(self, handler: Handler) -> Handler:
+        """As `on_message`, for each connection of any protocol: None, `reject` or `defer`."""
+        return self._handle_by("connect", handler)
+
+    def on_hello(self, handler: Handler) -> Handler:
+        """As `on_message`, for each name in EHLO: None, `reject` or `defer`."""
+        return self._handle_by("hello", handler)
+
+    def on_login(self, handler: Handler) -> Handler:
+        """As `on_message`, for each login with a password (`request.user`, `request.password`): `log_in`, `reject`,
+        `defer`, or None for the engine's own accounts. Without `on_scram` SCRAM is not offered."""
+        return self._handle_by("login", handler)
+
+    def on_scram(self, handler: Handler) -> Handler:
+        """As `on_message`, for each login by SCRAM (`request.user`): `log_in(secret=password)`, `reject`, `defer`, or
+        None for the engine's own accounts."""
+        return self._handle_by("scram", handler)
+
+    # -- scripted trouble ------------------------------------------------------------------------------------
+
+    def add_trouble(
+        self,
+        stage: str,
+        code: int = 0,
+        text: Optional[str] = None,
+        *,
+        address: Optional[str] = None,
+        protocol: Optional[str] = None,
+        wait: "timedelta | float" = 0,
+        drop: bool = False,
+        skip: int = 0,
+        times: int = 0,
+    ) -> None:
+        """Has the engine refuse with `code`, wait first, or drop the connection at `stage`, as a test wants it.
+
+        Stages: "connect", "hello", "login", "mail", "rcpt", "data", "message" (complete, not accepted), "accepted" (not
+        answered), "deliver" (in a sink: put off, or given up, with real reports). `address` is a pattern with * and
+        ?. It lets pass `skip` times and applies `times` times, 0 for always. The first rule that fits decides.
+        """
+        name = stage.lower()
+        if name not in _STAGES:
+            raise ValueError(f"no stage {stage!r}; there are {', '.join(_STAGES)}")
+        seconds = wait.total_seconds() if isinstance(wait, timedelta) else wait
+        rule = _abi.mailcore_trouble(
+            stage=_STAGES[name],
+            flags=_abi.MAILCORE_TROUBLE_DROP if drop else 0,
+            smtp_code=code,
+            text=_text(text),
+            address=_text(address),
+            protocol=_text(protocol),
+            wait_ms=int(seconds * 1000),
+            skip=skip,
+            times=times,
+        )
+        call("mailcore_trouble_add", self.handle, ctypes.byref(rule))
+
+    def fail_next(self, stage: str, code: int = 451, text: Optional[str] = None, **more: Any) -> None:
+        """Refuses once at `stage`: `fail_next("RCPT", 451)`. `more` as for `add_trouble`."""
+        self.add_trouble(stage, code, text, **{"times": 1, **more})
+
+    def clear_trouble(self) -> None:
+        """Removes all scripted trouble."""
+        call("mailcore_trouble_add", self.handle, None)
 
     def _handle_by(self, hook: str, handler: Handler) -> Handler:
         self.ask(hook)

@@ -1,10 +1,10 @@
-"""Decisions about recipients and messages, asked of the host while a peer waits."""
+"""Decisions about clients, logins, recipients and messages, asked of the host while a peer waits."""
 
 import asyncio
 import ctypes
 import inspect
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Awaitable, Callable, Dict, Mapping, Optional, Tuple, Union
 
 from . import _abi
@@ -20,13 +20,14 @@ _log = logging.getLogger("mailcore.hook")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the host decides. Made by `accept`, `junk`, `reject`, `defer` and `redirect`."""
+    """What the host decides. Made by `accept`, `junk`, `reject`, `defer`, `redirect` and `log_in`."""
 
     action: int
     smtp_code: int = 0
     enhanced: str = ""
     text: Optional[str] = None
     to: Optional[str] = None
+    secret: Optional[str] = None
 
 
 def accept() -> Verdict:
@@ -50,15 +51,23 @@ def defer(text: Optional[str] = None, smtp_code: int = 451, enhanced: str = "") 
 
 
 def redirect(to: str) -> Verdict:
-    """Accepted for the address `to` in place of all recipients. Messages only."""
+    """Accepted for the address `to` in place of all recipients, or of the recipient in question."""
     return Verdict(_abi.MAILCORE_DECISION_REDIRECT, to=to)
+
+
+def log_in(account: Optional[str] = None, secret: Optional[str] = None) -> Verdict:
+    """A login succeeds: in to `account`, which is made where it is missing; None is that of the user's name.
+
+    For "scram" `secret` is the user's password: the client's proof then decides.
+    """
+    return Verdict(_abi.MAILCORE_DECISION_ACCEPT, to=account, secret=secret)
 
 
 @dataclass(frozen=True)
 class Request(Unique):
     """A question of the engine's, answered once by `reply` while the peer waits (setting `hook.timeout_ms`).
 
-    `hook` is "data" for a message, "rcpt" for a recipient; `policy` what the engine would do by itself: "accept",
+    `hook` says what about: "data" for a message, "rcpt" for a recipient, and the others of `Engine.ask`; `policy` what the engine would do by itself: "accept",
     "junk" or "reject". `detail` has everything there is to know, `message` is the message as the peer sent it.
     """
 
@@ -76,7 +85,11 @@ class Request(Unique):
     detail: Dict[str, Any]
     message: Optional[Message]
     verdicts: Optional[Verdicts]
-    """What SPF, DKIM and DMARC came to; None for a recipient and for mail that is not checked."""
+    """What SPF, DKIM and DMARC came to; None but for messages, and for mail that is not checked."""
+    user: Optional[str]
+    """Who logs in, for "login" and "scram"."""
+    password: Optional[str] = field(repr=False)
+    """With which password, for "login"."""
     _engine: int
 
     def reply(self, verdict: Optional[Verdict] = None) -> None:
@@ -91,6 +104,7 @@ class Request(Unique):
             enhanced=verdict.enhanced.encode("ascii", "replace"),
             text=text(verdict.text),
             redirect=text(verdict.to),
+            secret=text(verdict.secret),
         )
         call("mailcore_reply", self._engine, self.id, ctypes.byref(raw))
 
@@ -135,6 +149,8 @@ def request_of(engine: int, event: Event) -> Optional[Request]:
         detail,
         message,
         verdicts_of(detail["verdicts"]) if "verdicts" in detail else None,
+        detail.get("user"),
+        detail.get("password"),
         engine,
     )
 
@@ -172,7 +188,7 @@ def _decided(handler: Handler, request: Request) -> Optional[Verdict]:
     if inspect.isawaitable(verdict):
         verdict = asyncio.run(_awaited(verdict))
     if verdict is not None and not isinstance(verdict, Verdict):
-        raise TypeError(f"a handler gives accept(), junk(), reject(), defer(), redirect() or None, not {verdict!r}")
+        raise TypeError(f"a handler gives accept(), junk(), reject(), defer(), redirect(), log_in() or None, not {verdict!r}")
     return verdict
 
 
