@@ -2470,14 +2470,11 @@ MAILCORE_API int32_t mailcore_set_str(mailcore_handle handle, const char *key, c
  * @param err  takes what went wrong, or NULL
  * @returns 0, or MAILCORE_E_NULL, MAILCORE_E_VERSION, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_KEY,
  * MAILCORE_E_BUSY (the store is open elsewhere), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN (its server cannot be
- * reached), MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the system's SQLite can lose synced commits, or PostgreSQL is left
+ * reached), MAILCORE_E_LIMIT, MAILCORE_E_UNSUPPORTED (the system's SQLite can lose synced commits; PostgreSQL is left
  * out of this build)
  * @since 0.1.0
  */
-MAILCORE_API
-int32_t mailcore_engine_open(const mailcore_open *open,
-                             mailcore_engine *engine,
-                             mailcore_error *err);
+MAILCORE_API int32_t mailcore_engine_open(const mailcore_open *open, mailcore_engine *engine, mailcore_error *err);
 
 /**
  * Starts the engine: it delivers the queue and serves its listeners.

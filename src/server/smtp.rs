@@ -136,17 +136,7 @@ impl Answerer<Session> for SmtpAnswerer {
                 Err(No::Denied(_)) => Answer::Later,
                 Err(no) => verdict(Err(no)),
             },
-            Ask::LoginEnded(user, ok) => {
-                let ended = accounts::scram_ended(&self.shared, self.door(), &user, ok).await;
-                let account = self.scram.take().ok_or(Denied::Wrong);
-                match ended.and(account).and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
-                    Ok(_) => Answer::Done,
-                    // The session says of a wrong proof by itself that it is wrong.
-                    Err(Denied::Wrong) if !ok => Answer::Done,
-                    Err(Denied::Wrong) => Answer::Account(None),
-                    Err(Denied::Later) => Answer::Later,
-                }
-            }
+            Ask::LoginEnded(user, ok) => self.login_ended(&user, ok).await,
             Ask::Refused(refused) => {
                 let events = refused.into_iter().map(|refused| Event::Refused(Box::new(refused)));
                 self.shared.events.say_all(events.collect());
@@ -186,6 +176,19 @@ fn sender(envelope: &Envelope) -> String {
 }
 
 impl SmtpAnswerer {
+    /// The end of an exchange of SCRAM, whose proof was right or not.
+    async fn login_ended(&mut self, user: &str, ok: bool) -> Answer {
+        let ended = accounts::scram_ended(&self.shared, self.door(), user, ok).await;
+        let account = self.scram.take().ok_or(Denied::Wrong);
+        match ended.and(account).and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
+            Ok(_) => Answer::Done,
+            // The session says of a wrong proof by itself that it is wrong.
+            Err(Denied::Wrong) if !ok => Answer::Done,
+            Err(Denied::Wrong) => Answer::Account(None),
+            Err(Denied::Later) => Answer::Later,
+        }
+    }
+
     /// The script, then the program.
     async fn may_go_on(
         &mut self,
