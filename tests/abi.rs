@@ -146,8 +146,8 @@ macro_rules! offset {
 
 macro_rules! layout {
     ($($name:ident { $($field:tt),+ })+) => {{
-        use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, hooks::*, listen::*, mailauth::*, property::*, queue::*};
-        use ffi::{resolver::*, signing::*, stats::*, submit::*, trouble::*, verdict::*};
+        use ffi::{buf::*, cursor::*, engine::*, error::*, event::*, hooks::*, listen::*, mailauth::*, outward::*, property::*};
+        use ffi::{queue::*, resolver::*, signing::*, stats::*, submit::*, trouble::*, verdict::*};
         let mut text = String::new();
         $(
             writeln!(text, "{} {}", stringify!($name), size_of::<$name>()).expect("text");
@@ -168,7 +168,7 @@ fn structs_lie_as_c_sees_them() {
         mailcore_query { struct_size, limit, after, id }
         mailcore_row { struct_size, kind, id, size, mod_seq, time_ms, due_ms, flags, state, attempts, code, total,
             unseen, name, text, detail }
-        mailcore_envelope { struct_size, flags, from, to, to_count, envelope_id }
+        mailcore_envelope { struct_size, flags, from, to, to_count, envelope_id, submit_key, not_before_ms }
         mailcore_delivery { struct_size, state, attempts, smtp_code, next_ms, enhanced, host, reply }
         mailcore_listen_options { struct_size, service, address, port, flags }
         mailcore_check { struct_size, method, result, policy, percent, flags, domain, selector, signature, explanation,
@@ -183,6 +183,7 @@ fn structs_lie_as_c_sees_them() {
             to, to_count, detail, verdicts, user, password }
         mailcore_verdict { struct_size, action, smtp_code, enhanced, text, redirect, secret }
         mailcore_hooks { struct_size, as_events, data, rcpt, user, connect, hello, login, scram, mail, rcpt_refused }
+        mailcore_queue_filter { struct_size, held, id, from, to, domain }
         mailcore_trouble { struct_size, stage, flags, smtp_code, text, address, protocol, wait_ms, skip, times }
         mailcore_stats { struct_size, reserved, uptime_ms, smtp_sessions, lmtp_sessions, imap_sessions, pop3_sessions,
             smtp_open, lmtp_open, imap_open, pop3_open, logins, logins_failed, refused, connections_broken, queued, filed,

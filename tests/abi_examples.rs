@@ -324,7 +324,7 @@ fn certificates_are_warned_of_and_read_again() {
     assert_eq!(expired["about"], "certificate");
     assert!(expired["text"].as_str().expect("text").contains("for mx.example.org expired on"), "{expired}");
     line("warning: the certificate for mx.example.org expired on");
-    line("warning: the certificate is for old.example.org, not for mx.example.org");
+    line("warning: the certificate is for old.example.org, localhost, 127.0.0.1, ::1, not for mx.example.org");
     let at = server.ready["submissions"].as_str().expect("submissions").to_owned();
     let first = served(&at);
     let child = Pid::from_raw(server.child.id().try_into().expect("process id"));

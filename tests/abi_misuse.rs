@@ -62,6 +62,9 @@ int main(void)
     mailcore_evidence evidence = MAILCORE_EVIDENCE_INIT;
     mailcore_verdicts verdicts = MAILCORE_VERDICTS_INIT;
     mailcore_signer signer = MAILCORE_SIGNER_INIT;
+    mailcore_queue_filter queue_filter = MAILCORE_QUEUE_FILTER_INIT;
+    mailcore_trouble trouble = MAILCORE_TROUBLE_INIT;
+    mailcore_stats stats = MAILCORE_STATS_INIT;
     uint64_t out_handle = 0, out_u64 = 0;
     int64_t out_i64 = 0;
     int32_t out_i32 = 0;

@@ -1,6 +1,8 @@
 //! Sieve scripts of tests/sieve, run with its messages: what they come to is what tests/sieve/expected says, which was
 //! compared with Pigeonhole's sieve-test (tests/sieve/oracle.py).
 
+#![allow(clippy::disallowed_methods, reason = "vectors are files")]
+
 #[macro_use]
 extern crate mailcore_watchdog;
 

@@ -25,7 +25,7 @@ func TestTheHostSees(t *testing.T) {
 	must(t, engine.Start())
 	listener, err := engine.ListenTraced(mailcore.MX, "127.0.0.1:0")
 	must(t, err)
-	must(t, smtp.SendMail(listener.Addr().String(), nil, "a@far.example", []string{"bob@example.org"}, []byte("Subject: hidden\r\n\r\nx\r\n")))
+	must(t, smtp.SendMail(listener.Addr().String(), nil, "a@far.example", []string{"bob@example.org"}, []byte("From: a@far.example\r\nSubject: hidden\r\n\r\nx\r\n")))
 	stats, err := engine.Stats()
 	must(t, err)
 	if stats.Sessions.SMTP != 1 || stats.Filed != 1 || stats.Accounts != 1 {

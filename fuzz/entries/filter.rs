@@ -40,7 +40,7 @@ pub fn sieve(octets: &[u8]) {
                 let answer = match &question {
                     Question::Script { .. } => Answer::Script(Some(Ok(Arc::clone(&scripts[0].program)))),
                     Question::Metadata { .. } => Answer::Value(Some("v".to_owned())),
-                    _ => Answer::Is(octets.len() % 2 == 0),
+                    _ => Answer::Is(octets.len().is_multiple_of(2)),
                 };
                 assert!(facts.insert(question, answer).is_none(), "asked twice");
             }

@@ -47,26 +47,29 @@ struct Explained<'a> {
 
 impl Explained<'_> {
     fn told(&self) -> Value {
-        let mut told = json!({
+        let Some(item) = self.item else {
+            return json!({
+                "id": self.id.0,
+                "now_ms": self.now.0,
+                "queued": false,
+                "attempts": self.told_attempts(),
+                "recipients": self.finished(),
+            });
+        };
+        json!({
             "id": self.id.0,
             "now_ms": self.now.0,
-            "queued": self.item.is_some(),
+            "queued": true,
+            "from": item.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default(),
+            "size": item.size,
+            "accepted_ms": item.created.0,
+            "expires_ms": item.expires.0,
+            "held": item.held,
+            "delay_reported": item.delay_reported,
+            "envelope_id": item.envelope.envelope_id,
             "attempts": self.told_attempts(),
-        });
-        let Some(item) = self.item else {
-            told["recipients"] = self.finished().into();
-            return told;
-        };
-        let from = item.envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
-        told["from"] = from.into();
-        told["size"] = item.size.into();
-        told["accepted_ms"] = item.created.0.into();
-        told["expires_ms"] = item.expires.0.into();
-        told["held"] = item.held.into();
-        told["delay_reported"] = item.delay_reported.into();
-        told["envelope_id"] = item.envelope.envelope_id.clone().into();
-        told["recipients"] = item.recipients.iter().map(|to| self.recipient(item, to)).collect();
-        told
+            "recipients": item.recipients.iter().map(|to| self.recipient(item, to)).collect::<Vec<_>>(),
+        })
     }
 
     fn recipient(&self, item: &Item, to: &ItemRecipient) -> Value {

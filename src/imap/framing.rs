@@ -382,6 +382,8 @@ mod tests {
             assert_eq!(framing.cut(&mut input), wanted, "{command}");
             assert!(input.is_empty());
             framing.message_taken();
+            input.push(b"\r\n");
+            assert_eq!(framing.cut(&mut input), Cut::Command(Vec::new()), "{command}");
         }
     }
 

@@ -234,7 +234,8 @@ mod tests {
         let leaf = chain(&mint("mx.example.org", minted).unwrap().certificate_pem).unwrap().remove(0);
         let on = |year, month, day| Timestamp::from_civil(year, month, day, 0, 0, 0);
         let of = |what: &str| format!("the certificate for mx.example.org {what}");
-        let other = "the certificate is for mx.example.org, not for mx.example.net".to_owned();
+        let other =
+            "the certificate is for mx.example.org, localhost, 127.0.0.1, ::1, not for mx.example.net".to_owned();
         for (name, now, wanted) in [
             ("mx.example.org", minted, String::new()),
             ("MX.example.org.", minted, String::new()),
@@ -263,8 +264,9 @@ mod tests {
             ("mx.example.org", "192.0.2.1", false),
         ] {
             let leaf = chain(&mint(made_for, minted).unwrap().certificate_pem).unwrap().remove(0);
+            let names = format!("{made_for}, localhost, 127.0.0.1, ::1");
             let wanted =
-                format!("the certificate is for {made_for}, not for {served_as}: clients that look at it refuse it");
+                format!("the certificate is for {names}, not for {served_as}: clients that look at it refuse it");
             let wanted = if fits { vec![] } else { vec![wanted] };
             assert_eq!(concerns(&leaf, served_as, minted), wanted);
         }

@@ -215,8 +215,8 @@ mod tests {
                 stream.flush().await.expect("flush");
             }
         });
-        let written = written.lock().expect("lock").clone();
-        written
+
+        written.lock().expect("lock").clone()
     }
 
     fn unpacked(octets: Vec<u8>, before: usize) -> io::Result<Vec<u8>> {

@@ -96,7 +96,6 @@ fn self_signed(
     certificate.append_extension(KeyUsage::new().critical().digital_signature().build()?)?;
     certificate.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
     let mut names = SubjectAlternativeName::new();
-    names.dns("localhost").ip("127.0.0.1").ip("::1");
     match hostname.parse::<std::net::IpAddr>() {
         Ok(ip) if ip.is_loopback() => {}
         Ok(_) => {
@@ -107,6 +106,7 @@ fn self_signed(
             names.dns(hostname);
         }
     }
+    names.dns("localhost").ip("127.0.0.1").ip("::1");
     let names = names.build(&certificate.x509v3_context(None, None))?;
     certificate.append_extension(names)?;
     // Strict clients want one of every certificate (RFC 5280 §4.2.1.2).

@@ -237,8 +237,8 @@ mod tests {
             // Octet by octet: where pieces end does not matter.
             piece.as_bytes()[2..].iter().for_each(|octet| trace.octets(side, &[*octet]));
         }
-        let said = said.lock().unwrap().clone();
-        said
+
+        said.lock().unwrap().clone()
     }
 
     #[test]

@@ -17,7 +17,10 @@ pub const BEFORE: &str = "before";
 pub const AFTER: &str = "after";
 
 /// What is run for an account, in order: a name for faults, and the program, or why it cannot be run.
-pub type Rules = Arc<Vec<(Arc<str>, std::result::Result<Arc<Program>, Fault>)>>;
+pub type Rules = Arc<Vec<Rule>>;
+
+/// A script that is run, by the name faults are told with, compiled or with its fault.
+pub type Rule = (Arc<str>, std::result::Result<Arc<Program>, Fault>);
 
 /// Compiled scripts, as of a number of changes.
 #[derive(Default)]
@@ -200,11 +203,7 @@ fn check_owner(tx: &WriteTx<'_>, owner: &ScriptOwner) -> Result<()> {
     }
 }
 
-fn read_rules(
-    db: &dyn Read,
-    account: AccountId,
-    domain: &str,
-) -> Result<Vec<(Arc<str>, std::result::Result<Arc<Program>, Fault>)>> {
+fn read_rules(db: &dyn Read, account: AccountId, domain: &str) -> Result<Vec<Rule>> {
     let domain = ScriptOwner::Domain(domain.to_owned());
     let own = db.scripts(&ScriptOwner::Account(account))?.into_iter().find(|script| script.active);
     let scripts = [

@@ -71,7 +71,7 @@ fn usage_3_means_the_leaf_alone_whatever_its_name_and_dates() {
     for selector in [0, 1] {
         for matching in [0, 1, 2] {
             let record = tlsa(3, selector, matching, &own);
-            assert_eq!(judged(&[&own], &["mx.test"], &[record.clone()]), None, "{selector} {matching}");
+            assert_eq!(judged(&[&own], &["mx.test"], std::slice::from_ref(&record)), None, "{selector} {matching}");
             let two = [tlsa(3, 1, 1, &other), record];
             assert_eq!(judged(&[&own], &["mx.test"], &two), None);
             assert_eq!(judged(&[&other], &["mx.test"], &two[1..]), Some(CertificateTrouble::NotOfRecords));

@@ -93,7 +93,7 @@ mod tests {
         for wrong in ["", "mailto:", "xmpp:a@x.org", "mailto:nobody", "mailto:a@x.org?x", "mailto:a@x.org?body=%zz"] {
             assert_eq!(mailto(wrong), None, "{wrong}");
         }
-        let many = vec!["a@x.org"; SIEVE_NOTIFIED_MAX + 1].join(",");
+        let many = ["a@x.org"; SIEVE_NOTIFIED_MAX + 1].join(",");
         assert_eq!(mailto(&format!("mailto:{many}")), None);
     }
 }

@@ -140,7 +140,7 @@ impl Run<'_> {
             let about = self.header.values("Subject").into_iter().next().unwrap_or_default();
             if about.is_empty() { "Automated reply".to_owned() } else { format!("Auto: {about}") }
         });
-        let mut head = self.head(from, &[to.clone()], &[], &subject);
+        let mut head = self.head(from, std::slice::from_ref(to), &[], &subject);
         if let Some(id) = self.header.raw("Message-ID").next().and_then(|body| message_id(&unfold(body))) {
             let id = format!("<{}>", String::from_utf8_lossy(&id));
             let mut references: Vec<String> = Vec::new();

@@ -306,24 +306,28 @@ fn nobody_else_reads_the_files_of_a_store() {
 #[test]
 fn an_emptied_database_is_damage_and_no_new_store() {
     run_on_sqlite(|place| async move {
-        let (store, ..) = with_bob(&place).await;
+        let world = World { disk: Arc::new(RealDisk), ..place.world.clone() };
+        let store = place.try_open(&world, place.options()).await.unwrap();
+        store.account_put(&address("bob@example.net"), None).await.unwrap();
         store.close().await.unwrap();
         let database = place.folder.join("mail.db");
-        let kept = std::fs::read(&database).unwrap();
-        std::fs::write(&database, b"").unwrap();
-        let error = place.try_open(&place.world, place.options()).await.err().unwrap();
+        let kept = read(&database).unwrap();
+        write(&database, b"");
+        let error = place.try_open(&world, place.options()).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
         std::fs::remove_file(&database).unwrap();
-        let error = place.try_open(&place.world, place.options()).await.err().unwrap();
+        let error = place.try_open(&world, place.options()).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
-        std::fs::write(&database, kept).unwrap();
-        assert!(place.open().await.directory().account("bob@example.net").is_some());
+        write(&database, &kept);
+        let store = place.try_open(&world, place.options()).await.unwrap();
+        assert!(store.directory().account("bob@example.net").is_some());
+        store.close().await.unwrap();
         // A start that ended before anything was made is none.
         let _ = std::fs::remove_dir_all(&place.folder);
         std::fs::create_dir_all(&place.folder).unwrap();
         for name in ["mail.lock", "mail.db"] {
-            std::fs::write(place.folder.join(name), b"").unwrap();
+            write(&place.folder.join(name), b"");
         }
-        place.open().await.close().await.unwrap();
+        place.try_open(&world, place.options()).await.unwrap().close().await.unwrap();
     });
 }

@@ -65,7 +65,7 @@ fn a_copy_of_many_is_seen_whole_or_not_at_all() {
         };
         drop(copy);
         assert_eq!((copied.from, copied.to), ((1..=100).collect(), (3..=102).collect()));
-        if matches!(place.memory, None) {
+        if place.memory.is_none() {
             let commits = store.shared().log.commits.load(Ordering::SeqCst) - before;
             assert!(commits >= 100 / STEP as u64, "{commits}");
         }

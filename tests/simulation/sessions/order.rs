@@ -137,10 +137,12 @@ impl Search<'_> {
         let after = choices.iter().flat_map(|allot| outcomes(state, entry.who, &entry.act, &mine, allot));
         for (mut after, answer) in after.collect::<Vec<_>>() {
             match &entry.answer {
-                Some(heard) if known.is_some() && skips(&mut after, entry.who, heard, &answer) => {
-                    if self.explains(done | 1 << next, &after, &later) {
-                        return true;
-                    }
+                Some(heard)
+                    if known.is_some()
+                        && skips(&mut after, entry.who, heard, &answer)
+                        && self.explains(done | 1 << next, &after, &later) =>
+                {
+                    return true;
                 }
                 Some(heard) if *heard != answer => {
                     let entry = format!("{entry:?}");
