@@ -20,8 +20,9 @@ impl Judge {
 }
 
 impl Program for Judge {
-    fn wants(&self, _: Point) -> bool {
-        true
+    /// Where a refusal for now costs a retry, and no reader his mail.
+    fn wants(&self, point: Point) -> bool {
+        matches!(point, Point::Sender | Point::Recipient | Point::Message)
     }
 
     fn decide(&self, question: Question) -> BoxFuture<'static, Decision> {

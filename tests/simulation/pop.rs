@@ -87,7 +87,10 @@ impl Talk {
 
     async fn reply(&mut self) -> io::Result<()> {
         let line = self.line().await?;
-        if line.starts_with(b"+OK") { Ok(()) } else { Err(io::Error::from(io::ErrorKind::PermissionDenied)) }
+        if line.starts_with(b"+OK") {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, String::from_utf8_lossy(&line).into_owned()))
     }
 
     async fn lines(&mut self) -> io::Result<Vec<Vec<u8>>> {

@@ -147,6 +147,8 @@ fn change(state: &mut State, who: usize, act: &Act, allot: &mut Allot<'_>) -> An
         Act::Create(name) => create(state, who, name),
         Act::Delete(name) => delete(state, who, name),
         Act::Rename(from, to) => rename(state, who, from, to, allot),
+        // A name that is not there is refused; one that goes stays subscribed.
+        Act::Subscribe(name, true) if !state.holders[who].names.contains_key(name) => Answer::Refused,
         Act::Subscribe(name, on) => {
             let subscribed = &mut state.holders[who].subscribed;
             let _ = if *on { subscribed.insert(name.clone()) } else { subscribed.remove(name) };
