@@ -260,6 +260,8 @@ impl Session {
             return dropped.handed_on.then(|| self.ask(Pending::Abandon, Ask::Abandon));
         }
         if !chunk.last {
+            // The next chunk has its wait anew; what the message may take in all is counted apart.
+            self.moved_on = true;
             self.say(&Reply::new(250, 0, 0, format!("{} bytes received", chunk.octets)), output);
             return None;
         }
