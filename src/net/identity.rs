@@ -131,7 +131,7 @@ mod tests {
         for certificate in certificates {
             let names = certificate.subject_alt_names().unwrap();
             let dns: Vec<_> = names.iter().filter_map(|name| name.dnsname()).collect();
-            assert_eq!(dns, ["localhost", "mail.example.org"]);
+            assert_eq!(dns, ["mail.example.org", "localhost"]);
             assert_eq!(names.iter().filter(|name| name.ipaddress().is_some()).count(), 2);
             assert!(certificate.verify(&certificate.public_key().unwrap()).unwrap());
             assert_eq!(certificate.not_after().to_string(), "Nov 19 00:00:00 2036 GMT");

@@ -48,7 +48,7 @@ def imapclient(port, user, password):
         assert one[b"ENVELOPE"].from_[0].mailbox == b"ann" and one[b"BODYSTRUCTURE"].is_multipart, one
         assert one[b"BODY[]"] == MAIL and one[b"RFC822.SIZE"] == len(MAIL), one
         assert one[b"INTERNALDATE"] == when.astimezone().replace(tzinfo=None), one
-        assert set(one[b"FLAGS"]) == {imapclient.SEEN, b"$Label"}, one
+        assert set(one[b"FLAGS"]) == {imapclient.SEEN, b"\\Recent", b"$Label"}, one
         assert client.add_flags([uid], [imapclient.FLAGGED])[uid]
         assert imapclient.FLAGGED not in client.remove_flags([uid], [imapclient.FLAGGED])[uid]
         before = client.folder_status("Entwürfe/台北", ["HIGHESTMODSEQ"])[b"HIGHESTMODSEQ"]

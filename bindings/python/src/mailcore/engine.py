@@ -444,7 +444,8 @@ class Engine(Unique):
         """Why a queued message is where it is: its recipients, and each attempt line by line (docs/queue.md)."""
         buf = _abi.mailcore_buf()
         call("mailcore_queue_explain", self.handle, id, ctypes.byref(buf))
-        return json.loads(take(buf))
+        explained: "dict[str, Any]" = json.loads(take(buf))
+        return explained
 
     def sts_policy(self, mode: str, hosts: Iterable[str] = (), max_age: int = 604_800) -> "tuple[str, str]":
         """The MTA-STS policy to serve for a domain of ours, and its TXT record (RFC 8461).

@@ -356,7 +356,8 @@ class MailServer:
 
     def wait(self, count: int = 1, timeout: float = 10.0) -> List[Mail]:
         """Waits until `count` mails have come, and gives all there are; `TimeoutError` after `timeout` seconds."""
-        return self._wait(lambda mails: mails if len(mails) >= count else None, timeout, f"{count} mails")
+        mails: List[Mail] = self._wait(lambda mails: mails if len(mails) >= count else None, timeout, f"{count} mails")
+        return mails
 
     def wait_for(
         self,
@@ -381,7 +382,8 @@ class MailServer:
 
         wanted = {"to": to, "subject": subject, "sender": sender}
         named = ", ".join(f"{name}={value!r}" for name, value in wanted.items() if value is not None)
-        return self._wait(lambda mails: next(filter(fits, mails), None), timeout, f"mail with {named}")
+        mail: Mail = self._wait(lambda mails: next(filter(fits, mails), None), timeout, f"mail with {named}")
+        return mail
 
     def _wait(self, find: Callable[[List[Mail]], Any], timeout: float, wanted: str) -> Any:
         end = time.monotonic() + timeout
