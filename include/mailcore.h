@@ -163,7 +163,7 @@ The library prints nothing, handles no signals, never ends the process.
 /** For tests: take all mail and send none; each files by recipient, an address all there; empty is off. */
 #define MAILCORE_KEY_SINK "sink"
 
-/** Pause after a failed login; it doubles with further ones from an address, up to a minute. */
+/** Pause after a failed login; further ones from an address make it longer, up to 15 seconds. */
 #define MAILCORE_KEY_LOGIN_FAILURE_PAUSE_SECONDS "login.failure_pause_seconds"
 
 /** Failed logins of an address before it is blocked for a time that grows; 0 blocks nobody. */

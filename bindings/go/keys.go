@@ -46,7 +46,7 @@ const (
 	KeyLoginDomain = "login.domain"
 	// KeySink: For tests: take all mail and send none; each files by recipient, an address all there; empty is off.
 	KeySink = "sink"
-	// KeyLoginFailurePauseSeconds: Pause after a failed login; it doubles with further ones from an address, up to a minute.
+	// KeyLoginFailurePauseSeconds: Pause after a failed login; further ones from an address make it longer, up to 15 seconds.
 	KeyLoginFailurePauseSeconds = "login.failure_pause_seconds"
 	// KeyLoginFailuresPerPeerMax: Failed logins of an address before it is blocked for a time that grows; 0 blocks nobody.
 	KeyLoginFailuresPerPeerMax = "login.failures_per_peer_max"

@@ -121,7 +121,7 @@ pub const LOGIN_PAIR_FAILURES_MAX: u32 = 20;
 /// Failed logins of an address before the pause after each of them grows.
 pub const LOGIN_FAILURES_FREE: u32 = 3;
 /// The longest pause before the answer to a failed login, in seconds. Clients give up after 30 to 60.
-pub const LOGIN_PAUSE_SECONDS_MAX: u64 = 60;
+pub const LOGIN_PAUSE_SECONDS_MAX: u64 = 15;
 /// Pauses before an attempt is told that too many wait.
 pub const LOGIN_BUSY_PAUSES: u32 = 4;
 /// Seconds an account counts as known at an address after a login.

@@ -174,7 +174,7 @@ pub(super) static KEYS: &[Key] = &[
         "login.failure_pause_seconds",
         0,
         60,
-        "Pause after a failed login; it doubles with further ones from an address, up to a minute.",
+        "Pause after a failed login; further ones from an address make it longer, up to 15 seconds.",
         settings.login_failure_pause
     ),
     number!(
