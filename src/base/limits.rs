@@ -120,10 +120,13 @@ pub const LOGIN_FAILURES_PER_ACCOUNT_MAX: u32 = 100;
 pub const LOGIN_PAIR_FAILURES_MAX: u32 = 20;
 /// Failed logins of an address before the pause after each of them grows.
 pub const LOGIN_FAILURES_FREE: u32 = 3;
-/// The longest pause before the answer to a failed login, in seconds. Clients give up after 30 to 60.
+/// The longest pause before the answer to a login that was checked and failed, in seconds. Clients give up after 30 to
+/// 60.
 pub const LOGIN_PAUSE_SECONDS_MAX: u64 = 15;
+/// The same where the attempt is blocked and was not checked, in seconds.
+pub const LOGIN_BLOCKED_SECONDS: u64 = 60;
 /// Pauses before an attempt is told that too many wait.
-pub const LOGIN_BUSY_PAUSES: u32 = 4;
+pub const LOGIN_BUSY_PAUSES: u32 = 15;
 /// Seconds an account counts as known at an address after a login.
 pub const LOGIN_KNOWN_SECONDS: u64 = 30 * 86_400;
 /// Accounts known at addresses, some 80 octets each.

@@ -379,7 +379,7 @@ async fn failed(
             }
             (Denied::Wrong, guard::pause(consequence.pauses, base))
         }
-        Failure::Blocked => (Denied::Later, guard::longest_pause(base)),
+        Failure::Blocked => (Denied::Later, guard::blocked_pause(base)),
         Failure::Unchecked(_) => (Denied::Later, guard::pause(LOGIN_BUSY_PAUSES, base)),
     };
     if !pause.is_zero() {

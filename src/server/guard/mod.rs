@@ -20,8 +20,8 @@ use self::penalty::{Block, Penalties, Who, site_of};
 use self::turns::{Claim, Turn, Turns};
 use crate::base::Result;
 use crate::base::limits::{
-    LISTEN_REFUSALS_PER_PEER_MAX, LOGIN_FAILURES_FREE, LOGIN_KNOWN_MAX, LOGIN_KNOWN_SECONDS, LOGIN_PAIR_FAILURES_MAX,
-    LOGIN_PAUSE_SECONDS_MAX,
+    LISTEN_REFUSALS_PER_PEER_MAX, LOGIN_BLOCKED_SECONDS, LOGIN_FAILURES_FREE, LOGIN_KNOWN_MAX, LOGIN_KNOWN_SECONDS,
+    LOGIN_PAIR_FAILURES_MAX, LOGIN_PAUSE_SECONDS_MAX,
 };
 use crate::base::settings::GuardLimits;
 use crate::base::time::Mono;
@@ -225,12 +225,13 @@ impl Guard {
 
 /// How long an answer waits that is due after so many `pauses` of the settings' length.
 pub fn pause(pauses: u32, pause: Duration) -> Duration {
-    pause.saturating_mul(pauses).min(longest_pause(pause))
+    let longest = pause.max(Duration::from_secs(LOGIN_PAUSE_SECONDS_MAX));
+    pause.saturating_mul(pauses).min(longest)
 }
 
-/// How long the answer to an attempt waits that was not checked.
-pub fn longest_pause(pause: Duration) -> Duration {
-    if pause.is_zero() { pause } else { pause.max(Duration::from_secs(LOGIN_PAUSE_SECONDS_MAX)) }
+/// How long the answer to an attempt waits that is blocked.
+pub fn blocked_pause(pause: Duration) -> Duration {
+    if pause.is_zero() { pause } else { pause.max(Duration::from_secs(LOGIN_BLOCKED_SECONDS)) }
 }
 
 fn short(hash: [u8; 32]) -> u64 {
@@ -332,6 +333,6 @@ mod tests {
         assert_eq!(pauses, [1, 1, 1, 2, 4, 8]);
         let second = Duration::from_secs(1);
         assert_eq!((pause(8, second), pause(1 << 16, second).as_secs()), (8 * second, LOGIN_PAUSE_SECONDS_MAX));
-        assert_eq!((pause(8, Duration::ZERO), longest_pause(Duration::ZERO)), (Duration::ZERO, Duration::ZERO));
+        assert_eq!((pause(8, Duration::ZERO), blocked_pause(Duration::ZERO)), (Duration::ZERO, Duration::ZERO));
     }
 }
