@@ -60,8 +60,10 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     }
     let acceptance = acceptance(job, &actions, onward, ruled).await?;
     let decided = job.decided(&outcomes, Duration::ZERO);
+    // A script may have put some off: the runner must know when they are due again.
+    let due = decided.iter().filter_map(|one| one.next).min();
     match settle::settle(context, item, decided, Some(acceptance), "").await {
-        Ok(attempt) => Ok(End::Settled { reach: None, attempt, delayed: false, due: None }),
+        Ok(attempt) => Ok(End::Settled { reach: None, attempt, delayed: due.is_some() && job.is_delayed(), due }),
         Err(e) if e.kind() == ErrorKind::Quota => {
             // One account without room holds back the others of this message: filing is one transaction.
             let full = Outcome::unreached(Verdict::Deferred, Enhanced::new(4, 2, 2), "mailbox full");
