@@ -104,7 +104,7 @@ fn header_stands_alone_in_every_language() {
 fn header_is_small_and_keeps_its_words() {
     let header = header();
     let functions = functions(&header);
-    assert!(functions.len() <= 80, "{} functions", functions.len());
+    assert!(functions.len() <= 96, "{} functions", functions.len());
     for function in &functions {
         assert!(function.name.starts_with("mailcore_"), "{}", function.name);
     }
