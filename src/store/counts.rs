@@ -14,11 +14,11 @@ use crate::base::{AccountId, MailboxId};
 /// Mailboxes by account and name, as of the last commit.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    kept: Mutex<Kept>,
+    kept: Mutex<CachedCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedCounts {
     by_name: BTreeMap<AccountId, BTreeMap<String, MailboxInfo>>,
     names: BTreeMap<MailboxId, (AccountId, String)>,
     /// Counts up whenever something is forgotten.
@@ -67,14 +67,14 @@ impl Counts {
         self.kept().forget_all();
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, CachedCounts> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl CachedCounts {
     fn forget_all(&mut self) {
-        *self = Kept { generation: self.generation + 1, ..Kept::default() };
+        *self = CachedCounts { generation: self.generation + 1, ..CachedCounts::default() };
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::row::Row;
+use super::row::MailboxRow;
 use super::{Fact, FlagChange, FlagHow};
 use crate::base::limits::KEYWORD_OCTETS_MAX;
 use crate::base::snapshot::{Message, Messages};
@@ -17,7 +17,7 @@ use crate::base::{BlobId, Error, ErrorKind, Flags, MailboxId, ModSeq, Result, Ti
 pub(super) struct Delta {
     pub mailbox: MailboxId,
     /// The row afterwards.
-    pub row: Row,
+    pub row: MailboxRow,
     /// The mailbox is deleted.
     pub deleted: bool,
     /// New messages, UIDs ascending.
@@ -98,12 +98,12 @@ pub(super) struct Arriving {
 
 impl Delta {
     /// No change yet.
-    pub fn of(mailbox: MailboxId, row: Row) -> Delta {
+    pub fn of(mailbox: MailboxId, row: MailboxRow) -> Delta {
         Delta { mailbox, row, deleted: false, added: Vec::new(), restated: None, gone: None, shown: None }
     }
 
     /// The mailbox goes.
-    pub fn deletion(mailbox: MailboxId, row: Row) -> Delta {
+    pub fn deletion(mailbox: MailboxId, row: MailboxRow) -> Delta {
         Delta { deleted: true, ..Delta::of(mailbox, row) }
     }
 
@@ -217,7 +217,7 @@ pub(super) struct Flagged {
 /// STORE: `None` beside what it found where nothing changes. `Limit` where a keyword cannot be kept.
 pub(super) fn change_flags(
     mailbox: MailboxId,
-    row: &Row,
+    row: &MailboxRow,
     view: &Messages,
     uids: &UidSet,
     change: &FlagChange,
@@ -264,7 +264,7 @@ fn flags_of(view: &Messages, added: &[NewMessage]) -> Flags {
 }
 
 /// The bits of those of these keywords that the mailbox has.
-fn known_keywords(row: &Row, names: &[String]) -> Flags {
+fn known_keywords(row: &MailboxRow, names: &[String]) -> Flags {
     let known = row.keywords.iter().enumerate();
     let named = known.filter(|(_, keyword)| names.iter().any(|name| name.eq_ignore_ascii_case(keyword)));
     named.fold(Flags::NONE, |flags, (index, _)| flags | Flags::keyword(index))
@@ -276,7 +276,7 @@ fn known_keywords(row: &Row, names: &[String]) -> Flags {
 pub(super) fn copy(
     to: &mut Delta,
     view: Option<&Messages>,
-    from: &Row,
+    from: &MailboxRow,
     messages: &[(Fact, Flags)],
 ) -> Result<Vec<Uid>> {
     let used = messages.iter().fold(Flags::NONE, |all, (_, flags)| all | *flags);
@@ -306,7 +306,7 @@ pub(super) struct Copy {
 pub(super) fn show(
     to: &mut Delta,
     view: &Messages,
-    from: &Row,
+    from: &MailboxRow,
     messages: &[Copy],
     stretch: i64,
     facts: (Uid, Uid),
@@ -334,7 +334,7 @@ struct Carried(Vec<(Flags, Flags)>);
 
 impl Carried {
     /// Of those in `used`; new ones are added to `to`.
-    fn of(to: &mut Delta, view: Option<&Messages>, from: &Row, used: Flags) -> Result<Carried> {
+    fn of(to: &mut Delta, view: Option<&Messages>, from: &MailboxRow, used: Flags) -> Result<Carried> {
         let here = |(index, name): (usize, &String)| (Flags::keyword(index), name.clone());
         let named = from.keywords.iter().enumerate().map(here).filter(|(here, _)| used.contains(*here));
         let (here, names): (Vec<Flags>, Vec<String>) = named.unzip();
@@ -373,10 +373,10 @@ mod tests {
 
     #[test]
     fn no_message_gets_a_uid_that_a_copy_writes_to() {
-        let row = Row {
+        let row = MailboxRow {
             uid_next: 4,
             reserved: Arc::new(vec![(1, 2), (5, 10), (11, 20), (22, Uid::MAX)]),
-            ..Row::new(AccountId(1), "INBOX", 1, None)
+            ..MailboxRow::new(AccountId(1), "INBOX", 1, None)
         };
         let mut delta = Delta::of(MailboxId(1), row);
         let arriving =

@@ -9,7 +9,7 @@ use super::{ReportInfo, Store};
 use crate::base::event::Event;
 use crate::base::limits::{DMARC_REPORTS_KEPT_MAX, DMARC_ROWS_KEPT_MAX, DMARC_ROWS_PER_COMMIT};
 use crate::base::{BlobId, Result, Timestamp};
-use crate::feedback::{AggregateReport, ReportRow as Row};
+use crate::feedback::{AggregateReport, ReportRow};
 
 impl Store {
     /// The body of the oldest mail for the reports' address that was not read yet.
@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Rows of a report behind the place `after` (0 for all), at most `limit`, with their places.
-    pub async fn dmarc_records(&self, report: i64, after: i64, limit: usize) -> Result<Vec<(i64, Row)>> {
+    pub async fn dmarc_records(&self, report: i64, after: i64, limit: usize) -> Result<Vec<(i64, ReportRow)>> {
         self.read(move |db| db.report_rows(report, after, limit)).await
     }
 
@@ -79,7 +79,7 @@ pub(super) fn unread(tx: &mut WriteTx<'_>, blob: BlobId) -> Result<()> {
 
 /// How much of a report is kept.
 #[derive(Clone, Copy)]
-struct Kept {
+struct Progress {
     id: i64,
     rows: usize,
     /// It is complete, and its mail read.
@@ -92,10 +92,10 @@ struct Kept {
 fn keep_more(
     tx: &mut WriteTx<'_>,
     blob: BlobId,
-    begun: Option<Kept>,
+    begun: Option<Progress>,
     report: &AggregateReport,
     now: Timestamp,
-) -> Result<Kept> {
+) -> Result<Progress> {
     let mut kept = match begun {
         Some(kept) => kept,
         None => begin(tx.db, report, now)?,
@@ -116,21 +116,21 @@ fn keep_more(
 }
 
 /// Finds what there is of a report, and otherwise writes it without its rows.
-fn begin(db: &dyn Write, report: &AggregateReport, now: Timestamp) -> Result<Kept> {
+fn begin(db: &dyn Write, report: &AggregateReport, now: Timestamp) -> Result<Progress> {
     if let Some(BegunReport { id, is_complete, length, rows }) = db.report_named(report)? {
         let rows = usize::try_from(rows).unwrap_or(usize::MAX);
         // What is complete stands, and another of the same name and length is the same.
         if is_complete || usize::try_from(length) == Ok(report.rows.len()) {
-            return Ok(Kept { id, rows, is_all: is_complete, is_news: !is_complete });
+            return Ok(Progress { id, rows, is_all: is_complete, is_news: !is_complete });
         }
         db.report_remove(id)?;
     }
     let id = db.report_insert(report, now)?;
-    Ok(Kept { id, rows: 0, is_all: false, is_news: true })
+    Ok(Progress { id, rows: 0, is_all: false, is_news: true })
 }
 
 /// Writes rows from a place on, as many as one commit may have; how many are there then.
-fn insert_rows(db: &dyn Write, id: i64, rows: &[Row], from: usize) -> Result<usize> {
+fn insert_rows(db: &dyn Write, id: i64, rows: &[ReportRow], from: usize) -> Result<usize> {
     let mut done = from;
     for row in rows.iter().skip(from).take(DMARC_ROWS_PER_COMMIT) {
         done += 1;

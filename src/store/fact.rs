@@ -20,11 +20,11 @@ struct Column {
 /// The facts kept in memory.
 #[derive(Debug, Default)]
 pub(super) struct FactTables {
-    kept: Mutex<Kept>,
+    kept: Mutex<FactBlocks>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct FactBlocks {
     /// By mailbox and block, with the tick of their last use.
     columns: BTreeMap<(MailboxId, u32), (Column, u64)>,
     count: usize,
@@ -202,12 +202,12 @@ impl FactTables {
         drop(before);
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, FactBlocks> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl FactBlocks {
     /// Forgets what was used longest ago until no more than `most` facts are left.
     fn shrink(&mut self, most: usize) {
         let mut oldest: Vec<_> = self.columns.iter().map(|(key, (_, used))| (*used, *key)).collect();

@@ -64,11 +64,11 @@ pub(super) struct Ghost {
 /// What is held.
 #[derive(Debug, Default)]
 pub(super) struct Ghosts {
-    kept: Mutex<Kept>,
+    kept: Mutex<HeldMessages>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct HeldMessages {
     mailboxes: BTreeMap<MailboxId, Held>,
     /// Rows of `dead` that must stay.
     dead: BTreeSet<i64>,
@@ -184,12 +184,12 @@ impl Ghosts {
         std::mem::take(&mut self.kept().freed)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, HeldMessages> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl HeldMessages {
     /// Lets go what everyone knows to be gone. True where bodies may be removed.
     fn release(&mut self, mailbox: MailboxId) -> bool {
         let Some(held) = self.mailboxes.get_mut(&mailbox) else { return false };

@@ -9,7 +9,7 @@ use super::directory::Directory;
 use super::recovery::{self, Patience};
 use super::room;
 use super::shared::Shared;
-use super::transaction::Desk;
+use super::transaction::WriterCache;
 use super::writer::Writer;
 use crate::base::event::Event;
 use crate::base::limits::STORE_ROOM_LOOK_MILLISECONDS;
@@ -243,7 +243,7 @@ impl Writer {
 
     /// Forgets what memory holds of the files.
     fn forget(&mut self) {
-        self.desk = Desk::default();
+        self.cache = WriterCache::default();
         self.shared.views.clear();
         self.shared.counts.forget_all();
         self.shared.facts.clear();

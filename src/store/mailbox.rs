@@ -3,7 +3,7 @@
 //! Levels are separated by `/`; INBOX is written in capitals whatever the case it came in, as the first level too.
 
 use super::delta::Delta;
-use super::row::{Row, no_mailbox};
+use super::row::{MailboxRow, no_mailbox};
 use super::transaction::WriteTx;
 use super::transfer::Destination;
 use super::{MailboxInfo, Snapshot, Store, copy};
@@ -87,7 +87,7 @@ impl Store {
             }
             tx.apply(Delta::deletion(id, row))?;
             if has_children {
-                let bare = Row { selectable: false, ..new_row(tx, account, &name, None)? };
+                let bare = MailboxRow { selectable: false, ..new_row(tx, account, &name, None)? };
                 let id = tx.next_mailbox()?;
                 tx.apply(Delta::of(id, bare))?;
             }
@@ -167,7 +167,7 @@ fn is_below(name: &str, above: &str) -> bool {
 }
 
 /// A mailbox by name, also one that is only a name.
-fn find(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Option<(MailboxId, Row)>> {
+fn find(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Option<(MailboxId, MailboxRow)>> {
     let id = tx.db.mailbox_named(account, name)?;
     let Some(id) = id else { return Ok(None) };
     let missing = || Error::new(ErrorKind::Bug, "a mailbox that was found by name has no row");
@@ -206,8 +206,8 @@ fn insert_levels_above(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> 
     Ok(())
 }
 
-fn new_row(tx: &WriteTx<'_>, account: AccountId, name: &str, special_use: Option<SpecialUse>) -> Result<Row> {
-    Ok(Row::new(account, name, tx.next_uid_validity()?, special_use))
+fn new_row(tx: &WriteTx<'_>, account: AccountId, name: &str, special_use: Option<SpecialUse>) -> Result<MailboxRow> {
+    Ok(MailboxRow::new(account, name, tx.next_uid_validity()?, special_use))
 }
 
 /// A new, empty mailbox.
@@ -216,15 +216,20 @@ pub(super) fn insert(
     account: AccountId,
     name: &str,
     special_use: Option<SpecialUse>,
-) -> Result<(MailboxId, Row)> {
+) -> Result<(MailboxId, MailboxRow)> {
     let (id, row) = (tx.next_mailbox()?, new_row(tx, account, name, special_use)?);
     tx.apply(Delta::of(id, row.clone()))?;
     Ok((id, row))
 }
 
 /// Makes a bare name a mailbox again.
-fn revive(tx: &mut WriteTx<'_>, id: MailboxId, bare: Row, special_use: Option<SpecialUse>) -> Result<Row> {
-    let row = Row { selectable: true, uid_validity: tx.next_uid_validity()?, special_use, ..bare };
+fn revive(
+    tx: &mut WriteTx<'_>,
+    id: MailboxId,
+    bare: MailboxRow,
+    special_use: Option<SpecialUse>,
+) -> Result<MailboxRow> {
+    let row = MailboxRow { selectable: true, uid_validity: tx.next_uid_validity()?, special_use, ..bare };
     tx.apply(Delta::of(id, row.clone()))?;
     Ok(row)
 }
@@ -247,7 +252,7 @@ pub(super) fn check_new(tx: &WriteTx<'_>, account: AccountId, name: &str) -> Res
 }
 
 /// Makes the levels above a new mailbox; gives the row it begins with. Errors as of [`check_new`].
-pub(super) fn make_room(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Row> {
+pub(super) fn make_room(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<MailboxRow> {
     check_new(tx, account, name)?;
     insert_levels_above(tx, account, name)?;
     new_row(tx, account, name, None)
@@ -258,7 +263,7 @@ fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Res
     if tx.db.mailbox_named(account, to)?.is_some() {
         return Err(Error::new(ErrorKind::Exists, "the new name exists already"));
     }
-    let mut renamed = vec![(id, Row { name: to.into(), ..row })];
+    let mut renamed = vec![(id, MailboxRow { name: to.into(), ..row })];
     for child in tx.db.mailboxes_below(account, from)? {
         let row = tx.any_row(child)?.ok_or_else(|| Error::new(ErrorKind::Bug, "a mailbox below has no row"))?;
         let rest = row.name.strip_prefix(from);
@@ -267,7 +272,7 @@ fn rename(tx: &mut WriteTx<'_>, account: AccountId, from: &str, to: &str) -> Res
         if tx.db.mailbox_named(account, &new)?.is_some() {
             return Err(Error::new(ErrorKind::Exists, "a new name of a mailbox below exists already"));
         }
-        renamed.push((child, Row { name: new.into(), ..row }));
+        renamed.push((child, MailboxRow { name: new.into(), ..row }));
     }
     check_room(tx, account, None, to)?;
     insert_levels_above(tx, account, to)?;

@@ -10,7 +10,7 @@ use super::health::Health;
 use super::lane::Lanes;
 use super::reader::Question;
 use super::shared::Shared;
-use super::transaction::Desk;
+use super::transaction::WriterCache;
 use super::writer::{Job, Writer};
 use super::{checkpoint, reader, sqlite};
 use crate::base::event::EventSink;
@@ -88,7 +88,7 @@ impl Store {
             jobs: jobs_in,
             lanes,
             db: None,
-            desk: Desk::default(),
+            cache: WriterCache::default(),
             dead: true,
             renew_at: CHECKPOINT_WAL_OCTETS_MAX,
             lock: None,

@@ -9,7 +9,7 @@ use crate::base::{AccountId, Error, ErrorKind, Flags, MailboxId, ModSeq, Special
 
 /// All columns of a mailbox, its keywords, and how far its blocks reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
+pub(super) struct MailboxRow {
     pub account: AccountId,
     pub name: Arc<str>,
     pub special_use: Option<SpecialUse>,
@@ -32,10 +32,15 @@ pub(super) struct Row {
     pub reserved: Arc<Vec<(Uid, Uid)>>,
 }
 
-impl Row {
+impl MailboxRow {
     /// A new, empty mailbox.
-    pub fn new(account: AccountId, name: &str, uid_validity: UidValidity, special_use: Option<SpecialUse>) -> Row {
-        Row {
+    pub fn new(
+        account: AccountId,
+        name: &str,
+        uid_validity: UidValidity,
+        special_use: Option<SpecialUse>,
+    ) -> MailboxRow {
+        MailboxRow {
             account,
             name: name.into(),
             special_use,
@@ -57,7 +62,7 @@ impl Row {
     }
 
     /// Whether both have the same name, purpose and UIDVALIDITY: what others look up, so that it is written at once.
-    pub fn is_named_as(&self, other: &Row) -> bool {
+    pub fn is_named_as(&self, other: &MailboxRow) -> bool {
         self.account == other.account
             && self.name == other.name
             && self.special_use == other.special_use

@@ -24,10 +24,10 @@ pub type Rule = (Arc<str>, std::result::Result<Arc<Program>, Fault>);
 
 /// Compiled scripts, as of a number of changes.
 #[derive(Default)]
-pub(super) struct Programs(Mutex<Kept>);
+pub(super) struct Programs(Mutex<CompiledRules>);
 
 #[derive(Default)]
-struct Kept {
+struct CompiledRules {
     changes: u64,
     rules: BTreeMap<AccountId, Rules>,
 }

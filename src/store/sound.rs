@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::row::Row;
+use super::row::MailboxRow;
 use crate::base::limits::CHECK_BODIES_TOGETHER;
 use crate::base::snapshot::Block;
 use crate::base::{Flags, ModSeq, Uid};
@@ -13,7 +13,7 @@ const FIRST_KEYWORD_BIT: usize = 6;
 
 /// A mailbox under way.
 pub(super) struct Under {
-    pub row: Row,
+    pub row: MailboxRow,
     /// Stretches whose facts are no messages, unless a block says so.
     hidden: Vec<(Uid, Uid)>,
     /// The block to be looked at next.
@@ -37,7 +37,7 @@ pub(super) struct Message {
 
 impl Under {
     /// Before its first block.
-    pub fn new(row: Row, hidden: Vec<(Uid, Uid)>) -> Under {
+    pub fn new(row: MailboxRow, hidden: Vec<(Uid, Uid)>) -> Under {
         Under { row, hidden, block: 0, total: 0, unseen: 0, deleted: 0, octets: 0 }
     }
 

@@ -38,11 +38,11 @@ pub(super) trait Table: Clone + Default {
 /// The tables of one kind that are kept in memory.
 #[derive(Debug)]
 pub(super) struct Tables<T> {
-    kept: Mutex<Kept<T>>,
+    kept: Mutex<CachedTables<T>>,
 }
 
 #[derive(Debug)]
-struct Kept<T> {
+struct CachedTables<T> {
     /// With the tick of their last use.
     tables: BTreeMap<MailboxId, (Arc<T>, u64)>,
     tick: u64,
@@ -50,7 +50,7 @@ struct Kept<T> {
 
 impl<T> Default for Tables<T> {
     fn default() -> Self {
-        Self { kept: Mutex::new(Kept { tables: BTreeMap::new(), tick: 0 }) }
+        Self { kept: Mutex::new(CachedTables { tables: BTreeMap::new(), tick: 0 }) }
     }
 }
 

@@ -13,7 +13,7 @@ use super::delta::Delta;
 use super::directory::Directory;
 use super::ghost::Ghost;
 use super::queue_board::QueueNews;
-use super::row::{Row, no_mailbox};
+use super::row::{MailboxRow, no_mailbox};
 use super::shared::Shared;
 use super::write::{self, Touched};
 use super::{Snapshot, view};
@@ -24,8 +24,8 @@ use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, Timestamp, Uid
 
 /// What the writer keeps from one transaction to the next: a cache of what was committed.
 #[derive(Debug, Default)]
-pub(super) struct Desk {
-    rows: BTreeMap<MailboxId, Row>,
+pub(super) struct WriterCache {
+    rows: BTreeMap<MailboxId, MailboxRow>,
     octets: BTreeMap<AccountId, u64>,
 }
 
@@ -44,7 +44,7 @@ struct Done {
 /// A mailbox that was changed.
 struct Changed {
     /// Its row as of now; none where it is deleted.
-    row: Option<Row>,
+    row: Option<MailboxRow>,
     touched: Touched,
 }
 
@@ -53,7 +53,7 @@ struct Changed {
 struct Mine {
     deltas: Vec<Applied>,
     /// The rows as of now; none where a mailbox is deleted.
-    rows: BTreeMap<MailboxId, Option<Row>>,
+    rows: BTreeMap<MailboxId, Option<MailboxRow>>,
     octets: BTreeMap<AccountId, u64>,
     directory: Option<Arc<Directory>>,
     said: Said,
@@ -62,7 +62,7 @@ struct Mine {
 /// A change that is a part of the job.
 struct Applied {
     /// The row before; none for a new mailbox.
-    before: Option<Row>,
+    before: Option<MailboxRow>,
     delta: Delta,
     /// Rows of `dead` that its bodies came into.
     dead: Vec<i64>,
@@ -106,7 +106,7 @@ pub(super) struct WriteTx<'a> {
     pub shared: &'a Shared,
     /// The directory, this transaction's changes included.
     pub directory: Arc<Directory>,
-    desk: &'a mut Desk,
+    cache: &'a mut WriterCache,
     done: Done,
     mine: Mine,
     /// Whether there is something to be removed in the background.
@@ -115,15 +115,15 @@ pub(super) struct WriteTx<'a> {
 
 impl<'a> WriteTx<'a> {
     /// The transaction just begun on `db`.
-    pub fn new(db: &'a dyn Write, shared: &'a Shared, desk: &'a mut Desk) -> Self {
-        if desk.rows.len() > WRITER_ROWS_MAX {
-            *desk = Desk::default();
+    pub fn new(db: &'a dyn Write, shared: &'a Shared, cache: &'a mut WriterCache) -> Self {
+        if cache.rows.len() > WRITER_ROWS_MAX {
+            *cache = WriterCache::default();
         }
         Self {
             db,
             shared,
             directory: shared.directory(),
-            desk,
+            cache,
             done: Done::default(),
             mine: Mine::default(),
             bodies_died: shared.ghosts.take_freed() | shared.stretches.take_freed(),
@@ -133,30 +133,30 @@ impl<'a> WriteTx<'a> {
     // -- mailboxes ---------------------------------------------------------------------------------------
 
     /// A mailbox that messages can be in; `NotFound` where there is none.
-    pub fn row(&mut self, mailbox: MailboxId) -> Result<Row> {
+    pub fn row(&mut self, mailbox: MailboxId) -> Result<MailboxRow> {
         self.any_row(mailbox)?.filter(|row| row.selectable).ok_or_else(no_mailbox)
     }
 
     /// A mailbox's row, also of one that is only a name. None where its account was deleted.
-    pub fn any_row(&mut self, mailbox: MailboxId) -> Result<Option<Row>> {
+    pub fn any_row(&mut self, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
         let row = self.find_row(mailbox)?;
         Ok(row.filter(|row| self.directory.account_by_id(row.account).is_some()))
     }
 
-    fn find_row(&mut self, mailbox: MailboxId) -> Result<Option<Row>> {
+    fn find_row(&mut self, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
         if let Some(row) = self.mine.rows.get(&mailbox) {
             return Ok(row.clone());
         }
         if let Some(changed) = self.done.mailboxes.get(&mailbox) {
             return Ok(changed.row.clone());
         }
-        if let Some(row) = self.desk.rows.get(&mailbox) {
+        if let Some(row) = self.cache.rows.get(&mailbox) {
             return Ok(Some(row.clone()));
         }
         // No job changed it, so that what is read was committed.
         let row = self.db.mailbox_row(mailbox)?;
         if let Some(row) = &row {
-            self.desk.rows.insert(mailbox, row.clone());
+            self.cache.rows.insert(mailbox, row.clone());
         }
         Ok(row)
     }
@@ -184,7 +184,7 @@ impl<'a> WriteTx<'a> {
     }
 
     /// The shared view, where it is of this row.
-    fn shared_view(&self, mailbox: MailboxId, row: &Row) -> Option<Messages> {
+    fn shared_view(&self, mailbox: MailboxId, row: &MailboxRow) -> Option<Messages> {
         let shared = self.shared.views.snapshot(mailbox)?;
         let same = shared.mod_seq == row.mod_seq && shared.uid_validity == row.uid_validity;
         same.then_some(shared.messages)
@@ -238,12 +238,12 @@ impl<'a> WriteTx<'a> {
     /// Octets an account keeps.
     pub fn octets(&mut self, account: AccountId) -> Result<u64> {
         let known = self.mine.octets.get(&account).or_else(|| self.done.octets.get(&account));
-        if let Some(octets) = known.or_else(|| self.desk.octets.get(&account)) {
+        if let Some(octets) = known.or_else(|| self.cache.octets.get(&account)) {
             return Ok(*octets);
         }
         let octets = self.db.account_octets(account)?;
         let octets = octets.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such account"))?;
-        self.desk.octets.insert(account, octets);
+        self.cache.octets.insert(account, octets);
         Ok(octets)
     }
 
@@ -388,13 +388,13 @@ impl<'a> WriteTx<'a> {
             let view = row.as_ref().and_then(|row| Some(view::snapshot(mailbox, row, views.remove(&mailbox)?)));
             changed.push((mailbox, view));
             match row {
-                Some(row) => drop(self.desk.rows.insert(mailbox, row)),
-                None => drop(self.desk.rows.remove(&mailbox)),
+                Some(row) => drop(self.cache.rows.insert(mailbox, row)),
+                None => drop(self.cache.rows.remove(&mailbox)),
             }
         }
         if loaded {
             // Those that were only looked at.
-            let rows = &self.desk.rows;
+            let rows = &self.cache.rows;
             let seen =
                 |(mailbox, messages)| Some((mailbox, Some(view::snapshot(mailbox, rows.get(&mailbox)?, messages))));
             changed.extend(views.into_iter().filter_map(seen));
@@ -404,7 +404,7 @@ impl<'a> WriteTx<'a> {
         if loaded {
             shared.views.trim(&shared.watchers);
         }
-        self.desk.octets.extend(octets);
+        self.cache.octets.extend(octets);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
         said.accounts.into_iter().for_each(|account| shared.watchers.wake_account(account));
         if directory_changed {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::database::{Read, of_one_commit};
-use super::row::{self, Row};
+use super::row::{self, MailboxRow};
 use super::watch::Watchers;
 use super::{Snapshot, Store};
 use crate::base::limits::{VIEW_MESSAGES_MAX, VIEWS_MAX};
@@ -47,7 +47,7 @@ fn read(db: &dyn Read, mailbox: MailboxId) -> Result<Option<Snapshot>> {
 }
 
 /// The state of a mailbox with this row and these messages.
-pub(super) fn snapshot(mailbox: MailboxId, row: &Row, messages: Messages) -> Snapshot {
+pub(super) fn snapshot(mailbox: MailboxId, row: &MailboxRow, messages: Messages) -> Snapshot {
     Snapshot {
         mailbox,
         uid_validity: row.uid_validity,
@@ -61,7 +61,7 @@ pub(super) fn snapshot(mailbox: MailboxId, row: &Row, messages: Messages) -> Sna
 }
 
 /// Reads the messages of a mailbox: the blocks, then what came after them.
-fn load(db: &dyn Read, mailbox: MailboxId, row: &Row) -> Result<Messages> {
+fn load(db: &dyn Read, mailbox: MailboxId, row: &MailboxRow) -> Result<Messages> {
     let mut messages = Messages::default();
     db.blocks(mailbox, None)?.into_iter().for_each(|(_, block)| messages.push_block(block));
     let covered = messages.last_uid().unwrap_or(0);
@@ -94,7 +94,7 @@ fn add_behind(messages: &mut Messages, db: &dyn Read, mailbox: MailboxId, after:
 }
 
 /// The messages of `known`, brought up to `row` by what changed since: expunges, blocks, new messages.
-pub(super) fn bring_up(db: &dyn Read, known: &Snapshot, row: &Row) -> Result<Messages> {
+pub(super) fn bring_up(db: &dyn Read, known: &Snapshot, row: &MailboxRow) -> Result<Messages> {
     let mailbox = known.mailbox;
     if known.uid_validity != row.uid_validity || known.mod_seq > row.mod_seq || known.mod_seq < row.vanished_floor {
         return load(db, mailbox, row);

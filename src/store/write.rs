@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::database::{Read, Write};
 use super::delta::{Delta, Going, Gone, NewMessage, Shown};
-use super::row::Row;
+use super::row::MailboxRow;
 use super::transaction::WriteTx;
 use super::{Fact, free, remains, view};
 use crate::base::limits::VANISHED_ROWS_MAX;
@@ -20,7 +20,7 @@ const PRUNE_EVERY: u64 = 256;
 
 /// Writes what of a change is looked up in the database. `before` is the row as it was, none for a new mailbox. Gives
 /// the notes of the dead that its bodies came into.
-pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&Row>, delta: &Delta) -> Result<Vec<i64>> {
+pub(super) fn at_once(tx: &mut WriteTx<'_>, before: Option<&MailboxRow>, delta: &Delta) -> Result<Vec<i64>> {
     let (db, mailbox) = (tx.db, delta.mailbox);
     if delta.deleted {
         return remains::of_mailbox(tx, mailbox).map(|()| Vec::new());
@@ -93,7 +93,7 @@ pub(super) fn stage(db: &dyn Write, mailbox: MailboxId, first: Uid, facts: &[Fac
 
 /// The modification sequence up to which the record of expunges is to be forgotten with the next expunge; `None` where
 /// it is short enough, or was looked at lately.
-pub(super) fn vanished_floor(db: &dyn Read, mailbox: MailboxId, row: &Row) -> Result<Option<ModSeq>> {
+pub(super) fn vanished_floor(db: &dyn Read, mailbox: MailboxId, row: &MailboxRow) -> Result<Option<ModSeq>> {
     if !(row.expunges + 1).is_multiple_of(PRUNE_EVERY) {
         return Ok(None);
     }
@@ -143,7 +143,7 @@ fn note_blocks(blocks: &mut BTreeSet<u32>, uids: &UidSet) {
 pub(super) fn before_commit(
     db: &dyn Write,
     mailbox: MailboxId,
-    row: &mut Row,
+    row: &mut MailboxRow,
     view: Option<&Messages>,
     touched: Touched,
 ) -> Result<()> {
@@ -156,7 +156,7 @@ pub(super) fn before_commit(
 }
 
 /// The last block that is full, where more than a block's worth of UIDs lies behind the blocks.
-fn full_block(row: &Row) -> Option<u32> {
+fn full_block(row: &MailboxRow) -> Option<u32> {
     let last = row.uid_next - 1;
     if last - row.covered.min(last) <= BLOCK_UIDS {
         return None;
@@ -165,7 +165,13 @@ fn full_block(row: &Row) -> Option<u32> {
     block_of(row.uid_next).checked_sub(1)
 }
 
-fn write_blocks(db: &dyn Write, mailbox: MailboxId, row: &mut Row, view: &Messages, touched: Touched) -> Result<()> {
+fn write_blocks(
+    db: &dyn Write,
+    mailbox: MailboxId,
+    row: &mut MailboxRow,
+    view: &Messages,
+    touched: Touched,
+) -> Result<()> {
     let full = full_block(row);
     let mut blocks = touched.restated;
     blocks.extend(full);
@@ -187,7 +193,7 @@ fn write_blocks(db: &dyn Write, mailbox: MailboxId, row: &mut Row, view: &Messag
 }
 
 /// The same for a mailbox that only got new messages: what they came with is what their blocks say.
-fn settle_tail(db: &dyn Write, mailbox: MailboxId, row: &mut Row) -> Result<()> {
+fn settle_tail(db: &dyn Write, mailbox: MailboxId, row: &mut MailboxRow) -> Result<()> {
     let Some(full) = full_block(row) else { return Ok(()) };
     let tail = view::tail(db, mailbox, row.covered, full * BLOCK_UIDS + (BLOCK_UIDS - 1))?;
     for (_, block) in tail.blocks() {
@@ -198,13 +204,19 @@ fn settle_tail(db: &dyn Write, mailbox: MailboxId, row: &mut Row) -> Result<()> 
 }
 
 /// Behind the last message of a full block nothing will ever come in it.
-fn settle(row: &mut Row, full: Option<u32>) {
+fn settle(row: &mut MailboxRow, full: Option<u32>) {
     if let Some(full) = full {
         row.covered = row.covered.max(full * BLOCK_UIDS + (BLOCK_UIDS - 1));
     }
 }
 
-fn write_block(db: &dyn Write, mailbox: MailboxId, number: u32, block: Option<&Block>, row: &mut Row) -> Result<()> {
+fn write_block(
+    db: &dyn Write,
+    mailbox: MailboxId,
+    number: u32,
+    block: Option<&Block>,
+    row: &mut MailboxRow,
+) -> Result<()> {
     let last = block.and_then(|block| block.uids().last());
     let (Some(block), Some(last)) = (block, last) else {
         return db.block_remove(mailbox, number);

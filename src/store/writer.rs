@@ -10,7 +10,7 @@ use super::database::{Connected, Write};
 use super::health::Health;
 use super::lane::Lanes;
 use super::shared::{Shared, closed, down};
-use super::transaction::{Desk, WriteTx};
+use super::transaction::{WriteTx, WriterCache};
 use super::{Store, check, free, recovery, room};
 use crate::base::limits::{
     CHECKPOINT_REST_OCTETS, CHECKPOINT_WAL_OCTETS, CHECKPOINT_WAL_OCTETS_MAX, COMMIT_JOBS_MAX, COMMIT_OCTETS_MAX,
@@ -101,7 +101,7 @@ pub(super) struct Writer {
     pub jobs: Receiver<Job>,
     pub lanes: Lanes,
     pub db: Option<Box<dyn Write>>,
-    pub desk: Desk,
+    pub cache: WriterCache,
     /// Bodies wait to be removed, or pages to be given back.
     pub dead: bool,
     /// Octets of log at which it should begin anew.
@@ -292,7 +292,7 @@ impl Writer {
     /// From BEGIN, which was done, to COMMIT and the sharing of what it brought.
     fn transact(&mut self, batch: &mut [Box<dyn Work>], failed: &mut Vec<Option<Error>>) -> End {
         let Some(db) = self.db.as_deref() else { return End::Broken(down()) };
-        let mut tx = WriteTx::new(db, &self.shared, &mut self.desk);
+        let mut tx = WriteTx::new(db, &self.shared, &mut self.cache);
         let done = run_jobs(&mut tx, batch, failed)
             .and_then(|()| if batch.is_empty() { round(&mut tx) } else { Ok(self.dead) })
             .and_then(|dead| tx.flush().map(|()| dead))
@@ -308,7 +308,7 @@ impl Writer {
                 // Nothing may stay of it, nor of what was read: another host may have changed that.
                 let undone = db.rollback().is_ok();
                 self.dead |= tx.bodies_died;
-                self.desk = Desk::default();
+                self.cache = WriterCache::default();
                 match e.kind() {
                     ErrorKind::StoreDown => End::Broken(e),
                     ErrorKind::Busy if undone => End::Again,

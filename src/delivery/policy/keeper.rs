@@ -44,7 +44,7 @@ struct Inner {
 /// What is known of a domain.
 #[derive(Clone, Default)]
 struct Known {
-    kept: Option<Kept>,
+    kept: Option<CachedPolicy>,
     /// Until when nothing is fetched after a failure, and what was to be fetched.
     failed: Option<(Mono, String)>,
     /// Ends when the fetch under way does.
@@ -53,7 +53,7 @@ struct Known {
 
 /// A policy with its terms.
 #[derive(Clone)]
-struct Kept {
+struct CachedPolicy {
     id: String,
     policy: Arc<StsPolicy>,
     fetched: Timestamp,
@@ -104,7 +104,7 @@ impl StsKeeper {
     }
 
     /// A policy that is kept and whose time is not over.
-    async fn kept(&self, world: &World, domain: &str) -> Option<Kept> {
+    async fn kept(&self, world: &World, domain: &str) -> Option<CachedPolicy> {
         let now = world.clock.wall();
         if let Some(known) = self.known().get(domain) {
             return known.kept.clone().filter(|kept| now < kept.expires);
@@ -113,7 +113,7 @@ impl StsKeeper {
             Some(store) => store.sts_row(domain.to_owned()).await.unwrap_or_default(),
             None => None,
         };
-        let kept = row.and_then(Kept::of_row);
+        let kept = row.and_then(CachedPolicy::of_row);
         self.known_of(domain, |known| {
             if known.kept.is_none() {
                 known.kept.clone_from(&kept);
@@ -123,7 +123,14 @@ impl StsKeeper {
     }
 
     /// Fetches a policy, or waits for who does; `None` where that fails. `uses`: a message wants it.
-    async fn fetched(&self, world: &World, settings: &Settings, domain: &str, id: String, uses: bool) -> Option<Kept> {
+    async fn fetched(
+        &self,
+        world: &World,
+        settings: &Settings,
+        domain: &str,
+        id: String,
+        uses: bool,
+    ) -> Option<CachedPolicy> {
         loop {
             let turn = self.known_of(domain, |known| {
                 let now = world.clock.now();
@@ -164,7 +171,7 @@ impl StsKeeper {
         id: String,
         fetched: Result<StsPolicy, String>,
         uses: bool,
-    ) -> Option<Kept> {
+    ) -> Option<CachedPolicy> {
         let policy = match fetched {
             Ok(policy) => policy,
             Err(why) => {
@@ -178,7 +185,7 @@ impl StsKeeper {
         let before = self.kept(world, domain).await.map(|kept| kept.used);
         let used = if uses { now } else { before.unwrap_or(now) };
         let expires = now.after(Duration::from_secs(policy.max_age));
-        let kept = Kept { id, policy: Arc::new(policy), fetched: now, used, expires };
+        let kept = CachedPolicy { id, policy: Arc::new(policy), fetched: now, used, expires };
         if let Some(store) = &self.0.store
             && let Err(e) = store.sts_put(kept.row(domain)).await
         {
@@ -229,10 +236,10 @@ impl Drop for Fetch {
     }
 }
 
-impl Kept {
-    fn of_row(row: StsRow) -> Option<Kept> {
+impl CachedPolicy {
+    fn of_row(row: StsRow) -> Option<CachedPolicy> {
         let policy = Arc::new(StsPolicy::parse(row.policy.as_bytes()).ok()?);
-        Some(Kept { id: row.id, policy, fetched: row.fetched, used: row.used, expires: row.expires })
+        Some(CachedPolicy { id: row.id, policy, fetched: row.fetched, used: row.used, expires: row.expires })
     }
 
     fn row(&self, domain: &str) -> StsRow {

@@ -22,7 +22,7 @@ pub struct Counts {
 }
 
 /// A STATUS attribute: its name, and how its value is written.
-pub struct Row {
+pub struct StatusAttribute {
     /// Which.
     pub item: StatusItem,
     /// As commands and responses name it.
@@ -32,7 +32,7 @@ pub struct Row {
 }
 
 /// Every attribute, in the order they are answered.
-pub const ROWS: &[Row] = &[
+pub const ATTRIBUTES: &[StatusAttribute] = &[
     row(StatusItem::Messages, "MESSAGES", |out, counts| number(out, counts.messages)),
     row(StatusItem::Recent, "RECENT", |out, counts| number(out, counts.recent)),
     row(StatusItem::UidNext, "UIDNEXT", |out, counts| number(out, counts.uid_next)),
@@ -51,8 +51,8 @@ pub const ROWS: &[Row] = &[
     row(StatusItem::DeletedStorage, "DELETED-STORAGE", |out, counts| number(out, counts.deleted_octets.div_ceil(1024))),
 ];
 
-const fn row(item: StatusItem, name: &'static str, write: fn(&mut Vec<u8>, &Counts)) -> Row {
-    Row { item, name, write }
+const fn row(item: StatusItem, name: &'static str, write: fn(&mut Vec<u8>, &Counts)) -> StatusAttribute {
+    StatusAttribute { item, name, write }
 }
 
 /// A mailbox's OBJECTID (RFC 8474 §4): its row id, which is never used again.
@@ -66,7 +66,7 @@ pub fn status(out: &mut Vec<u8>, name: &str, utf8: bool, items: StatusItems, cou
     out.extend_from_slice(b"* STATUS ");
     mailbox(out, name, utf8);
     let mut before: &[u8] = b" (";
-    for row in ROWS.iter().filter(|row| items.has(row.item)) {
+    for row in ATTRIBUTES.iter().filter(|row| items.has(row.item)) {
         out.extend_from_slice(before);
         out.extend_from_slice(row.name.as_bytes());
         out.push(b' ');

@@ -1,7 +1,7 @@
 //! STATUS (RFC 9051 §6.3.11, RFC 7162 §3.1.7, RFC 8438).
 
 use crate::imap::command::{Request, StatusItems};
-use crate::imap::encode::status::ROWS;
+use crate::imap::encode::status::ATTRIBUTES;
 use crate::imap::grammar::{Bad, Cursor, Parse};
 
 /// Mailbox and attributes.
@@ -18,7 +18,7 @@ pub fn items(cursor: &mut Cursor<'_>) -> Parse<StatusItems> {
     let mut items = StatusItems::default();
     loop {
         let word = cursor.atom()?;
-        let found = ROWS.iter().find(|row| row.name.eq_ignore_ascii_case(word));
+        let found = ATTRIBUTES.iter().find(|row| row.name.eq_ignore_ascii_case(word));
         items.add(found.ok_or(Bad::Syntax("unknown status attribute"))?.item);
         if cursor.eat(b')') {
             return Ok(items);

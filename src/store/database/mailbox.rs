@@ -1,13 +1,13 @@
 //! Mailboxes: their rows, names, keywords and subscriptions.
 
 use super::super::MailboxInfo;
-use super::super::row::Row;
+use super::super::row::MailboxRow;
 use crate::base::{AccountId, MailboxId, Result, SpecialUse, Timestamp, UidValidity};
 
 /// What is read of mailboxes.
 pub(in super::super) trait ReadMailboxes {
     /// A mailbox's row, its keywords and how far its blocks reach included.
-    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<Row>>;
+    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<MailboxRow>>;
 
     /// A mailbox by name.
     fn mailbox_info(&self, account: AccountId, name: &str) -> Result<Option<MailboxInfo>>;
@@ -61,13 +61,13 @@ pub(in super::super) trait WriteMailboxes {
     fn next_uid_validity(&self, now: Timestamp) -> Result<UidValidity>;
 
     /// Writes a new mailbox, without its keywords.
-    fn mailbox_insert(&self, mailbox: MailboxId, row: &Row) -> Result<()>;
+    fn mailbox_insert(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()>;
 
-    /// Writes what [`Row::is_named_as`] compares.
-    fn mailbox_write_name(&self, mailbox: MailboxId, row: &Row) -> Result<()>;
+    /// Writes what [`MailboxRow::is_named_as`] compares.
+    fn mailbox_write_name(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()>;
 
     /// Writes the other columns. `Bug` where there is no such mailbox.
-    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &Row) -> Result<()>;
+    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()>;
 
     /// Writes the name of a keyword's bit.
     fn keyword_put(&self, mailbox: MailboxId, bit: u32, name: &str) -> Result<()>;

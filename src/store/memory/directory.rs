@@ -3,7 +3,7 @@
 use super::super::database::{ReadDirectory, StoredAccount, WriteDirectory};
 use super::super::{DkimKey, DkimKeyState};
 use super::Connection;
-use super::tables::{Kept, Tables, next};
+use super::tables::{AccountRow, Tables, next};
 use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result, Timestamp};
 
 fn there() -> Error {
@@ -12,7 +12,7 @@ fn there() -> Error {
 
 impl Tables {
     /// Changes an account; nothing happens where it was deleted.
-    fn account(&mut self, id: AccountId, change: impl FnOnce(&mut Kept)) {
+    fn account(&mut self, id: AccountId, change: impl FnOnce(&mut AccountRow)) {
         if let Some(mut kept) = self.accounts.get(&id).cloned() {
             change(&mut kept);
             self.accounts.insert(id, kept);
@@ -76,7 +76,7 @@ impl WriteDirectory for Connection {
             let id = AccountId(next(&mut tables.last.account));
             let account =
                 Account { id, address: address.clone(), credential: None, inbox: MailboxId(0), quota_octets: None };
-            tables.accounts.insert(id, Kept { account, octets: 0 });
+            tables.accounts.insert(id, AccountRow { account, octets: 0 });
             Ok(id)
         })
     }

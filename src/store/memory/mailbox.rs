@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use super::super::MailboxInfo;
 use super::super::database::{ReadMailboxes, WriteMailboxes};
-use super::super::row::Row;
+use super::super::row::MailboxRow;
 use super::Connection;
 use super::tables::{Tables, next};
 use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, SpecialUse, Timestamp, UidValidity};
 
 impl Tables {
     /// A mailbox's whole row.
-    pub(super) fn row(&self, mailbox: MailboxId) -> Option<Row> {
+    pub(super) fn row(&self, mailbox: MailboxId) -> Option<MailboxRow> {
         let row = self.mailboxes.get(&mailbox)?.clone();
         let blocks = self.blocks.range_from((mailbox, 0)).take_while(|((of, _), _)| *of == mailbox);
         let covered = blocks.last().and_then(|(_, block)| block.uids().last().copied()).unwrap_or(0);
         let keywords = self.keywords.range_from((mailbox, 0)).take_while(|((of, _), _)| *of == mailbox);
         let keywords = Arc::new(keywords.map(|(_, name)| name.clone()).collect());
         let reserved = self.hidden_of(mailbox).into_iter().filter(|(_, last)| *last >= row.uid_next);
-        Some(Row { covered, keywords, reserved: Arc::new(reserved.collect()), ..row })
+        Some(MailboxRow { covered, keywords, reserved: Arc::new(reserved.collect()), ..row })
     }
 
     fn info(&self, mailbox: MailboxId) -> Option<MailboxInfo> {
@@ -44,7 +44,7 @@ impl Tables {
     }
 
     /// Gives a row its name, which nobody else may have.
-    fn name(&mut self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn name(&mut self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         match self.names.insert((row.account, row.name.clone()), mailbox) {
             Some(other) if other != mailbox => Err(Error::new(ErrorKind::Store, "a mailbox of that name is there")),
             _ => Ok(()),
@@ -60,7 +60,7 @@ impl Tables {
 }
 
 impl ReadMailboxes for Connection {
-    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<Row>> {
+    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
         self.ask(|tables| tables.row(mailbox))
     }
 
@@ -77,7 +77,7 @@ impl ReadMailboxes for Connection {
     }
 
     fn mailbox_for(&self, account: AccountId, special_use: SpecialUse) -> Result<Option<MailboxId>> {
-        let fits = |row: &Row| row.account == account && row.special_use == Some(special_use) && row.selectable;
+        let fits = |row: &MailboxRow| row.account == account && row.special_use == Some(special_use) && row.selectable;
         self.ask(|tables| tables.mailboxes.iter().find(|(_, row)| fits(row)).map(|(id, _)| *id))
     }
 
@@ -135,16 +135,16 @@ impl WriteMailboxes for Connection {
         })
     }
 
-    fn mailbox_insert(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_insert(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         self.change(|tables| {
             tables.name(mailbox, row)?;
-            let row = Row { keywords: Arc::default(), covered: 0, reserved: Arc::default(), ..row.clone() };
+            let row = MailboxRow { keywords: Arc::default(), covered: 0, reserved: Arc::default(), ..row.clone() };
             tables.mailboxes.insert(mailbox, row);
             Ok(())
         })
     }
 
-    fn mailbox_write_name(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_write_name(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         self.change(|tables| {
             let Some(mut changed) = tables.mailboxes.get(&mailbox).cloned() else { return Ok(()) };
             tables.names.remove(&(changed.account, changed.name));
@@ -157,7 +157,7 @@ impl WriteMailboxes for Connection {
         })
     }
 
-    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         self.change(|tables| {
             let there = tables.mailboxes.get(&mailbox).cloned();
             let mut changed = there.ok_or_else(|| Error::new(ErrorKind::Bug, "a changed mailbox has no row"))?;

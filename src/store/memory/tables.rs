@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::database::Hidden;
 use super::super::delta::NewMessage;
-use super::super::row::Row;
+use super::super::row::MailboxRow;
 use super::super::shared_map::SharedMap;
 use super::super::{
     AttemptResult, BlobMeta, DkimKey, Item, Paused, RecipientState, ReportInfo, ScriptOwner, StoredScript, StsRow,
@@ -22,9 +22,9 @@ pub(super) struct Tables {
     pub keys: SharedMap<(String, String), DkimKey>,
     pub domains: SharedMap<String, ()>,
     pub aliases: SharedMap<(String, String), ()>,
-    pub accounts: SharedMap<AccountId, Kept>,
+    pub accounts: SharedMap<AccountId, AccountRow>,
     /// Without keywords, and without how far blocks reach.
-    pub mailboxes: SharedMap<MailboxId, Row>,
+    pub mailboxes: SharedMap<MailboxId, MailboxRow>,
     pub names: SharedMap<(AccountId, Arc<str>), MailboxId>,
     pub subscriptions: SharedMap<(AccountId, String), ()>,
     pub keywords: SharedMap<(MailboxId, u32), String>,
@@ -95,7 +95,7 @@ pub(super) fn next(last: &mut i64) -> i64 {
 
 /// An account.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct AccountRow {
     pub account: Account,
     pub octets: u64,
 }

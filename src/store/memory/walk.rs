@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::database::{Connected, Walk};
-use super::super::row::Row;
+use super::super::row::MailboxRow;
 use super::tables::Tables;
 use crate::base::snapshot::block_of;
 use crate::base::{BlobId, Flags, MailboxId, Result, Uid};
@@ -96,7 +96,7 @@ fn check_mailbox(tables: &Tables, mailbox: MailboxId, found: &mut Vec<String>) {
     check_gone(tables, mailbox, &row, &mut tell);
 }
 
-fn check_gone(tables: &Tables, mailbox: MailboxId, row: &Row, tell: &mut impl FnMut(String)) {
+fn check_gone(tables: &Tables, mailbox: MailboxId, row: &MailboxRow, tell: &mut impl FnMut(String)) {
     for (number, block) in tables.blocks_of(mailbox) {
         if block.is_empty() {
             tell(format!("block {number} is empty"));

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::Row as SqlRow;
+use tokio_postgres::Row;
 
 use super::super::MailboxInfo;
 use super::super::database::{ReadMailboxes, WriteMailboxes};
-use super::super::row::Row;
+use super::super::row::MailboxRow;
 use super::value::{Columns, Value, values};
 use super::varint::torn;
 use super::{Postgres, Role};
@@ -26,7 +26,7 @@ const ROW: &str =
 
 impl ReadMailboxes for Postgres {
     /// The writer locks the row: nobody else changes the mailbox before the transaction ends.
-    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<Row>> {
+    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
         let found = match self.role == Role::Writer && self.inside.get() {
             true => self.row(&format!("{ROW} FOR UPDATE"), values![mailbox.0])?,
             false => self.row(ROW, values![mailbox.0])?,
@@ -124,7 +124,7 @@ impl WriteMailboxes for Postgres {
         UidValidity::try_from(next).map_err(|_| Error::new(ErrorKind::Limit, "the store has no UIDVALIDITY left"))
     }
 
-    fn mailbox_insert(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_insert(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         self.run(
             "INSERT INTO mailbox(id, account, name, uidvalidity, special_use, selectable)
                VALUES ($1, $2, $3, $4, $5, $6)",
@@ -133,13 +133,13 @@ impl WriteMailboxes for Postgres {
         self.mailbox_write_counts(mailbox, row)
     }
 
-    fn mailbox_write_name(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_write_name(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         let written = "UPDATE mailbox SET account = $2, name = $3, uidvalidity = $4, special_use = $5, selectable = $6
           WHERE id = $1";
         self.run(written, name_values(mailbox, row)).map(drop)
     }
 
-    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         let written = self.run(
             "UPDATE mailbox SET uidnext = $2, modseq = $3, expunges = $4, vanished_floor = $5, total = $6, unseen = $7,
                deleted = $8, octets = $9, recent_from = $10 WHERE id = $1",
@@ -253,7 +253,7 @@ impl Postgres {
     }
 }
 
-fn name_values(mailbox: MailboxId, row: &Row) -> Vec<Value> {
+fn name_values(mailbox: MailboxId, row: &MailboxRow) -> Vec<Value> {
     values![
         mailbox.0,
         row.account.0,
@@ -264,8 +264,8 @@ fn name_values(mailbox: MailboxId, row: &Row) -> Vec<Value> {
     ]
 }
 
-fn read_row(row: &SqlRow) -> Result<Row> {
-    Ok(Row {
+fn read_row(row: &Row) -> Result<MailboxRow> {
+    Ok(MailboxRow {
         account: AccountId(row.number(0)?),
         name: row.text(1)?.into(),
         uid_validity: row.small(2)?,
@@ -286,7 +286,7 @@ fn read_row(row: &SqlRow) -> Result<Row> {
     })
 }
 
-fn read_info(row: &SqlRow) -> Result<MailboxInfo> {
+fn read_info(row: &Row) -> Result<MailboxInfo> {
     Ok(MailboxInfo {
         id: MailboxId(row.number(0)?),
         account: AccountId(row.number(1)?),

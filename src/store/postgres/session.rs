@@ -27,10 +27,10 @@ use crate::base::{Error, ErrorKind, Result, World};
 
 type ClientResult<T> = std::result::Result<T, tokio_postgres::Error>;
 type Driver = Pin<Box<dyn Future<Output = ClientResult<()>> + Send>>;
-type Sent = Pin<Box<dyn Future<Output = ClientResult<Answer>> + Send>>;
+type Sent = Pin<Box<dyn Future<Output = ClientResult<StatementResult>> + Send>>;
 
 /// What a statement gave.
-enum Answer {
+enum StatementResult {
     Rows(Vec<Row>),
     Changed(u64),
     Prepared(Statement),
@@ -80,7 +80,7 @@ impl Session {
     /// The rows of a statement.
     pub fn rows(&self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>> {
         match self.wait(self.query(self.statement(sql)?, values))? {
-            Answer::Rows(rows) => Ok(rows),
+            StatementResult::Rows(rows) => Ok(rows),
             _ => Ok(Vec::new()),
         }
     }
@@ -102,7 +102,7 @@ impl Session {
             Err(asked) => self.wait(asked),
         });
         let each = each.map(|answer| match answer? {
-            Answer::Rows(rows) => Ok(rows),
+            StatementResult::Rows(rows) => Ok(rows),
             _ => Ok(Vec::new()),
         });
         each.collect()
@@ -111,7 +111,7 @@ impl Session {
     /// Carries a statement out; gives how many rows it changed.
     pub fn run(&self, sql: &str, values: Vec<Value>) -> Result<u64> {
         match self.wait(self.execute(self.statement(sql)?, values))? {
-            Answer::Changed(rows) => Ok(rows),
+            StatementResult::Changed(rows) => Ok(rows),
             _ => Ok(0),
         }
     }
@@ -132,21 +132,22 @@ impl Session {
         let none = self.sent.borrow().is_empty();
         match none {
             true => Ok(()),
-            false => self.wait(Box::pin(async { Ok(Answer::Changed(0)) })).map(drop),
+            false => self.wait(Box::pin(async { Ok(StatementResult::Changed(0)) })).map(drop),
         }
     }
 
     /// Carries several statements out, without parameters and in one message.
     pub fn batch(&self, sql: &str) -> Result<()> {
         let (client, sql) = (Arc::clone(&self.client), sql.to_owned());
-        self.wait(Box::pin(async move { client.batch_execute(&sql).await.map(|()| Answer::Changed(0)) })).map(drop)
+        self.wait(Box::pin(async move { client.batch_execute(&sql).await.map(|()| StatementResult::Changed(0)) }))
+            .map(drop)
     }
 
     /// COMMIT or ROLLBACK, with the server's own error.
     pub fn end(&self, sql: &str) -> std::result::Result<(), EndError> {
         self.settle().map_err(EndError::Before)?;
         let (client, sql) = (Arc::clone(&self.client), sql.to_owned());
-        let asked = Box::pin(async move { client.batch_execute(&sql).await.map(|()| Answer::Changed(0)) });
+        let asked = Box::pin(async move { client.batch_execute(&sql).await.map(|()| StatementResult::Changed(0)) });
         match smol::block_on(self.drive(asked)) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(e)) => Err(EndError::Client(e)),
@@ -158,7 +159,7 @@ impl Session {
         let client = Arc::clone(&self.client);
         Box::pin(async move {
             let values: Vec<_> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
-            client.query(&statement, &values).await.map(Answer::Rows)
+            client.query(&statement, &values).await.map(StatementResult::Rows)
         })
     }
 
@@ -166,7 +167,7 @@ impl Session {
         let client = Arc::clone(&self.client);
         Box::pin(async move {
             let values: Vec<_> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
-            client.execute(&statement, &values).await.map(Answer::Changed)
+            client.execute(&statement, &values).await.map(StatementResult::Changed)
         })
     }
 
@@ -176,8 +177,9 @@ impl Session {
             return Ok(statement);
         }
         let (client, text) = (Arc::clone(&self.client), sql.to_owned());
-        let prepared = self.wait(Box::pin(async move { client.prepare(&text).await.map(Answer::Prepared) }))?;
-        let Answer::Prepared(statement) = prepared else {
+        let prepared =
+            self.wait(Box::pin(async move { client.prepare(&text).await.map(StatementResult::Prepared) }))?;
+        let StatementResult::Prepared(statement) = prepared else {
             return Err(Error::new(ErrorKind::Bug, "a statement was not prepared"));
         };
         self.statements.borrow_mut().insert(sql.to_owned(), statement.clone());
@@ -185,7 +187,7 @@ impl Session {
     }
 
     /// Waits for an answer, and for all that was sent before it, whose first error comes first.
-    fn wait(&self, asked: Sent) -> Result<Answer> {
+    fn wait(&self, asked: Sent) -> Result<StatementResult> {
         if self.dead.get() {
             return Err(gone());
         }
@@ -199,7 +201,7 @@ impl Session {
         }
     }
 
-    fn judge(&self, answer: ClientResult<Answer>) -> Result<Answer> {
+    fn judge(&self, answer: ClientResult<StatementResult>) -> Result<StatementResult> {
         answer.map_err(|e| {
             self.failed.set(true);
             // Without an answer of the server the connection is of no more use.
@@ -210,7 +212,7 @@ impl Session {
 
     /// Drives the connection until the request is answered. The outer error is that of a statement sent before, of the
     /// connection, or of the limit on the wait.
-    async fn drive(&self, mut asked: Sent) -> Result<ClientResult<Answer>> {
+    async fn drive(&self, mut asked: Sent) -> Result<ClientResult<StatementResult>> {
         let mut late = None;
         let mut before = None;
         std::future::poll_fn(|cx| {
@@ -245,7 +247,7 @@ impl Session {
         cx: &mut Context<'_>,
         asked: &mut Sent,
         before: &mut Option<Error>,
-    ) -> Option<Result<ClientResult<Answer>>> {
+    ) -> Option<Result<ClientResult<StatementResult>>> {
         let mut sent = self.sent.borrow_mut();
         while let Some(first) = sent.front_mut() {
             match first.as_mut().poll(cx) {
@@ -275,7 +277,7 @@ pub(super) enum EndError {
     Client(tokio_postgres::Error),
 }
 
-fn poll_once(asked: &mut Sent) -> Poll<ClientResult<Answer>> {
+fn poll_once(asked: &mut Sent) -> Poll<ClientResult<StatementResult>> {
     asked.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 

@@ -14,16 +14,16 @@ pub(super) type Value = Box<dyn ToSql + Sync + Send>;
 /// What can be a parameter.
 pub(super) trait Parameter {
     /// What it is as a column.
-    type Kept: ToSql + Sync + Send + 'static;
+    type Column: ToSql + Sync + Send + 'static;
 
     /// As a column.
-    fn kept(self) -> Self::Kept;
+    fn kept(self) -> Self::Column;
 }
 
 macro_rules! parameters {
     ($($type:ty as $kept:ty: $given:ident => $how:expr;)*) => {$(
         impl Parameter for $type {
-            type Kept = $kept;
+            type Column = $kept;
 
             fn kept(self) -> $kept {
                 let $given = self;
@@ -52,9 +52,9 @@ parameters! {
 }
 
 impl<T: Parameter> Parameter for Option<T> {
-    type Kept = Option<T::Kept>;
+    type Column = Option<T::Column>;
 
-    fn kept(self) -> Self::Kept {
+    fn kept(self) -> Self::Column {
         self.map(Parameter::kept)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::MailboxInfo;
 use super::super::database::{ReadMailboxes, WriteMailboxes};
-use super::super::row::Row;
+use super::super::row::MailboxRow;
 use super::block::row_ids;
 use super::varint::torn;
 use super::{Sqlite, left};
@@ -21,7 +21,7 @@ const INFO: &str = "SELECT m.id, m.account, m.name, m.uidvalidity, m.uidnext, m.
 const BELOW: &str = "FROM mailbox WHERE account = ?1 AND name >= ?2 || '/' AND name < ?2 || '0'";
 
 impl ReadMailboxes for Sqlite {
-    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<Row>> {
+    fn mailbox_row(&self, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
         row(&self.db, mailbox)
     }
 
@@ -124,7 +124,7 @@ impl WriteMailboxes for Sqlite {
         UidValidity::try_from(next).map_err(|_| Error::new(ErrorKind::Limit, "the store has no UIDVALIDITY left"))
     }
 
-    fn mailbox_insert(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_insert(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         self.db
             .prepare_cached(
                 "INSERT INTO mailbox(id, account, name, uidvalidity, special_use, selectable)
@@ -141,7 +141,7 @@ impl WriteMailboxes for Sqlite {
         self.mailbox_write_counts(mailbox, row)
     }
 
-    fn mailbox_write_name(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_write_name(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         self.db
             .prepare_cached(
                 "UPDATE mailbox SET account = ?2, name = ?3, uidvalidity = ?4, special_use = ?5, selectable = ?6
@@ -158,7 +158,7 @@ impl WriteMailboxes for Sqlite {
         Ok(())
     }
 
-    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &Row) -> Result<()> {
+    fn mailbox_write_counts(&self, mailbox: MailboxId, row: &MailboxRow) -> Result<()> {
         let written = self
             .db
             .prepare_cached(
@@ -229,7 +229,7 @@ impl WriteMailboxes for Sqlite {
 }
 
 /// Reads a row; `None` where there is no such mailbox.
-pub(super) fn row(db: &Connection, mailbox: MailboxId) -> Result<Option<Row>> {
+pub(super) fn row(db: &Connection, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
     let row = db
         .prepare_cached(
             "SELECT account, name, uidvalidity, uidnext, modseq, expunges, vanished_floor, total, unseen, deleted,
@@ -244,8 +244,8 @@ pub(super) fn row(db: &Connection, mailbox: MailboxId) -> Result<Option<Row>> {
     Ok(Some(row))
 }
 
-fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
+fn read_row(row: &Row<'_>) -> rusqlite::Result<MailboxRow> {
+    Ok(MailboxRow {
         account: AccountId(row.get(0)?),
         name: row.get::<_, String>(1)?.into(),
         uid_validity: row.get(2)?,
@@ -297,7 +297,7 @@ fn keywords(db: &Connection, mailbox: MailboxId) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn read_info(row: &SqlRow<'_>) -> rusqlite::Result<MailboxInfo> {
+fn read_info(row: &Row<'_>) -> rusqlite::Result<MailboxInfo> {
     Ok(MailboxInfo {
         id: MailboxId(row.get(0)?),
         account: AccountId(row.get(1)?),

@@ -185,7 +185,7 @@ fn an_account_has_room_for_so_many_mailboxes() {
         // Six are there; one less than the limit afterwards.
         place.edit(|db| {
             for n in 1..=MAILBOXES_MAX - 7 {
-                let row = row::Row::new(bob, &format!("m{n}"), n as u32, None);
+                let row = row::MailboxRow::new(bob, &format!("m{n}"), n as u32, None);
                 db.mailbox_insert(db.next_mailbox()?, &row)?;
             }
             Ok(())

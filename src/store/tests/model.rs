@@ -204,7 +204,7 @@ fn begin_at(place: &Place, account: AccountId, first: Uid) {
     place.edit(|db| {
         for mailbox in db.mailboxes_of(account)? {
             let row = db.mailbox_row(mailbox)?.unwrap();
-            db.mailbox_write_counts(mailbox, &row::Row { uid_next: first, ..row })?;
+            db.mailbox_write_counts(mailbox, &row::MailboxRow { uid_next: first, ..row })?;
         }
         Ok(())
     });

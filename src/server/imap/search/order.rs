@@ -36,7 +36,7 @@ pub(super) async fn sorted(
 }
 
 /// A message to be sorted.
-struct Row {
+struct SortedMessage {
     place: usize,
     /// Its line in the table; one beyond all for a message that has gone.
     line: usize,
@@ -52,7 +52,12 @@ fn sort(table: &SortTable, messages: &Messages, found: &Places, criteria: &[Crit
         for (place, uid) in (first..).zip(part.uids) {
             let line = table.line(*uid).unwrap_or(usize::MAX);
             let score = scores.get(rows.len()).copied().unwrap_or(0);
-            rows.push(Row { place, line, score, first: leading.map_or(0, |key| beginning(table, line, score, key)) });
+            rows.push(SortedMessage {
+                place,
+                line,
+                score,
+                first: leading.map_or(0, |key| beginning(table, line, score, key)),
+            });
         }
     }
     let reversed = criteria.first().is_some_and(|criterion| criterion.reverse);
@@ -82,7 +87,7 @@ fn beginning(table: &SortTable, line: usize, score: u8, key: SortKey) -> u64 {
     }
 }
 
-fn compare(table: &SortTable, one: &Row, other: &Row, criteria: &[Criterion]) -> Ordering {
+fn compare(table: &SortTable, one: &SortedMessage, other: &SortedMessage, criteria: &[Criterion]) -> Ordering {
     let (scores, one, other) = (other.score.cmp(&one.score), one.line, other.line);
     let by = |criterion: &Criterion| {
         let order = match (text_of(criterion.key), criterion.key) {

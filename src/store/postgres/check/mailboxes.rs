@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio_postgres::Row as SqlRow;
+use tokio_postgres::Row;
 
 use super::super::super::database::{ReadHidden, ReadMailboxes};
-use super::super::super::row::Row;
+use super::super::super::row::MailboxRow;
 use super::super::super::sound::{Message, Under};
 use super::super::Postgres;
 use super::super::block::decode;
@@ -146,7 +146,7 @@ fn read_blocks(
     Ok(blocks)
 }
 
-fn read_message(row: &SqlRow) -> Result<Message> {
+fn read_message(row: &Row) -> Result<Message> {
     Ok(Message {
         uid: row.small(0)?,
         size: row.number(1)?,
@@ -158,7 +158,7 @@ fn read_message(row: &SqlRow) -> Result<Message> {
     })
 }
 
-fn expunges(db: &Postgres, mailbox: MailboxId, row: &Row, tell: &mut impl FnMut(String)) -> Result<()> {
+fn expunges(db: &Postgres, mailbox: MailboxId, row: &MailboxRow, tell: &mut impl FnMut(String)) -> Result<()> {
     let entries =
         db.rows("SELECT modseq, uids FROM vanished WHERE mailbox = $1 ORDER BY modseq", values![mailbox.0])?;
     let mut ranges = Vec::new();

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::super::super::row::Row;
+use super::super::super::row::MailboxRow;
 use super::super::super::sound::{Message, Under};
 use super::super::block::{decode, row_id, row_ids};
 use super::super::mailbox;
@@ -152,7 +152,7 @@ fn read_blocks(
     Ok(blocks)
 }
 
-fn read_message(row: &SqlRow<'_>) -> Result<Message> {
+fn read_message(row: &Row<'_>) -> Result<Message> {
     Ok(Message {
         uid: row.get(0)?,
         size: row.get(1)?,
@@ -164,7 +164,7 @@ fn read_message(row: &SqlRow<'_>) -> Result<Message> {
     })
 }
 
-fn expunges(db: &Connection, mailbox: MailboxId, row: &Row, tell: &mut impl FnMut(String)) -> Result<()> {
+fn expunges(db: &Connection, mailbox: MailboxId, row: &MailboxRow, tell: &mut impl FnMut(String)) -> Result<()> {
     let mut select = db.prepare_cached("SELECT modseq, uids FROM vanished WHERE mailbox = ?1 ORDER BY modseq")?;
     let mut there = db.prepare_cached(
         "SELECT min(uid) FROM fact f WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND NOT EXISTS
