@@ -84,6 +84,50 @@ fn memory_stays_flat_under_bad_peers() {
     engine.close().expect("close");
 }
 
+/// The test below, in a process of its own whose descriptors are few.
+#[test]
+fn callers_leave_descriptors_to_the_store() {
+    let this = std::env::current_exe().expect("this program");
+    let few = format!("ulimit -n {DESCRIPTORS} && exec \"$0\" --ignored --exact with_few_descriptors");
+    let run = std::process::Command::new("sh").arg("-c").arg(few).arg(this).output().expect("sh");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+}
+
+/// With 200, callers get none of the last 50.
+const DESCRIPTORS: usize = 200;
+
+#[test]
+#[ignore = "callers_leave_descriptors_to_the_store runs it"]
+fn with_few_descriptors() {
+    let folder = wire::scratch("descriptors");
+    let engine = Engine::open(Config::new(folder.path())).expect("open");
+    smol::block_on(engine.start()).expect("start");
+    let (mut sessions, at) =
+        (Vec::new(), smol::block_on(engine.listen(Service::Mx, wire::LOOPBACK)).expect("listen").1);
+    let refusal = loop {
+        let mut wire = Wire::connect(at);
+        let greeting = wire.line().expect("a greeting or a reason");
+        if greeting.starts_with("421") {
+            break greeting;
+        }
+        sessions.push(wire);
+        assert!(sessions.len() < DESCRIPTORS / 2, "each takes two here: its caller is in this process");
+    };
+    assert!(refusal.starts_with("421 4.3.2 "), "{refusal}");
+    assert!(sessions.len() > 20, "{} sessions", sessions.len());
+    // What needs files and descriptors goes on.
+    let other = wire::scratch("descriptors-other");
+    Engine::open(Config::new(other.path())).expect("descriptors for a whole engine are left").close().expect("close");
+    // Where sessions end, others are served again.
+    sessions.clear();
+    loop {
+        if Wire::connect(at).line().is_some_and(|greeting| greeting.starts_with("220")) {
+            break;
+        }
+    }
+    engine.close().expect("close");
+}
+
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0 kB");

@@ -74,7 +74,7 @@ impl House {
         let world = World {
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(RealEntropy),
-            network: Arc::new(RealNetwork),
+            network: Arc::new(RealNetwork::default()),
             resolver: Arc::new(NoNames),
             disk: Arc::new(RealDisk),
             tls: real_tls(),

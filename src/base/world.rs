@@ -120,6 +120,10 @@ pub trait Listener: Send + Sync {
     fn accept(&self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>>;
     /// Where it listens.
     fn local_addr(&self) -> SocketAddr;
+    /// Whether the connection that `accept` gave last took a descriptor that is kept for other work.
+    fn is_short(&self) -> bool {
+        false
+    }
 }
 
 // -- TLS ---------------------------------------------------------------------------------------------

@@ -201,6 +201,11 @@ impl listen::Reception for Reception {
         server::refuse::too_many(Arc::clone(&self.shared), self.service, stream, ends, most)
     }
 
+    fn no_room(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+        let ends = Ends { peer, local: self.local };
+        server::refuse::no_memory(Arc::clone(&self.shared), self.service, stream, ends)
+    }
+
     fn full(&self) {
         let now = self.shared.world.clock.now();
         let grace = Duration::from_secs(SESSION_GRACE_SECONDS);

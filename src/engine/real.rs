@@ -12,7 +12,7 @@ use crate::dns::silence::VigilantResolver;
 use crate::dns::zone::{Overlay, SharedZone, Zone};
 use crate::net::tcp::RealNetwork;
 use crate::net::tls::real_tls;
-use crate::os::{RealClock, RealDisk, RealEntropy, SteppedClock, ThreadOptions, Threads};
+use crate::os::{self, RealClock, RealDisk, RealEntropy, SteppedClock, ThreadOptions, Threads};
 
 /// What stands behind an engine's [`World`], and what of it the host may touch.
 pub(super) struct Real {
@@ -38,7 +38,7 @@ impl Real {
         let world = World {
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(RealEntropy),
-            network: Arc::new(RealNetwork),
+            network: Arc::new(RealNetwork::with_descriptors(os::memory::descriptors())),
             resolver: Arc::new(Overlay::new(zone.clone(), names)),
             disk: Arc::new(RealDisk),
             tls: real_tls(),

@@ -62,6 +62,12 @@ pub trait Reception: Send {
         std::future::ready(())
     }
 
+    /// Refuses a caller whose descriptor is needed for other work.
+    fn no_room(&self, stream: BoxStream, _peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
+        drop(stream);
+        std::future::ready(())
+    }
+
     /// The listener is full; asked again while it is, about once a second.
     fn full(&self) {}
 }
@@ -121,6 +127,13 @@ pub async fn accept_loop(
             world.clock.sleep_until(world.clock.now() + ACCEPT_PAUSE).await;
             continue;
         };
+        if listener.is_short() {
+            // One by one: who is told so has a descriptor meanwhile.
+            reception.no_room(stream, peer).await;
+            reception.full();
+            world.clock.sleep_until(world.clock.now() + ACCEPT_PAUSE).await;
+            continue;
+        }
         let entered = sessions.enter(peer.ip(), of_listener, of_all, &ended_tx);
         let session = match entered {
             Ok(session) => session,
@@ -272,7 +285,7 @@ mod tests {
         let world = World {
             clock: Arc::new(RealClock::new()),
             entropy: Arc::new(RealEntropy),
-            network: Arc::new(crate::net::tcp::RealNetwork),
+            network: Arc::new(crate::net::tcp::RealNetwork::default()),
             resolver: Arc::new(crate::dns::zone::SharedZone::default()),
             disk: Arc::new(RealDisk),
             tls: crate::net::tls::real_tls(),

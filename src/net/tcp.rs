@@ -5,20 +5,43 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use smol::Async;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::base::limits::LISTEN_BACKLOG_CONNECTIONS;
+use crate::base::limits::{DESCRIPTORS_KEPT_MAX, DESCRIPTORS_KEPT_PART, LISTEN_BACKLOG_CONNECTIONS};
 use crate::base::settings::Ends;
 use crate::base::world::{BoxFuture, BoxStream, Listener, Network};
 
 /// The machine's network.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RealNetwork;
+#[derive(Debug, Clone, Copy)]
+pub struct RealNetwork {
+    /// A caller's descriptor with this number or a higher one is one too many. The system gives the lowest number that
+    /// is free, so the number says how many are open.
+    descriptors_max: u64,
+}
+
+impl Default for RealNetwork {
+    /// Callers may take as many descriptors as there are.
+    fn default() -> RealNetwork {
+        RealNetwork { descriptors_max: u64::MAX }
+    }
+}
+
+impl RealNetwork {
+    /// Of a process that may have `descriptors` open: some are kept from callers, for the store's files, scratch files
+    /// and outgoing mail.
+    pub fn with_descriptors(descriptors: u64) -> RealNetwork {
+        let kept = (descriptors / DESCRIPTORS_KEPT_PART).min(DESCRIPTORS_KEPT_MAX);
+        RealNetwork { descriptors_max: descriptors - kept }
+    }
+}
 
 impl Network for RealNetwork {
     fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> BoxFuture<'static, io::Result<BoxStream>> {
@@ -42,6 +65,7 @@ impl Network for RealNetwork {
     }
 
     fn listen(&self, at: SocketAddr) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
+        let descriptors_max = self.descriptors_max;
         Box::pin(async move {
             let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
             // On Windows the option would let a second process take the port as well.
@@ -52,7 +76,8 @@ impl Network for RealNetwork {
             socket.listen(LISTEN_BACKLOG_CONNECTIONS)?;
             let listener = TcpListener::from(socket);
             let at = listener.local_addr()?;
-            Ok(Box::new(RealListener { listener: Async::new(listener)?, at }) as Box<dyn Listener>)
+            let (listener, most, last) = (Async::new(listener)?, descriptors_max, AtomicU64::new(0));
+            Ok(Box::new(RealListener { listener, at, most, last }) as Box<dyn Listener>)
         })
     }
 }
@@ -133,14 +158,24 @@ impl AsyncWrite for Connection {
 struct RealListener {
     listener: Async<TcpListener>,
     at: SocketAddr,
+    /// The first descriptor that is not for callers.
+    most: u64,
+    /// The one of the last caller.
+    last: AtomicU64,
 }
 
 impl Listener for RealListener {
     fn accept(&self) -> BoxFuture<'_, io::Result<(BoxStream, SocketAddr)>> {
         Box::pin(async move {
             let (stream, peer) = self.listener.accept().await?;
+            #[cfg(unix)]
+            self.last.store(u64::try_from(stream.as_raw_fd()).unwrap_or_default(), Ordering::Relaxed);
             Ok((ready(stream), unmapped(peer)))
         })
+    }
+
+    fn is_short(&self) -> bool {
+        self.last.load(Ordering::Relaxed) >= self.most
     }
 
     fn local_addr(&self) -> SocketAddr {
@@ -160,7 +195,7 @@ mod tests {
 
     fn echo(at: &str, from: Option<IpAddr>) -> io::Result<SocketAddr> {
         smol::block_on(async {
-            let listener = RealNetwork.listen(at.parse().unwrap()).await?;
+            let listener = RealNetwork::default().listen(at.parse().unwrap()).await?;
             let to = listener.local_addr();
             assert_ne!(to.port(), 0);
             let server = async {
@@ -173,7 +208,7 @@ mod tests {
                 io::Result::Ok((peer, stream))
             };
             let client = async {
-                let mut stream = RealNetwork.connect(to, from).await?;
+                let mut stream = RealNetwork::default().connect(to, from).await?;
                 stream.write_all(b"hello").await?;
                 let mut back = Vec::new();
                 stream.read_to_end(&mut back).await?;
@@ -184,6 +219,22 @@ mod tests {
             client?;
             peer.map(|(peer, _stream)| peer)
         })
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_caller_may_be_one_too_many() {
+        smol::block_on(async {
+            for (descriptors, is_short) in [(1, true), (1 << 40, false)] {
+                let network = RealNetwork::with_descriptors(descriptors);
+                let listener = network.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+                assert!(!listener.is_short(), "nobody called yet");
+                let called = network.connect(listener.local_addr(), None);
+                let (accepted, called) = smol::future::zip(listener.accept(), called).await;
+                assert!(accepted.is_ok() && called.is_ok());
+                assert_eq!(listener.is_short(), is_short);
+            }
+        });
     }
 
     #[test]
@@ -209,12 +260,15 @@ mod tests {
     #[test]
     fn a_closed_port_refuses_and_a_taken_one_is_in_use() {
         smol::block_on(async {
-            let listener = RealNetwork.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+            let listener = RealNetwork::default().listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
             let at = listener.local_addr();
-            assert_eq!(RealNetwork.listen(at).await.err().unwrap().kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(RealNetwork::default().listen(at).await.err().unwrap().kind(), io::ErrorKind::AddrInUse);
             drop(listener);
-            assert_eq!(RealNetwork.connect(at, None).await.err().unwrap().kind(), io::ErrorKind::ConnectionRefused);
-            RealNetwork.listen(at).await.unwrap();
+            assert_eq!(
+                RealNetwork::default().connect(at, None).await.err().unwrap().kind(),
+                io::ErrorKind::ConnectionRefused
+            );
+            RealNetwork::default().listen(at).await.unwrap();
         });
     }
 

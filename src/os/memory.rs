@@ -1,4 +1,4 @@
-//! How much memory the machine has for this process: its memory, the limits of its control group and of the process.
+//! How much the machine has for this process: its memory, the limits of its control group, those of the process.
 //!
 //! Where the system does not say (no `/proc`), there is no limit.
 
@@ -15,6 +15,11 @@ pub fn room() -> u64 {
     let Some(limit) = address_space() else { return u64::MAX };
     let pages = read("/proc/self/statm").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
     limit.saturating_sub(pages.unwrap_or(0).saturating_mul(PAGE_OCTETS))
+}
+
+/// Descriptors that the process may have open (RLIMIT_NOFILE).
+pub fn descriptors() -> u64 {
+    read("/proc/self/limits").and_then(|text| field(&text, "Max open files")).unwrap_or(u64::MAX)
 }
 
 /// What statm counts in, at least.
@@ -67,5 +72,6 @@ mod tests {
     fn a_machine_has_memory() {
         assert!(total() > 1 << 20 && total() < 1 << 50, "{}", total());
         assert!(room() > 1 << 20);
+        assert!(descriptors() > 2, "this test has some open");
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn of(world: &World, number: u64) -> Server {
 }
 
 fn server_at(cluster: &Cluster, world: &World, schema: &str) -> Server {
-    let real = World { clock: Arc::new(RealClock::new()), network: Arc::new(RealNetwork), ..world.clone() };
+    let real = World { clock: Arc::new(RealClock::new()), network: Arc::new(RealNetwork::default()), ..world.clone() };
     Server::of(&real, &cluster.url(schema)).unwrap()
 }
 
