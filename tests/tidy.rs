@@ -74,7 +74,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 const LINE_CHARS_MAX: usize = 120;
 
 #[test]
-fn house_is_tidy() {
+fn source_is_tidy() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = sources(root);
     assert!(sources.len() > 10, "src/ not found");

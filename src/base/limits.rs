@@ -623,8 +623,8 @@ pub const SESSIONS_PER_PEER_MAX: usize = 200;
 pub const SESSIONS_PER_PEER_TOTAL_MAX: usize = 400;
 /// Sessions of one account at a time.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 1_000;
-/// The part of the descriptors of the process that callers never get: the store's files, scratch files and outgoing mail
-/// need some.
+/// The part of the descriptors of the process that callers never get: the store's files, scratch files and outgoing
+/// mail need some.
 pub const DESCRIPTORS_KEPT_PART: u64 = 4;
 /// At most so many are kept.
 pub const DESCRIPTORS_KEPT_MAX: u64 = 256;

@@ -98,17 +98,7 @@ pub async fn accept_loop(
     loop {
         if sessions.total() >= limits.sessions_max {
             reception.full();
-            let stopped = async { stop.recv().await.is_err() };
-            let room = async {
-                let _ = ended.recv().await;
-                false
-            };
-            // Looked at again after a while: who may have to make room by then is told so.
-            let later = async {
-                world.clock.sleep_until(world.clock.now() + FULL_PAUSE).await;
-                false
-            };
-            if room.or(stopped).or(later).await {
+            if stops_while_full(&world, &stop, &ended).await {
                 return;
             }
             continue;
@@ -157,6 +147,20 @@ pub async fn accept_loop(
         };
         world.run.task(SESSION, Box::pin(task)).detach();
     }
+}
+
+/// Waits until a session ended, or for a while: who may have to make room by then is told so. Whether `stop` came.
+async fn stops_while_full(world: &World, stop: &Receiver<()>, ended: &Receiver<()>) -> bool {
+    let stopped = async { stop.recv().await.is_err() };
+    let room = async {
+        let _ = ended.recv().await;
+        false
+    };
+    let later = async {
+        world.clock.sleep_until(world.clock.now() + FULL_PAUSE).await;
+        false
+    };
+    room.or(stopped).or(later).await
 }
 
 /// Sessions under way of one listener.
