@@ -623,6 +623,10 @@ pub const SESSIONS_PER_PEER_MAX: usize = 200;
 pub const SESSIONS_PER_PEER_TOTAL_MAX: usize = 400;
 /// Sessions of one account at a time.
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 1_000;
+/// Seconds that a key of TLS tickets lives: one day.
+pub const TICKET_KEY_SECONDS: i64 = 86_400;
+/// Seconds that the clock of an OCSP authority may be ahead of ours.
+pub const OCSP_CLOCK_SECONDS: u32 = 300;
 /// The part of the descriptors of the process that callers never get: the store's files, scratch files and outgoing
 /// mail need some.
 pub const DESCRIPTORS_KEPT_PART: u64 = 4;

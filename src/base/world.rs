@@ -132,6 +132,10 @@ pub trait Listener: Send + Sync {
 pub trait Tls: Send + Sync {
     /// Whether there is a certificate to serve with.
     fn can_accept(&self) -> bool;
+
+    /// Makes new keys for the resumption of sessions where they are a day old. Called before a session is served.
+    fn refresh(&self, _now: Timestamp) {}
+
     /// Server side of a handshake.
     fn accept(&self, stream: BoxStream) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>>;
     /// Client side of a handshake.

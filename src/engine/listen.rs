@@ -231,6 +231,7 @@ async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: E
         shared.logins.sessions.make_room(None, now, Duration::from_secs(SESSION_GRACE_SECONDS));
         return server::refuse::no_memory(shared, service, stream, ends).await;
     };
+    shared.world.tls.refresh(shared.world.clock.wall());
     let mut trace = server::broken::trace(&shared, service, ends, traced);
     let (stream, tls) = if service.implicit_tls() {
         let at = shared.world.clock.now() + shared.settings.waits.tls_handshake;

@@ -13,7 +13,8 @@ use super::text::{needed, optional};
 ///
 /// @param engine  the engine
 /// @param server_name  server name that clients ask for (SNI); NULL for all other clients
-/// @param certificate_pem  the certificate, then those of its authorities, PEM
+/// @param certificate_pem  the certificate, then those of its authorities, PEM; with a block OCSP RESPONSE, that is
+/// served too while it holds (RFC 6066)
 /// @param key_pem  its private key, PEM
 /// @param err  takes what went wrong, or NULL
 /// @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_TLS (not a certificate, or not

@@ -9,6 +9,8 @@ pub mod https;
 pub mod identity;
 pub mod listen;
 pub mod pump;
+#[cfg(not(any(windows, target_vendor = "apple")))]
+mod staple;
 pub mod tcp;
 pub mod tls;
 pub mod tls_native;

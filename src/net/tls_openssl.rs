@@ -2,6 +2,9 @@
 //!
 //! One context serves all connections of a certificate, one all outgoing ones; the system's authorities are read once.
 //! A certificate replaced while running serves the next handshake. TLS 1.2 and 1.3 only (RFC 8996, RFC 9325).
+//!
+//! Sessions resume by tickets whose key lives a day at most. A session of one server name is never resumed under
+//! another: where there are certificates for several, nothing is resumed. Early data is never taken.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,8 +20,10 @@ use openssl::ssl::{
 use openssl::x509::{X509, X509VerifyResult};
 
 use super::certificate;
+use super::staple::Staple;
 use super::tls_stream::{Side, TlsStream};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::limits::TICKET_KEY_SECONDS;
 use crate::base::time::Timestamp;
 use crate::base::world::{BoxFuture, BoxStream, CertificateRefused, Tls, TlsInfo, TlsPeer, Tlsa};
 
@@ -32,9 +37,21 @@ pub struct OpensslTls {
 #[derive(Default)]
 struct Identities {
     /// Served to everybody whose server name is not below.
-    default: Option<SslContext>,
+    default: Option<Identity>,
     /// By server name in lower case; `*.example.org` serves one label below.
-    named: BTreeMap<String, SslContext>,
+    named: BTreeMap<String, Identity>,
+    /// When the keys of tickets were made.
+    renewed: Timestamp,
+}
+
+/// A certificate with what belongs to it.
+struct Identity {
+    chain: Vec<X509>,
+    keys: Vec<PKey<Private>>,
+    /// What its authority says of it (RFC 6066 §8).
+    staple: Option<Staple>,
+    /// Has a key for tickets of its own.
+    context: SslContext,
 }
 
 #[derive(Default)]
@@ -79,7 +96,7 @@ impl Tls for OpensslTls {
     }
 
     fn accept(&self, stream: BoxStream) -> BoxFuture<'static, io::Result<(BoxStream, TlsInfo)>> {
-        let context = read(&self.identities).any().cloned();
+        let context = read(&self.identities).any().map(|identity| identity.context.clone());
         Box::pin(async move {
             let context = context.ok_or_else(|| io::Error::other("no certificate to serve with"))?;
             let mut stream = TlsStream::new(Ssl::new(&context)?, stream)?;
@@ -103,16 +120,36 @@ impl Tls for OpensslTls {
         let chain = certificate::chain(certificate_pem)?;
         let leaf = chain.first().ok_or_else(|| Error::new(ErrorKind::Bug, "a chain without a certificate"))?;
         let keys = certificate::keys(key_pem, leaf)?;
-        let context = server_context(chain, &keys, Arc::downgrade(&self.identities))
-            .map_err(|e| Error::new(ErrorKind::Tls, format!("certificate or key: not fit for TLS: {e}")))?;
+        let staple = Staple::of(certificate_pem, &chain)?;
+        let unfit = |e| Error::new(ErrorKind::Tls, format!("certificate or key: not fit for TLS: {e}"));
+        let weak = Arc::downgrade(&self.identities);
         let mut identities = self.identities.write().unwrap_or_else(PoisonError::into_inner);
+        let resumes = server_name.is_none() && identities.named.is_empty();
+        let context = server_context(&chain, &keys, staple.clone(), weak.clone(), resumes).map_err(unfit)?;
+        let identity = Identity { chain, keys, staple, context };
         match server_name {
             Some(name) => {
-                identities.named.insert(name.trim_end_matches('.').to_ascii_lowercase(), context);
+                identities.named.insert(name.trim_end_matches('.').to_ascii_lowercase(), identity);
+                // No session of the others may be resumed from now on.
+                identities.renew(&weak).map_err(unfit)?;
             }
-            None => identities.default = Some(context),
+            None => identities.default = Some(identity),
         }
         Ok(())
+    }
+
+    fn refresh(&self, now: Timestamp) {
+        let is_due = |renewed: Timestamp| !(0..TICKET_KEY_SECONDS).contains(&(now.seconds() - renewed.seconds()));
+        if !is_due(read(&self.identities).renewed) {
+            return;
+        }
+        let weak = Arc::downgrade(&self.identities);
+        let mut identities = self.identities.write().unwrap_or_else(PoisonError::into_inner);
+        // Another session may have been quicker. What was good yesterday is good today, so that a failure is one of
+        // memory: the keys of yesterday serve until the next session.
+        if is_due(identities.renewed) && identities.renew(&weak).is_ok() {
+            identities.renewed = now;
+        }
     }
 
     fn trust(&self, authorities_pem: &[u8]) -> Result<()> {
@@ -125,9 +162,9 @@ impl Tls for OpensslTls {
 
     fn concerns(&self, hostname: &str, now: Timestamp) -> Vec<String> {
         let identities = read(&self.identities);
-        let default = identities.default.iter().map(|context| (hostname, context));
-        let named = identities.named.iter().map(|(name, context)| (name.as_str(), context));
-        let served = default.chain(named).filter_map(|(name, context)| Some((name, context.certificate()?)));
+        let default = identities.default.iter().map(|identity| (hostname, identity));
+        let named = identities.named.iter().map(|(name, identity)| (name.as_str(), identity));
+        let served = default.chain(named).filter_map(|(name, identity)| Some((name, identity.chain.first()?)));
         served.flat_map(|(name, leaf)| certificate::concerns(leaf, name, now)).collect()
     }
 
@@ -148,23 +185,37 @@ fn read(identities: &RwLock<Identities>) -> RwLockReadGuard<'_, Identities> {
 
 impl Identities {
     /// What a handshake begins with; the server name may change it.
-    fn any(&self) -> Option<&SslContext> {
+    fn any(&self) -> Option<&Identity> {
         self.default.as_ref().or_else(|| self.named.values().next())
     }
 
-    fn of(&self, server_name: &str) -> Option<&SslContext> {
+    fn of(&self, server_name: &str) -> Option<&Identity> {
         let name = server_name.to_ascii_lowercase();
         self.named.get(&name).or_else(|| {
             let (_, parent) = name.split_once('.')?;
             self.named.get(&format!("*.{parent}"))
         })
     }
+
+    /// New contexts, with new keys for tickets.
+    fn renew(&mut self, weak: &Weak<RwLock<Identities>>) -> std::result::Result<(), ErrorStack> {
+        let resumes = self.named.is_empty();
+        for identity in self.default.iter_mut().chain(self.named.values_mut()) {
+            let staple = identity.staple.clone();
+            identity.context = server_context(&identity.chain, &identity.keys, staple, weak.clone(), resumes)?;
+        }
+        Ok(())
+    }
 }
 
+/// The context of a certificate. OpenSSL resumes a session before it looks at the server name, so that `resumes` must
+/// be false where there is more than one.
 fn server_context(
-    chain: Vec<X509>,
+    chain: &[X509],
     keys: &[PKey<Private>],
+    staple: Option<Staple>,
     identities: Weak<RwLock<Identities>>,
+    resumes: bool,
 ) -> std::result::Result<SslContext, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     builder.set_cipher_list(SERVER_CIPHERS)?;
@@ -173,12 +224,22 @@ fn server_context(
     // Sessions resume by tickets, which keep nothing here; one is enough for clients that seldom come back.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_session_id_context(b"mailcore")?;
-    builder.set_num_tickets(1)?;
+    builder.set_num_tickets(usize::from(resumes))?;
+    if !resumes {
+        builder.set_options(SslOptions::NO_TICKET);
+    }
+    builder.set_max_early_data(0)?;
+    if let Some(staple) = staple {
+        builder.set_status_callback(move |ssl| {
+            staple.fresh().map_or(Ok(false), |r| ssl.set_ocsp_status(r).map(|()| true))
+        })?;
+    }
     usual(&mut builder)?;
     // Weak: the contexts lie in what they look into.
     builder.set_servername_callback(move |ssl, _alert| {
         let Some(identities) = identities.upgrade() else { return Err(SniError::ALERT_FATAL) };
-        let named = ssl.servername(NameType::HOST_NAME).and_then(|name| read(&identities).of(name).cloned());
+        let named =
+            ssl.servername(NameType::HOST_NAME).and_then(|name| read(&identities).of(name).map(|i| i.context.clone()));
         match named {
             Some(context) => ssl.set_ssl_context(&context).map_err(|_| SniError::ALERT_FATAL),
             // Clients ask for any name of the host's they know: they get the usual certificate.
@@ -199,17 +260,17 @@ const SERVER_CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM
 /// RSA, say), and the others are the authorities between.
 fn set_certificates(
     builder: &mut SslContextBuilder,
-    chain: Vec<X509>,
+    chain: &[X509],
     keys: &[PKey<Private>],
 ) -> std::result::Result<(), ErrorStack> {
     for certificate in chain {
         let public = certificate.public_key()?;
         match keys.iter().find(|key| key.public_eq(&public)) {
             Some(key) => {
-                builder.set_certificate(&certificate)?;
+                builder.set_certificate(certificate)?;
                 builder.set_private_key(key)?;
             }
-            None => builder.add_extra_chain_cert(certificate)?,
+            None => builder.add_extra_chain_cert(certificate.clone())?,
         }
     }
     builder.check_private_key()

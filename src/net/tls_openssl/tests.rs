@@ -350,3 +350,20 @@ fn clocks_outside_the_validity_are_not_ours_to_fix() {
     let refused = shake(&server, &client, "mx", true).1.err().unwrap();
     assert!(refused.to_string().contains("expired"), "{refused}");
 }
+
+#[test]
+fn what_the_authority_says_is_stapled() {
+    let stapled = include_bytes!("vectors/stapled.pem");
+    let server = OpensslTls::new();
+    server.set_identity(None, stapled, stapled).unwrap();
+    let mut ssl = Ssl::new(&SslContext::builder(SslMethod::tls_client()).unwrap().build()).unwrap();
+    ssl.set_status_type(openssl::ssl::StatusType::OCSP).unwrap();
+    let (a, b) = pair();
+    let connecting = async {
+        let mut stream = TlsStream::new(ssl, Box::new(b)).unwrap();
+        stream.handshake(Side::Client).await.unwrap();
+        stream.ssl().ocsp_status().map(<[u8]>::to_vec)
+    };
+    let (_, status) = smol::block_on(smol::future::zip(server.accept(Box::new(a)), connecting));
+    assert!(openssl::ocsp::OcspResponse::from_der(&status.unwrap()).is_ok());
+}
