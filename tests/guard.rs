@@ -20,7 +20,7 @@ use mailcore::engine::keys::Value;
 use mailcore::engine::{Config, Engine, Interrupt};
 use wire::{Scratch, Wire};
 
-struct House {
+struct TestEngine {
     engine: Engine,
     folder: Scratch,
 }
@@ -41,15 +41,15 @@ fn engine(folder: &Scratch, settings: &[(&str, &str)]) -> Engine {
     engine
 }
 
-impl House {
-    fn new(name: &str, settings: &[(&str, &str)]) -> House {
+impl TestEngine {
+    fn new(name: &str, settings: &[(&str, &str)]) -> TestEngine {
         let folder = wire::scratch(name);
         let engine = engine(&folder, settings);
-        let house = House { engine, folder };
+        let test = TestEngine { engine, folder };
         for user in ["bob", "ann"] {
-            house.password(user, "secret");
+            test.password(user, "secret");
         }
-        house
+        test
     }
 
     fn password(&self, user: &str, password: &str) {
@@ -100,8 +100,8 @@ fn salt(at: SocketAddr, user: &str) -> String {
 
 #[test]
 fn unknown_names_look_like_known_ones_after_a_restart_too() {
-    let house = House::new("guard-scram", &[]);
-    let at = house.listen(Service::Submission);
+    let test = TestEngine::new("guard-scram", &[]);
+    let at = test.listen(Service::Submission);
     let names =
         ["bob@example.net", "BOB@Example.net", "nobody@example.net", "NoBody@EXAMPLE.net", "nobody", "bad name"];
     let first: Vec<String> = names.iter().map(|name| salt(at, name)).collect();
@@ -109,8 +109,8 @@ fn unknown_names_look_like_known_ones_after_a_restart_too() {
     assert_eq!(first[2], first[4], "a bare name is one of the first domain");
     assert_ne!(first[0], first[2]);
     assert!(first.iter().all(|told| told.ends_with(",i=4096")), "{first:?}");
-    house.stop();
-    let engine = engine(&house.folder, &[("login.scram_iterations", "8192")]);
+    test.stop();
+    let engine = engine(&test.folder, &[("login.scram_iterations", "8192")]);
     let (_, at) = smol::block_on(engine.listen(Service::Submission, wire::LOOPBACK)).unwrap();
     // The accounts there are have the old cost, and so have those that are not there.
     assert_eq!(names.map(|name| salt(at, name)).to_vec(), first);
@@ -119,8 +119,8 @@ fn unknown_names_look_like_known_ones_after_a_restart_too() {
 }
 
 /// Guesses until no more are checked; gives how many were.
-fn guess(house: &House, service: Service, user: &str) -> usize {
-    let at = house.listen(service);
+fn guess(test: &TestEngine, service: Service, user: &str) -> usize {
+    let at = test.listen(service);
     for n in 0..200 {
         let mut wire = Wire::connect(at);
         wire.line().expect("greeting");
@@ -144,17 +144,17 @@ fn guess(house: &House, service: Service, user: &str) -> usize {
 
 #[test]
 fn guesses_are_blocked_over_all_protocols_and_known_accounts_are_not() {
-    let house = House::new("guard-block", &[("login.failures_per_peer_max", "9")]);
+    let test = TestEngine::new("guard-block", &[("login.failures_per_peer_max", "9")]);
     // Bob logs in from here before it begins.
-    let imap = house.listen(Service::Imap);
+    let imap = test.listen(Service::Imap);
     let mut known = Wire::connect(imap);
     known.expect("* OK");
     known.say("a LOGIN bob@example.net secret", "a OK");
-    let mut guesses = guess(&house, Service::Imap, "eve@example.net");
+    let mut guesses = guess(&test, Service::Imap, "eve@example.net");
     assert_eq!(guesses, 9);
-    guesses = guess(&house, Service::Pop3, "ann@example.net") + guess(&house, Service::Submission, "bob2@example.net");
+    guesses = guess(&test, Service::Pop3, "ann@example.net") + guess(&test, Service::Submission, "bob2@example.net");
     assert_eq!(guesses, 0, "blocked for all");
-    let penalty = house.wait(|event| match event {
+    let penalty = test.wait(|event| match event {
         Event::Penalty { about, who, cause, count, seconds, .. } => Some((about, who, cause, count, seconds)),
         _ => None,
     });
@@ -164,21 +164,21 @@ fn guesses_are_blocked_over_all_protocols_and_known_accounts_are_not() {
     wire.expect("* OK");
     wire.say("a LOGIN ann@example.net secret", "a NO [UNAVAILABLE]");
     wire.say("b LOGIN bob@example.net secret", "b OK");
-    let mut wire = Wire::connect(house.listen(Service::Submission));
+    let mut wire = Wire::connect(test.listen(Service::Submission));
     wire.expect("220");
     wire.say("EHLO c", "250");
     wire.say(&format!("AUTH SCRAM-SHA-256 {}", wire::base64(b"n,,n=ann@example.net,r=abc")), "454 4.7.0");
     // From elsewhere everybody may try.
-    let mut elsewhere = house.call_from([192, 0, 2, 1].into(), Service::Imap);
+    let mut elsewhere = test.call_from([192, 0, 2, 1].into(), Service::Imap);
     elsewhere.expect("* OK");
     elsewhere.say("a LOGIN ann@example.net secret", "a OK");
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn an_old_password_in_a_program_blocks_nobody() {
-    let house = House::new("guard-old", &[("login.failures_per_peer_max", "5")]);
-    let at = house.listen(Service::Imap);
+    let test = TestEngine::new("guard-old", &[("login.failures_per_peer_max", "5")]);
+    let at = test.listen(Service::Imap);
     for _ in 0..20 {
         let mut wire = Wire::connect(at);
         wire.expect("* OK");
@@ -187,24 +187,24 @@ fn an_old_password_in_a_program_blocks_nobody() {
     let mut wire = Wire::connect(at);
     wire.expect("* OK");
     wire.say("a LOGIN ann@example.net secret", "a OK");
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn the_pause_ends_with_the_engine() {
-    let house = House::new("guard-pause", &[("login.failure_pause_seconds", "60")]);
-    let mut wire = Wire::connect(house.listen(Service::Imap));
+    let test = TestEngine::new("guard-pause", &[("login.failure_pause_seconds", "60")]);
+    let mut wire = Wire::connect(test.listen(Service::Imap));
     wire.expect("* OK");
     wire.send(b"a LOGIN bob@example.net wrong\r\n");
-    house.wait(|event| matches!(event, Event::Login(login) if !login.ok).then_some(()));
-    house.stop();
+    test.wait(|event| matches!(event, Event::Login(login) if !login.ok).then_some(()));
+    test.stop();
     wire.expect("a NO [AUTHENTICATIONFAILED]");
 }
 
 /// Logs bob in on each protocol; gives the connections.
-fn logged_in(house: &House) -> [(Service, Wire); 3] {
+fn logged_in(test: &TestEngine) -> [(Service, Wire); 3] {
     [Service::Imap, Service::Pop3, Service::Submission].map(|service| {
-        let mut wire = Wire::connect(house.listen(service));
+        let mut wire = Wire::connect(test.listen(service));
         wire.line().expect("greeting");
         match service {
             Service::Imap => {
@@ -242,94 +242,95 @@ fn ended(sessions: [(Service, Wire); 3], text: &str) {
 
 #[test]
 fn a_changed_password_ends_the_sessions_of_its_account() {
-    let house = House::new("guard-password", &[]);
-    let sessions = logged_in(&house);
-    let mut other = Wire::connect(house.listen(Service::Imap));
+    let test = TestEngine::new("guard-password", &[]);
+    let sessions = logged_in(&test);
+    let mut other = Wire::connect(test.listen(Service::Imap));
     other.expect("* OK");
     other.say("a LOGIN ann@example.net secret", "a OK");
-    house.password("bob", "another");
+    test.password("bob", "another");
     ended(sessions, "The password was changed");
     other.say("b NOOP", "b OK");
-    let mut wire = Wire::connect(house.listen(Service::Imap));
+    let mut wire = Wire::connect(test.listen(Service::Imap));
     wire.expect("* OK");
     wire.say("a LOGIN bob@example.net secret", "a NO");
     wire.say("b LOGIN bob@example.net another", "b OK");
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn a_deleted_account_ends_its_sessions() {
-    let house = House::new("guard-deleted", &[]);
-    let sessions = logged_in(&house);
-    smol::block_on(house.engine.account_delete("bob@example.net")).unwrap();
+    let test = TestEngine::new("guard-deleted", &[]);
+    let sessions = logged_in(&test);
+    smol::block_on(test.engine.account_delete("bob@example.net")).unwrap();
     ended(sessions, "The account was deleted");
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn the_host_sees_sessions_and_ends_them() {
-    let house = House::new("guard-sessions", &[]);
-    let sessions = logged_in(&house);
-    let mut stranger = Wire::connect(house.listen(Service::Mx));
+    let test = TestEngine::new("guard-sessions", &[]);
+    let sessions = logged_in(&test);
+    let mut stranger = Wire::connect(test.listen(Service::Mx));
     stranger.expect("220");
-    let list = house.engine.sessions();
+    let list = test.engine.sessions();
     let seen: Vec<_> = list.iter().map(|info| (info.service, info.account.as_deref())).collect();
     let bob = Some("bob@example.net");
     let wanted = [(Service::Imap, bob), (Service::Pop3, bob), (Service::Submission, bob), (Service::Mx, None)];
     assert_eq!(seen, wanted);
     for info in list.iter().filter(|info| info.account.is_some()) {
         assert!(info.peer.ip().is_loopback() && info.began.0 > 0);
-        house.engine.session_end(info.id).unwrap();
+        test.engine.session_end(info.id).unwrap();
     }
     ended(sessions, "Closed by the administrator");
     stranger.say("NOOP", "250");
-    assert!(house.engine.session_end(1 << 40).is_err());
-    house.stop();
-    assert!(house.engine.sessions().is_empty());
+    assert!(test.engine.session_end(1 << 40).is_err());
+    test.stop();
+    assert!(test.engine.sessions().is_empty());
 }
 
 #[test]
 fn accounts_and_addresses_have_so_many_sessions_over_all_listeners() {
-    let house = House::new("guard-caps", &[("sessions.per_account_max", "3"), ("sessions.per_peer_total_max", "5")]);
-    let _sessions = logged_in(&house);
-    let mut fourth = Wire::connect(house.listen(Service::Imap));
+    let test =
+        TestEngine::new("guard-caps", &[("sessions.per_account_max", "3"), ("sessions.per_peer_total_max", "5")]);
+    let _sessions = logged_in(&test);
+    let mut fourth = Wire::connect(test.listen(Service::Imap));
     fourth.expect("* OK");
     fourth.say("a LOGIN bob@example.net secret", "a NO [UNAVAILABLE]");
     fourth.say("b LOGIN ann@example.net secret", "b OK");
-    let mut fifth = Wire::connect(house.listen(Service::Mx));
+    let mut fifth = Wire::connect(test.listen(Service::Mx));
     fifth.expect("220");
-    let mut sixth = Wire::connect(house.listen(Service::Lmtp));
+    let mut sixth = Wire::connect(test.listen(Service::Lmtp));
     sixth.expect("421 4.7.0");
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn a_full_listener_lets_the_oldest_stranger_go() {
-    let house = House::new("guard-room", &[("sessions.per_listener_max", "3")]);
-    let at = house.listen(Service::Imap);
+    let test = TestEngine::new("guard-room", &[("sessions.per_listener_max", "3")]);
+    let at = test.listen(Service::Imap);
     let mut bob = Wire::connect(at);
     bob.expect("* OK");
     bob.say("a LOGIN bob@example.net secret", "a OK");
     let mut strangers = [Wire::connect(at), Wire::connect(at)];
     strangers.iter_mut().for_each(|wire| drop(wire.expect("* OK")));
     let mut waits = Wire::connect(at);
-    house.engine.clock_advance(Duration::from_secs(20)).unwrap();
+    test.engine.clock_advance(Duration::from_secs(20)).unwrap();
     assert_eq!(strangers[0].line().as_deref(), Some("* BYE Too many connections, try again later"));
     waits.expect("* OK");
     bob.say("b NOOP", "b OK");
-    house.stop();
+    test.stop();
 }
 
 /// How many seconds a session lives whose client says these lines, one each second.
-fn lifetime(house: &House, service: Service, first: &[&str], lines: &[&str]) -> usize {
-    let mut wire = Wire::connect(house.listen(service));
+fn lifetime(test: &TestEngine, service: Service, first: &[&str], lines: &[&str]) -> usize {
+    let mut wire = Wire::connect(test.listen(service));
     wire.line().expect("greeting");
     for line in first {
         wire.send(format!("{line}\r\n").as_bytes());
         wire.line().expect("answer");
     }
     for (n, line) in lines.iter().cycle().enumerate().take(400) {
-        house.engine.clock_advance(Duration::from_secs(1)).unwrap();
+        test.engine.clock_advance(Duration::from_secs(1)).unwrap();
         if !wire.try_send(format!("{line}\r\n").as_bytes()) {
             return n;
         }
@@ -343,7 +344,7 @@ fn lifetime(house: &House, service: Service, first: &[&str], lines: &[&str]) -> 
 
 #[test]
 fn commands_that_bring_nothing_win_no_time() {
-    let house = House::new("guard-drip", &[("smtp.wait_seconds", "5"), ("pop3.wait_seconds", "5")]);
+    let test = TestEngine::new("guard-drip", &[("smtp.wait_seconds", "5"), ("pop3.wait_seconds", "5")]);
     let mail = ["HELO c", "MAIL FROM:<a@b.example>"];
     for (service, first, lines, most) in [
         (Service::Mx, &[][..], &["NOOP"][..], 6),
@@ -353,17 +354,17 @@ fn commands_that_bring_nothing_win_no_time() {
         (Service::Submission, &[], &["AUTH PLAIN", "*"], 6),
         (Service::Pop3, &[], &["USER bob@example.net"], 6),
     ] {
-        let lived = lifetime(&house, service, first, lines);
+        let lived = lifetime(&test, service, first, lines);
         assert!(lived <= most, "{service:?} {lines:?}: {lived}");
         assert!(lived >= 4, "{service:?} {lines:?}: {lived}");
     }
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn a_message_in_append_comes_at_the_pace_of_others() {
-    let house = House::new("guard-append", &[("smtp.wait_seconds", "5")]);
-    let mut wire = Wire::connect(house.listen(Service::Imap));
+    let test = TestEngine::new("guard-append", &[("smtp.wait_seconds", "5")]);
+    let mut wire = Wire::connect(test.listen(Service::Imap));
     wire.expect("* OK");
     wire.say("a LOGIN bob@example.net secret", "a OK");
     wire.say("b APPEND INBOX {100000}", "+");
@@ -372,21 +373,21 @@ fn a_message_in_append_comes_at_the_pace_of_others() {
     thread::scope(|scope| {
         scope.spawn(|| {
             while !over.load(Ordering::SeqCst) && writer.write_all(b"x").is_ok() {
-                house.engine.clock_advance(Duration::from_secs(1)).unwrap();
+                test.engine.clock_advance(Duration::from_secs(1)).unwrap();
             }
         });
         let said = wire.line();
         over.store(true, Ordering::SeqCst);
         assert_eq!(said.as_deref(), Some("* BYE The message comes too slowly"));
     });
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn memory_has_a_budget() {
     // A quiet session takes 32 KiB of it.
-    let house = House::new("guard-memory", &[("memory.octets_max", "400000")]);
-    let at = house.listen(Service::Mx);
+    let test = TestEngine::new("guard-memory", &[("memory.octets_max", "400000")]);
+    let at = test.listen(Service::Mx);
     let greeted = |wire: &mut Wire| wire.line().is_some_and(|line| line.starts_with("220"));
     let mut wires: Vec<Wire> = (0..12).map(|_| Wire::connect(at)).collect();
     assert!(wires.iter_mut().all(greeted));
@@ -415,14 +416,14 @@ fn memory_has_a_budget() {
     let line = [b"y".repeat(70), b"\r\n".to_vec()].concat().repeat(3_000);
     wires[0].send(&[b"From: a@b.example\r\n\r\n".to_vec(), line, b".\r\n".to_vec()].concat());
     wires[0].expect("250");
-    house.stop();
+    test.stop();
 }
 
 #[test]
 fn recipients_are_not_guessed_for_ever() {
     let pause = ("smtp.unknown_recipient_pause_ms", "0");
-    let house = House::new("guard-harvest", &[("smtp.unknown_recipients_per_peer_max", "12"), pause]);
-    let at = house.listen(Service::Mx);
+    let test = TestEngine::new("guard-harvest", &[("smtp.unknown_recipients_per_peer_max", "12"), pause]);
+    let at = test.listen(Service::Mx);
     let mut unknown = 0;
     for _ in 0..4 {
         let mut wire = Wire::connect(at);
@@ -438,16 +439,16 @@ fn recipients_are_not_guessed_for_ever() {
         }
     }
     assert_eq!(unknown, 12);
-    let penalty = house.wait(|event| match event {
+    let penalty = test.wait(|event| match event {
         Event::Penalty { about, cause, count, .. } => Some((about, cause, count)),
         _ => None,
     });
     assert_eq!(penalty, ("address", "rcpt", 12));
     // Others are heard.
-    let mut wire = house.call_from([192, 0, 2, 1].into(), Service::Mx);
+    let mut wire = test.call_from([192, 0, 2, 1].into(), Service::Mx);
     wire.expect("220");
     wire.say("HELO c", "250");
     wire.say("MAIL FROM:<a@b.example>", "250");
     wire.say("RCPT TO:<bob@example.net>", "250");
-    house.stop();
+    test.stop();
 }

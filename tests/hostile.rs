@@ -20,13 +20,13 @@ use wire::{Scratch, Wire};
 
 const PASSWORD: &str = "correct horse";
 
-struct House {
+struct TestEngine {
     engine: Engine,
     _folder: Scratch,
 }
 
-impl House {
-    fn new(name: &str, settings: &[(&str, &str)]) -> House {
+impl TestEngine {
+    fn new(name: &str, settings: &[(&str, &str)]) -> TestEngine {
         let folder = wire::scratch(name);
         let engine = Engine::open(Config::new(folder.path())).expect("open");
         let usual = [("hostname", "mx.example.org"), ("login.allow_plaintext", "1"), ("login.argon2_kib", "64")];
@@ -35,7 +35,7 @@ impl House {
         }
         smol::block_on(engine.start()).expect("start");
         smol::block_on(engine.account_put("bob@example.org", Some(&Secret::new(PASSWORD)))).expect("account");
-        House { engine, _folder: folder }
+        TestEngine { engine, _folder: folder }
     }
 
     fn listen(&self, service: Service) -> SocketAddr {
@@ -59,14 +59,14 @@ impl House {
 
 #[test]
 fn octets_in_front_of_tls_end_the_connection() {
-    let house = House::new("hostile-tls", &[]);
+    let test = TestEngine::new("hostile-tls", &[]);
     for (service, commands, answers) in [
         (Service::Mx, "EHLO x\r\nSTARTTLS\r\nMAIL FROM:<a@x.example>\r\n", ["220 mx.example.org", "250", "220"]),
         (Service::Submission, "EHLO x\r\nSTARTTLS\r\nAUTH PLAIN AAAA\r\n", ["220 mx.example.org", "250", "220"]),
         (Service::Pop3, "CAPA\r\nSTLS\r\nUSER bob\r\n", ["+OK", "+OK", ""]),
         (Service::Imap, "a CAPABILITY\r\nb STARTTLS\r\nc LOGIN a b\r\n", ["* OK", "* CAPABILITY", "a OK"]),
     ] {
-        let mut wire = Wire::connect(house.listen(service));
+        let mut wire = Wire::connect(test.listen(service));
         let greeting = wire.line().expect("greeting");
         assert!(greeting.starts_with(answers[0]), "{greeting}");
         wire.send(commands.as_bytes());
@@ -78,16 +78,16 @@ fn octets_in_front_of_tls_end_the_connection() {
         let injected = ["250 2.1.0", "235", "535", "c OK", "c NO", "c BAD"];
         assert!(!heard.iter().any(|l| injected.iter().any(|i| l.starts_with(i))), "{service:?}: {heard:?}");
     }
-    house.end();
+    test.end();
 }
 
 #[test]
 fn lines_without_end_are_refused_under_their_cap() {
-    let house = House::new("hostile-lines", &[]);
+    let test = TestEngine::new("hostile-lines", &[]);
     for (service, answer) in
         [(Service::Mx, "500"), (Service::Submission, "500"), (Service::Pop3, "-ERR"), (Service::Imap, "* BAD")]
     {
-        let mut wire = Wire::connect(house.listen(service));
+        let mut wire = Wire::connect(test.listen(service));
         wire.line().expect("greeting");
         for _ in 0..64 {
             if !wire.try_send(&[b'x'; 16 * 1024]) {
@@ -102,15 +102,15 @@ fn lines_without_end_are_refused_under_their_cap() {
             "{service:?}: {heard:?}"
         );
     }
-    house.end();
+    test.end();
 }
 
 #[test]
 fn garbage_of_all_octets_gets_an_answer_and_an_end() {
-    let house = House::new("hostile-garbage", &[]);
+    let test = TestEngine::new("hostile-garbage", &[]);
     let mut random = wire::Random::new(7);
     for service in [Service::Mx, Service::Submission, Service::Lmtp, Service::Pop3, Service::Imap] {
-        let at = house.listen(service);
+        let at = test.listen(service);
         for _ in 0..40 {
             let mut wire = Wire::connect(at);
             wire.line().expect("greeting");
@@ -122,12 +122,12 @@ fn garbage_of_all_octets_gets_an_answer_and_an_end() {
             while wire.line().is_some() {}
         }
     }
-    house.end();
+    test.end();
 }
 
 #[test]
 fn a_flood_of_commands_is_cut_off_or_answered_to_the_end() {
-    let house = House::new("hostile-flood", &[]);
+    let test = TestEngine::new("hostile-flood", &[]);
     for (service, command) in [
         (Service::Mx, "NOOP"),
         (Service::Mx, "RSET"),
@@ -137,7 +137,7 @@ fn a_flood_of_commands_is_cut_off_or_answered_to_the_end() {
         (Service::Imap, "a NOOP"),
         (Service::Imap, "a FOO"),
     ] {
-        let mut wire = Wire::connect(house.listen(service));
+        let mut wire = Wire::connect(test.listen(service));
         wire.line().expect("greeting");
         let writer = wire.clone_writer();
         let line = format!("{command}\r\n");
@@ -155,7 +155,7 @@ fn a_flood_of_commands_is_cut_off_or_answered_to_the_end() {
         sending.join().expect("writer");
         assert!(answers > 5, "{service:?} {command}: {answers} answers, last {last:?}");
     }
-    house.end();
+    test.end();
 }
 
 #[test]
@@ -166,14 +166,14 @@ fn a_peer_that_stalls_is_let_go() {
         ("imap.wait_seconds", "1"),
         ("imap.login_wait_seconds", "1"),
     ];
-    let house = House::new("hostile-stall", &waits);
+    let test = TestEngine::new("hostile-stall", &waits);
     for (service, half, farewell) in [
         (Service::Mx, "EHLO x\r\nMAIL FR", "421"),
         (Service::Mx, "EHLO x\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nhalf a li", "421"),
         (Service::Pop3, "USER bo", ""),
         (Service::Imap, "a LOGIN {100}\r\nhalf", "* BYE"),
     ] {
-        let mut wire = Wire::connect(house.listen(service));
+        let mut wire = Wire::connect(test.listen(service));
         wire.line().expect("greeting");
         wire.send(half.as_bytes());
         let mut last = String::new();
@@ -182,14 +182,14 @@ fn a_peer_that_stalls_is_let_go() {
         }
         assert!(last.starts_with(farewell), "{service:?} {half:?}: {last:?}");
     }
-    assert_eq!(house.mails(), 0);
-    house.end();
+    assert_eq!(test.mails(), 0);
+    test.end();
 }
 
 #[test]
 fn half_a_message_is_no_message() {
-    let house = House::new("hostile-half", &[]);
-    let at = house.listen(Service::Mx);
+    let test = TestEngine::new("hostile-half", &[]);
+    let at = test.listen(Service::Mx);
     for cut in
         ["Subject: x\r\n", "Subject: x\r\n\r\nbody\r\n", "Subject: x\r\n\r\nbody\r\n.", "Subject: x\r\n\r\nbody\r\n.\r"]
     {
@@ -210,14 +210,14 @@ fn half_a_message_is_no_message() {
     wire.say("RCPT TO:<bob@example.org>", "250");
     wire.send(b"BDAT 1000\r\nfewer");
     wire.shut();
-    assert_eq!(house.mails(), 0);
-    house.end();
+    assert_eq!(test.mails(), 0);
+    test.end();
 }
 
 #[test]
 fn smuggled_ends_of_data_are_refused() {
-    let house = House::new("hostile-smuggling", &[]);
-    let at = house.listen(Service::Mx);
+    let test = TestEngine::new("hostile-smuggling", &[]);
+    let at = test.listen(Service::Mx);
     for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r.\r\n", "\r\n.\n", "\r\n.\r", "\r\n\0.\r\n"] {
         let mut wire = Wire::connect(at);
         wire.expect("220");
@@ -234,6 +234,6 @@ fn smuggled_ends_of_data_are_refused() {
         );
         wire.say("QUIT", "221");
     }
-    assert!(house.mails() <= 1, "{}", house.mails());
-    house.end();
+    assert!(test.mails() <= 1, "{}", test.mails());
+    test.end();
 }

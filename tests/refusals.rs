@@ -18,13 +18,13 @@ use mailcore::engine::{Config, Engine, Interrupt};
 use wire::Wire;
 
 /// example.net with bob, on every kind of listener.
-struct House {
+struct TestEngine {
     engine: Engine,
     _folder: wire::Scratch,
 }
 
-impl House {
-    fn new(name: &str, settings: &[(&str, &str)]) -> House {
+impl TestEngine {
+    fn new(name: &str, settings: &[(&str, &str)]) -> TestEngine {
         let folder = wire::scratch(name);
         let engine = Engine::open(Config::new(folder.path())).unwrap();
         let usual = [
@@ -42,7 +42,7 @@ impl House {
             engine.account_put("bob@example.net", Some(&Secret::new("secret"))).await.unwrap();
             engine.account_put("closed@example.net", None).await.unwrap();
         });
-        House { engine, _folder: folder }
+        TestEngine { engine, _folder: folder }
     }
 
     fn listen(&self, service: Service) -> SocketAddr {
@@ -80,7 +80,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestEngine {
     fn drop(&mut self) {
         smol::block_on(self.engine.stop(Duration::from_secs(5))).unwrap();
         self.engine.close().unwrap();
@@ -94,35 +94,35 @@ fn short(refused: &Refused) -> String {
 
 #[test]
 fn recipients_relays_and_policies_are_told() {
-    let house = House::new("refused", &[]);
+    let test = TestEngine::new("refused", &[]);
     for (kind, text) in [("_dmarc.bank.example", "v=DMARC1; p=reject"), ("far.example", "v=spf1 -all")] {
-        house.engine.dns_set(Some(kind), Some("TXT"), Some(&format!("\"{text}\"")), 60).unwrap();
+        test.engine.dns_set(Some(kind), Some("TXT"), Some(&format!("\"{text}\"")), 60).unwrap();
     }
-    let mut smtp = Wire::connect(house.listen(Service::Mx));
+    let mut smtp = Wire::connect(test.listen(Service::Mx));
     smtp.expect("220");
     smtp.say("EHLO client.far.example", "250");
     smtp.say("MAIL FROM:<a@far.example>", "250");
     smtp.say("RCPT TO:<nobody@example.net>", "550 5.1.1");
-    let refused = house.refused();
+    let refused = test.refused();
     assert_eq!(short(&refused), "mx  rcpt 550 5.1.1 a@far.example > nobody@example.net");
     assert_eq!((refused.helo.as_str(), refused.reason.as_str()), ("client.far.example", "No such user here"));
     assert!(refused.peer.starts_with("127.0.0.1:") && refused.count == 1);
     smtp.say("RCPT TO:<x@far.example>", "550 5.7.1");
-    assert_eq!(short(&house.refused()), "mx  rcpt 550 5.7.1 a@far.example > x@far.example");
+    assert_eq!(short(&test.refused()), "mx  rcpt 550 5.7.1 a@far.example > x@far.example");
     smtp.say("RCPT TO:<bob@example.net>", "250");
     smtp.say("DATA", "354");
     smtp.send(b"From: a@bank.example\r\n\r\nHello\r\n.\r\n");
     smtp.expect("550 5.7.26");
-    let refused = house.refused();
+    let refused = test.refused();
     assert_eq!(short(&refused), "mx  data 550 5.7.26 a@far.example > bob@example.net");
     assert!(refused.reason.contains("bank.example"), "{}", refused.reason);
 }
 
 #[test]
 fn filed_says_where_a_message_came_from() {
-    let house = House::new("refused-filed", &[]);
-    house.engine.dns_set(Some("far.example"), Some("TXT"), Some("\"v=spf1 ip4:127.0.0.1 -all\""), 60).unwrap();
-    let mut smtp = Wire::connect(house.listen(Service::Mx));
+    let test = TestEngine::new("refused-filed", &[]);
+    test.engine.dns_set(Some("far.example"), Some("TXT"), Some("\"v=spf1 ip4:127.0.0.1 -all\""), 60).unwrap();
+    let mut smtp = Wire::connect(test.listen(Service::Mx));
     smtp.expect("220");
     smtp.say("EHLO client.far.example", "250");
     smtp.say("MAIL FROM:<a@far.example>", "250");
@@ -130,7 +130,7 @@ fn filed_says_where_a_message_came_from() {
     smtp.say("DATA", "354");
     smtp.send(b"From: a@far.example\r\n\r\nHello\r\n.\r\n");
     let reply = smtp.expect("250");
-    let origin = house.origin();
+    let origin = test.origin();
     assert_eq!(origin.from, "a@far.example");
     assert!(origin.peer.starts_with("127.0.0.1:"), "{origin:?}");
     for verdict in ["spf=pass smtp.mailfrom=a@far.example", "; dkim=none", "; dmarc=none header.from=far.example"] {
@@ -138,26 +138,25 @@ fn filed_says_where_a_message_came_from() {
     }
     assert!(!origin.trace.is_empty() && reply.ends_with(&origin.trace), "{reply} {origin:?}");
 
-    let mut imap = Wire::connect(house.listen(Service::Imap));
+    let mut imap = Wire::connect(test.listen(Service::Imap));
     imap.expect("* OK");
     imap.tagged("a LOGIN bob@example.net secret");
     imap.tagged("a APPEND INBOX {5+}\r\nA: b\r");
-    let origin = house.origin();
+    let origin = test.origin();
     assert!(origin.peer.starts_with("127.0.0.1:"), "{origin:?}");
     assert_eq!((origin.from.as_str(), origin.verdicts.as_str(), origin.trace.as_str()), ("", "", ""));
 
-    smol::block_on(house.engine.send("bob@example.net", &["bob@example.net"], "From: bob@example.net\r\n\r\nx\r\n"))
+    smol::block_on(test.engine.send("bob@example.net", &["bob@example.net"], "From: bob@example.net\r\n\r\nx\r\n"))
         .unwrap();
-    let origin = house.origin();
+    let origin = test.origin();
     assert_eq!((origin.from.as_str(), origin.peer.as_str()), ("bob@example.net", ""));
     assert!(!origin.trace.is_empty());
 }
 
 #[test]
 fn logins_say_why_they_failed() {
-    let house = House::new("refused-login", &[]);
-    let (smtp, imap, pop3) =
-        (house.listen(Service::Submission), house.listen(Service::Imap), house.listen(Service::Pop3));
+    let test = TestEngine::new("refused-login", &[]);
+    let (smtp, imap, pop3) = (test.listen(Service::Submission), test.listen(Service::Imap), test.listen(Service::Pop3));
     for (user, password, reason) in [
         ("bob@example.net", "wrong", "wrong password"),
         ("eve@example.net", "secret", "unknown user"),
@@ -166,7 +165,7 @@ fn logins_say_why_they_failed() {
     ] {
         let ok = reason.is_empty();
         let told = |stage: &str, code: u16, enhanced: &str| {
-            let login = house.login();
+            let login = test.login();
             assert_eq!((login.ok, login.reason, login.stage, login.user.as_str()), (ok, reason, stage, user));
             assert_eq!((login.code, login.enhanced, login.count), (code, if ok { "" } else { enhanced }, 1));
             assert!(login.peer.starts_with("127.0.0.1:"));
@@ -192,8 +191,8 @@ fn logins_say_why_they_failed() {
         told("pass", 0, "AUTH");
     }
     // None of them is said twice.
-    smol::block_on(house.engine.stop(Duration::from_secs(5))).unwrap();
-    house.wait(|event| match event {
+    smol::block_on(test.engine.stop(Duration::from_secs(5))).unwrap();
+    test.wait(|event| match event {
         Event::Stopped => Some(()),
         Event::Refused(refused) => panic!("{refused:?}"),
         _ => None,
@@ -203,7 +202,7 @@ fn logins_say_why_they_failed() {
 /// Every limit that ends a session names itself to the peer, and is told to the host.
 #[test]
 fn limits_are_named_before_the_end() {
-    let house = House::new("refused-limits", &[]);
+    let test = TestEngine::new("refused-limits", &[]);
     let attempts = LOGIN_FAILURES_MAX as usize;
     for (service, dialogue, last, stage) in [
         (Service::Mx, vec!["XYZZY"; 20], "421 4.7.0 mx.example.net Too many errors, at most 20", "command"),
@@ -223,7 +222,7 @@ fn limits_are_named_before_the_end() {
             "login",
         ),
     ] {
-        let mut wire = Wire::connect(house.listen(service));
+        let mut wire = Wire::connect(test.listen(service));
         for line in dialogue {
             wire.send(format!("{line}\r\n").as_bytes());
         }
@@ -232,7 +231,7 @@ fn limits_are_named_before_the_end() {
             said = line;
         }
         assert_eq!(said, last);
-        let told = house.wait(|event| match event {
+        let told = test.wait(|event| match event {
             Event::Refused(refused) if refused.closed => Some(refused),
             _ => None,
         });
@@ -249,15 +248,15 @@ fn a_peer_with_too_many_connections_hears_why() {
         (Service::Imap, "* OK", "* BYE [LIMIT] Too many connections from your address, at most 1", "LIMIT"),
         (Service::Pop3, "+OK", "-ERR [SYS/TEMP] Too many connections from your address, at most 1", "SYS/TEMP"),
     ] {
-        // The sessions of all listeners count together: each has a house of its own.
-        let house = House::new("refused-connections", &[("sessions.per_peer_max", "1")]);
-        let at = house.listen(service);
+        // The sessions of all listeners count together: each has an engine of its own.
+        let test = TestEngine::new("refused-connections", &[("sessions.per_peer_max", "1")]);
+        let at = test.listen(service);
         let mut first = Wire::connect(at);
         first.expect(begin);
         let mut second = Wire::connect(at);
         assert_eq!(second.line().as_deref(), Some(wanted));
         assert_eq!(second.line(), None);
-        let refused = house.refused();
+        let refused = test.refused();
         assert_eq!((refused.service, refused.stage, refused.enhanced.as_str()), (service, "connect", enhanced));
         // The first one goes on.
         first.say(if service == Service::Imap { "a NOOP" } else { "NOOP" }, "");
@@ -266,12 +265,12 @@ fn a_peer_with_too_many_connections_hears_why() {
 
 #[test]
 fn a_full_listener_is_warned_of() {
-    let house = House::new("refused-full", &[("sessions.per_listener_max", "1")]);
-    let at = house.listen(Service::Mx);
+    let test = TestEngine::new("refused-full", &[("sessions.per_listener_max", "1")]);
+    let at = test.listen(Service::Mx);
     let mut first = Wire::connect(at);
     first.expect("220");
     let mut second = Wire::connect(at);
-    let text = house.wait(|event| match event {
+    let text = test.wait(|event| match event {
         Event::Warning { about: "sessions", text } => Some(text),
         _ => None,
     });
@@ -285,8 +284,8 @@ fn a_full_listener_is_warned_of() {
 
 #[test]
 fn a_flood_of_refusals_is_counted() {
-    let house = House::new("refused-flood", &[]);
-    let at = house.listen(Service::Mx);
+    let test = TestEngine::new("refused-flood", &[]);
+    let at = test.listen(Service::Mx);
     let flood = EVENT_REFUSED_PER_PEER_MAX + 30;
     let mut wire = Wire::connect(at);
     for n in 0..flood {
@@ -298,9 +297,9 @@ fn a_flood_of_refusals_is_counted() {
         }
         wire.say(&format!("RCPT TO:<nobody{n}@example.net>"), "550");
     }
-    smol::block_on(house.engine.stop(Duration::from_secs(5))).unwrap();
+    smol::block_on(test.engine.stop(Duration::from_secs(5))).unwrap();
     let (mut events, mut sum) = (0, 0);
-    house.wait(|event| match event {
+    test.wait(|event| match event {
         Event::Refused(refused) if refused.code == 550 => {
             (events, sum) = (events + 1, sum + refused.count);
             None

@@ -52,7 +52,7 @@ impl EventSink for Heard {
 }
 
 /// A mail system without its engine: example.net is ours; bob, carol and small (1000 octets) have accounts.
-struct House {
+struct TestServer {
     threads: Threads,
     shared: Arc<Shared>,
     heard: Arc<Heard>,
@@ -65,8 +65,8 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-impl House {
-    fn new(name: &str) -> House {
+impl TestServer {
+    fn new(name: &str) -> TestServer {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("mailcore-smtp-{}-{number}-{name}", std::process::id()));
@@ -109,7 +109,7 @@ impl House {
             draining,
         });
         let accounts = smol::block_on(furnish(&shared.store));
-        House { threads, shared, heard, drain: Some(drain), folder, accounts }
+        TestServer { threads, shared, heard, drain: Some(drain), folder, accounts }
     }
 
     /// Listens as `service` and calls.
@@ -194,7 +194,7 @@ async fn furnish(store: &Store) -> Vec<AccountId> {
     ids
 }
 
-impl Drop for House {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.drain = None;
         let closed = smol::block_on(self.shared.store.close());
@@ -284,8 +284,8 @@ impl Peer {
 
 #[test]
 fn the_world_writes_to_us() {
-    let house = House::new("mx");
-    let mut peer = house.call(Service::Mx);
+    let test = TestServer::new("mx");
+    let mut peer = test.call(Service::Mx);
     assert!(peer.reply().starts_with("220 mx.example.net ESMTP"));
     let hello = peer.talk(&[("EHLO client.example", "250")]);
     assert!(hello[0].contains("STARTTLS") && !hello[0].contains("AUTH"), "{}", hello[0]);
@@ -300,7 +300,7 @@ fn the_world_writes_to_us() {
     ]);
     peer.data("Subject: hi\r\n\r\n..dot\r\n", "250 2.0.0 Ok: filed as ");
     for n in 0..3 {
-        let [message] = &house.inbox(n)[..] else { panic!("{n}: {:?}", house.inbox(n)) };
+        let [message] = &test.inbox(n)[..] else { panic!("{n}: {:?}", test.inbox(n)) };
         let begin = "Return-Path: <alice@far.example>\r\nAuthentication-Results: mx.example.net;\r\n\t";
         assert!(message.starts_with(begin), "{message}");
         let received = "\r\nReceived: from client.example ([127.0.0.1])\r\n\tby mx.example.net with ESMTP id ";
@@ -313,7 +313,7 @@ fn the_world_writes_to_us() {
     peer.send(b"BDAT 3\r\nA: BDAT 6 LAST\r\nb\r\n\r\nc");
     assert!(peer.reply().starts_with("250 2.0.0 3 bytes"));
     assert!(peer.reply().starts_with("250 2.0.0 Ok: filed"));
-    let message = house.inbox(0).pop().unwrap();
+    let message = test.inbox(0).pop().unwrap();
     assert!(message.starts_with("Return-Path: <>\r\n") && message.ends_with("A: b\r\n\r\nc"), "{message}");
     assert!(message.contains("with ESMTPS id ") && message.contains("\r\n\t(TLSv1."), "{message}");
     peer.talk(&[("", "500"), ("QUIT", "221")]);
@@ -322,8 +322,8 @@ fn the_world_writes_to_us() {
 
 #[test]
 fn our_users_write_to_the_world() {
-    let house = House::new("msa");
-    let mut peer = house.call(Service::Submission);
+    let test = TestServer::new("msa");
+    let mut peer = test.call(Service::Submission);
     peer.reply();
     peer.talk(&[("EHLO c", "250"), ("MAIL FROM:<bob@example.net>", "530 5.7.0"), ("STARTTLS", "220")]);
     peer.start_tls();
@@ -340,16 +340,16 @@ fn our_users_write_to_the_world() {
         ("RCPT TO:<away@example.net>", "250"),
         ("RCPT TO:<none@example.net>", "550 5.1.1"),
     ]);
-    assert_eq!(house.logins(), [("bob".to_owned(), false), ("bob@example.net".to_owned(), true)]);
+    assert_eq!(test.logins(), [("bob".to_owned(), false), ("bob@example.net".to_owned(), true)]);
     let reply = peer.data("Subject: hi\r\n\r\nx\r\n", "250 2.0.0 Ok: queued as ");
     let id: i64 = reply.rsplit(' ').next().unwrap().parse().unwrap();
-    let item = smol::block_on(house.shared.store.queue_item(QueueId(id))).unwrap().unwrap();
+    let item = smol::block_on(test.shared.store.queue_item(QueueId(id))).unwrap().unwrap();
     let recipients: Vec<String> = item.recipients.iter().map(|r| format!("{:?}", r.recipient.address)).collect();
     assert_eq!(recipients, ["<dan@far.example>", "<bob@far.example>"]);
     assert_eq!(item.recipients[1].recipient.original.as_deref(), Some("rfc822;away@example.net"));
     assert_eq!(item.envelope.envelope_id.as_deref(), Some("e1"));
-    assert_eq!(item.submitter, Some(house.accounts[0]));
-    let message = house.inbox(1).pop().unwrap();
+    assert_eq!(item.submitter, Some(test.accounts[0]));
+    let message = test.inbox(1).pop().unwrap();
     assert!(message.contains("with ESMTPSA id "), "{message}");
     for field in ["\r\nFrom: <bob@example.net>\r\n", "\r\nDate: ", "\r\nMessage-ID: <"] {
         assert!(message.contains(field), "{field} {message}");
@@ -359,9 +359,9 @@ fn our_users_write_to_the_world() {
 
 #[test]
 fn scram_is_bound_to_the_connection() {
-    let house = House::new("scram");
+    let test = TestServer::new("scram");
     for (user, password, end) in [("bob", "secret", "235"), ("bob", "sekret", "535"), ("nobody", "secret", "535")] {
-        let mut peer = house.call(Service::Submissions);
+        let mut peer = test.call(Service::Submissions);
         peer.reply();
         let hello = peer.talk(&[("EHLO c", "250")]).remove(0);
         let binding = peer.tls.as_ref().and_then(|tls| tls.exporter.clone());
@@ -381,14 +381,14 @@ fn scram_is_bound_to_the_connection() {
         }
         assert_eq!(scram.is_verified(), end == "235");
     }
-    let logins: Vec<bool> = house.logins().into_iter().map(|(_, ok)| ok).collect();
+    let logins: Vec<bool> = test.logins().into_iter().map(|(_, ok)| ok).collect();
     assert_eq!(logins, [true, false, false]);
 }
 
 #[test]
 fn lmtp_answers_for_each_recipient() {
-    let house = House::new("lmtp");
-    let mut peer = house.call(Service::Lmtp);
+    let test = TestServer::new("lmtp");
+    let mut peer = test.call(Service::Lmtp);
     assert!(peer.reply().contains("LMTP"));
     peer.talk(&[
         ("LHLO relay", "250"),
@@ -401,14 +401,14 @@ fn lmtp_answers_for_each_recipient() {
     peer.data(&format!("S: x\r\n\r\n{}\r\n", "y".repeat(900)), "250");
     assert!(peer.reply().starts_with("452 4.2.2"));
     assert!(peer.reply().starts_with("250"));
-    assert_eq!([0, 1, 2].map(|n| house.inbox(n).len()), [1, 1, 0]);
-    assert!(house.inbox(0)[0].contains("with LMTP id"));
+    assert_eq!([0, 1, 2].map(|n| test.inbox(n).len()), [1, 1, 0]);
+    assert!(test.inbox(0)[0].contains("with LMTP id"));
 }
 
 #[test]
 fn full_mailboxes_are_told_early() {
-    let house = House::new("full");
-    let mut peer = house.call(Service::Mx);
+    let test = TestServer::new("full");
+    let mut peer = test.call(Service::Mx);
     peer.reply();
     peer.talk(&[
         ("HELO c", "250"),
@@ -430,22 +430,22 @@ fn full_mailboxes_are_told_early() {
 
 #[test]
 fn large_messages_come_whole() {
-    let house = House::new("large");
-    let mut peer = house.call(Service::Mx);
+    let test = TestServer::new("large");
+    let mut peer = test.call(Service::Mx);
     peer.reply();
     let body: String = (0..60_000).map(|n| format!("{n:06} {}\r\n", ".".repeat(n % 90))).collect();
     let message = format!("Subject: large\r\n\r\n{body}");
     let stuffed = message.replace("\r\n.", "\r\n..");
     peer.talk(&[("HELO c", "250"), ("MAIL FROM:<a@x.example>", "250"), ("RCPT TO:<bob@example.net>", "250")]);
     peer.data(&stuffed, "250");
-    let kept = house.inbox(0).remove(0);
+    let kept = test.inbox(0).remove(0);
     assert!(kept.ends_with(&message), "{} octets of {}", kept.len(), message.len());
     peer.talk(&[("MAIL FROM:<a@x.example>", "250"), ("RCPT TO:<bob@example.net>", "250")]);
     peer.data(&stuffed.repeat(3), "552 5.3.4");
     peer.talk(&[("MAIL FROM:<a@x.example>", "250"), ("RCPT TO:<bob@example.net>", "250")]);
     peer.data("", "250");
-    assert_eq!(house.inbox(0).len(), 2);
-    let scratch: Vec<_> = std::fs::read_dir(house.shared.store.scratch_folder()).unwrap().collect();
+    assert_eq!(test.inbox(0).len(), 2);
+    let scratch: Vec<_> = std::fs::read_dir(test.shared.store.scratch_folder()).unwrap().collect();
     assert!(
         scratch.iter().all(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with("mail.")),
         "{scratch:?}"
@@ -454,8 +454,8 @@ fn large_messages_come_whole() {
 
 #[test]
 fn mail_that_goes_round_is_refused() {
-    let house = House::new("loop");
-    let mut peer = house.call(Service::Mx);
+    let test = TestServer::new("loop");
+    let mut peer = test.call(Service::Mx);
     peer.reply();
     for (n, expected) in [(100, "250"), (101, "554 5.4.6")] {
         peer.talk(&[("HELO c", "250"), ("MAIL FROM:<a@x.example>", "250"), ("RCPT TO:<bob@example.net>", "250")]);
@@ -465,8 +465,8 @@ fn mail_that_goes_round_is_refused() {
 
 #[test]
 fn success_is_reported_where_asked() {
-    let house = House::new("report");
-    let mut peer = house.call(Service::Submission);
+    let test = TestServer::new("report");
+    let mut peer = test.call(Service::Submission);
     peer.reply();
     let right = sasl::encode(b"\0carol\0secret");
     peer.talk(&[
@@ -476,8 +476,8 @@ fn success_is_reported_where_asked() {
         ("RCPT TO:<bob@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;bob@old.example", "250"),
     ]);
     peer.data("Subject: hi\r\n\r\nx\r\n", "250 2.0.0 Ok: filed as");
-    assert_eq!(house.inbox(0).len(), 1);
-    let report = house.inbox(1).remove(0);
+    assert_eq!(test.inbox(0).len(), 1);
+    let report = test.inbox(1).remove(0);
     for part in [
         "Return-Path: <>\r\n",
         "Original-Envelope-Id: mine\r\n",
@@ -491,36 +491,36 @@ fn success_is_reported_where_asked() {
 
 #[test]
 fn draining_ends_idle_sessions() {
-    let mut house = House::new("drain");
-    let mut idle = house.call(Service::Mx);
-    let mut busy = house.call(Service::Mx);
+    let mut test = TestServer::new("drain");
+    let mut idle = test.call(Service::Mx);
+    let mut busy = test.call(Service::Mx);
     idle.reply();
     busy.reply();
     busy.talk(&[("HELO c", "250"), ("MAIL FROM:<a@x.example>", "250"), ("RCPT TO:<bob@example.net>", "250")]);
-    house.drain = None;
+    test.drain = None;
     assert!(idle.reply().starts_with("421 4.3.2"));
     assert!(idle.gone());
     busy.data("x: y\r\n\r\n", "250");
     assert!(busy.reply().starts_with("421 4.3.2"));
     assert!(busy.gone());
-    assert_eq!(house.inbox(0).len(), 1);
+    assert_eq!(test.inbox(0).len(), 1);
 }
 
 #[test]
 fn the_host_submits_too() {
-    let house = House::new("host");
-    let intake = house.shared.intake();
+    let test = TestServer::new("host");
+    let intake = test.shared.intake();
     let envelope = |from: &str, to: &[&str]| Envelope {
         reverse_path: Some(address(from)),
         recipients: to.iter().map(|to| Recipient::new(address(to))).collect(),
         ..Envelope::default()
     };
     let text = || mailcore::base::Content::from_octets("Subject: s\r\n\r\n");
-    let bob = house.shared.store.directory().account("bob@example.net").unwrap();
+    let bob = test.shared.store.directory().account("bob@example.net").unwrap();
     let submit = |account, envelope: Envelope| smol::block_on(intake.submit(account, &envelope, text()));
     let done = submit(Some(&bob), envelope("bob@example.net", &["carol@example.net", "dan@far.example"])).unwrap();
     assert!(done.queued.is_some() && done.filed.len() == 1 && done.filed[0].mailbox != MailboxId(0));
-    let carols = house.inbox(1).remove(0);
+    let carols = test.inbox(1).remove(0);
     assert!(carols.contains("\r\nReceived: by mx.example.net id "), "{carols}");
     for (account, from, to, kind) in [
         (Some(&*bob), "carol@example.net", &["dan@far.example"][..], ErrorKind::Policy),

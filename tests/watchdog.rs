@@ -1,13 +1,17 @@
-//! A test that hangs ends with its name, and every test program of the project has its tests watched.
+//! A test that hangs ends with its name, every test program of the project has its tests watched, and one that is
+//! ended by a signal leaves no PostgreSQL server behind.
 
 #![allow(clippy::disallowed_methods, reason = "a test that runs itself and reads the sources")]
 
 #[macro_use]
 extern crate mailcore_watchdog;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use mailcore_tests::postgres::Cluster;
 
 /// Set for the run in which `hangs` shall hang.
 const HANG: &str = "MAILCORE_TEST_HANGS";
@@ -72,6 +76,73 @@ fn every_test_program_is_watched() {
     };
     let unwatched: Vec<&PathBuf> = programs.iter().filter(unwatched).collect();
     assert!(unwatched.is_empty(), "no `#[macro_use] extern crate mailcore_watchdog;` in {unwatched:#?}");
+}
+
+/// Set for the run in which `keeps_a_server` shall keep one.
+const KEEP: &str = "MAILCORE_TEST_KEEPS";
+
+#[test]
+#[ignore = "keeps a PostgreSQL server where MAILCORE_TEST_KEEPS is set"]
+fn keeps_a_server() {
+    if std::env::var_os(KEEP).is_some() {
+        let _cluster = Cluster::start("a server of a program that is ended");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// How a program with a server ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Its process group gets the signal once this exists in the server's folder.
+    Signal(&'static str, &'static str),
+    /// The watchdog ends it.
+    Hangs,
+}
+
+/// Runs a program with a server up to its end. Gives the server's folder, when all that the program started has ended.
+fn ended_by(end: End) -> PathBuf {
+    let seconds = if matches!(end, End::Hangs) { "2" } else { "50" };
+    let child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--ignored", "--exact", "keeps_a_server", "--nocapture"])
+        .envs([(KEEP, "1"), ("MAILCORE_TEST_SECONDS", seconds)])
+        .env_remove("PGPORT")
+        .process_group(0)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let folder = std::env::temp_dir().join(format!("mailcore-pg-{}-0", child.id()));
+    if let End::Signal(signal, reached) = end {
+        let begun = Instant::now();
+        while !folder.join(reached).exists() {
+            assert!(begun.elapsed() < Duration::from_secs(40), "{reached} does not come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let group = format!("-{}", child.id());
+        assert!(Command::new("kill").args(["-s", signal, "--", &group]).status().expect("kill").success());
+    }
+    // The shell that watches over the server has the same stderr, and ends last.
+    let out = child.wait_with_output().expect("ends");
+    assert!(!out.status.success());
+    folder
+}
+
+#[test]
+fn a_program_that_is_ended_leaves_no_postgresql_server() {
+    if mailcore_tests::tools::tool("postgres", "servers of programs that are ended").is_none() {
+        return;
+    }
+    const UP: &str = ".s.PGSQL.5432";
+    // While the cluster is made, and when the server is there.
+    for end in [End::Signal("TERM", "log"), End::Signal("TERM", UP), End::Signal("KILL", UP), End::Hangs] {
+        let folder = ended_by(end);
+        assert!(!folder.exists(), "{end:?}: {} is left", folder.display());
+        let processes = Command::new("ps").args(["-eo", "args"]).output().expect("ps");
+        let processes = String::from_utf8_lossy(&processes.stdout);
+        assert_eq!(processes.lines().find(|line| line.contains(&*folder.to_string_lossy())), None, "{end:?}");
+    }
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -8,7 +8,7 @@ use mailcore::engine::{Hook, Hooks};
 use mailcore::intake::hook::{Decision, Point, Policy, Question, Refusal};
 use mailcore::mailauth::dmarc::DmarcResult;
 
-use crate::house::{House, address, calling, hand_in, on_message, reply, subject, to_bob};
+use crate::test_engine::{TestEngine, address, calling, hand_in, on_message, reply, subject, to_bob};
 use crate::wire::{self, Wire};
 
 /// Decides what the subject says.
@@ -34,8 +34,8 @@ pub fn by_subject(question: &Question) -> Result<Decision> {
 }
 
 /// Both ways decide the same: what the peer hears, and where the mail is.
-fn decisions_are_kept(house: &House) {
-    let mx = house.listen(Service::Mx);
+fn decisions_are_kept(test: &TestEngine) {
+    let mx = test.listen(Service::Mx);
     for (subject, options, heard, bob, carol) in [
         ("policy", "", &["250 2.0.0 Ok: filed as "][..], (1, 0), (0, 0)),
         ("accept", "", &["250 2.0.0 Ok: filed as "], (2, 0), (0, 0)),
@@ -54,20 +54,20 @@ fn decisions_are_kept(house: &House) {
         }
         // The session goes on.
         wire.say("NOOP", "250");
-        assert_eq!((house.kept("bob@example.net"), house.kept("carol@example.net")), (bob, carol), "{subject}");
+        assert_eq!((test.kept("bob@example.net"), test.kept("carol@example.net")), (bob, carol), "{subject}");
     }
 }
 
 #[test]
 fn a_function_decides() {
-    let house = House::new(on_message(calling(by_subject)), &[]);
-    decisions_are_kept(&house);
+    let test = TestEngine::new(on_message(calling(by_subject)), &[]);
+    decisions_are_kept(&test);
 }
 
 #[test]
 fn an_answer_to_an_event_decides() {
-    let house = House::new(on_message(Hook::Event), &[]);
-    let engine = house.engine.clone();
+    let test = TestEngine::new(on_message(Hook::Event), &[]);
+    let engine = test.engine.clone();
     let answering = thread::spawn(move || {
         while let Some(said) = smol::block_on(engine.events().next_request()) {
             let Event::Request { id, hook } = said.event else { panic!("{said:?}") };
@@ -76,8 +76,8 @@ fn an_answer_to_an_event_decides() {
             assert_eq!(engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
         }
     });
-    decisions_are_kept(&house);
-    drop(house);
+    decisions_are_kept(&test);
+    drop(test);
     answering.join().unwrap();
 }
 
@@ -94,8 +94,8 @@ fn recipients_are_asked_about_one_by_one() {
             _ => Decision::Refuse(Refusal::new(550, None, "")?),
         })
     };
-    let house = House::new(Hooks::default().with(Point::Recipient, calling(by_address)), &[]);
-    let mut wire = Wire::connect(house.listen(Service::Mx));
+    let test = TestEngine::new(Hooks::default().with(Point::Recipient, calling(by_address)), &[]);
+    let mut wire = Wire::connect(test.listen(Service::Mx));
     wire.expect("220");
     wire.say("EHLO client.far.example", "250");
     wire.say("MAIL FROM:<alice@far.example> SIZE=99", "250");
@@ -103,12 +103,12 @@ fn recipients_are_asked_about_one_by_one() {
     wire.say("RCPT TO:<carol@example.net>", "550 5.7.1 Refused");
     wire.say("RCPT TO:<bob+later@example.net>", "450 4.7.0 Grey");
     wire.say("RCPT TO:<bob+junk@example.net>", "451 4.3.0");
-    assert_eq!(house.next_failure(), "a recipient cannot be junk, only a message");
+    assert_eq!(test.next_failure(), "a recipient cannot be junk, only a message");
     wire.say("RCPT TO:<bob@example.net>", "250");
     wire.say("DATA", "354");
     wire.send(b"From: a@far.example\r\n\r\n.\r\n");
     wire.expect("250");
-    assert_eq!(house.kept("bob@example.net"), (1, 0));
+    assert_eq!(test.kept("bob@example.net"), (1, 0));
 }
 
 #[test]
@@ -121,8 +121,8 @@ fn lmtp_hears_an_answer_for_each_recipient() {
             _ => Decision::Refuse(Refusal::new(550, None, "none of you")?),
         })
     });
-    let house = House::new(on_message(hook), &[]);
-    let lmtp = house.listen(Service::Lmtp);
+    let test = TestEngine::new(on_message(hook), &[]);
+    let lmtp = test.listen(Service::Lmtp);
     let both = ["bob@example.net", "carol@example.net"];
     for (subject, heard, bob, carol) in [
         ("no", "550 5.7.1 none of you", (0, 0), (0, 0)),
@@ -133,7 +133,7 @@ fn lmtp_hears_an_answer_for_each_recipient() {
         wire.expect(heard);
         wire.expect(heard);
         wire.say("NOOP", "250");
-        assert_eq!((house.kept(both[0]), house.kept(both[1])), (bob, carol), "{subject}");
+        assert_eq!((test.kept(both[0]), test.kept(both[1])), (bob, carol), "{subject}");
     }
 }
 
@@ -145,8 +145,8 @@ fn submissions_are_asked_about_with_their_account() {
         assert_eq!(account.as_deref(), Some("bob@example.net"));
         Ok(Decision::Refuse(Refusal::new(550, None, &subject(question))?))
     });
-    let house = House::new(on_message(hook), &[]);
-    let mut wire = Wire::connect(house.listen(Service::Submission));
+    let test = TestEngine::new(on_message(hook), &[]);
+    let mut wire = Wire::connect(test.listen(Service::Submission));
     wire.expect("220");
     wire.say("EHLO laptop", "250");
     wire.say(&format!("AUTH PLAIN {}", wire::plain("bob@example.net", "secret")), "235");
@@ -156,8 +156,8 @@ fn submissions_are_asked_about_with_their_account() {
     wire.send(b"From: a@far.example\r\nSubject: virus\r\n\r\n.\r\n");
     wire.expect("550 5.7.1 virus");
     // What the host submits itself it is not asked about.
-    smol::block_on(house.engine.send("", &["carol@example.net"], "Subject: x\r\n\r\n")).unwrap();
-    assert_eq!(house.kept("carol@example.net"), (1, 0));
+    smol::block_on(test.engine.send("", &["carol@example.net"], "Subject: x\r\n\r\n")).unwrap();
+    assert_eq!(test.kept("carol@example.net"), (1, 0));
 }
 
 #[test]
@@ -173,14 +173,14 @@ fn the_host_sees_the_verdicts_and_outweighs_them() {
             _ => Decision::Policy,
         })
     });
-    let house = House::new(on_message(hook), &[]);
-    house.engine.dns_set(Some("_dmarc.strict.example"), Some("TXT"), Some("\"v=DMARC1; p=reject\""), 300).unwrap();
-    let mx = house.listen(Service::Mx);
+    let test = TestEngine::new(on_message(hook), &[]);
+    test.engine.dns_set(Some("_dmarc.strict.example"), Some("TXT"), Some("\"v=DMARC1; p=reject\""), 300).unwrap();
+    let mx = test.listen(Service::Mx);
     let from = "\r\nFrom: boss@strict.example";
     to_bob(mx, &format!("policy{from}")).expect("550 5.7.26 ");
-    assert_eq!(house.kept("bob@example.net"), (0, 0));
+    assert_eq!(test.kept("bob@example.net"), (0, 0));
     to_bob(mx, &format!("junk{from}")).expect("250");
-    assert_eq!(house.kept("bob@example.net"), (0, 1));
+    assert_eq!(test.kept("bob@example.net"), (0, 1));
     to_bob(mx, &format!("accept{from}")).expect("250");
-    assert_eq!(house.kept("bob@example.net"), (1, 1));
+    assert_eq!(test.kept("bob@example.net"), (1, 1));
 }

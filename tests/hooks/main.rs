@@ -7,6 +7,6 @@
 extern crate mailcore_watchdog;
 
 mod decisions;
-mod house;
+mod test_engine;
 mod trouble;
 use mailcore_tests::wire;

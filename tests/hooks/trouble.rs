@@ -11,39 +11,39 @@ use mailcore::engine::{Hook, Hooks, Interrupt, Phase};
 use mailcore::intake::hook::{Decision, Point, Refusal};
 
 use crate::decisions::by_subject;
-use crate::house::{House, LATE, address, calling, on_message, subject, to_bob};
+use crate::test_engine::{LATE, TestEngine, address, calling, on_message, subject, to_bob};
 use crate::wire::Wire;
 
 #[test]
 fn answers_come_late_twice_or_for_nothing() {
-    let house = House::new(on_message(Hook::Event), &[]);
-    let mx = house.listen(Service::Mx);
+    let test = TestEngine::new(on_message(Hook::Event), &[]);
+    let mx = test.listen(Service::Mx);
     let mut wire = to_bob(mx, "x");
-    let (id, _) = house.next_request();
-    let redirected = house.engine.reply(id, Decision::Redirect(address("nobody@example.net")));
+    let (id, _) = test.next_request();
+    let redirected = test.engine.reply(id, Decision::Redirect(address("nobody@example.net")));
     assert_eq!(redirected.unwrap_err().kind(), ErrorKind::NotFound);
     for unknown in [0, id + 1, u64::MAX] {
-        assert_eq!(house.engine.reply(unknown, Decision::Accept).unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(house.engine.request(unknown).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(test.engine.reply(unknown, Decision::Accept).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(test.engine.request(unknown).unwrap_err().kind(), ErrorKind::NotFound);
     }
-    house.engine.clock_advance(LATE).unwrap();
+    test.engine.clock_advance(LATE).unwrap();
     wire.expect("451 4.3.0 Local trouble, try again later");
-    assert_eq!(house.next_failure(), "no answer within 10000 ms");
-    assert_eq!(house.engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
-    assert_eq!(house.kept("bob@example.net"), (0, 0));
+    assert_eq!(test.next_failure(), "no answer within 10000 ms");
+    assert_eq!(test.engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
+    assert_eq!(test.kept("bob@example.net"), (0, 0));
     let mut wire = to_bob(mx, "y");
-    let (id, _) = house.next_request();
-    house.engine.reply(id, Decision::Policy).unwrap();
+    let (id, _) = test.next_request();
+    test.engine.reply(id, Decision::Policy).unwrap();
     wire.expect("250");
-    assert_eq!(house.engine.request(id).unwrap_err().kind(), ErrorKind::State);
+    assert_eq!(test.engine.request(id).unwrap_err().kind(), ErrorKind::State);
     // Nobody pulls it: it is taken back with its session's patience.
     let mut wire = to_bob(mx, "z");
-    while house.engine.request(id + 1).is_err() {
+    while test.engine.request(id + 1).is_err() {
         thread::yield_now();
     }
-    house.engine.clock_advance(LATE).unwrap();
+    test.engine.clock_advance(LATE).unwrap();
     wire.expect("451");
-    assert_eq!(house.engine.events().try_next_request(), (None, false));
+    assert_eq!(test.engine.events().try_next_request(), (None, false));
 }
 
 #[test]
@@ -57,14 +57,14 @@ fn stopping_answers_everybody_who_waits() {
         Ok(Decision::Accept)
     });
     for (hook, is_event) in [(blocking, false), (Hook::Event, true)] {
-        let house = House::new(on_message(hook), &[]);
-        let mut wire = to_bob(house.listen(Service::Mx), "x");
-        let id = if is_event { house.next_request().0 } else { inside.recv().map(|()| 1).unwrap() };
-        smol::block_on(house.engine.stop(Duration::from_secs(20))).unwrap();
+        let test = TestEngine::new(on_message(hook), &[]);
+        let mut wire = to_bob(test.listen(Service::Mx), "x");
+        let id = if is_event { test.next_request().0 } else { inside.recv().map(|()| 1).unwrap() };
+        smol::block_on(test.engine.stop(Duration::from_secs(20))).unwrap();
         wire.expect("451 4.3.2 Service going down, try again");
         wire.expect("421");
-        assert_eq!(house.engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
-        assert_eq!(house.kept("bob@example.net"), (0, 0));
+        assert_eq!(test.engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
+        assert_eq!(test.kept("bob@example.net"), (0, 0));
         // The function returns to nobody.
         let _ = go.send(());
     }
@@ -72,21 +72,21 @@ fn stopping_answers_everybody_who_waits() {
 
 #[test]
 fn a_hundred_sessions_ask_at_once_and_none_is_dropped() {
-    let house = House::new(on_message(Hook::Event), &[]);
-    let mx = house.listen(Service::Mx);
+    let test = TestEngine::new(on_message(Hook::Event), &[]);
+    let mx = test.listen(Service::Mx);
     // The queue is full before the first of them asks.
     for _ in 0..40 {
-        smol::block_on(house.engine.send("", &["carol@example.net"], "Subject: x\r\n\r\n")).unwrap();
+        smol::block_on(test.engine.send("", &["carol@example.net"], "Subject: x\r\n\r\n")).unwrap();
     }
     let wires: Vec<Wire> = (0..100).map(|n| to_bob(mx, &format!("n{n}"))).collect();
     let mut waiting: Vec<(u64, String)> = Vec::new();
     for _ in 0..100 {
-        let (id, question) = house.next_request();
+        let (id, question) = test.next_request();
         waiting.push((id, subject(&question)));
     }
     for (id, subject) in waiting.into_iter().rev() {
         let refusal = Refusal::new(550, None, &format!("not {subject}")).unwrap();
-        house.engine.reply(id, Decision::Refuse(refusal)).unwrap();
+        test.engine.reply(id, Decision::Refuse(refusal)).unwrap();
     }
     for (n, mut wire) in wires.into_iter().enumerate() {
         wire.expect(&format!("550 5.7.1 not n{n}"));
@@ -104,8 +104,8 @@ fn a_hundred_sessions_share_the_hosts_threads() {
         here.fetch_sub(1, Ordering::SeqCst);
         Ok(Decision::Refuse(refusal?))
     });
-    let house = House::new(on_message(hook), &[("hook.threads", "3")]);
-    let mx = house.listen(Service::Mx);
+    let test = TestEngine::new(on_message(hook), &[("hook.threads", "3")]);
+    let mx = test.listen(Service::Mx);
     let wires: Vec<Wire> = (0..100).map(|n| to_bob(mx, &format!("n{n}"))).collect();
     for (n, mut wire) in wires.into_iter().enumerate() {
         wire.expect(&format!("550 5.7.1 not n{n}"));
@@ -119,19 +119,19 @@ fn trouble_of_the_hosts_costs_no_mail() {
         "panic" => panic!("the host's own"),
         _ => by_subject(question),
     });
-    let house = House::new(on_message(hook), &[]);
-    let mx = house.listen(Service::Mx);
+    let test = TestEngine::new(on_message(hook), &[]);
+    let mx = test.listen(Service::Mx);
     for (subject, why) in [
         ("panic", "the host's function panicked"),
         ("fail", "I cannot say"),
         ("redirect nowhere", "no such user: nobody@example.net"),
     ] {
         to_bob(mx, subject).expect("451 4.3.0 Local trouble, try again later");
-        assert_eq!(house.next_failure(), why);
+        assert_eq!(test.next_failure(), why);
     }
-    assert_eq!(house.engine.phase(), Phase::Running);
+    assert_eq!(test.engine.phase(), Phase::Running);
     to_bob(mx, "policy").expect("250");
-    assert_eq!(house.kept("bob@example.net"), (1, 0));
+    assert_eq!(test.kept("bob@example.net"), (1, 0));
 }
 
 #[test]
@@ -144,21 +144,20 @@ fn a_function_that_blocks_holds_nobody_else_up() {
         let _ = wait.lock().unwrap().recv();
         Ok(Decision::Junk)
     });
-    let house = House::new(on_message(hook), &[("hook.threads", "1")]);
-    let mx = house.listen(Service::Mx);
+    let test = TestEngine::new(on_message(hook), &[("hook.threads", "1")]);
+    let mx = test.listen(Service::Mx);
     let mut first = to_bob(mx, "first");
     assert_eq!(inside.recv().unwrap(), "first");
     let mut second = to_bob(mx, "second");
     // Everything else goes on: a login, which is computed, and mail of the host's own.
-    house
-        .engine
-        .wait(&Interrupt::default(), None, house.engine.account_check("bob@example.net", &Secret::new("secret")))
+    test.engine
+        .wait(&Interrupt::default(), None, test.engine.account_check("bob@example.net", &Secret::new("secret")))
         .unwrap();
-    smol::block_on(house.engine.send("", &["carol@example.net"], "Subject: x\r\n\r\n")).unwrap();
-    let mut imap = Wire::connect(house.listen(Service::Imap));
+    smol::block_on(test.engine.send("", &["carol@example.net"], "Subject: x\r\n\r\n")).unwrap();
+    let mut imap = Wire::connect(test.listen(Service::Imap));
     imap.expect("* OK");
     imap.tagged("a LOGIN bob@example.net secret");
-    house.engine.clock_advance(LATE).unwrap();
+    test.engine.clock_advance(LATE).unwrap();
     first.expect("451");
     second.expect("451");
     go.send(()).unwrap();
@@ -167,15 +166,15 @@ fn a_function_that_blocks_holds_nobody_else_up() {
     assert_eq!(inside.recv().unwrap(), "third");
     go.send(()).unwrap();
     third.expect("250");
-    assert_eq!(house.kept("bob@example.net"), (0, 1));
+    assert_eq!(test.kept("bob@example.net"), (0, 1));
 }
 
 #[test]
 fn answers_race_with_the_clock_and_the_end() {
     let both =
         Hooks::default().with(Point::Recipient, calling(|_| Ok(Decision::Policy))).with(Point::Message, Hook::Event);
-    let house = House::new(both, &[("hook.timeout_ms", "1")]);
-    let mx = house.listen(Service::Mx);
+    let test = TestEngine::new(both, &[("hook.timeout_ms", "1")]);
+    let mx = test.listen(Service::Mx);
     let heard = Arc::new(AtomicUsize::new(0));
     let peers: Vec<_> = (0..8)
         .map(|_| {
@@ -185,7 +184,7 @@ fn answers_race_with_the_clock_and_the_end() {
         .collect();
     let answering: Vec<_> = (0..2)
         .map(|_| {
-            let engine = house.engine.clone();
+            let engine = test.engine.clone();
             thread::spawn(move || {
                 while let Some(said) = smol::block_on(engine.events().next_request()) {
                     let Event::Request { id, .. } = said.event else { panic!("{said:?}") };
@@ -199,14 +198,14 @@ fn answers_race_with_the_clock_and_the_end() {
         .collect();
     // Too many errors end a session early.
     while heard.load(Ordering::Relaxed) < 500 && !peers.iter().all(thread::JoinHandle::is_finished) {
-        house.engine.clock_advance(Duration::from_millis(1)).unwrap();
+        test.engine.clock_advance(Duration::from_millis(1)).unwrap();
         thread::yield_now();
     }
-    smol::block_on(house.engine.stop(Duration::from_secs(20))).unwrap();
+    smol::block_on(test.engine.stop(Duration::from_secs(20))).unwrap();
     let taken: u32 = peers.into_iter().map(|peer| peer.join().unwrap()).sum();
-    let account = house.engine.account("bob@example.net").unwrap().id;
-    assert_eq!(smol::block_on(house.engine.mailbox(account, "Junk")).unwrap().total, taken);
-    drop(house);
+    let account = test.engine.account("bob@example.net").unwrap().id;
+    assert_eq!(smol::block_on(test.engine.mailbox(account, "Junk")).unwrap().total, taken);
+    drop(test);
     answering.into_iter().for_each(|thread| thread.join().unwrap());
 }
 

@@ -1,8 +1,8 @@
-//! The campaign over seeds: each is a house that lives through some bursts and closes.
+//! The campaign over seeds. A seed is a trial: an office, some bursts of commands, and a look at the end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::house::House;
+use super::trial::Trial;
 use crate::check::unsound;
 use crate::processes;
 use crate::world::Sim;
@@ -40,16 +40,16 @@ fn seed_of(seed: u64) -> std::result::Result<Tally, String> {
         let sim = Sim::new(seed);
         let world = sim.clone();
         let (found, host, mut tally) = sim.executor.run(async move {
-            let mut house = House::open(&world, |_| {}).await;
-            let host = house.office.host.clone();
+            let mut trial = Trial::open(&world, |_| {}).await;
+            let host = trial.office.host.clone();
             for round in 0..ROUNDS {
-                let steps = 3 + house.rng.index(6);
-                if let Some(what) = house.round(steps).await {
-                    return (Some(format!("round {round}: {what}")), host, house.tally);
+                let steps = 3 + trial.rng.index(6);
+                if let Some(what) = trial.round(steps).await {
+                    return (Some(format!("round {round}: {what}")), host, trial.tally);
                 }
             }
-            let closed = house.office.close().await;
-            (closed.err().map(|e| format!("does not close: {e}")), host, house.tally)
+            let closed = trial.office.close().await;
+            (closed.err().map(|e| format!("does not close: {e}")), host, trial.tally)
         });
         tally.trace = sim.trace.sum();
         sim.executor.shut();

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use mailcore::store::Store;
 
 use super::board::{Noted, entries_at};
-use super::house::House;
 use super::order::unexplained;
 use super::state::{State, read};
+use super::trial::Trial;
 use crate::check::{disagreement, unsound};
 use crate::image::{Image, Loss, Op};
 use crate::rng::Rng;
@@ -33,16 +33,16 @@ fn record(seed: u64, steps: usize) -> Recorded {
     let sim = Sim::new(seed);
     let world = sim.clone();
     let recorded = sim.executor.run(async move {
-        let mut house = House::open(&world, |host| host.disk.record()).await;
-        let (disk, base) = (house.office.host.disk.clone(), house.state.clone());
+        let mut trial = Trial::open(&world, |host| host.disk.record()).await;
+        let (disk, base) = (trial.office.host.disk.clone(), trial.state.clone());
         let from = disk.recorded();
-        let mail = house.mail(4);
-        house.burst(steps).await;
+        let mail = trial.mail(4);
+        trial.burst(steps).await;
         mail.await;
-        let noted = house.board().take();
-        house.office.close().await.expect("closes");
-        let gaps = house.office.steps().is_some();
-        Recorded { seed, ops: disk.take_record(), base, from, noted, accounts: house.accounts, gaps }
+        let noted = trial.board().take();
+        trial.office.close().await.expect("closes");
+        let gaps = trial.office.steps().is_some();
+        Recorded { seed, ops: disk.take_record(), base, from, noted, accounts: trial.accounts, gaps }
     });
     sim.executor.shut();
     recorded

@@ -1,11 +1,14 @@
 //! A PostgreSQL server of this test program's own: in a folder that goes with it, reached by a Unix socket only.
 //!
 //! A shell watches over it: it ends the server and removes the folder when this program ends, however it ends, since its
-//! standard input is closed then. The server refuses to run as root: there it runs as nobody or as the user `postgres`.
+//! standard input is closed then. It is no child of this program, has a process group of its own and ignores the signals
+//! that end programs, so that nothing that ends this program ends the shell with it. The server refuses to run as root:
+//! there it runs as the user `postgres`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,15 +17,21 @@ use super::tools;
 /// A server that runs until its owner goes.
 pub struct Cluster {
     folder: PathBuf,
-    watcher: Child,
     /// What the watcher waits for the end of.
     line: Option<ChildStdin>,
+    /// What the watcher says; it ends with the watcher.
+    said: ChildStdout,
 }
 
-/// What the watcher does: makes the cluster, runs the server, says so, waits for the end of its input or for "restart".
-/// `$1` is the folder, `$2` the program in front of each other one, which may be empty.
+/// Starts the watcher, which is `$1` with the arguments behind it, and ends at once: the watcher is then no child of this
+/// program, whose children the watchdog kills.
+const BEGIN: &str = r#"exec 3<&0; sh -c "$@" <&3 3<&- &"#;
+
+/// What the watcher does: makes the cluster, runs the server, says so, and obeys words until its input ends. `$1` is the
+/// folder, `$2` the program in front of each other one, which may be empty.
 const WATCH: &str = r#"
 set -u
+trap '' HUP INT TERM PIPE
 folder=$1 as=$2
 bin=$(for each in /usr/lib/postgresql/*/bin; do [ -x "$each/initdb" ] && echo "$each/"; done | tail -n 1)
 end() { [ -n "${server:-}" ] && kill -INT "$server" 2>/dev/null && wait "$server" 2>/dev/null; rm -rf "$folder"; }
@@ -66,16 +75,18 @@ impl Cluster {
         let folder = std::env::temp_dir().join(format!("mailcore-pg-{}-{number}", std::process::id()));
         let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
         let as_user = if root { "setpriv --reuid=postgres --regid=postgres --clear-groups" } else { "" };
-        let mut watcher = Command::new("sh")
-            .args(["-c", WATCH, "postgres"])
+        let mut shell = Command::new("sh")
+            .args(["-c", BEGIN, "begin", WATCH, "postgres"])
             .arg(&folder)
             .arg(as_user)
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("a shell");
-        let line = watcher.stdin.take();
-        let mut cluster = Cluster { folder, watcher, line };
+        let (line, said) = (shell.stdin.take(), shell.stdout.take().expect("piped"));
+        shell.wait().expect("the shell ends");
+        let mut cluster = Cluster { folder, line, said };
         assert_eq!(cluster.said(), "ready", "the server did not start");
         Some(cluster)
     }
@@ -128,9 +139,8 @@ impl Cluster {
 
     fn said(&mut self) -> String {
         let mut line = String::new();
-        let out = self.watcher.stdout.as_mut().expect("piped");
         // One line is said at a time, after one question.
-        BufReader::with_capacity(1, out).read_line(&mut line).expect("a line");
+        BufReader::with_capacity(1, &mut self.said).read_line(&mut line).expect("a line");
         line.trim().to_owned()
     }
 }
@@ -138,6 +148,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.line = None;
-        let _ = self.watcher.wait();
+        // Until the server has ended and the folder is gone.
+        let _ = self.said.read_to_end(&mut Vec::new());
     }
 }

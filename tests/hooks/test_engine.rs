@@ -19,14 +19,14 @@ use crate::wire::{self, Wire};
 pub const LATE: Duration = Duration::from_secs(11);
 
 /// An engine that serves example.net, where bob and carol are; it goes with its folder.
-pub struct House {
+pub struct TestEngine {
     pub engine: Engine,
     _folder: wire::Scratch,
 }
 
-impl House {
+impl TestEngine {
     /// The clock stands still: only the test lets time pass.
-    pub fn new(hooks: Hooks, settings: &[(&str, &str)]) -> House {
+    pub fn new(hooks: Hooks, settings: &[(&str, &str)]) -> TestEngine {
         let folder = wire::scratch("hooks");
         let mut config = Config::new(folder.path().join("store"));
         config.clock_by_host = true;
@@ -42,7 +42,7 @@ impl House {
         }
         smol::block_on(engine.start()).unwrap();
         assert_eq!(engine.set_hooks(Hooks::default()).unwrap_err().kind(), ErrorKind::State);
-        House { engine, _folder: folder }
+        TestEngine { engine, _folder: folder }
     }
 
     pub fn listen(&self, service: Service) -> SocketAddr {
@@ -81,7 +81,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestEngine {
     fn drop(&mut self) {
         let closed = self.engine.close();
         if !thread::panicking() {

@@ -23,7 +23,7 @@ use crate::world::{Host, Sim};
 
 /// Accounts, and how many users each has.
 const ACCOUNTS: [(&str, usize); 2] = [("ann", 4), ("ben", 2)];
-const DOMAIN: &str = "house.example";
+const DOMAIN: &str = "office.example";
 /// What the second account may keep.
 const QUOTA: u64 = 30_000;
 /// Wall-clock time by which the store's first UIDVALIDITYs lie ahead: the campaign's clock never comes there.
@@ -44,7 +44,7 @@ enum Beside {
 }
 
 /// An office and its users.
-pub(super) struct House {
+pub(super) struct Trial {
     pub sim: Sim,
     pub office: Office,
     pub users: Vec<User>,
@@ -66,14 +66,14 @@ fn settings() -> Settings {
     settings
 }
 
-impl House {
-    /// A house whose office is open and whose users are not connected.
-    pub async fn open(sim: &Sim, prepare: impl Fn(&Host)) -> House {
-        let host = sim.host("mail.house.example", [10, 0, 0, 1]);
+impl Trial {
+    /// A trial whose office is open and whose users are not connected.
+    pub async fn open(sim: &Sim, prepare: impl Fn(&Host)) -> Trial {
+        let host = sim.host("mail.office.example", [10, 0, 0, 1]);
         prepare(&host);
         host.wake_lanes_late();
         let mut office = Office::new(host, DOMAIN, &["ann", "ben"], settings());
-        // In every other house few messages are many: COPY, MOVE and EXPUNGE go in steps.
+        // In every other trial few messages are many: COPY, MOVE and EXPUNGE go in steps.
         office.take_steps((sim.seed % 2 == 1).then_some(2));
         sim.clock.set_wall(AHEAD_MILLIS);
         office.boot().await.expect("boots");
@@ -83,10 +83,10 @@ impl House {
         let store = office.store().expect("open");
         let ben = store.directory().account(&accounts[1]).expect("there").id;
         store.account_quota(ben, Some(QUOTA)).await.expect("set");
-        let mut house = House {
+        let mut trial = Trial {
             users: Vec::new(),
             state: State::default(),
-            rng: Rng::new(sim.seed, "house"),
+            rng: Rng::new(sim.seed, "trial"),
             home: sim.host("home.example", [10, 0, 0, 9]),
             letters: 0,
             tally: Tally::default(),
@@ -94,9 +94,9 @@ impl House {
             office,
             accounts,
         };
-        house.state = held(&house.office, &house.accounts).await.expect("reads");
-        house.sign_up();
-        house
+        trial.state = held(&trial.office, &trial.accounts).await.expect("reads");
+        trial.sign_up();
+        trial
     }
 
     /// Users as they are after a boot: nobody is connected.
