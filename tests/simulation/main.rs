@@ -72,9 +72,12 @@ fn seeds(few: u64) -> u64 {
     setting("SIM_SEEDS").unwrap_or(few)
 }
 
-/// Sweeps look at each `step`-th change, at every one where `SIM_SEEDS` asks for a full campaign.
+/// `SIM_SEEDS` from which on a campaign is a long one.
+const MANY_SEEDS: u64 = 500;
+
+/// Sweeps look at each `step`-th change, at every one where `SIM_SEEDS` asks for a long campaign.
 fn step(quick: usize) -> usize {
-    if setting("SIM_SEEDS").is_some() { 1 } else { quick }
+    if setting("SIM_SEEDS").is_some_and(|seeds| seeds >= MANY_SEEDS) { 1 } else { quick }
 }
 
 /// What a campaign came to, for whoever runs it by hand (`--nocapture`).
