@@ -90,7 +90,7 @@ async fn measure(world: &World, folder: PathBuf) {
     for n in 0..64 {
         let address = Address::parse(&format!("u{n}@example.net")).expect("address");
         let account = store.account_put(&address, None).await.expect("account");
-        boxes.push(store.directory().account_by_id(account).expect("account").inbox);
+        boxes.push(store.account_by_id(account).await.expect("read").expect("account").inbox);
     }
     for producers in [1, 10, 64] {
         puts(world, &store, &boxes, producers, false).await;
@@ -129,7 +129,7 @@ async fn measure(world: &World, folder: PathBuf) {
     timed("EXPUNGE of 10 000", 1, || store.expunge(boxes[2], Expunge::Among(UidSet::all()))).await;
     store.close().await.expect("close");
     let store = Store::open(world, options.clone()).await.expect("open");
-    let account = store.directory().account("u3@example.net").expect("account").id;
+    let account = store.account("u3@example.net").await.expect("read").expect("account").id;
     let huge = store.mailbox_create(account, "Huge", None).await.expect("mailbox").id;
     sizes(&store, huge, boxes[4]).await;
     store.close().await.expect("close");
@@ -242,7 +242,7 @@ async fn beside(world: &World, store: &Store, huge: MailboxId, busy: MailboxId) 
     let at = Instant::now();
     store.snapshot(huge).await.expect("snapshot");
     let opened = at.elapsed();
-    let account = store.directory().account("u3@example.net").expect("account").id;
+    let account = store.account("u3@example.net").await.expect("read").expect("account").id;
     let at = Instant::now();
     store.mailbox_delete(account, "Huge").await.expect("delete");
     let deleted = at.elapsed();

@@ -236,7 +236,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Store` and its like.
     pub fn mailboxes(&self, address: &str) -> Result<Vec<String>> {
-        let account = self.inner.account(address)?;
+        let account = self.run(self.inner.account(address))?;
         let mailboxes = self.run(self.inner.mailboxes(account.id))?;
         Ok(mailboxes.into_iter().map(|mailbox| mailbox.name).collect())
     }
@@ -246,7 +246,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Store` and its like.
     pub fn messages(&self, address: &str, mailbox: &str) -> Result<Vec<Message>> {
-        let account = self.inner.account(address)?;
+        let account = self.run(self.inner.account(address))?;
         let mailbox = self.run(self.inner.mailbox(account.id, mailbox))?.id;
         let uids: UidSet = self.run(self.inner.snapshot(mailbox))?.messages.uids().collect();
         let facts = self.run(self.inner.facts(mailbox, &uids))?;

@@ -45,7 +45,7 @@ impl TestEngine {
     /// How many messages bob has.
     fn mails(&self) -> usize {
         smol::block_on(async {
-            let account = self.engine.account("bob@example.org").expect("account").id;
+            let account = self.engine.account("bob@example.org").await.expect("account").id;
             let inbox = self.engine.mailbox(account, "INBOX").await.expect("INBOX").id;
             self.engine.snapshot(inbox).await.expect("snapshot").count()
         })

@@ -198,7 +198,7 @@ fn check(store: &Path, acknowledged: &[String]) {
     let mut in_mailbox = BTreeMap::new();
     let mut in_queue = BTreeMap::new();
     smol::block_on(async {
-        let account = engine.account("alice@example.org").expect("account").id;
+        let account = engine.account("alice@example.org").await.expect("account").id;
         let inbox = engine.mailbox(account, "INBOX").await.expect("INBOX").id;
         for fact in engine.facts(inbox, &UidSet::all()).await.expect("facts") {
             let id = message_id(&engine.read(fact.blob, 0, 4096).await.expect("body"));

@@ -160,8 +160,9 @@ impl Stage {
     /// Mails in an inbox.
     fn inbox(&self, address: &str) -> Vec<String> {
         let store = self.store.clone();
-        let account = store.directory().account(address).unwrap();
+        let address = address.to_owned();
         self.run(async move {
+            let account = store.account(&address).await.unwrap().unwrap();
             let snapshot = store.snapshot(account.inbox).await.unwrap();
             let set = snapshot.messages.uids().collect();
             let facts = store.facts(account.inbox, &set).await.unwrap();
@@ -487,8 +488,12 @@ fn reports_reach_where_the_senders_alias_leads() {
 #[test]
 fn an_inbox_without_room_makes_a_report_wait() {
     let stage = Stage::new();
-    let (store, alice) = (stage.store.clone(), stage.store.directory().account("alice@example.org").unwrap().id);
-    stage.run(async move { store.account_quota(alice, Some(10)).await.unwrap() });
+    let store = stage.store.clone();
+    let alice = stage.run(async move {
+        let alice = store.account("alice@example.org").await.unwrap().unwrap().id;
+        store.account_quota(alice, Some(10)).await.unwrap();
+        alice
+    });
     stage.queue("alice@example.org", &["nobody@example.net"]);
     stage.pass(MINUTE);
     let diary = stage.diary();

@@ -516,7 +516,7 @@ fn the_host_submits_too() {
         ..Envelope::default()
     };
     let text = || mailcore::base::Content::from_octets("Subject: s\r\n\r\n");
-    let bob = test.shared.store.directory().account("bob@example.net").unwrap();
+    let bob = smol::block_on(test.shared.store.account("bob@example.net")).unwrap().unwrap();
     let submit = |account, envelope: Envelope| smol::block_on(intake.submit(account, &envelope, text()));
     let done = submit(Some(&bob), envelope("bob@example.net", &["carol@example.net", "dan@far.example"])).unwrap();
     assert!(done.queued.is_some() && done.filed.len() == 1 && done.filed[0].mailbox != MailboxId(0));

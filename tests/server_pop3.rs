@@ -51,7 +51,7 @@ impl Stage {
         let bob = Address::parse("bob@example.net").expect("address");
         let credential = credential::make(&Secret::new("secret"), &[3; 32], COST).expect("credential");
         let account = store.account_put(&bob, Some(credential)).await.expect("account");
-        let inbox = store.directory().account_by_id(account).expect("account").inbox;
+        let inbox = store.account_by_id(account).await.expect("store").expect("account").inbox;
         let now = server.clock.wall();
         let arrivals = bodies.into_iter().map(|body| {
             let internal_date = Timestamp(1_000);
@@ -350,8 +350,8 @@ fn what_goes_meanwhile_stays_readable_and_a_deleted_account_ends_the_session() {
         store.expunge(stage.inbox, Expunge::Among([1].into_iter().collect())).await.expect("expunge");
         assert!(talk.ask("RETR 1").await.starts_with("+OK"));
         assert_eq!(talk.body().await, message(0, 50));
-        let account = store.directory().accounts()[0].address.key();
-        store.account_delete(&account).await.expect("deleted");
+        let account = store.accounts("").await.expect("accounts").remove(0);
+        store.account_delete(&account.key).await.expect("deleted");
         assert_eq!(talk.ask("RETR 2").await, "-ERR [SYS/PERM] the account was deleted");
         assert_eq!(talk.line().await, "");
     });

@@ -38,7 +38,7 @@ impl Sink {
     }
 
     fn in_inbox(&self, address: &str) -> u32 {
-        let account = self.engine.account(address).unwrap().id;
+        let account = smol::block_on(self.engine.account(address)).unwrap().id;
         smol::block_on(self.engine.mailbox(account, "INBOX")).unwrap().total
     }
 

@@ -327,7 +327,7 @@ impl ImapStage {
     fn deliver(&self, who: &str, mailbox: &str, text: &str) {
         let store = &self.shared.store;
         smol::block_on(async {
-            let account = store.directory().account(who).expect("account");
+            let account = store.account(who).await.expect("store").expect("account");
             let mailbox = store.mailbox(account.id, mailbox).await.expect("store").expect("mailbox").id;
             let now = mailcore::base::Timestamp::from_civil(2026, 11, 22, 1, 42, 4);
             let filing = Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };

@@ -3,10 +3,12 @@
 //! Limits a host may change are defaults here and fields of `engine::config`; the others are ceilings.
 //! Relations between them are asserted at compile time at the end.
 
+mod directory;
 mod outward;
 mod postgres;
 mod sieve;
 
+pub use directory::*;
 pub use outward::*;
 pub use postgres::*;
 pub use sieve::*;

@@ -36,25 +36,23 @@ pub trait Accounts {
     /// The account of an address (`Address::key` form).
     fn account(&self, address_key: &str) -> Option<Arc<Account>>;
     /// Targets of an alias, `name@domain` or `@domain`.
-    fn alias(&self, pattern_key: &str) -> Option<&[String]>;
+    fn alias(&self, pattern_key: &str) -> Option<Arc<Vec<String>>>;
     /// The first account, of this domain where it has one.
     fn first_account(&self, domain_key: &str) -> Option<Arc<Account>>;
 }
 
-impl Accounts for Directory {
+impl Accounts for Directory<'_> {
     fn is_local_domain(&self, domain_key: &str) -> bool {
         Directory::is_local_domain(self, domain_key)
     }
     fn account(&self, address_key: &str) -> Option<Arc<Account>> {
         Directory::account(self, address_key)
     }
-    fn alias(&self, pattern_key: &str) -> Option<&[String]> {
+    fn alias(&self, pattern_key: &str) -> Option<Arc<Vec<String>>> {
         Directory::alias(self, pattern_key)
     }
     fn first_account(&self, domain_key: &str) -> Option<Arc<Account>> {
-        let accounts = self.accounts();
-        let of_domain = accounts.iter().find(|account| account.address.domain().key() == domain_key);
-        of_domain.or(accounts.first()).cloned()
+        Directory::first_account(self, domain_key)
     }
 }
 
@@ -116,19 +114,14 @@ pub fn onward(alias: &Recipient, address: Address) -> Recipient {
     Recipient { address, notify: alias.notify, original: Some(original) }
 }
 
-enum Found<'a> {
+enum Found {
     Account(Arc<Account>),
-    Alias(&'a [String]),
+    Alias(Arc<Vec<String>>),
     Nothing,
 }
 
 /// One step; an alias is followed once, so that circles end.
-fn lookup<'a>(
-    accounts: &'a impl Accounts,
-    settings: &Settings,
-    address: &Address,
-    expanded: &mut BTreeSet<String>,
-) -> Found<'a> {
+fn lookup(accounts: &impl Accounts, settings: &Settings, address: &Address, expanded: &mut BTreeSet<String>) -> Found {
     let domain = address.domain().key();
     let base = settings.subaddress_separator.and_then(|separator| address.local().split_once(separator));
     let base = base.map(|(base, _)| base).filter(|base| !base.is_empty()).map(|base| address.with_local(base).key());
@@ -151,10 +144,8 @@ fn lookup<'a>(
     {
         return Found::Alias(targets);
     }
-    match accounts.first_account(&domain) {
-        Some(account) if is_postmaster(address) => Found::Account(account),
-        _ => Found::Nothing,
-    }
+    let first = is_postmaster(address).then(|| accounts.first_account(&domain)).flatten();
+    first.map_or(Found::Nothing, Found::Account)
 }
 
 /// Whether mail for `address` reaches `account`: then the account may send as it. In a sink everybody may.
@@ -202,8 +193,8 @@ mod tests {
         fn account(&self, address_key: &str) -> Option<Arc<Account>> {
             self.accounts.iter().find(|a| a.address.key() == address_key).cloned()
         }
-        fn alias(&self, pattern_key: &str) -> Option<&[String]> {
-            self.aliases.get(pattern_key).map(Vec::as_slice)
+        fn alias(&self, pattern_key: &str) -> Option<Arc<Vec<String>>> {
+            self.aliases.get(pattern_key).cloned().map(Arc::new)
         }
         fn first_account(&self, domain_key: &str) -> Option<Arc<Account>> {
             let of_domain = self.accounts.iter().find(|a| a.address.domain().key() == domain_key);

@@ -74,7 +74,7 @@ pub fn kind_of_key(key: &str, outbound: &Outbound) -> KeyKind {
 pub struct Routing(pub Arc<Settings>);
 
 impl Router for Routing {
-    fn destination(&self, directory: &Directory, to: &Address) -> String {
+    fn destination(&self, directory: &Directory<'_>, to: &Address) -> String {
         Route::of(to, directory, &self.0).key()
     }
 }

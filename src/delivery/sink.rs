@@ -19,7 +19,8 @@ pub async fn prepare(store: &Store, settings: &Settings, addresses: Vec<Address>
         }
         Sink::Each => {
             for address in addresses {
-                if resolve(&*store.directory(), settings, &address) == Err(Nowhere::Unknown) {
+                let found = store.look_up(|directory| resolve(directory, settings, &address)).await?;
+                if found == Err(Nowhere::Unknown) {
                     account(store, &address).await?;
                 }
             }
@@ -31,13 +32,13 @@ pub async fn prepare(store: &Store, settings: &Settings, addresses: Vec<Address>
 /// The account of this address, made where there is none, without a password.
 pub async fn account(store: &Store, address: &Address) -> Result<Arc<Account>> {
     let key = address.key();
-    if let Some(account) = store.directory().account(&key) {
+    if let Some(account) = store.account(&key).await? {
         return Ok(account);
     }
-    if store.directory().accounts().len() >= SINK_ACCOUNTS_MAX {
+    if store.account_count().await? >= SINK_ACCOUNTS_MAX as u64 {
         return Err(Error::new(ErrorKind::Limit, format!("a sink makes at most {SINK_ACCOUNTS_MAX} accounts")));
     }
     store.account_make(address).await?;
     let gone = || Error::new(ErrorKind::NotFound, format!("{address} was deleted meanwhile"));
-    store.directory().account(&key).ok_or_else(gone)
+    store.account(&key).await?.ok_or_else(gone)
 }

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::base::account::Credential;
 use crate::base::{Account, AccountId, Address, Domain, Error, ErrorKind, Result, Secret};
 use crate::sasl::credential;
-use crate::store::Directory;
+use crate::store::AccountName;
 
 impl Engine {
     /// Makes a domain local: mail for it is ours to take. Not an error where it is already.
@@ -37,7 +37,7 @@ impl Engine {
 
     /// Whether this is the account's password: `Login` where it is not, or where there is no such account.
     pub async fn account_check(&self, address: &str, password: &Secret) -> Result<()> {
-        let account = self.directory().account(&parse(address)?.key());
+        let account = self.store().account(&parse(address)?.key()).await?;
         let kept = account.and_then(|account| account.credential.clone());
         let cost = self.config().settings.password_cost;
         let password = password.clone();
@@ -53,20 +53,30 @@ impl Engine {
         self.store().account_octets(account).await
     }
 
-    /// Accounts, domains and aliases as of the last commit.
-    pub fn directory(&self) -> Arc<Directory> {
-        self.store().directory()
+    /// Accounts behind the address with this key, by address, a page of them.
+    pub async fn accounts(&self, after: &str) -> Result<Vec<AccountName>> {
+        self.store().accounts(after).await
+    }
+
+    /// Local domains behind this one, sorted, a page of them.
+    pub async fn domains(&self, after: &str) -> Result<Vec<String>> {
+        self.store().domains(after).await
+    }
+
+    /// Aliases behind this pattern and target, sorted, a page of them.
+    pub async fn aliases(&self, after: (&str, &str)) -> Result<Vec<(String, String)>> {
+        self.store().aliases(after).await
     }
 
     /// The account of this address; `NotFound`.
-    pub fn account(&self, address: &str) -> Result<Arc<Account>> {
-        let key = parse(address)?.key();
-        self.directory().account(&key).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no account {address}")))
+    pub async fn account(&self, address: &str) -> Result<Arc<Account>> {
+        let account = self.store().account(&parse(address)?.key()).await?;
+        account.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no account {address}")))
     }
 
     /// Sets a quota in octets, or lifts it.
     pub async fn account_quota(&self, address: &str, octets: Option<u64>) -> Result<()> {
-        self.store().account_quota(self.account(address)?.id, octets).await
+        self.store().account_quota(self.account(address).await?.id, octets).await
     }
 
     /// Adds a target to the alias `name@domain`, or to the catch-all `@domain`.

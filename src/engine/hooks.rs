@@ -79,8 +79,8 @@ impl Engine {
 
     /// Answers a question. `NotFound` for a number that never was, `State` where nobody waits any more (answered,
     /// or too late), `Invalid` for an answer that does not fit, `NotFound` for a redirection to a user who is not.
-    pub fn reply(&self, id: u64, decision: Decision) -> Result<()> {
-        self.questions()?.reply(id, decision)
+    pub async fn reply(&self, id: u64, decision: Decision) -> Result<()> {
+        self.questions()?.reply(id, decision).await
     }
 
     fn questions(&self) -> Result<Arc<Questions>> {
@@ -161,8 +161,9 @@ impl Questions {
         asked.waiting.get(&id).map(|waiting| Arc::clone(&waiting.question)).ok_or_else(|| asked.gone(id))
     }
 
-    fn reply(&self, id: u64, decision: Decision) -> Result<()> {
-        self.check(&*self.question(id)?, &decision)?;
+    async fn reply(&self, id: u64, decision: Decision) -> Result<()> {
+        let question = self.question(id)?;
+        self.check(&question, &decision).await?;
         let mut asked = lock(&self.asked);
         let Some(waiting) = asked.waiting.remove(&id) else { return Err(asked.gone(id)) };
         drop(asked);
@@ -171,7 +172,7 @@ impl Questions {
         Ok(())
     }
 
-    fn check(&self, question: &Question, decision: &Decision) -> Result<()> {
+    async fn check(&self, question: &Question, decision: &Decision) -> Result<()> {
         question.check(decision)?;
         let unknown = match (question.point(), decision, question.envelope.recipients.as_slice()) {
             (_, Decision::Redirect(address), _) => Some(address),
@@ -180,9 +181,11 @@ impl Questions {
             _ => None,
         };
         if let Some(address) = unknown {
-            let directory = self.store.directory();
-            if is_local(&*directory, &self.settings, address) && resolve(&*directory, &self.settings, address).is_err()
-            {
+            let settings = &self.settings;
+            let is_unknown = self.store.look_up(|directory| {
+                is_local(directory, settings, address) && resolve(directory, settings, address).is_err()
+            });
+            if is_unknown.await? {
                 return Err(Error::new(ErrorKind::NotFound, format!("no such user: {address}")));
             }
         }
@@ -226,7 +229,7 @@ impl Questions {
     async fn lane(self: Arc<Self>, woken: Receiver<()>) {
         while woken.recv().await.is_ok() {
             while let Some((id, question)) = self.next_call() {
-                let answer = self.call(&question);
+                let answer = self.call(&question).await;
                 self.answer(id, answer);
             }
         }
@@ -250,13 +253,13 @@ impl Questions {
         Some((id, question))
     }
 
-    fn call(&self, question: &Question) -> HookAnswer {
+    async fn call(&self, question: &Question) -> HookAnswer {
         let Some(Hook::Call(function)) = self.hooks.at(question.point()) else {
             return HookAnswer::Decided(Decision::Policy);
         };
         // Unwind-safe: the question is only read, and what the host's function has changed is the host's.
         match catch_unwind(AssertUnwindSafe(|| function(question))) {
-            Ok(Ok(decision)) => match self.check(question, &decision) {
+            Ok(Ok(decision)) => match self.check(question, &decision).await {
                 Ok(()) => HookAnswer::Decided(decision),
                 Err(e) => HookAnswer::Failed(e.to_string()),
             },

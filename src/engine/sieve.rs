@@ -24,39 +24,39 @@ pub struct Trial {
 impl Engine {
     /// All scripts of an owner, by name. The owner is an account's address, `@domain`, or `@` for all domains.
     pub async fn scripts(&self, owner: &str) -> Result<Vec<StoredScript>> {
-        let owner = self.script_owner(owner)?;
+        let owner = self.script_owner(owner).await?;
         self.store().scripts(&owner).await
     }
 
     /// One of them. `NotFound` where there is none of this name.
     pub async fn script(&self, owner: &str, name: &str) -> Result<StoredScript> {
-        let owner = self.script_owner(owner)?;
+        let owner = self.script_owner(owner).await?;
         let found = self.store().script(&owner, name).await?;
         found.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such script"))
     }
 
     /// Stores a script, in the place of one of its name. `Invalid`, with line and column, where it cannot be compiled.
     pub async fn script_put(&self, owner: &str, name: &str, script: &[u8]) -> Result<()> {
-        let owner = self.script_owner(owner)?;
+        let owner = self.script_owner(owner).await?;
         self.store().script_put(&owner, name, script).await
     }
 
     /// Removes a script. `NotFound`; `State` where it is active.
     pub async fn script_delete(&self, owner: &str, name: &str) -> Result<()> {
-        let owner = self.script_owner(owner)?;
+        let owner = self.script_owner(owner).await?;
         self.store().script_delete(&owner, name).await
     }
 
     /// Makes a script of an account the one that is run, in the place of the one before; with `None` none is.
     pub async fn script_activate(&self, owner: &str, name: Option<&str>) -> Result<()> {
-        let owner = self.script_owner(owner)?;
+        let owner = self.script_owner(owner).await?;
         self.store().script_activate(&owner, name).await
     }
 
     /// What scripts would do with a message, and why. Nothing is done. `Invalid` where the script cannot be compiled.
     pub async fn script_test(&self, owner: &str, trial: Trial) -> Result<Outcome> {
         built_in()?;
-        let account = self.account(owner)?;
+        let account = self.account(owner).await?;
         let scripts = match &trial.script {
             Some(script) => {
                 let program = compile(script).map_err(|fault| Error::new(ErrorKind::Invalid, fault.to_string()))?;
@@ -82,18 +82,18 @@ impl Engine {
     }
 
     /// `NotFound` where there is no such account or domain, `Invalid` where the text names neither.
-    fn script_owner(&self, owner: &str) -> Result<ScriptOwner> {
+    async fn script_owner(&self, owner: &str) -> Result<ScriptOwner> {
         built_in()?;
         match owner.strip_prefix('@') {
             Some("") => Ok(ScriptOwner::All),
             Some(domain) => {
                 let domain = Domain::parse(domain).map_err(|e| Error::new(ErrorKind::Invalid, e.to_string()))?.key();
-                match self.directory().is_local_domain(&domain) {
+                match self.store().is_local_domain(&domain).await? {
                     true => Ok(ScriptOwner::Domain(domain)),
                     false => Err(Error::new(ErrorKind::NotFound, "no such domain")),
                 }
             }
-            None => Ok(ScriptOwner::Account(self.account(owner)?.id)),
+            None => Ok(ScriptOwner::Account(self.account(owner).await?.id)),
         }
     }
 }

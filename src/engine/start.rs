@@ -92,7 +92,11 @@ impl Engine {
             .run
             .task("events", Box::pin(Arc::clone(&inner.events).say_counts(shared.draining.clone())))
             .detach();
-        let review = server::sessions::review_changes(Arc::clone(&shared.logins.sessions), shared.store.clone());
+        let review = server::sessions::review_changes(
+            Arc::clone(&shared.logins.sessions),
+            shared.store.clone(),
+            Arc::clone(&shared.world.clock),
+        );
         let drained = shared.draining.clone();
         let review = review.or(async move { while drained.recv().await.is_ok() {} });
         inner.world.run.task("sessions", Box::pin(review)).detach();

@@ -138,7 +138,7 @@ impl Engine {
             sessions_open: read(&inner.sessions.open),
             counters,
             events_waiting,
-            accounts: self.directory().accounts().len() as u64,
+            accounts: self.store().account_count().await?,
             queue_messages: self.store().queue_count(crate::base::limits::STATS_QUEUE_MAX).await?,
         })
     }

@@ -72,7 +72,7 @@ pub unsafe extern "C" fn mailcore_account_open(
         if account.is_null() {
             return Err(Failure::null("account"));
         }
-        let found = seat.engine.account(address)?;
+        let found = seat.run(seat.engine.account(address))?;
         let opened = AccountSeat { engine: seat, id: found.id, address: found.address.to_string() };
         let handle = object::hold(Object::Account(opened.into()))?;
         // SAFETY: the caller's output.

@@ -162,6 +162,12 @@ struct State {
 /// Where further rows come from.
 enum More {
     Nothing,
+    /// Behind the address with this key.
+    Accounts(String),
+    /// Behind this name.
+    Domains(String),
+    /// Behind this pattern and target.
+    Aliases(String, String),
     Queue(QueueId),
     Reports(u64),
     Records(u64, u64),
@@ -340,18 +346,10 @@ pub unsafe extern "C" fn mailcore_next(
 /// The first rows of a listing, and where the others come from.
 fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque<ListRow>, More), Failure> {
     let rows = match (kind, object) {
-        (MAILCORE_LIST_ACCOUNTS, Object::Engine(seat)) => {
-            let accounts = seat.engine.directory().accounts();
-            accounts.iter().map(|a| named(kind, a.id.0, &a.address.to_string())).collect()
-        }
-        (MAILCORE_LIST_DOMAINS, Object::Engine(seat)) => {
-            seat.engine.directory().domains().iter().map(|domain| named(kind, 0, domain)).collect()
-        }
-        (MAILCORE_LIST_ALIASES, Object::Engine(seat)) => {
-            let aliases = seat.engine.directory().aliases();
-            let row =
-                |(pattern, target)| ListRow { kind, texts: [pattern, target, String::new()], ..ListRow::default() };
-            aliases.into_iter().map(row).collect()
+        (MAILCORE_LIST_ACCOUNTS, Object::Engine(_)) => return Ok((VecDeque::new(), More::Accounts(String::new()))),
+        (MAILCORE_LIST_DOMAINS, Object::Engine(_)) => return Ok((VecDeque::new(), More::Domains(String::new()))),
+        (MAILCORE_LIST_ALIASES, Object::Engine(_)) => {
+            return Ok((VecDeque::new(), More::Aliases(String::new(), String::new())));
         }
         (MAILCORE_LIST_QUEUE, Object::Engine(_)) => {
             return Ok((VecDeque::new(), More::Queue(QueueId(signed(query.after)))));
@@ -449,6 +447,28 @@ impl State {
         let wanted = self.left.min(PAGE_ROWS);
         match &mut self.more {
             More::Nothing => Ok(false),
+            More::Accounts(after) => {
+                let page = engine.run(engine.engine.accounts(after))?;
+                self.rows
+                    .extend(page.iter().map(|account| named(MAILCORE_LIST_ACCOUNTS, account.id.0, &account.address)));
+                page.into_iter().next_back().into_iter().for_each(|last| *after = last.key);
+                Ok(!self.rows.is_empty())
+            }
+            More::Domains(after) => {
+                let page = engine.run(engine.engine.domains(after))?;
+                self.rows.extend(page.iter().map(|domain| named(MAILCORE_LIST_DOMAINS, 0, domain)));
+                page.into_iter().next_back().into_iter().for_each(|last| *after = last);
+                Ok(!self.rows.is_empty())
+            }
+            More::Aliases(pattern, target) => {
+                let page = engine.run(engine.engine.aliases((pattern, target)))?;
+                for (of, to) in &page {
+                    let texts = [of.clone(), to.clone(), String::new()];
+                    self.rows.push_back(ListRow { kind: MAILCORE_LIST_ALIASES, texts, ..ListRow::default() });
+                }
+                page.into_iter().next_back().into_iter().for_each(|last| (*pattern, *target) = last);
+                Ok(!self.rows.is_empty())
+            }
             More::Queue(after) => {
                 let items = engine.run(engine.engine.queue_list(*after, wanted))?;
                 let Some(last) = items.last() else { return Ok(false) };

@@ -225,7 +225,7 @@ pub unsafe extern "C" fn mailcore_engine_set_hooks(
 
 /// Answers a request.
 ///
-/// [nowait] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
+/// [disk] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
 /// an error other than MAILCORE_E_STATE the request still waits.
 ///
 /// @param engine  the engine
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn mailcore_reply(
         let seat = object::engine(engine)?;
         // SAFETY: the caller gives NULL or a struct with its size and texts.
         let decision = unsafe { record::read(verdict).and_then(|verdict| decision(&verdict)) }?;
-        seat.engine.reply(request, decision)?;
+        seat.run(seat.engine.reply(request, decision))?;
         Ok(0)
     })
 }

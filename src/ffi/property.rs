@@ -253,7 +253,7 @@ fn read(object: &Object, name: &str) -> Result<Value, Failure> {
         Object::Account(seat) => match own(MAILCORE_ON_ACCOUNT, name)? {
             "account.address" => Value::Text(seat.address.clone()),
             "account.octets" => number(seat.engine.run(seat.engine.engine.account_octets(seat.id))?),
-            _ => number(seat.engine.engine.account(&seat.address)?.quota_octets.unwrap_or(0)),
+            _ => number(seat.engine.run(seat.engine.engine.account(&seat.address))?.quota_octets.unwrap_or(0)),
         },
         Object::Mailbox(seat) => {
             let name = own(MAILCORE_ON_MAILBOX, name)?;

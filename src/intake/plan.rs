@@ -5,14 +5,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Intake;
+use super::receive::directory_changed;
 use super::sign::Seal;
+use super::{Intake, reply_of};
 use crate::base::event::Origin;
 use crate::base::trouble::Stage;
 use crate::base::{
-    Account, AccountId, Address, Content, Envelope, ErrorKind, Recipient, Result, SpecialUse, Timestamp,
+    Account, AccountId, Address, Content, Envelope, Error, ErrorKind, Recipient, Reply, Result, SpecialUse, Timestamp,
 };
-use crate::delivery::directory::{Nowhere, is_local, onward, resolve};
+use crate::delivery::directory::{Accounts, Nowhere, is_local, onward, resolve};
 use crate::delivery::filing::{Action, Place, file};
 use crate::delivery::rules::Passage;
 use crate::delivery::sink;
@@ -123,19 +124,42 @@ impl Plan {
     }
 }
 
+/// Why there is no plan.
+#[derive(Debug)]
+pub(super) enum Unplanned {
+    /// This address leads nowhere.
+    Nowhere(Address, Nowhere),
+    /// The directory could not be read.
+    Trouble(Error),
+}
+
+impl Unplanned {
+    /// The reply where the addresses were fine when they were said.
+    pub(super) fn reply(&self) -> Reply {
+        match self {
+            Unplanned::Nowhere(..) => directory_changed(),
+            Unplanned::Trouble(e) => reply_of(e),
+        }
+    }
+}
+
 impl Intake {
     /// Where each recipient's copy goes; the first address that leads nowhere otherwise.
-    pub(super) fn plan(&self, envelope: &Envelope) -> std::result::Result<Plan, (Address, Nowhere)> {
-        let directory = self.store.directory();
+    pub(super) async fn plan(&self, envelope: &Envelope) -> std::result::Result<Plan, Unplanned> {
+        let plan = self.store.look_up(|directory| self.plan_by(directory, envelope)).await;
+        plan.map_err(Unplanned::Trouble)?.map_err(|(address, why)| Unplanned::Nowhere(address, why))
+    }
+
+    fn plan_by(&self, directory: &impl Accounts, envelope: &Envelope) -> std::result::Result<Plan, (Address, Nowhere)> {
         let mut plan = Plan::default();
         for recipient in &envelope.recipients {
             let address = recipient.address.to_string();
             let scripted = self.settings.sink.is_on() && self.settings.trouble.concerns(Stage::Deliver, &address);
-            if scripted || !is_local(&*directory, &self.settings, &recipient.address) {
+            if scripted || !is_local(directory, &self.settings, &recipient.address) {
                 plan.send(recipient.clone());
                 continue;
             }
-            let found = resolve(&*directory, &self.settings, &recipient.address)
+            let found = resolve(directory, &self.settings, &recipient.address)
                 .map_err(|why| (recipient.address.clone(), why))?;
             plan.notes.unread_report |= self.reads_reports_of(&recipient.address);
             if recipient.notify.success && found.remote.is_empty() {

@@ -23,9 +23,10 @@ pub(super) fn nowhere(why: Nowhere) -> Reply {
 
 impl Intake {
     /// MAIL: whether this client may send as this address.
-    pub fn check_sender(&self, client: &Client, reverse_path: Option<&Address>) -> Result<(), Reply> {
+    pub async fn check_sender(&self, client: &Client, reverse_path: Option<&Address>) -> Result<(), Reply> {
         let (Some(account), Some(address)) = (&client.account, reverse_path) else { return Ok(()) };
-        if may_send_as(&*self.store.directory(), &self.settings, account, address) { Ok(()) } else { Err(not_yours()) }
+        let may = self.store.look_up(|directory| may_send_as(directory, &self.settings, account, address));
+        if may.await.map_err(|e| reply_of(&e))? { Ok(()) } else { Err(not_yours()) }
     }
 
     /// RCPT: whether mail of this client for the one recipient of `envelope` is taken; our own policy speaks
@@ -49,14 +50,17 @@ impl Intake {
         if self.settings.sink.is_on() {
             return Ok(());
         }
-        let directory = self.store.directory();
-        if !is_local(&*directory, &self.settings, &recipient.address) {
+        let (settings, address) = (&self.settings, &recipient.address);
+        let found = self
+            .store
+            .look_up(|directory| is_local(directory, settings, address).then(|| resolve(directory, settings, address)));
+        let Some(found) = found.await.map_err(|e| reply_of(&e))? else {
             return match (&client.account, client.service) {
                 (Some(_), Service::Submission | Service::Submissions) => Ok(()),
                 _ => Err(Reply::new(550, 7, 1, "Relay access denied")),
             };
-        }
-        let found = resolve(&*directory, &self.settings, &recipient.address).map_err(nowhere)?;
+        };
+        let found = found.map_err(nowhere)?;
         // A list takes mail while any of its members may; one mailbox is told to be full before the message comes.
         let [account] = found.accounts.as_slice() else { return Ok(()) };
         let Some(quota) = account.quota_octets.filter(|_| found.remote.is_empty()) else { return Ok(()) };

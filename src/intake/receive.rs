@@ -63,12 +63,12 @@ impl Intake {
             let [only] = replies.as_slice() else { return replies };
             return same_for_all(only.clone());
         }
-        let plan = match self.plan(&admitted.envelope) {
+        let plan = match self.plan(&admitted.envelope).await {
             Ok(plan) => {
                 let plan = plan.filed(admitted.junk).sealed(admitted.seal).quiet(admitted.is_quiet);
                 plan.of(Some(client), &admitted.verdicts, &id)
             }
-            Err(_) => return vec![directory_changed()],
+            Err(why) => return vec![why.reply()],
         };
         let done = self.carry_out(plan, &admitted.envelope, admitted.content, None, now).await;
         vec![done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))]
@@ -130,17 +130,21 @@ impl Intake {
     async fn receive_each(&self, client: &Client, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
         let Admitted { envelope, junk, seal, content, verdicts, is_quiet, .. } = admitted;
         let envelope = &*envelope;
-        let directory = self.store.directory();
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
         let mut replies = Vec::with_capacity(envelope.recipients.len());
         for recipient in &envelope.recipients {
-            let found = resolve(&*directory, &self.settings, &recipient.address);
-            replies.push(found.as_ref().map_or_else(|why| nowhere(*why), |_| Reply::plain(250, "")));
-            if found.is_ok() {
+            let found = self.store.look_up(|directory| resolve(directory, &self.settings, &recipient.address)).await;
+            let reply = match &found {
+                Ok(Ok(_)) => Reply::plain(250, ""),
+                Ok(Err(why)) => nowhere(*why),
+                Err(e) => reply_of(e),
+            };
+            replies.push(reply);
+            if matches!(found, Ok(Ok(_))) {
                 known.recipients.push(recipient.clone());
             }
         }
-        let together: Result<Accepted> = match self.plan(&known) {
+        let together: Result<Accepted> = match self.plan(&known).await {
             Ok(plan) if !plan.is_empty() => {
                 let plan = plan.filed(junk).sealed(seal.clone()).quiet(is_quiet).of(Some(client), &verdicts, id);
                 self.carry_out(plan, envelope, content.clone(), None, now).await
@@ -157,7 +161,7 @@ impl Intake {
                 continue;
             }
             let alone = envelope.for_one(recipient.clone());
-            *reply = match self.plan(&alone) {
+            *reply = match self.plan(&alone).await {
                 Ok(plan) => {
                     let plan = plan.filed(junk).sealed(seal.clone()).quiet(is_quiet);
                     let mut plan = plan.of(Some(client), &verdicts, id);

@@ -2,8 +2,8 @@
 //! only write in its own name, so that what is signed is the author's. Mail of others that an alias sends on is sealed
 //! instead (ARC): the next host learns what was found here, where it still could be.
 
-use super::Intake;
 use super::examine::Examined;
+use super::{Intake, reply_of};
 use crate::base::{Account, Address, Content, Envelope, Reply, Result, Timestamp};
 use crate::delivery::directory::may_send_as;
 use crate::mailauth::results::{ArcResult, AuthenticationResults};
@@ -61,24 +61,29 @@ impl Intake {
 
     /// Whether the header, given in pieces, names its author for certain, and where an account submits it nobody but
     /// that account: in From, in Sender and in Resent-From.
-    pub(super) fn judge_author(&self, account: Option<&Account>, header: &[&[u8]]) -> std::result::Result<(), Reply> {
+    pub(super) async fn judge_author(
+        &self,
+        account: Option<&Account>,
+        header: &[&[u8]],
+    ) -> std::result::Result<(), Reply> {
         let authors = author(header).map_err(|doubt| uncertain("From", doubt))?;
         let Some(account) = account.filter(|_| self.settings.checking.from_is_own) else { return Ok(()) };
-        self.are_own(account, "From", &authors)?;
+        self.are_own(account, "From", &authors).await?;
         for name in ["Sender", "Resent-From", "Resent-Sender"] {
             // A message may be resent more than once.
             for field in header.iter().flat_map(|piece| fields(piece)).filter(|field| field.is(name)) {
                 let named = mailbox_list(field.body).map_err(|doubt| uncertain(name, doubt))?;
-                self.are_own(account, name, &named)?;
+                self.are_own(account, name, &named).await?;
             }
         }
         Ok(())
     }
 
-    fn are_own(&self, account: &Account, field: &str, named: &[Address]) -> std::result::Result<(), Reply> {
-        let directory = self.store.directory();
-        let is_own = |address: &Address| may_send_as(&*directory, &self.settings, account, address);
-        match named.iter().all(is_own) {
+    async fn are_own(&self, account: &Account, field: &str, named: &[Address]) -> std::result::Result<(), Reply> {
+        let are_own = self
+            .store
+            .look_up(|directory| named.iter().all(|address| may_send_as(directory, &self.settings, account, address)));
+        match are_own.await.map_err(|e| reply_of(&e))? {
             true => Ok(()),
             false => Err(Reply::new(550, 7, 1, format!("{field} names an address that is not yours"))),
         }

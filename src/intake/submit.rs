@@ -5,8 +5,9 @@
 //! last.
 
 use super::hook::Policy;
+use super::plan::Unplanned;
 use super::policy;
-use super::receive::{directory_changed, judge, taken};
+use super::receive::{judge, taken};
 use super::trace::{self, Passage};
 use super::{Intake, reply_of};
 use crate::base::envelope::BodyKind;
@@ -99,15 +100,16 @@ impl Intake {
             return refused(ErrorKind::Limit, reply, format!("more than {octets_max} bytes"));
         }
         if let (Some(account), Some(address)) = (account, &envelope.reverse_path)
-            && !may_send_as(&*self.store.directory(), &self.settings, account, address)
+            && !self.store.look_up(|directory| may_send_as(directory, &self.settings, account, address)).await?
         {
             let text = format!("{} may not send as {address}", account.address);
             return refused(ErrorKind::Policy, policy::not_yours(), text);
         }
         self.prepare_sink(envelope).await?;
-        let plan = match self.plan(envelope) {
+        let plan = match self.plan(envelope).await {
             Ok(plan) => plan.noting(notes).later(envelope, not_before.filter(|at| *at > self.world.clock.wall())),
-            Err((address, why)) => {
+            Err(Unplanned::Trouble(e)) => return Err(e),
+            Err(Unplanned::Nowhere(address, why)) => {
                 let (kind, text) = match why {
                     Nowhere::Unknown => (ErrorKind::NotFound, "no such user"),
                     Nowhere::TooMany => (ErrorKind::Limit, "alias circle"),
@@ -139,9 +141,9 @@ impl Intake {
             Err(reply) => return reply,
         };
         let envelope = &*taken_as.envelope;
-        let plan = match self.plan(envelope) {
+        let plan = match self.plan(envelope).await {
             Ok(plan) => plan.filed(taken_as.junk),
-            Err(_) => return directory_changed(),
+            Err(why) => return why.reply(),
         };
         let id = self.passage_id();
         let plan = plan.of(Some(client), "", &id);
@@ -211,7 +213,7 @@ impl Intake {
         };
         let rest =
             if header_len(&header.octets).is_some() { &[] } else { given.get(header.replaced..).unwrap_or_default() };
-        if let Err(reply) = self.judge_author(account, &[&header.octets, rest]) {
+        if let Err(reply) = self.judge_author(account, &[&header.octets, rest]).await {
             return Ok(Err(reply));
         }
         let received = trace::received(&Passage { client, host, id, at: now }, envelope);

@@ -122,7 +122,7 @@ impl Reporter<'_> {
     ) -> Result<Option<Bounce>> {
         let reverse_path = subject.envelope.reverse_path.clone();
         let Some(to) = reverse_path.filter(|_| !recipients.is_empty()) else { return Ok(None) };
-        let (actions, away) = match resolve(&*self.store.directory(), self.settings, &to) {
+        let (actions, away) = match self.store.look_up(|directory| resolve(directory, self.settings, &to)).await? {
             Ok(_) if by_queue => (Vec::new(), vec![to.clone()]),
             Ok(found) => (found.accounts, found.remote),
             // The sender's account is gone, or its aliases lead nowhere: there is nobody to tell.

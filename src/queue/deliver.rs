@@ -110,12 +110,17 @@ impl Delivery {
 
     /// The route its recipients share by the directory as it is; those who go elsewhere are routed anew.
     async fn route(&self, context: &Context, item: &mut Item) -> Result<Option<Route>> {
-        let directory = context.store.directory();
-        let of = |to: &ItemRecipient| Route::of(&to.recipient.address, &*directory, &context.settings);
+        let recipients = &item.recipients;
+        let routes = context.store.look_up(|directory| {
+            let of = |to: &ItemRecipient| Route::of(&to.recipient.address, directory, &context.settings);
+            recipients.iter().map(of).collect::<Vec<_>>()
+        });
+        let mut routes = routes.await?.into_iter();
         let mut route = None;
         let mut elsewhere = Vec::new();
         item.recipients.retain(|to| {
-            let its = of(to);
+            // One for each, in their order.
+            let Some(its) = routes.next() else { return true };
             let stays = its.key() == self.key;
             if stays {
                 route.get_or_insert(its);

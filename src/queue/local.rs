@@ -21,7 +21,6 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     let mut addresses: Vec<_> = item.recipients.iter().map(|to| to.recipient.address.clone()).collect();
     addresses.extend(item.envelope.reverse_path.clone());
     sink::prepare(&context.store, &context.settings, addresses).await?;
-    let known = context.store.directory();
     let mut actions: Vec<Action> = Vec::new();
     let mut onward: Vec<Recipient> = Vec::new();
     let mut outcomes = Vec::new();
@@ -32,7 +31,9 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
             outcomes.push(outcome);
             continue;
         }
-        outcomes.push(match resolve(&*known, &context.settings, &to.recipient.address) {
+        let address = &to.recipient.address;
+        let found = context.store.look_up(|directory| resolve(directory, &context.settings, address));
+        outcomes.push(match found.await? {
             Err(Nowhere::Unknown) => refused(Enhanced::new(5, 1, 1), "no such user here"),
             Err(Nowhere::TooMany) => refused(Enhanced::new(5, 4, 6), "aliases lead in a circle"),
             Ok(Destinations { accounts, remote: away }) => {

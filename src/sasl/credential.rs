@@ -60,14 +60,20 @@ pub fn check(credential: &Credential, password: &Secret) -> Result<bool> {
 
 /// What the check of a credential costs; `None` where it cannot be read.
 pub fn cost(credential: &Credential) -> Option<PasswordCost> {
-    let mut parts = credential.argon2id.split('$').skip(3);
+    cost_of(credential.argon2id.split('$').nth(3)?, credential.scram_sha_256.iterations)
+}
+
+/// The same of a text like `m=8,t=1,p=1 4096`: parameters of Argon2id, rounds of SCRAM.
+pub fn cost_of_text(text: &str) -> Option<PasswordCost> {
+    let (params, iterations) = text.rsplit_once(' ')?;
+    cost_of(params, iterations.parse().ok()?)
+}
+
+fn cost_of(params: &str, scram_iterations: u32) -> Option<PasswordCost> {
     let number = |name: &str, text: Option<&str>| text?.strip_prefix(name)?.parse().ok();
-    let mut params = parts.next()?.split(',');
-    Some(PasswordCost {
-        argon2_kib: number("m=", params.next())?,
-        argon2_passes: number("t=", params.next())?,
-        scram_iterations: credential.scram_sha_256.iterations,
-    })
+    let mut params = params.split(',');
+    let (argon2_kib, argon2_passes) = (number("m=", params.next())?, number("t=", params.next())?);
+    Some(PasswordCost { argon2_kib, argon2_passes, scram_iterations })
 }
 
 /// Argon2id in memory of its own. glibc keeps what was freed for the next time, unless it was more than 32 MiB: that

@@ -18,7 +18,7 @@ use super::Shared;
 use super::guard::penalty::{Block, Who};
 use super::guard::{self, Attempt, Guard, Standing};
 use super::memory::Memory;
-use super::sessions::{NotIn, Notice, Seat, Sessions};
+use super::sessions::{self, Notice, Seat, Sessions};
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::event::{Event, Login};
 use crate::base::limits::{
@@ -26,7 +26,7 @@ use crate::base::limits::{
 };
 use crate::base::time::Mono;
 use crate::base::world::Entropy;
-use crate::base::{Account, Address, Domain, Secret, Service};
+use crate::base::{Account, Address, Domain, Error, Secret, Service};
 use crate::net::listen::{Peers, network_of};
 use crate::sasl::credential;
 use crate::store::Directory;
@@ -84,21 +84,23 @@ impl Logins {
 }
 
 /// The address a login name means: itself, or one in the domain of names without `@`, the first local one, or our own.
-pub fn address(shared: &Shared, user: &str) -> Option<Address> {
-    let directory = shared.store.directory();
-    let key = account_key(&directory, shared.settings.login_domain.as_ref(), user);
+/// Fails where the directory cannot be read.
+pub async fn address(shared: &Shared, user: &str) -> Result<Option<Address>, Error> {
+    let login_domain = shared.settings.login_domain.as_ref();
+    let key = shared.store.look_up(|directory| account_key(directory, login_domain, user)).await?;
     let key = key.or_else(|| (!user.contains('@')).then(|| format!("{user}@{}", shared.settings.hostname)));
-    Address::parse(&key?).ok().filter(|_| user.len() <= LOGIN_NAME_OCTETS_MAX)
+    let address = key.and_then(|key| Address::parse(&key).ok());
+    Ok(address.filter(|_| user.len() <= LOGIN_NAME_OCTETS_MAX))
 }
 
-/// The account a login name means: a full address, or a bare local part in the first domain.
-pub fn find(shared: &Shared, user: &str) -> Option<Arc<Account>> {
-    let directory = shared.store.directory();
-    let key = account_key(&directory, shared.settings.login_domain.as_ref(), user)?;
-    directory.account(&key)
+/// The account a login name means: a full address, or a bare local part in the first domain. Fails where the directory
+/// cannot be read.
+async fn find(shared: &Shared, user: &str) -> Result<Option<Arc<Account>>, Error> {
+    let login_domain = shared.settings.login_domain.as_ref();
+    shared.store.look_up(|directory| directory.account(&account_key(directory, login_domain, user)?)).await
 }
 
-fn account_key(directory: &Directory, login_domain: Option<&Domain>, user: &str) -> Option<String> {
+fn account_key(directory: &Directory<'_>, login_domain: Option<&Domain>, user: &str) -> Option<String> {
     if user.len() > LOGIN_NAME_OCTETS_MAX {
         return None;
     }
@@ -107,7 +109,7 @@ fn account_key(directory: &Directory, login_domain: Option<&Domain>, user: &str)
     }
     let domain = match login_domain {
         Some(domain) => domain.key(),
-        None => directory.domains().into_iter().next()?,
+        None => directory.first_domain()?.to_string(),
     };
     Some(format!("{}@{domain}", user.to_lowercase()))
 }
@@ -165,6 +167,9 @@ pub const TOO_MANY: Why = "too many logins at a time";
 /// There is no memory to check a password with.
 pub const NO_MEMORY: Why = "no memory to check the password";
 
+/// The directory cannot be read.
+pub const UNREADABLE: Why = "the directory cannot be read";
+
 /// The program refused the login.
 pub const REFUSED_BY_HOST: Why = "refused by the program";
 
@@ -173,7 +178,7 @@ pub const REFUSED_BY_HOST: Why = "refused by the program";
 pub enum Denied {
     /// Wrong name, password or proof; which of them is not told.
     Wrong,
-    /// Nothing was checked: too many attempts failed or wait, or there is no memory for it. Try again later.
+    /// Nothing was checked: too many attempts failed or wait, or memory or disk are in trouble. Try again later.
     Later,
 }
 
@@ -196,15 +201,17 @@ pub struct ScramAnswer {
 }
 
 /// The name an attempt counts for: the account's key where the name can be one's, whatever its spelling.
-fn normalised(shared: &Shared, directory: &Directory, user: &str) -> String {
-    let key = account_key(directory, shared.settings.login_domain.as_ref(), user);
-    key.unwrap_or_else(|| user.chars().take(LOGIN_NAME_OCTETS_MAX).collect::<String>().to_lowercase())
+async fn normalised(shared: &Shared, user: &str) -> String {
+    let login_domain = shared.settings.login_domain.as_ref();
+    let key = shared.store.look_up(|directory| account_key(directory, login_domain, user)).await;
+    // Without an answer of the disk nobody logs in; the attempt counts for the name as it was said.
+    key.ok().flatten().unwrap_or_else(|| user.chars().take(LOGIN_NAME_OCTETS_MAX).collect::<String>().to_lowercase())
 }
 
 /// The account `user` names, where `password` is its password. A failed attempt is counted and told to the host, and
 /// returns only after a pause, which grows with the failures from there.
 pub async fn login(shared: &Shared, door: Door, user: &str, password: &Secret) -> Result<Arc<Account>, Denied> {
-    let name = normalised(shared, &shared.store.directory(), user);
+    let name = normalised(shared, user).await;
     let attempt = shared.logins.guard.attempt(door.peer, &name);
     match check_password(shared, &attempt, user, &name, password).await {
         Ok(account) => {
@@ -231,7 +238,7 @@ async fn check_password(
     if standing == Standing::Blocked {
         return Err(Failure::Blocked);
     }
-    let account = find(shared, user);
+    let account = find(shared, user).await.map_err(|_| Failure::Unchecked(UNREADABLE))?;
     let known = account.as_ref().and_then(|account| Some((account, account.credential.as_ref()?)));
     let hash = known.map(|(account, credential)| shared.logins.hash(account, credential, password));
     if hash.is_some_and(|hash| shared.logins.remembers(&hash, clock.now())) {
@@ -242,12 +249,13 @@ async fn check_password(
     if guard.standing(attempt, clock.now()) == Standing::Blocked {
         return Err(Failure::Blocked);
     }
+    guard.decoys.look(&shared.store, clock.now()).await;
     let right = Arc::new(OnceLock::new());
     let job = {
         let (right, password) = (right.clone(), password.clone());
         let credential = known.map(|(_, credential)| credential.clone());
         let usual = shared.settings.password_cost;
-        let cost = guard.decoys.cost(name, &shared.store.directory(), clock.now(), usual);
+        let cost = guard.decoys.cost(name, usual);
         move || {
             let answer = match credential {
                 Some(credential) => credential::check(&credential, &password),
@@ -276,32 +284,34 @@ pub fn admitted(shared: &Shared, door: Door, user: &str) {
 
 /// The end of a login that the program refused: counted and told as a wrong password.
 pub async fn refused_by_host(shared: &Shared, door: Door, user: &str) -> Denied {
-    let name = normalised(shared, &shared.store.directory(), user);
+    let name = normalised(shared, user).await;
     let attempt = shared.logins.guard.attempt(door.peer, &name);
     failed(shared, door, user, &attempt, Failure::Wrong(REFUSED_BY_HOST), None).await
 }
 
 /// Keys that nobody's proof fits, the same ones for the same name.
-pub fn mock_keys(shared: &Shared, user: &str) -> ScramKeys {
-    let directory = shared.store.directory();
-    let (decoys, name) = (&shared.logins.guard.decoys, normalised(shared, &directory, user));
-    let now = shared.world.clock.now();
-    decoys.scram_keys(&name, decoys.cost(&name, &directory, now, shared.settings.password_cost))
+pub async fn mock_keys(shared: &Shared, user: &str) -> ScramKeys {
+    let (decoys, name) = (&shared.logins.guard.decoys, normalised(shared, user).await);
+    decoys.look(&shared.store, shared.world.clock.now()).await;
+    decoys.scram_keys(&name, decoys.cost(&name, shared.settings.password_cost))
 }
 
 /// Keys for a SCRAM exchange with `user`: the account's, or mock ones that nobody's proof fits. An attempt that is
 /// blocked gets none.
 pub async fn scram_keys(shared: &Shared, door: Door, user: &str) -> Result<ScramAnswer, Denied> {
     let (guard, now) = (&shared.logins.guard, shared.world.clock.now());
-    let directory = shared.store.directory();
-    let name = normalised(shared, &directory, user);
+    let name = normalised(shared, user).await;
     let attempt = guard.attempt(door.peer, &name);
     if guard.standing(&attempt, now) == Standing::Blocked {
         return Err(failed(shared, door, user, &attempt, Failure::Blocked, None).await);
     }
-    let account = directory.account(&name);
+    guard.decoys.look(&shared.store, now).await;
+    let account = match shared.store.account(&name).await {
+        Ok(account) => account,
+        Err(_) => return Err(failed(shared, door, user, &attempt, Failure::Unchecked(UNREADABLE), None).await),
+    };
     // Both are made, so that making mock ones takes no time that real ones do not.
-    let mock = guard.decoys.scram_keys(&name, guard.decoys.cost(&name, &directory, now, shared.settings.password_cost));
+    let mock = guard.decoys.scram_keys(&name, guard.decoys.cost(&name, shared.settings.password_cost));
     let real = account.as_ref().and_then(|account| Some(account.credential.as_ref()?.scram_sha_256.clone()));
     Ok(match real {
         Some(keys) => ScramAnswer { keys, account },
@@ -312,14 +322,14 @@ pub async fn scram_keys(shared: &Shared, door: Door, user: &str) -> Result<Scram
 /// The end of a SCRAM exchange with `user`, whose proof was `right` or not: counted and told as [`login`] does.
 pub async fn scram_ended(shared: &Shared, door: Door, user: &str, right: bool) -> Result<(), Denied> {
     let guard = &shared.logins.guard;
-    let attempt = guard.attempt(door.peer, &normalised(shared, &shared.store.directory(), user));
+    let attempt = guard.attempt(door.peer, &normalised(shared, user).await);
     let failure = match guard.standing(&attempt, shared.world.clock.now()) {
         Standing::Blocked => Some(Failure::Blocked),
         _ if right => None,
-        _ => Some(Failure::Wrong(match find(shared, user) {
-            None => UNKNOWN_USER,
-            Some(account) if account.credential.is_none() => NO_PASSWORD,
-            Some(_) => WRONG_PASSWORD,
+        _ => Some(Failure::Wrong(match find(shared, user).await {
+            Ok(None) => UNKNOWN_USER,
+            Ok(Some(account)) if account.credential.is_none() => NO_PASSWORD,
+            Ok(Some(_)) | Err(_) => WRONG_PASSWORD,
         })),
     };
     match failure {
@@ -334,13 +344,18 @@ pub async fn scram_ended(shared: &Shared, door: Door, user: &str, right: bool) -
 
 /// Notes a login with the session it was made in; refused where the account changed meanwhile, or has all the sessions
 /// it may have.
-pub fn note(shared: &Shared, seat: &Seat, account: Arc<Account>) -> Result<Arc<Account>, Denied> {
-    let directory = shared.store.directory();
-    match seat.logged_in(&account, &directory, shared.settings.sessions_per_account_max) {
-        Ok(()) => Ok(account),
-        Err(NotIn::Changed) => Err(Denied::Wrong),
-        Err(NotIn::TooMany) => Err(Denied::Later),
+pub async fn note(shared: &Shared, seat: &Seat, account: Arc<Account>) -> Result<Arc<Account>, Denied> {
+    // Noted first: a change from now on finds the session, one before is found here.
+    if seat.logged_in(&account, shared.settings.sessions_per_account_max).is_err() {
+        return Err(Denied::Later);
     }
+    let why = match shared.store.account_by_id(account.id).await {
+        Ok(now) if sessions::outdated(&account, now.as_deref()).is_none() => return Ok(account),
+        Ok(_) => Denied::Wrong,
+        Err(_) => Denied::Later,
+    };
+    seat.logged_out();
+    Err(why)
 }
 
 /// A seat among the sessions for a connection just taken.

@@ -8,7 +8,7 @@ use super::accounts::{self, Denied, Door, ScramAnswer};
 use crate::base::settings::{Ends, Service, Sink};
 use crate::base::trouble::{Act, Stage};
 use crate::base::world::TlsInfo;
-use crate::base::{Account, Address, Reply, Secret};
+use crate::base::{Account, Address, Error, Reply, Secret};
 use crate::delivery::sink;
 use crate::intake::hook::{Decision, Login, Point, Question};
 use crate::intake::reply_of;
@@ -63,11 +63,11 @@ pub async fn login(
 ) -> Result<Arc<Account>, No> {
     script(shared, door.service, Stage::Login, &[user]).await?;
     let decided = match decide(shared, client, Point::Login, user, Some(password)).await {
-        None => of_sink(shared, user),
+        None => of_sink(shared, user).await.map_err(|e| No::Reply(reply_of(&e)))?,
         Some(Decision::Refuse(refusal)) if refusal.is_transient() => return Err(No::Reply(refusal.reply(false))),
         Some(Decision::Refuse(_)) => return Err(No::Denied(accounts::refused_by_host(shared, door, user).await)),
         Some(Decision::Login { account: Some(address), .. }) => Some(address),
-        Some(_) => match accounts::address(shared, user) {
+        Some(_) => match accounts::address(shared, user).await.map_err(|e| No::Reply(reply_of(&e)))? {
             Some(address) => Some(address),
             None => return Err(No::Denied(accounts::refused_by_host(shared, door, user).await)),
         },
@@ -85,10 +85,13 @@ pub async fn login(
 /// SCRAM keys of a user: from the program, or else from our accounts; mock ones where the program refuses.
 pub async fn scram_keys(shared: &Shared, client: &Client, door: Door, user: &str) -> Result<ScramAnswer, No> {
     script(shared, client.service, Stage::Login, &[user]).await?;
-    let nobody = || ScramAnswer { keys: accounts::mock_keys(shared, user), account: None };
     match decide(shared, client, Point::Scram, user, None).await {
         Some(Decision::Login { account, password: Some(password) }) => {
-            let Some(address) = account.or_else(|| accounts::address(shared, user)) else { return Ok(nobody()) };
+            let address = match account {
+                Some(address) => Some(address),
+                None => accounts::address(shared, user).await.map_err(|e| No::Reply(reply_of(&e)))?,
+            };
+            let Some(address) = address else { return Ok(nobody(shared, user).await) };
             let account = sink::account(&shared.store, &address).await.map_err(|e| No::Reply(reply_of(&e)))?;
             let mut salt = [0; credential::SALT_OCTETS];
             shared.world.entropy.fill(&mut salt);
@@ -98,9 +101,13 @@ pub async fn scram_keys(shared: &Shared, client: &Client, door: Door, user: &str
             Ok(ScramAnswer { keys, account: Some(account) })
         }
         Some(Decision::Refuse(refusal)) if refusal.is_transient() => Err(No::Reply(refusal.reply(false))),
-        Some(Decision::Refuse(_)) => Ok(nobody()),
+        Some(Decision::Refuse(_)) => Ok(nobody(shared, user).await),
         _ => accounts::scram_keys(shared, door, user).await.map_err(No::Denied),
     }
+}
+
+async fn nobody(shared: &Shared, user: &str) -> ScramAnswer {
+    ScramAnswer { keys: accounts::mock_keys(shared, user).await, account: None }
 }
 
 /// What the program decides about a login; `None` where it is not asked, or leaves it to us.
@@ -119,14 +126,14 @@ async fn decide(
 }
 
 /// The account a sink gives to this user, whatever the password; not one that has a password of its own.
-fn of_sink(shared: &Shared, user: &str) -> Option<Address> {
+async fn of_sink(shared: &Shared, user: &str) -> Result<Option<Address>, Error> {
     match &shared.settings.sink {
-        Sink::Off => None,
-        Sink::One(all) => Some(all.clone()),
+        Sink::Off => Ok(None),
+        Sink::One(all) => Ok(Some(all.clone())),
         Sink::Each => {
-            let address = accounts::address(shared, user)?;
-            let known = shared.store.directory().account(&address.key());
-            known.is_none_or(|account| account.credential.is_none()).then_some(address)
+            let Some(address) = accounts::address(shared, user).await? else { return Ok(None) };
+            let known = shared.store.account(&address.key()).await?;
+            Ok(known.is_none_or(|account| account.credential.is_none()).then_some(address))
         }
     }
 }

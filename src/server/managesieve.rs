@@ -70,7 +70,7 @@ impl Answerer<Session> for ManageSieveAnswerer {
         match ask {
             Ask::Login { user, password } => {
                 let account = accounts::login(&self.shared, self.door(), &user, &password).await;
-                self.logged_in(account.map_err(denied))
+                self.logged_in(account.map_err(denied)).await
             }
             Ask::ScramKeys(user) => match accounts::scram_keys(&self.shared, self.door(), &user).await {
                 Ok(ScramAnswer { keys, account }) => {
@@ -82,7 +82,7 @@ impl Answerer<Session> for ManageSieveAnswerer {
             Ask::ScramEnded { user, right } => {
                 let ended = accounts::scram_ended(&self.shared, self.door(), &user, right).await;
                 let account = self.scram.take().ok_or(LoginTrouble::Refused);
-                self.logged_in(ended.map_err(denied).and(account))
+                self.logged_in(ended.map_err(denied).and(account)).await
             }
             Ask::Refused(refusal) => {
                 self.tell(refusal);
@@ -98,8 +98,11 @@ impl ManageSieveAnswerer {
         Door { service: self.service, peer: self.peer, stage: "authenticate" }
     }
 
-    fn logged_in(&mut self, account: Result<Arc<Account>, LoginTrouble>) -> Answer {
-        let account = account.and_then(|account| accounts::note(&self.shared, &self.seat, account).map_err(denied));
+    async fn logged_in(&mut self, account: Result<Arc<Account>, LoginTrouble>) -> Answer {
+        let account = match account {
+            Ok(account) => accounts::note(&self.shared, &self.seat, account).await.map_err(denied),
+            Err(trouble) => Err(trouble),
+        };
         self.account = account.as_ref().ok().cloned();
         Answer::Login(account.map(|account| account.address.to_string()))
     }
@@ -114,8 +117,12 @@ impl ManageSieveAnswerer {
 
     async fn manage(&self, ask: Ask) -> Answer {
         let store = &self.shared.store;
-        let account = self.account.as_ref().filter(|a| store.directory().account_by_id(a.id).is_some());
-        let Some(account) = account else { return Answer::Gone };
+        let Some(account) = &self.account else { return Answer::Gone };
+        match store.account_by_id(account.id).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Answer::Gone,
+            Err(e) => return Answer::Done(Err(trouble(&e))),
+        }
         let owner = ScriptOwner::Account(account.id);
         let done = match ask {
             Ask::List => {

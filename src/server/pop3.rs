@@ -118,7 +118,7 @@ impl Answerer<Session> for Pop3Answerer {
                 let account = self.scram.take().ok_or(LoginTrouble::Refused);
                 Answer::Login(self.open(ended.map_err(trouble).and(account)).await)
             }
-            Ask::Body { .. } if self.is_gone() => Answer::Gone,
+            Ask::Body { .. } if self.is_gone().await => Answer::Gone,
             Ask::Body { number, blob, offset } => Answer::Body(match &mut self.open {
                 Some(open) => open.ahead.read(&self.shared.store, &open.messages, number, blob, offset).await.ok(),
                 None => None,
@@ -147,9 +147,10 @@ impl Pop3Answerer {
     }
 
     /// Whether the account of the open maildrop was deleted.
-    fn is_gone(&self) -> bool {
-        let directory = self.shared.store.directory();
-        self.open.as_ref().is_some_and(|open| directory.account_by_id(open.account.id).is_none())
+    async fn is_gone(&self) -> bool {
+        let Some(open) = &self.open else { return false };
+        // What cannot be told now the store tells when it is asked for the body.
+        matches!(self.shared.store.account_by_id(open.account.id).await, Ok(None))
     }
 
     async fn open(
@@ -157,7 +158,7 @@ impl Pop3Answerer {
         account: std::result::Result<Arc<Account>, LoginTrouble>,
     ) -> std::result::Result<OpenedMaildrop, LoginTrouble> {
         let account = account?;
-        let account = accounts::note(&self.shared, &self.seat, account).map_err(trouble)?;
+        let account = accounts::note(&self.shared, &self.seat, account).await.map_err(trouble)?;
         let lock = self.shared.maildrops.open(account.id).ok_or(LoginTrouble::InUse)?;
         let hold = self.shared.store.hold(account.inbox);
         let opened = list(&self.shared.store, account.inbox).await.map_err(|_| LoginTrouble::Unavailable)?;

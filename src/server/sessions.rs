@@ -14,11 +14,12 @@ use std::time::Duration;
 use smol::channel::{Receiver, Sender, bounded};
 
 use crate::base::dialog::Dismissal;
-use crate::base::limits::STRESS_WAIT_SECONDS;
+use crate::base::limits::{REVIEW_RETRY_SECONDS, STRESS_WAIT_SECONDS};
 use crate::base::time::Timestamp;
+use crate::base::world::Clock;
 use crate::base::{Account, AccountId, Mono, Service};
 use crate::net::listen::network_of;
-use crate::store::{Directory, Store};
+use crate::store::Store;
 
 /// All sessions.
 #[derive(Default)]
@@ -124,10 +125,17 @@ impl Sessions {
         self.roll().entries.get_mut(&id).is_some_and(|entry| entry.dismiss(why))
     }
 
-    /// Dismisses those who logged in to an account that is gone, or with a password that is another one now.
-    pub fn review(&self, directory: &Directory) {
-        for entry in self.roll().entries.values_mut() {
-            if let Some(why) = entry.account.as_ref().and_then(|account| outdated(account, directory)) {
+    /// Accounts with sessions.
+    pub fn accounts(&self) -> Vec<AccountId> {
+        self.roll().accounts.keys().copied().collect()
+    }
+
+    /// Dismisses those who logged in to this account where it is gone, or with a password that is another one now.
+    pub fn review(&self, id: AccountId, now: Option<&Account>) {
+        let mut roll = self.roll();
+        for entry in roll.entries.values_mut() {
+            let account = entry.account.as_ref().filter(|account| account.id == id);
+            if let Some(why) = account.and_then(|account| outdated(account, now)) {
                 entry.dismiss(why);
             }
         }
@@ -155,17 +163,31 @@ impl Sessions {
 }
 
 /// Ends sessions as accounts change, until it is dropped.
-pub async fn review_changes(sessions: Arc<Sessions>, store: Store) {
+pub async fn review_changes(sessions: Arc<Sessions>, store: Store, clock: Arc<dyn Clock>) {
     let mut watch = store.watch_directory();
     loop {
         watch.changed().await;
-        sessions.review(&store.directory());
+        while !review_all(&sessions, &store).await {
+            clock.pause(Duration::from_secs(REVIEW_RETRY_SECONDS)).await;
+        }
     }
 }
 
-/// Why a session of `account`, as it was at the login, has to end.
-fn outdated(account: &Account, directory: &Directory) -> Option<Dismissal> {
-    match directory.account_by_id(account.id) {
+/// False: an account could not be read.
+async fn review_all(sessions: &Sessions, store: &Store) -> bool {
+    let mut are_known = true;
+    for id in sessions.accounts() {
+        match store.account_by_id(id).await {
+            Ok(now) => sessions.review(id, now.as_deref()),
+            Err(_) => are_known = false,
+        }
+    }
+    are_known
+}
+
+/// Why a session of `account`, as it was at the login, has to end; `now` is the account as it is.
+pub fn outdated(account: &Account, now: Option<&Account>) -> Option<Dismissal> {
+    match now {
         None => Some(Dismissal::Account),
         Some(now) if now.credential != account.credential => Some(Dismissal::Password),
         Some(_) => None,
@@ -186,21 +208,12 @@ impl Seat {
         self.number
     }
 
-    /// Notes who logged in. Not done, with the reason, where the account has changed since it was read, or has
-    /// `per_account_max` sessions.
-    pub fn logged_in(
-        &self,
-        account: &Arc<Account>,
-        directory: &Directory,
-        per_account_max: usize,
-    ) -> Result<(), NotIn> {
-        if outdated(account, directory).is_some() {
-            return Err(NotIn::Changed);
-        }
+    /// Notes who logged in. Not done where the account has `per_account_max` sessions.
+    pub fn logged_in(&self, account: &Arc<Account>, per_account_max: usize) -> Result<(), TooMany> {
         let mut roll = self.sessions.roll();
         let count = roll.accounts.entry(account.id).or_insert(0);
         if *count >= per_account_max {
-            return Err(NotIn::TooMany);
+            return Err(TooMany);
         }
         *count += 1;
         let before = roll.entries.get_mut(&self.number).and_then(|entry| entry.account.replace(Arc::clone(account)));
@@ -224,14 +237,9 @@ impl Seat {
     }
 }
 
-/// Why a login is not noted.
+/// The account has too many sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotIn {
-    /// The account changed while the password was checked.
-    Changed,
-    /// It has too many sessions.
-    TooMany,
-}
+pub struct TooMany;
 
 /// Tells a session of its end.
 #[derive(Clone)]
@@ -289,14 +297,6 @@ mod tests {
         Arc::new(Account { id: AccountId(id), address, credential: None, inbox: MailboxId(1), quota_octets: None })
     }
 
-    fn directory(ids: &[i64]) -> Directory {
-        let mut directory = Directory::default();
-        for id in ids {
-            directory.put_account_for_test(Account::clone(&account(*id)));
-        }
-        directory
-    }
-
     fn enter(sessions: &Arc<Sessions>, peer: &str, at: u64) -> Seat {
         sessions.enter(Service::Imap, peer.parse().unwrap(), Mono(at), Timestamp(at as i64))
     }
@@ -311,7 +311,7 @@ mod tests {
     fn who_is_there_is_listed_and_can_be_dismissed() {
         let sessions = Arc::<Sessions>::default();
         let (one, two) = (enter(&sessions, "192.0.2.1:1", 1), enter(&sessions, "192.0.2.1:2", 2));
-        two.logged_in(&account(7), &directory(&[7]), 9).unwrap();
+        two.logged_in(&account(7), 9).unwrap();
         let told: Vec<_> = sessions.list().into_iter().map(|info| (info.id, info.account)).collect();
         assert_eq!(told, [(one.id(), None), (two.id(), Some("user7@example.net".to_owned()))]);
         assert!(sessions.dismiss(two.id(), Dismissal::Host) && !sessions.dismiss(99, Dismissal::Host));
@@ -337,22 +337,22 @@ mod tests {
     fn a_review_ends_what_is_outdated() {
         let sessions = Arc::<Sessions>::default();
         let [gone, stays, nobody] = [1, 2, 3].map(|at| enter(&sessions, "192.0.2.1:1", at));
-        gone.logged_in(&account(1), &directory(&[1, 2]), 9).unwrap();
-        stays.logged_in(&account(2), &directory(&[1, 2]), 9).unwrap();
-        sessions.review(&directory(&[2]));
+        gone.logged_in(&account(1), 9).unwrap();
+        stays.logged_in(&account(2), 9).unwrap();
+        assert_eq!(sessions.accounts(), [AccountId(1), AccountId(2)]);
+        sessions.review(AccountId(1), None);
+        sessions.review(AccountId(2), Some(&account(2)));
         assert_eq!([&gone, &stays, &nobody].map(why), [Some(Dismissal::Account), None, None]);
-        assert_eq!(nobody.logged_in(&account(1), &directory(&[2]), 9), Err(NotIn::Changed));
     }
 
     #[test]
     fn an_account_has_so_many_sessions() {
         let sessions = Arc::<Sessions>::default();
         let seats: Vec<Seat> = (0..3).map(|n| enter(&sessions, "192.0.2.1:1", n)).collect();
-        let all = directory(&[1]);
-        let outcome: Vec<_> = seats.iter().map(|seat| seat.logged_in(&account(1), &all, 2)).collect();
-        assert_eq!(outcome, [Ok(()), Ok(()), Err(NotIn::TooMany)]);
+        let outcome: Vec<_> = seats.iter().map(|seat| seat.logged_in(&account(1), 2)).collect();
+        assert_eq!(outcome, [Ok(()), Ok(()), Err(TooMany)]);
         seats[0].logged_out();
-        assert_eq!(seats[2].logged_in(&account(1), &all, 2), Ok(()));
+        assert_eq!(seats[2].logged_in(&account(1), 2), Ok(()));
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
         let sessions = Arc::<Sessions>::default();
         let first = enter(&sessions, "192.0.2.9:1", 0);
         let many: Vec<Seat> = (1..5).map(|n| enter(&sessions, "192.0.2.1:1", n)).collect();
-        many[0].logged_in(&account(1), &directory(&[1]), 9).unwrap();
+        many[0].logged_in(&account(1), 9).unwrap();
         let grace = Duration::from_nanos(2);
         assert!(!sessions.make_room(Some(Service::Mx), Mono(9), grace));
         assert!(!sessions.make_room(None, Mono(1), grace));

@@ -110,7 +110,7 @@ impl Answerer<Session> for SmtpAnswerer {
             Ask::Data(_, envelope) => verdict(self.script(Stage::Data, &envelope).await),
             Ask::Sender(client, envelope) => {
                 self.charge.iter_mut().for_each(|charge| charge.shrink(0));
-                let ours = self.intake.check_sender(&client, envelope.reverse_path.as_ref());
+                let ours = self.intake.check_sender(&client, envelope.reverse_path.as_ref()).await;
                 if let Err(reply) = ours {
                     return Answer::Verdict(Err(reply));
                 }
@@ -120,8 +120,11 @@ impl Answerer<Session> for SmtpAnswerer {
             Ask::Recipient(client, envelope) => self.judged(&client, &envelope).await,
             Ask::Login(user, password) => {
                 let login = asked::login(&self.shared, &self.client, self.door(), &user, &password).await;
-                let note = |account| accounts::note(&self.shared, &self.seat, account).map_err(No::Denied);
-                match login.and_then(note) {
+                let noted = match login {
+                    Ok(account) => accounts::note(&self.shared, &self.seat, account).await.map_err(No::Denied),
+                    Err(no) => Err(no),
+                };
+                match noted {
                     Ok(account) => Answer::Account(Some(account)),
                     Err(No::Denied(Denied::Wrong)) => Answer::Account(None),
                     Err(No::Denied(Denied::Later)) => Answer::Later,
@@ -180,7 +183,11 @@ impl SmtpAnswerer {
     async fn login_ended(&mut self, user: &str, ok: bool) -> Answer {
         let ended = accounts::scram_ended(&self.shared, self.door(), user, ok).await;
         let account = self.scram.take().ok_or(Denied::Wrong);
-        match ended.and(account).and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
+        let noted = match ended.and(account) {
+            Ok(account) => accounts::note(&self.shared, &self.seat, account).await,
+            Err(denied) => Err(denied),
+        };
+        match noted {
             Ok(_) => Answer::Done,
             // The session says of a wrong proof by itself that it is wrong.
             Err(Denied::Wrong) if !ok => Answer::Done,

@@ -1,18 +1,12 @@
-//! Accounts, domains and aliases: changed by the writer, looked up in the [`Directory`].
+//! Accounts, domains and aliases: changed by the writer, looked up by `directory`.
 
-use std::sync::Arc;
-
+use super::directory_cache::Key;
 use super::transaction::WriteTx;
-use super::{Directory, ScriptOwner, Store, Watch, mailbox, remains};
+use super::{ScriptOwner, Store, Watch, mailbox, remains};
 use crate::base::account::Credential;
 use crate::base::{Account, AccountId, Address, Error, ErrorKind, Result, SpecialUse};
 
 impl Store {
-    /// The directory as of the last commit.
-    pub fn directory(&self) -> Arc<Directory> {
-        self.shared().directory()
-    }
-
     /// Makes a domain local. Not an error where it is already.
     pub async fn domain_put(&self, domain_key: &str) -> Result<()> {
         let name = domain_key.to_owned();
@@ -23,7 +17,7 @@ impl Store {
     pub async fn domain_delete(&self, domain_key: &str) -> Result<()> {
         let name = domain_key.to_owned();
         self.write(0, move |tx| {
-            if tx.directory.has_accounts_in(&name) {
+            if tx.db.first_account(Some(&name))?.is_some() {
                 return Err(Error::new(ErrorKind::State, "the domain still has accounts"));
             }
             let owner = ScriptOwner::Domain(name.clone());
@@ -33,7 +27,7 @@ impl Store {
             if !tx.db.domain_remove(&name)? {
                 return Err(Error::new(ErrorKind::NotFound, "no such domain"));
             }
-            tx.directory_mut().remove_domain(&name);
+            tx.directory_changes([Key::Domain(name.clone()), Key::FirstDomain]);
             Ok(())
         })
         .await
@@ -43,13 +37,13 @@ impl Store {
     /// credential of one there is.
     pub async fn account_put(&self, address: &Address, credential: Option<Credential>) -> Result<AccountId> {
         let address = address.clone();
-        self.write(0, move |tx| match tx.directory.account(&address.key()) {
+        self.write(0, move |tx| match tx.look_up(|directory| directory.account(&address.key()))? {
             Some(account) => {
                 let mut account = Account::clone(&account);
                 account.credential.clone_from(&credential);
                 let id = account.id;
+                tx.directory_changes(Key::of_account(&account));
                 tx.db.account_write_credential(&account)?;
-                tx.directory_mut().put_account(account);
                 Ok(id)
             }
             None => create(tx, &address, credential.as_ref()),
@@ -60,7 +54,7 @@ impl Store {
     /// Makes an account nobody can log in to where there is none of this address.
     pub async fn account_make(&self, address: &Address) -> Result<AccountId> {
         let address = address.clone();
-        self.write(0, move |tx| match tx.directory.account(&address.key()) {
+        self.write(0, move |tx| match tx.look_up(|directory| directory.account(&address.key()))? {
             Some(account) => Ok(account.id),
             None => create(tx, &address, None),
         })
@@ -70,11 +64,9 @@ impl Store {
     /// Sets or lifts (`None`) a quota.
     pub async fn account_quota(&self, account: AccountId, octets: Option<u64>) -> Result<()> {
         self.write(0, move |tx| {
-            let mut changed = Account::clone(&*tx.directory.account_by_id(account).ok_or_else(no_account)?);
-            changed.quota_octets = octets;
-            tx.db.account_write_quota(account, octets)?;
-            tx.directory_mut().put_account(changed);
-            Ok(())
+            let changed = tx.account(account)?.ok_or_else(no_account)?;
+            tx.directory_changes(Key::of_account(&changed));
+            tx.db.account_write_quota(account, octets)
         })
         .await
     }
@@ -83,12 +75,12 @@ impl Store {
     pub async fn account_delete(&self, address_key: &str) -> Result<()> {
         let key = address_key.to_owned();
         self.write(0, move |tx| {
-            let account = tx.directory.account(&key).ok_or_else(no_account)?.id;
+            let gone = tx.look_up(|directory| directory.account(&key))?.ok_or_else(no_account)?;
+            let account = gone.id;
+            tx.directory_changes(Key::of_account(&gone));
             tx.close_account(account)?;
             remains::of_account(tx, account)?;
-            tx.db.scripts_forget(account)?;
-            tx.directory_mut().remove_account(account);
-            Ok(())
+            tx.db.scripts_forget(account)
         })
         .await
     }
@@ -115,9 +107,8 @@ impl Store {
             return Err(Error::new(ErrorKind::Invalid, "an alias is name@domain or @domain"));
         }
         self.write(0, move |tx| {
-            tx.db.alias_insert(&pattern, &target)?;
-            tx.directory_mut().put_alias(&pattern, &target);
-            Ok(())
+            tx.directory_changes([Key::Alias(pattern.clone())]);
+            tx.db.alias_insert(&pattern, &target)
         })
         .await
     }
@@ -129,7 +120,7 @@ impl Store {
             if !tx.db.alias_remove(&pattern)? {
                 return Err(Error::new(ErrorKind::NotFound, "no such alias"));
             }
-            tx.directory_mut().remove_alias(&pattern);
+            tx.directory_changes([Key::Alias(pattern.clone())]);
             Ok(())
         })
         .await
@@ -141,9 +132,9 @@ fn no_account() -> Error {
 }
 
 fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
-    if !tx.directory.is_local_domain(name) {
+    if !tx.db.is_domain(name)? {
+        tx.directory_changes([Key::Domain(name.to_owned()), Key::FirstDomain]);
         tx.db.domain_insert(name)?;
-        tx.directory_mut().put_domain(name);
     }
     Ok(())
 }
@@ -161,6 +152,6 @@ fn create(tx: &mut WriteTx<'_>, address: &Address, credential: Option<&Credentia
     let (address, credential) = (address.clone(), credential.cloned());
     let account = Account { id, address, credential, inbox, quota_octets: None };
     tx.db.account_write_credential(&account)?;
-    tx.directory_mut().put_account(account);
+    tx.directory_changes(Key::of_account(&account));
     Ok(id)
 }

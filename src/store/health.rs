@@ -1,11 +1,9 @@
 //! Whether the writer can write: what it does when it cannot, when it tries again, and the look at the store's files
 //! before anything is acknowledged.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::database::{Identity, Readers, Write};
-use super::directory::Directory;
 use super::recovery::{self, Patience};
 use super::room;
 use super::shared::Shared;
@@ -76,8 +74,8 @@ impl Writer {
     pub async fn start(&mut self) -> Result<()> {
         let shared = self.shared.clone();
         match recovery::open_first(&shared) {
-            Ok((db, directory)) => {
-                self.up(db, directory)?;
+            Ok(db) => {
+                self.up(db)?;
                 self.lanes.open(Readers::BesideWriter).await
             }
             Err(e) if e.kind().is_of_disk() => {
@@ -97,26 +95,18 @@ impl Writer {
     async fn start_reading(&mut self) -> Result<()> {
         let shared = &self.shared;
         let db = shared.database.open_reader(Readers::Alone)?;
-        let directory = db.check_layout().and_then(|()| Directory::load(&*db));
+        let is_ours = db.check_layout();
         db.close()?;
+        is_ours?;
         shared.set_down(true);
-        self.take_directory(directory?);
         self.lanes.open(Readers::Alone).await
     }
 
-    fn take_directory(&self, mut directory: Directory) {
-        for text in directory.take_set_aside() {
-            self.shared.options.events.say(Event::Store { down: false, text });
-        }
-        self.shared.set_directory(Arc::new(directory));
-    }
-
-    fn up(&mut self, mut db: Box<dyn Write>, directory: Directory) -> Result<()> {
+    fn up(&mut self, mut db: Box<dyn Write>) -> Result<()> {
         self.health.files = Some(self.shared.database.identity()?);
         room::look(&self.shared, &*db);
         db.follow_log(self.shared.log.clone());
         self.db = Some(db);
-        self.take_directory(directory);
         self.dead = true;
         Ok(())
     }
@@ -194,7 +184,7 @@ impl Writer {
             return self.look_for_database();
         }
         let cured = match recovery::cure(&self.shared, &self.lanes).await {
-            Ok((db, directory)) => self.up(db, directory),
+            Ok(db) => self.up(db),
             Err(e) => Err(e),
         };
         match cured {
@@ -245,6 +235,7 @@ impl Writer {
     fn forget(&mut self) {
         self.cache = WriterCache::default();
         self.shared.views.clear();
+        self.shared.directory.lock().forget();
         self.shared.counts.forget_all();
         self.shared.facts.clear();
         self.shared.words.clear();

@@ -14,7 +14,7 @@ use crate::imap::name::composed;
 impl Store {
     /// All mailboxes of an account, by name.
     pub async fn mailboxes(&self, account: AccountId) -> Result<Vec<MailboxInfo>> {
-        if self.directory().account_by_id(account).is_none() {
+        if self.account_by_id(account).await?.is_none() {
             return Ok(Vec::new());
         }
         self.read(move |db| db.mailbox_infos(account)).await
@@ -24,7 +24,7 @@ impl Store {
     pub async fn mailbox(&self, account: AccountId, name: &str) -> Result<Option<MailboxInfo>> {
         let Ok(name) = normal_name(name) else { return Ok(None) };
         self.shared().check_up()?;
-        if self.directory().account_by_id(account).is_none() {
+        if self.account_by_id(account).await?.is_none() {
             return Ok(None);
         }
         let generation = match self.shared().counts.find(account, &name) {
@@ -131,7 +131,7 @@ impl Store {
 
     /// Subscribed names, sorted, those without a mailbox included.
     pub async fn subscriptions(&self, account: AccountId) -> Result<Vec<String>> {
-        if self.directory().account_by_id(account).is_none() {
+        if self.account_by_id(account).await?.is_none() {
             return Ok(Vec::new());
         }
         self.read(move |db| db.subscriptions(account)).await
@@ -175,7 +175,7 @@ fn find(tx: &mut WriteTx<'_>, account: AccountId, name: &str) -> Result<Option<(
 }
 
 fn check_account(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
-    match tx.directory.account_by_id(account) {
+    match tx.account(account)? {
         Some(_) => Ok(()),
         None => Err(Error::new(ErrorKind::NotFound, "no such account")),
     }

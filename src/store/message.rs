@@ -162,7 +162,7 @@ fn file(
         let uid = delta.append(&arriving)?;
         let row = &delta.row;
         accepted.filed.push(Filed { mailbox, uid_validity: row.uid_validity, uid, mod_seq: row.mod_seq });
-        let address = tx.directory.account_by_id(row.account).map(|account| account.address.to_string());
+        let address = tx.account(row.account)?.map(|account| account.address.to_string());
         let event = Event::Filed {
             account: row.account,
             address: address.unwrap_or_default(),

@@ -21,6 +21,7 @@ mod counts;
 mod database;
 mod delta;
 mod directory;
+mod directory_cache;
 mod dkim;
 mod dmarc;
 mod dmarc_report;
@@ -54,6 +55,7 @@ mod room;
 mod row;
 mod setting;
 mod shared;
+#[cfg(test)]
 mod shared_map;
 mod sieve;
 mod sort_table;
@@ -76,7 +78,7 @@ mod writer;
 
 pub use backup::{Backup, BackupStep};
 pub use check::{Check, CheckStep};
-pub use directory::Directory;
+pub use directory::{AccountName, Directory};
 pub use ghost::Hold;
 pub use meta::described_together;
 pub use open::{Store, StoreOptions};

@@ -102,11 +102,12 @@ pub(super) fn insert(tx: &mut WriteTx<'_>, item: &NewItem) -> Result<QueueId> {
     let blob = tx.db.body_insert(&item.content)?;
     let id = tx.db.queue_insert(item, blob)?;
     let router = tx.shared.queue.router();
-    let directory = tx.directory.clone();
     let mut destinations = BTreeSet::new();
     for (place, recipient) in (0u32..).zip(&envelope.recipients) {
-        let destination = router.as_ref().map(|router| router.destination(&directory, &recipient.address));
-        let destination = destination.unwrap_or_default();
+        let destination = match &router {
+            Some(router) => tx.look_up(|directory| router.destination(directory, &recipient.address))?,
+            None => String::new(),
+        };
         tx.db.queue_recipient_insert(id, place, recipient, item.due, &destination)?;
         destinations.insert(destination);
     }

@@ -15,8 +15,9 @@ use crate::base::{Address, Timestamp};
 
 /// Routes a recipient: gives the name its rows are found by. Equal names share a next hop.
 pub trait Router: Send + Sync {
-    /// The destination of mail for `to`. Must be quick, and must not call the store.
-    fn destination(&self, directory: &Directory, to: &Address) -> String;
+    /// The destination of mail for `to`. Must be quick, and must not call the store. May be called
+    /// more than once.
+    fn destination(&self, directory: &Directory<'_>, to: &Address) -> String;
 }
 
 /// Destinations with rows that became due, or will.

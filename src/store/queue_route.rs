@@ -64,9 +64,11 @@ impl Store {
 
 fn route(tx: &mut WriteTx<'_>, found: &[RoutedRow], from: Option<&str>) -> Result<()> {
     let Some(router) = tx.shared.queue.router() else { return Ok(()) };
-    let directory = tx.directory.clone();
     for row in found {
-        let routed = Address::parse(&row.address).ok().map(|address| router.destination(&directory, &address));
+        let routed = match Address::parse(&row.address) {
+            Ok(address) => Some(tx.look_up(|directory| router.destination(directory, &address))?),
+            Err(_) => None,
+        };
         let routed = routed.filter(|routed| from != Some(routed)).unwrap_or_else(|| GIVEN_UP.to_owned());
         tx.db.queue_route(row.id, row.place, &routed)?;
         if !row.held {

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use super::check;
 use super::database::{Connected, Readers, Write};
-use super::directory::Directory;
 use super::lane::Lanes;
 use super::room;
 use super::shared::Shared;
@@ -64,17 +63,17 @@ async fn reopen_readers(lanes: &Lanes) {
 }
 
 /// Cures, once no connection but those of readers that go on alone is open. Where it fails those are open again.
-pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<(Box<dyn Write>, Directory)> {
+pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<Box<dyn Write>> {
     shared.database.make_durable()?;
     let closed = lanes.close().await;
     check::end(shared);
     let opened = match closed {
-        Ok(()) => open(shared),
+        Ok(()) => shared.database.open_writer(),
         Err(e) => Err(e),
     };
     let failed = match opened {
-        Ok((db, directory)) => match lanes.open(Readers::BesideWriter).await {
-            Ok(()) => return Ok((db, directory)),
+        Ok(db) => match lanes.open(Readers::BesideWriter).await {
+            Ok(()) => return Ok(db),
             Err(e) => {
                 // Half open is not open.
                 let _ = lanes.close().await;
@@ -89,22 +88,11 @@ pub(super) async fn cure(shared: &Shared, lanes: &Lanes) -> Result<(Box<dyn Writ
 }
 
 /// The files at the start: folders are there and the lock is ours.
-pub(super) fn open_first(shared: &Shared) -> Result<(Box<dyn Write>, Directory)> {
+pub(super) fn open_first(shared: &Shared) -> Result<Box<dyn Write>> {
     // The process before us may have died of a failed sync: what it left in the page cache reads as if it were
     // on disk, and mail acknowledged behind it would be lost with it at the next power cut.
     shared.database.make_durable()?;
-    open(shared)
-}
-
-fn open(shared: &Shared) -> Result<(Box<dyn Write>, Directory)> {
-    let db = shared.database.open_writer()?;
-    match Directory::load(&*db) {
-        Ok(directory) => Ok((db, directory)),
-        Err(e) => {
-            let _ = db.close();
-            Err(e)
-        }
-    }
+    shared.database.open_writer()
 }
 
 /// The last checkpoint before the file is closed: the log is emptied, or stays whole, as it does on a full disk.

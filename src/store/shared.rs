@@ -1,14 +1,14 @@
 //! What the store's lanes and its callers share: the world, the views, the directory, the watchers.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::StoreOptions;
 use super::body::ReadAhead;
 use super::check::Progress;
 use super::counts::Counts;
 use super::database::Database;
-use super::directory::Directory;
+use super::directory_cache::DirectoryCache;
 use super::dmarc::Waiting;
 use super::fact::FactTables;
 use super::ghost::Ghosts;
@@ -55,13 +55,14 @@ pub(super) struct Shared {
     pub reading: AtomicUsize,
     /// The write-ahead log, between the writer and the checkpoint lane.
     pub log: Arc<Log>,
+    /// What is known of accounts, domains and aliases.
+    pub directory: DirectoryCache,
     /// Room on the disk.
     pub room: Room,
     /// The check under way.
     pub check: Mutex<Option<Progress>>,
     /// Scripts, compiled.
     pub programs: Programs,
-    directory: Mutex<Arc<Directory>>,
     down: AtomicBool,
     closed: AtomicBool,
 }
@@ -89,29 +90,18 @@ impl Shared {
             observed: Mutex::default(),
             reading: AtomicUsize::new(0),
             log: Arc::default(),
+            directory: DirectoryCache::default(),
             room: Room::default(),
             check: Mutex::default(),
             programs: Programs::default(),
-            directory: Mutex::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
 
-    /// The directory as of the last commit.
-    pub fn directory(&self) -> Arc<Directory> {
-        self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// Messages that one commit copies, moves or expunges: more go in steps, or in the background.
     pub fn step_messages(&self) -> usize {
         self.step_messages.load(Ordering::SeqCst)
-    }
-
-    /// Replaces the directory.
-    pub fn set_directory(&self, directory: Arc<Directory>) {
-        let before = std::mem::replace(&mut *self.directory.lock().unwrap_or_else(PoisonError::into_inner), directory);
-        drop(before);
     }
 
     /// Says whether changes are refused; gives whether they were.

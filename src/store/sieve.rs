@@ -193,10 +193,10 @@ fn no_script() -> Error {
 
 fn check_owner(tx: &WriteTx<'_>, owner: &ScriptOwner) -> Result<()> {
     match owner {
-        ScriptOwner::Account(account) if tx.directory.account_by_id(*account).is_none() => {
+        ScriptOwner::Account(account) if tx.account(*account)?.is_none() => {
             Err(Error::new(ErrorKind::NotFound, "no such account"))
         }
-        ScriptOwner::Domain(domain) if !tx.directory.is_local_domain(domain) => {
+        ScriptOwner::Domain(domain) if !tx.db.is_domain(domain)? => {
             Err(Error::new(ErrorKind::NotFound, "no such domain"))
         }
         _ => Ok(()),

@@ -27,6 +27,7 @@ use crate::base::{
 
 mod accounts;
 mod check;
+mod directory;
 mod disk;
 mod dmarc;
 mod faults;
@@ -447,7 +448,7 @@ fn add(flags: Flags) -> FlagChange {
 async fn with_bob(place: &Place) -> (Store, AccountId, MailboxId) {
     let store = place.open().await;
     let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
-    let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+    let inbox = store.account_by_id(bob).await.unwrap().unwrap().inbox;
     (store, bob, inbox)
 }
 

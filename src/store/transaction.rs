@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::database::Write;
 use super::delta::Delta;
-use super::directory::Directory;
+use super::directory::{self, Directory};
+use super::directory_cache::Key;
 use super::ghost::Ghost;
 use super::queue_board::QueueNews;
 use super::row::{MailboxRow, no_mailbox};
@@ -20,7 +21,7 @@ use super::{Snapshot, view};
 use crate::base::event::Event;
 use crate::base::limits::WRITER_ROWS_MAX;
 use crate::base::snapshot::Messages;
-use crate::base::{AccountId, Error, ErrorKind, MailboxId, Result, Timestamp, UidValidity};
+use crate::base::{Account, AccountId, Error, ErrorKind, MailboxId, Result, Timestamp, UidValidity};
 
 /// What the writer keeps from one transaction to the next: a cache of what was committed.
 #[derive(Debug, Default)]
@@ -55,7 +56,6 @@ struct Mine {
     /// The rows as of now; none where a mailbox is deleted.
     rows: BTreeMap<MailboxId, Option<MailboxRow>>,
     octets: BTreeMap<AccountId, u64>,
-    directory: Option<Arc<Directory>>,
     said: Said,
 }
 
@@ -104,8 +104,10 @@ pub(super) struct WriteTx<'a> {
     pub db: &'a dyn Write,
     /// Clock, options, what is shared.
     pub shared: &'a Shared,
-    /// The directory, this transaction's changes included.
-    pub directory: Arc<Directory>,
+    /// What jobs changed of the directory, those that failed too.
+    directory_changed: BTreeSet<Key>,
+    /// The version it has then.
+    directory_version: Option<i64>,
     cache: &'a mut WriterCache,
     done: Done,
     mine: Mine,
@@ -122,7 +124,8 @@ impl<'a> WriteTx<'a> {
         Self {
             db,
             shared,
-            directory: shared.directory(),
+            directory_changed: BTreeSet::new(),
+            directory_version: None,
             cache,
             done: Done::default(),
             mine: Mine::default(),
@@ -139,8 +142,10 @@ impl<'a> WriteTx<'a> {
 
     /// A mailbox's row, also of one that is only a name. None where its account was deleted.
     pub fn any_row(&mut self, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
-        let row = self.find_row(mailbox)?;
-        Ok(row.filter(|row| self.directory.account_by_id(row.account).is_some()))
+        match self.find_row(mailbox)? {
+            Some(row) if self.account(row.account)?.is_some() => Ok(Some(row)),
+            _ => Ok(None),
+        }
     }
 
     fn find_row(&mut self, mailbox: MailboxId) -> Result<Option<MailboxRow>> {
@@ -256,7 +261,7 @@ impl<'a> WriteTx<'a> {
 
     /// `Quota` where the account has no room for `octets` more.
     pub fn check_quota(&mut self, account: AccountId, octets: u64) -> Result<()> {
-        let quota = self.directory.account_by_id(account).and_then(|a| a.quota_octets);
+        let quota = self.account(account)?.and_then(|a| a.quota_octets);
         match quota {
             Some(quota) if self.octets(account)?.saturating_add(octets) > quota => {
                 Err(Error::new(ErrorKind::Quota, "the account's quota is used up"))
@@ -276,10 +281,21 @@ impl<'a> WriteTx<'a> {
         Ok(())
     }
 
-    /// The directory, to be changed.
-    pub fn directory_mut(&mut self) -> &mut Directory {
-        self.mine.directory.get_or_insert_with(|| self.directory.clone());
-        Arc::make_mut(&mut self.directory)
+    // -- the directory -----------------------------------------------------------------------------------
+
+    /// Answers a question about the directory, this transaction's changes included.
+    pub fn look_up<T>(&self, ask: impl FnOnce(&Directory<'_>) -> T) -> Result<T> {
+        directory::ask_in_transaction(self.db, self.shared, &self.directory_changed, ask)
+    }
+
+    /// The account with this id, where it is there.
+    pub fn account(&self, account: AccountId) -> Result<Option<Arc<Account>>> {
+        self.look_up(|directory| directory.account_by_id(account))
+    }
+
+    /// Answers of the directory are other ones from now on.
+    pub fn directory_changes(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.directory_changed.extend(keys);
     }
 
     // -- what is said after the commit ----------------------------------------------------------------------
@@ -344,9 +360,7 @@ impl<'a> WriteTx<'a> {
 
     /// After a job that failed, and was undone in the database: what it changed is dropped.
     pub fn drop_job(&mut self) {
-        if let Some(directory) = std::mem::take(&mut self.mine).directory {
-            self.directory = directory;
-        }
+        self.mine = Mine::default();
     }
 
     /// Writes what is changed in memory only. Right before COMMIT.
@@ -360,6 +374,9 @@ impl<'a> WriteTx<'a> {
         for (account, octets) in &self.done.octets {
             // Where the account was deleted there is no row.
             self.db.account_write_octets(*account, *octets)?;
+        }
+        if !self.directory_changed.is_empty() {
+            self.directory_version = Some(self.db.directory_raise()?);
         }
         self.keep_ghosts();
         Ok(())
@@ -377,8 +394,9 @@ impl<'a> WriteTx<'a> {
         self.keep_ghosts();
         let Done { mailboxes, mut views, octets, loaded, said } = self.done;
         let shared = self.shared;
-        let directory_changed = !Arc::ptr_eq(&self.directory, &shared.directory());
-        shared.set_directory(self.directory);
+        if let Some(version) = self.directory_version {
+            shared.directory.lock().changed(version, &self.directory_changed);
+        }
         match said.names {
             true => shared.counts.forget_all(),
             false => shared.counts.forget(mailboxes.keys()),
@@ -407,7 +425,7 @@ impl<'a> WriteTx<'a> {
         self.cache.octets.extend(octets);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
         said.accounts.into_iter().for_each(|account| shared.watchers.wake_account(account));
-        if directory_changed {
+        if self.directory_version.is_some() {
             shared.watchers.wake_directory();
         }
         shared.queue.publish(said.queue_due);

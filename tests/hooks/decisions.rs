@@ -72,8 +72,9 @@ fn an_answer_to_an_event_decides() {
         while let Some(said) = smol::block_on(engine.events().next_request()) {
             let Event::Request { id, hook } = said.event else { panic!("{said:?}") };
             assert_eq!(hook, "data");
-            engine.reply(id, by_subject(&engine.request(id).unwrap()).unwrap()).unwrap();
-            assert_eq!(engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
+            let decision = by_subject(&engine.request(id).unwrap()).unwrap();
+            smol::block_on(engine.reply(id, decision)).unwrap();
+            assert_eq!(smol::block_on(engine.reply(id, Decision::Accept)).unwrap_err().kind(), ErrorKind::State);
         }
     });
     decisions_are_kept(&test);

@@ -51,7 +51,7 @@ impl TestEngine {
 
     /// Messages in INBOX and in Junk.
     pub fn kept(&self, address: &str) -> (u32, u32) {
-        let account = self.engine.account(address).unwrap().id;
+        let account = smol::block_on(self.engine.account(address)).unwrap().id;
         let total = |name: &str| smol::block_on(self.engine.mailbox(account, name)).unwrap().total;
         (total("INBOX"), total("Junk"))
     }

@@ -20,20 +20,20 @@ fn answers_come_late_twice_or_for_nothing() {
     let mx = test.listen(Service::Mx);
     let mut wire = to_bob(mx, "x");
     let (id, _) = test.next_request();
-    let redirected = test.engine.reply(id, Decision::Redirect(address("nobody@example.net")));
+    let redirected = smol::block_on(test.engine.reply(id, Decision::Redirect(address("nobody@example.net"))));
     assert_eq!(redirected.unwrap_err().kind(), ErrorKind::NotFound);
     for unknown in [0, id + 1, u64::MAX] {
-        assert_eq!(test.engine.reply(unknown, Decision::Accept).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(smol::block_on(test.engine.reply(unknown, Decision::Accept)).unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(test.engine.request(unknown).unwrap_err().kind(), ErrorKind::NotFound);
     }
     test.engine.clock_advance(LATE).unwrap();
     wire.expect("451 4.3.0 Local trouble, try again later");
     assert_eq!(test.next_failure(), "no answer within 10000 ms");
-    assert_eq!(test.engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
+    assert_eq!(smol::block_on(test.engine.reply(id, Decision::Accept)).unwrap_err().kind(), ErrorKind::State);
     assert_eq!(test.kept("bob@example.net"), (0, 0));
     let mut wire = to_bob(mx, "y");
     let (id, _) = test.next_request();
-    test.engine.reply(id, Decision::Policy).unwrap();
+    smol::block_on(test.engine.reply(id, Decision::Policy)).unwrap();
     wire.expect("250");
     assert_eq!(test.engine.request(id).unwrap_err().kind(), ErrorKind::State);
     // Nobody pulls it: it is taken back with its session's patience.
@@ -63,7 +63,7 @@ fn stopping_answers_everybody_who_waits() {
         smol::block_on(test.engine.stop(Duration::from_secs(20))).unwrap();
         wire.expect("451 4.3.2 Service going down, try again");
         wire.expect("421");
-        assert_eq!(test.engine.reply(id, Decision::Accept).unwrap_err().kind(), ErrorKind::State);
+        assert_eq!(smol::block_on(test.engine.reply(id, Decision::Accept)).unwrap_err().kind(), ErrorKind::State);
         assert_eq!(test.kept("bob@example.net"), (0, 0));
         // The function returns to nobody.
         let _ = go.send(());
@@ -86,7 +86,7 @@ fn a_hundred_sessions_ask_at_once_and_none_is_dropped() {
     }
     for (id, subject) in waiting.into_iter().rev() {
         let refusal = Refusal::new(550, None, &format!("not {subject}")).unwrap();
-        test.engine.reply(id, Decision::Refuse(refusal)).unwrap();
+        smol::block_on(test.engine.reply(id, Decision::Refuse(refusal))).unwrap();
     }
     for (n, mut wire) in wires.into_iter().enumerate() {
         wire.expect(&format!("550 5.7.1 not n{n}"));
@@ -188,7 +188,7 @@ fn answers_race_with_the_clock_and_the_end() {
             thread::spawn(move || {
                 while let Some(said) = smol::block_on(engine.events().next_request()) {
                     let Event::Request { id, .. } = said.event else { panic!("{said:?}") };
-                    match engine.reply(id, Decision::Junk) {
+                    match smol::block_on(engine.reply(id, Decision::Junk)) {
                         Ok(()) => {}
                         Err(e) => assert_eq!(e.kind(), ErrorKind::State),
                     }
@@ -203,7 +203,7 @@ fn answers_race_with_the_clock_and_the_end() {
     }
     smol::block_on(test.engine.stop(Duration::from_secs(20))).unwrap();
     let taken: u32 = peers.into_iter().map(|peer| peer.join().unwrap()).sum();
-    let account = test.engine.account("bob@example.net").unwrap().id;
+    let account = smol::block_on(test.engine.account("bob@example.net")).unwrap().id;
     assert_eq!(smol::block_on(test.engine.mailbox(account, "Junk")).unwrap().total, taken);
     drop(test);
     answering.into_iter().for_each(|thread| thread.join().unwrap());

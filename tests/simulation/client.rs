@@ -406,7 +406,7 @@ impl Client {
 pub struct ByDomain;
 
 impl Router for ByDomain {
-    fn destination(&self, _: &Directory, to: &Address) -> String {
+    fn destination(&self, _: &Directory<'_>, to: &Address) -> String {
         to.domain().key()
     }
 }

@@ -206,7 +206,7 @@ impl Flow {
     fn reported(&self) -> BTreeMap<String, usize> {
         let store = self.store();
         self.run(async move {
-            let inbox = store.directory().account(SENDER).expect("alice").inbox;
+            let inbox = store.account(SENDER).await.expect("read").expect("alice").inbox;
             let mut told: BTreeMap<String, usize> = BTreeMap::new();
             for fact in store.facts(inbox, &mailcore::base::UidSet::all()).await.expect("facts") {
                 let octets = store.body(fact.blob, 0, 10_000_000).await.expect("a body");

@@ -9,7 +9,7 @@ use mailcore::base::event::{EventSink, Silence};
 use mailcore::base::settings::Ends;
 use mailcore::base::world::{BoxStream, Task};
 use mailcore::base::{
-    Address, Content, Envelope, Error, ErrorKind, Flags, Recipient, Reply, Result, Secret, Service, Settings,
+    Address, Content, Envelope, Error, ErrorKind, Flags, MailboxId, Recipient, Reply, Result, Secret, Service, Settings,
 };
 use mailcore::delivery::local;
 use mailcore::mailauth::Keyring;
@@ -18,7 +18,7 @@ use mailcore::queue;
 use mailcore::sasl::credential;
 use mailcore::server::{self, accounts};
 use mailcore::smtp::server::Client;
-use mailcore::store::{Acceptance, Filing, Store};
+use mailcore::store::{Acceptance, Directory, Filing, Store};
 
 use crate::check::disagreement;
 use crate::disk::lock;
@@ -90,7 +90,7 @@ impl Office {
         self.steps.into_iter().for_each(|most| store.set_step_messages(most));
         for user in self.users {
             let address = Address::parse(&self.address(user)).expect("an address");
-            if store.directory().account(&address.key()).is_none() {
+            if store.account(&address.key()).await?.is_none() {
                 let secret = Secret::new(pop::PASSWORD);
                 let credential = credential::make(&secret, &[7; _], self.settings.password_cost)?;
                 store.account_put(&address, Some(credential)).await?;
@@ -154,7 +154,11 @@ impl Office {
         let recipients = recipients.iter().map(|to| Recipient::new(Address::parse(to).expect("an address")));
         let envelope = Envelope { reverse_path: Some(sender), recipients: recipients.collect(), ..Envelope::default() };
         let submit = async move {
-            let account = envelope.reverse_path.as_ref().and_then(|from| shared.store.directory().account(&from.key()));
+            let from = envelope.reverse_path.as_ref().map(Address::key).unwrap_or_default();
+            let account = match shared.store.account(&from).await {
+                Ok(account) => account,
+                Err(e) => return drop(said.try_send(Err(e))),
+            };
             let submitted = shared.intake().submit(account.as_deref(), &envelope, Content::from_octets(text)).await;
             let _ = said.try_send(submitted.map(drop));
         };
@@ -179,12 +183,17 @@ impl Office {
     pub async fn file(&self, accounts: &[String], text: String) -> Option<Result<()>> {
         let shared = lock(&self.open).as_ref().map(|open| open.shared.clone())?;
         let (said, heard) = smol::channel::bounded(1);
-        let directory = shared.store.directory();
-        let inboxes = accounts.iter().map(|key| directory.account(key).expect("an account").inbox);
+        let keys = accounts.to_vec();
         let now = shared.world.clock.wall();
-        let filing = |mailbox| Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };
-        let filings = inboxes.map(filing).collect();
+        let filing = move |mailbox| Filing { mailbox, flags: Flags::NONE, keywords: Vec::new(), internal_date: now };
         let file = async move {
+            let inbox = |directory: &Directory<'_>, key: &String| directory.account(key).map(|account| account.inbox);
+            let inboxes = shared.store.look_up(|directory| keys.iter().map(|key| inbox(directory, key)).collect());
+            let inboxes: Vec<Option<MailboxId>> = match inboxes.await {
+                Ok(inboxes) => inboxes,
+                Err(e) => return drop(said.try_send(Err(e))),
+            };
+            let filings = inboxes.into_iter().map(|inbox| filing(inbox.expect("an account"))).collect();
             let arrival = local::arrival(Content::from_octets(text), filings, now).expect("memory can be read");
             let acceptance = Acceptance { arrivals: vec![arrival], ..Acceptance::default() };
             let _ = said.try_send(shared.store.accept(acceptance).await.map(drop));

@@ -142,7 +142,7 @@ async fn account_for(offices: &[Office; 2], judged: u64, cuts: u64) -> Outcome {
     let reports = theirs.dmarc_reports(0, 1_000).await.expect("reports");
     let days: BTreeSet<i64> = reports.iter().map(|info| info.report.period.begin).collect();
     assert_eq!(days.len(), reports.len(), "a day was reported twice");
-    let account = theirs.directory().account("dmarc@victim.example").expect("the account");
+    let account = theirs.account("dmarc@victim.example").await.expect("read").expect("the account");
     let letters = theirs.snapshot(account.inbox).await.expect("inbox").count();
     let reported = reports.iter().map(|info| info.messages).sum();
     Outcome { judged, reported, reports: reports.len(), letters, cuts, ..Outcome::default() }

@@ -248,7 +248,7 @@ fn a_panicking_task_fails_the_engine_and_loses_nothing() {
 
         let engine = open(&folder);
         let seat = object::engine(engine).unwrap();
-        let inbox = seat.engine.account("alice@example.org").unwrap().inbox;
+        let inbox = smol::block_on(seat.engine.account("alice@example.org")).unwrap().inbox;
         smol::block_on(async {
             assert_eq!(seat.engine.snapshot(inbox).await.unwrap().count(), 1);
             let id = crate::base::QueueId(i64::try_from(queued.1).unwrap());

@@ -96,11 +96,16 @@ impl Intake {
         let resolver = PatientResolver::new(resolver, clock, wait, wait, DMARC_REPORT_QUESTIONS_MAX);
         let mut wanted = destinations(&resolver, &observed.policy_domain, &record).await?;
         // An address here that nobody has would keep the others from theirs.
-        let directory = self.store.directory();
-        wanted.retain(|to| {
-            !is_local(&*directory, &self.settings, &to.address)
-                || resolve(&*directory, &self.settings, &to.address).is_ok()
+        let all = &wanted;
+        let there = self.store.look_up(|directory| {
+            let settings = &self.settings;
+            let is_there = |to: &ReportAddress| {
+                !is_local(directory, settings, &to.address) || resolve(directory, settings, &to.address).is_ok()
+            };
+            all.iter().map(is_there).collect::<Vec<_>>()
         });
+        let mut there = there.await.map_err(|e| e.to_string())?.into_iter();
+        wanted.retain(|_| there.next().unwrap_or(false));
         Ok(wanted)
     }
 

@@ -6,15 +6,15 @@
 //! moves some names only. Work done for a password of an unknown name is that of the same cost.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::base::account::{Credential, ScramKeys};
+use crate::base::account::ScramKeys;
 use crate::base::limits::DECOY_COSTS_SECONDS;
 use crate::base::settings::PasswordCost;
 use crate::base::time::Mono;
 use crate::sasl::credential;
-use crate::store::Directory;
+use crate::store::Store;
 
 /// Makes mock credentials.
 pub struct Decoys {
@@ -25,8 +25,8 @@ pub struct Decoys {
 /// The costs that accounts have, as of a moment ago.
 #[derive(Default)]
 struct Costs {
-    of: Option<Arc<Directory>>,
-    at: Mono,
+    /// When they were looked for, and the version of the directory then.
+    looked: Option<(Mono, Option<i64>)>,
     /// Memory and passes of Argon2id, iterations of SCRAM.
     known: BTreeSet<(u32, u32, u32)>,
 }
@@ -48,12 +48,28 @@ impl Decoys {
         credential::decoy(name, &secret, cost)
     }
 
+    fn costs(&self) -> MutexGuard<'_, Costs> {
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for the costs of accounts where these changed, at most once in `DECOY_COSTS_SECONDS`. Where they cannot be
+    /// read those that are known stay.
+    pub async fn look(&self, store: &Store, now: Mono) {
+        let version = store.directory_version();
+        if self.costs().are_known(version, now) {
+            return;
+        }
+        let Ok(found) = store.password_costs().await else { return };
+        let mut costs = self.costs();
+        costs.looked = Some((now, version));
+        costs.known = found.iter().map(triple).collect();
+    }
+
     /// What a credential of this name would cost to check: one of the costs that accounts have, `usual` where no
     /// account has a password.
-    pub fn cost(&self, name: &str, directory: &Arc<Directory>, now: Mono, usual: PasswordCost) -> PasswordCost {
+    pub fn cost(&self, name: &str, usual: PasswordCost) -> PasswordCost {
         let secret = *self.secret.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        costs.look(directory, now);
+        let costs = self.costs();
         // The highest hash wins: a cost that comes or goes moves only names that get it or had it.
         let weight = |cost: &(u32, u32, u32)| {
             let (kib, passes, iterations) = (cost.0.to_be_bytes(), cost.1.to_be_bytes(), cost.2.to_be_bytes());
@@ -69,23 +85,16 @@ impl Decoys {
 }
 
 impl Costs {
-    /// Looks through the accounts where they changed, at most once in `DECOY_COSTS_SECONDS`.
-    fn look(&mut self, directory: &Arc<Directory>, now: Mono) {
-        let is_same = self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, directory));
-        let is_young = self.of.is_some() && now < self.at + Duration::from_secs(DECOY_COSTS_SECONDS);
-        if is_same || (is_young && !self.known.is_empty()) {
-            return;
-        }
-        (self.of, self.at) = (Some(Arc::clone(directory)), now);
-        let accounts = directory.accounts();
-        let credentials = accounts.iter().filter_map(|account| account.credential.as_ref());
-        self.known = credentials.filter_map(cost_of).collect();
+    fn are_known(&self, version: Option<i64>, now: Mono) -> bool {
+        let Some((at, of)) = self.looked else { return false };
+        let is_same = of.is_some() && of == version;
+        let is_young = now < at + Duration::from_secs(DECOY_COSTS_SECONDS);
+        is_same || (is_young && !self.known.is_empty())
     }
 }
 
-fn cost_of(made: &Credential) -> Option<(u32, u32, u32)> {
-    let cost = credential::cost(made)?;
-    Some((cost.argon2_kib, cost.argon2_passes, cost.scram_iterations))
+fn triple(cost: &PasswordCost) -> (u32, u32, u32) {
+    (cost.argon2_kib, cost.argon2_passes, cost.scram_iterations)
 }
 
 #[cfg(test)]
@@ -97,9 +106,8 @@ mod tests {
 
     fn costs(of: &[PasswordCost]) -> Decoys {
         let decoys = Decoys::new([3; 32]);
-        let known = of.iter().map(|cost| (cost.argon2_kib, cost.argon2_passes, cost.scram_iterations)).collect();
-        let directory = Arc::new(Directory::default());
-        *decoys.costs.lock().unwrap() = Costs { of: Some(directory), at: Mono(0), known };
+        let known = of.iter().map(triple).collect();
+        *decoys.costs.lock().unwrap() = Costs { looked: Some((Mono(0), None)), known };
         decoys
     }
 
@@ -115,9 +123,8 @@ mod tests {
 
     #[test]
     fn costs_are_those_of_accounts_and_move_only_where_they_must() {
-        let directory = Arc::new(Directory::default());
         let names: Vec<String> = (0..200).map(|n| format!("user{n}@example.org")).collect();
-        let of = |decoys: &Decoys, name: &str| decoys.cost(name, &directory, Mono(0), OLD).scram_iterations;
+        let of = |decoys: &Decoys, name: &str| decoys.cost(name, OLD).scram_iterations;
         let (one, two) = (costs(&[OLD]), costs(&[OLD, NEW]));
         let moved = names.iter().filter(|name| of(&one, name) != of(&two, name)).count();
         assert!((50..150).contains(&moved), "{moved}");
@@ -125,6 +132,6 @@ mod tests {
         // What moved went to the new cost, and stays there.
         assert!(names.iter().all(|name| of(&two, name) == of(&costs(&[NEW, OLD]), name)));
         let nobody = Decoys::new([3; 32]);
-        assert_eq!(nobody.cost("x", &directory, Mono(0), NEW).scram_iterations, 8192);
+        assert_eq!(nobody.cost("x", NEW).scram_iterations, 8192);
     }
 }

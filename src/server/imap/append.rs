@@ -72,7 +72,7 @@ impl Session {
         let mailbox = self.shared.store.mailbox(account.id, &append.name).await?;
         let mailbox = mailbox.filter(|mailbox| mailbox.selectable).ok_or_else(|| Stop::Completion(no_destination()))?;
         // The quota as it is now, not as it was at login. What is replaced makes room only when it goes.
-        let account = self.shared.store.directory().account_by_id(account.id);
+        let account = self.shared.store.account_by_id(account.id).await?;
         let quota = account.and_then(|account| account.quota_octets.map(|quota| (quota, account.id)));
         let room = match quota {
             Some((quota, id)) if replaces.is_none() => {

@@ -45,7 +45,7 @@ impl Session {
                     let found = asked::scram_keys(&self.shared, &client, door, &user).await;
                     let ScramAnswer { keys, account: found } = match found {
                         Ok(found) => found,
-                        Err(no) => return self.login_refused(no),
+                        Err(no) => return self.login_refused(no).await,
                     };
                     let known = found.is_some();
                     account = found.ok_or(Denied::Wrong);
@@ -57,7 +57,7 @@ impl Session {
                     account = match asked::login(&self.shared, &client, door, &authcid, &password).await {
                         Ok(account) => Ok(account),
                         Err(No::Denied(denied)) => Err(denied),
-                        Err(no) => return self.login_refused(no),
+                        Err(no) => return self.login_refused(no).await,
                     };
                     self.login_told = account.is_err();
                     exchange.checked(account.is_ok())
@@ -67,14 +67,14 @@ impl Session {
                         let ended = self.scram_ended(&user, account.is_ok()).await;
                         account = ended.and(account);
                     }
-                    return Ok(self.logged_in(account));
+                    return Ok(self.logged_in(account).await);
                 }
                 Step::Failed(failure) => {
                     let denied = match (told, account) {
                         (Some(user), _) => self.scram_ended(&user, false).await.err(),
                         (None, account) => account.err(),
                     };
-                    let refusal = self.logged_in(Err(denied.unwrap_or(Denied::Wrong)));
+                    let refusal = self.logged_in(Err(denied.unwrap_or(Denied::Wrong))).await;
                     return Ok(if failure == Failure::Malformed {
                         Completion::bad("Not what SASL wants")
                     } else {

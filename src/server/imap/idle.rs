@@ -47,7 +47,7 @@ impl Session {
                         self.wire.out.extend_from_slice(b"* OK Still here\r\n");
                     }
                 }
-                Woke::Changed => self.end_without_account(),
+                Woke::Changed => self.end_without_account().await,
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {
                     self.late();

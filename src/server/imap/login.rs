@@ -22,8 +22,8 @@ impl Session {
         let user = String::from_utf8_lossy(user);
         let (client, door) = (self.client(), self.door("login"));
         match asked::login(&self.shared, &client, door, &user, password).await {
-            Ok(account) => Ok(self.logged_in(Ok(account))),
-            Err(no) => self.login_refused(no),
+            Ok(account) => Ok(self.logged_in(Ok(account)).await),
+            Err(no) => self.login_refused(no).await,
         }
     }
 
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// What a refusal of whoever decides comes to here.
-    pub(super) fn login_refused(&mut self, no: No) -> Done {
+    pub(super) async fn login_refused(&mut self, no: No) -> Done {
         match no {
             No::HangUp => {
                 self.wire.out.clear();
@@ -41,7 +41,7 @@ impl Session {
             }
             No::Denied(denied) => {
                 self.login_told = true;
-                Ok(self.logged_in(Err(denied)))
+                Ok(self.logged_in(Err(denied)).await)
             }
             No::Reply(reply) if reply.is_transient() => Ok(Completion::no("UNAVAILABLE", reply.text)),
             No::Reply(reply) => {
@@ -63,8 +63,12 @@ impl Session {
     }
 
     /// Ends a login: with what it may do now, or with a refusal that does not say what was wrong.
-    pub(super) fn logged_in(&mut self, account: Result<Arc<Account>, Denied>) -> Completion {
-        let account = match account.and_then(|account| accounts::note(&self.shared, &self.seat, account)) {
+    pub(super) async fn logged_in(&mut self, account: Result<Arc<Account>, Denied>) -> Completion {
+        let noted = match account {
+            Ok(account) => accounts::note(&self.shared, &self.seat, account).await,
+            Err(denied) => Err(denied),
+        };
+        let account = match noted {
             Ok(account) => account,
             Err(denied) => {
                 self.failures += 1;

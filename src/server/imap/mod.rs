@@ -162,7 +162,7 @@ impl Session {
         let deadline = self.deadline();
         match self.wire.wait(deadline, None, self.account_watch.as_mut()).await? {
             Woke::Octets => {}
-            Woke::Changed => self.end_without_account(),
+            Woke::Changed => self.end_without_account().await,
             Woke::End => self.over = true,
             Woke::Late => self.late(),
             Woke::Leave(why) => self.bye(why),
@@ -171,12 +171,13 @@ impl Session {
     }
 
     /// Ends the session where it is dismissed, or its account was deleted.
-    fn end_without_account(&mut self) {
+    async fn end_without_account(&mut self) {
         if let Some(why) = self.wire.notice.why() {
             return self.bye(Goodbye::Dismissed(why));
         }
-        let directory = self.shared.store.directory();
-        if self.account.as_ref().is_some_and(|account| directory.account_by_id(account.id).is_none()) {
+        let Some(account) = &self.account else { return };
+        // What cannot be told now is asked before the next command, and the command itself asks the store.
+        if matches!(self.shared.store.account_by_id(account.id).await, Ok(None)) {
             self.bye(Goodbye::Account);
         }
     }
@@ -202,7 +203,7 @@ impl Session {
 
     async fn command(&mut self, octets: &[u8]) -> io::Result<()> {
         self.heard = self.shared.world.clock.now();
-        self.end_without_account();
+        self.end_without_account().await;
         if self.over {
             return Ok(());
         }

@@ -10,7 +10,7 @@ const ROOT: &[u8] = b"user";
 
 impl Session {
     pub(super) async fn get_quota(&mut self, root: &[u8]) -> Done {
-        let limit = self.quota_octets()?;
+        let limit = self.quota_octets().await?;
         let Some(limit) = limit.filter(|_| root == ROOT) else {
             return Ok(Completion::no("NONEXISTENT", "No such quota root"));
         };
@@ -22,7 +22,7 @@ impl Session {
         if self.shared.store.mailbox(account.id, name).await?.is_none() {
             return Ok(Completion::no("NONEXISTENT", "No such mailbox"));
         }
-        let limit = self.quota_octets()?;
+        let limit = self.quota_octets().await?;
         let utf8 = self.enabled.utf8_names();
         let out = &mut self.wire.out;
         out.extend_from_slice(b"* QUOTAROOT ");
@@ -39,9 +39,10 @@ impl Session {
     }
 
     /// Octets the account may keep, as it is now; `None` without a limit.
-    fn quota_octets(&self) -> Result<Option<u64>, super::Stop> {
+    async fn quota_octets(&mut self) -> Result<Option<u64>, super::Stop> {
         let account = self.account()?;
-        Ok(self.shared.store.directory().account_by_id(account.id).and_then(|account| account.quota_octets))
+        let account = self.shared.store.account_by_id(account.id).await?;
+        Ok(account.and_then(|account| account.quota_octets))
     }
 
     /// `* QUOTA`: STORAGE in units of 1024 octets (RFC 9208 §5.1); a part of one is used whole and free not at all.

@@ -1,6 +1,6 @@
 //! Who is here: domains, accounts, aliases. And what the engine keeps: settings, keys of signatures.
 
-use super::super::DkimKey;
+use super::super::{AccountName, DkimKey};
 use crate::base::{Account, AccountId, Address, Error, MailboxId, Result, Timestamp};
 
 /// An account as it was read, or why it cannot be.
@@ -8,14 +8,38 @@ pub(in super::super) type StoredAccount = std::result::Result<Account, (AccountI
 
 /// What is read of these.
 pub(in super::super) trait ReadDirectory {
-    /// All local domains.
-    fn domains(&self) -> Result<Vec<String>>;
+    /// The version of domains, accounts and aliases: each commit that changes any of them raises it.
+    fn directory_version(&self) -> Result<i64>;
 
-    /// All aliases as (pattern, target), sorted.
-    fn aliases(&self) -> Result<Vec<(String, String)>>;
+    /// Whether there is such a domain.
+    fn is_domain(&self, name: &str) -> Result<bool>;
 
-    /// All accounts.
-    fn accounts(&self) -> Result<Vec<StoredAccount>>;
+    /// Domains behind this one, sorted, at most `limit`.
+    fn domains_behind(&self, after: &str, limit: usize) -> Result<Vec<String>>;
+
+    /// The account of an address, as it is looked up.
+    fn account_of(&self, address_key: &str) -> Result<Option<StoredAccount>>;
+
+    /// The account with this id.
+    fn account(&self, account: AccountId) -> Result<Option<StoredAccount>>;
+
+    /// The first account by address, of a domain or of all.
+    fn first_account(&self, domain_key: Option<&str>) -> Result<Option<StoredAccount>>;
+
+    /// Accounts behind this address, by address as it is looked up, at most `limit`.
+    fn accounts_behind(&self, after: &str, limit: usize) -> Result<Vec<AccountName>>;
+
+    /// How many accounts there are.
+    fn account_count(&self) -> Result<u64>;
+
+    /// The first cost of passwords behind this one: parameters of Argon2id, a space, rounds of SCRAM.
+    fn password_cost_behind(&self, after: &str) -> Result<Option<String>>;
+
+    /// Targets of an alias, sorted, at most `limit`.
+    fn alias_targets(&self, pattern: &str, limit: usize) -> Result<Vec<String>>;
+
+    /// Aliases behind this one, as (pattern, target), sorted, at most `limit`.
+    fn aliases_behind(&self, pattern: &str, target: &str, limit: usize) -> Result<Vec<(String, String)>>;
 
     /// Octets an account keeps; `None` where there is no such account.
     fn account_octets(&self, account: AccountId) -> Result<Option<u64>>;
@@ -35,6 +59,9 @@ pub(in super::super) trait ReadDirectory {
 
 /// What is changed of these.
 pub(in super::super) trait WriteDirectory {
+    /// Raises the version of domains, accounts and aliases; gives the new one.
+    fn directory_raise(&self) -> Result<i64>;
+
     /// Writes a domain that is not there.
     fn domain_insert(&self, name: &str) -> Result<()>;
 

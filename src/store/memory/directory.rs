@@ -1,7 +1,9 @@
 //! Domains, accounts, aliases, settings, keys.
 
+use std::collections::BTreeMap;
+
 use super::super::database::{ReadDirectory, StoredAccount, WriteDirectory};
-use super::super::{DkimKey, DkimKeyState};
+use super::super::{AccountName, DkimKey, DkimKeyState};
 use super::Connection;
 use super::tables::{AccountRow, Tables, next};
 use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result, Timestamp};
@@ -19,6 +21,10 @@ impl Tables {
         }
     }
 
+    fn by_address(&self) -> BTreeMap<String, &AccountRow> {
+        self.accounts.iter().map(|(_, kept)| (kept.account.address.key(), kept)).collect()
+    }
+
     fn targets(&self, pattern: &str) -> Vec<(String, String)> {
         let all = self.aliases.range_from((pattern.to_owned(), String::new()));
         all.take_while(|((of, _), ())| of == pattern).map(|(key, ())| key.clone()).collect()
@@ -26,16 +32,69 @@ impl Tables {
 }
 
 impl ReadDirectory for Connection {
-    fn domains(&self) -> Result<Vec<String>> {
-        self.ask(|tables| tables.domains.iter().map(|(name, ())| name.clone()).collect())
+    fn directory_version(&self) -> Result<i64> {
+        self.ask(|tables| tables.last.directory)
     }
 
-    fn aliases(&self) -> Result<Vec<(String, String)>> {
-        self.ask(|tables| tables.aliases.iter().map(|(pair, ())| pair.clone()).collect())
+    fn is_domain(&self, name: &str) -> Result<bool> {
+        self.ask(|tables| tables.domains.get(name).is_some())
     }
 
-    fn accounts(&self) -> Result<Vec<StoredAccount>> {
-        self.ask(|tables| tables.accounts.iter().map(|(_, kept)| Ok(kept.account.clone())).collect())
+    fn domains_behind(&self, after: &str, limit: usize) -> Result<Vec<String>> {
+        self.ask(|tables| {
+            let from = tables.domains.range_from(after.to_owned()).map(|(name, ())| name);
+            from.filter(|name| name.as_str() > after).take(limit).cloned().collect()
+        })
+    }
+
+    fn account_of(&self, address_key: &str) -> Result<Option<StoredAccount>> {
+        self.ask(|tables| tables.by_address().remove(address_key).map(|kept| Ok(kept.account.clone())))
+    }
+
+    fn account(&self, account: AccountId) -> Result<Option<StoredAccount>> {
+        self.ask(|tables| tables.accounts.get(&account).map(|kept| Ok(kept.account.clone())))
+    }
+
+    fn first_account(&self, domain_key: Option<&str>) -> Result<Option<StoredAccount>> {
+        let is_of = |kept: &&AccountRow| domain_key.is_none_or(|domain| kept.account.address.domain().key() == domain);
+        self.ask(|tables| tables.by_address().into_values().find(is_of).map(|kept| Ok(kept.account.clone())))
+    }
+
+    fn accounts_behind(&self, after: &str, limit: usize) -> Result<Vec<AccountName>> {
+        self.ask(|tables| {
+            let behind = tables.by_address().into_iter().filter(|(key, _)| key.as_str() > after).take(limit);
+            let name = |(key, kept): (String, &AccountRow)| AccountName {
+                id: kept.account.id,
+                key,
+                address: kept.account.address.to_string(),
+            };
+            behind.map(name).collect()
+        })
+    }
+
+    fn account_count(&self) -> Result<u64> {
+        self.ask(|tables| tables.accounts.iter().count() as u64)
+    }
+
+    fn password_cost_behind(&self, after: &str) -> Result<Option<String>> {
+        let cost = |kept: &AccountRow| {
+            let made = kept.account.credential.as_ref()?;
+            Some(format!("{} {}", made.argon2id.split('$').nth(3)?, made.scram_sha_256.iterations))
+        };
+        let costs = |tables: &Tables| tables.accounts.iter().filter_map(|(_, kept)| cost(kept)).collect::<Vec<_>>();
+        self.ask(|tables| costs(tables).into_iter().filter(|cost| cost.as_str() > after).min())
+    }
+
+    fn alias_targets(&self, pattern: &str, limit: usize) -> Result<Vec<String>> {
+        self.ask(|tables| tables.targets(pattern).into_iter().map(|(_, target)| target).take(limit).collect())
+    }
+
+    fn aliases_behind(&self, pattern: &str, target: &str, limit: usize) -> Result<Vec<(String, String)>> {
+        let after = (pattern.to_owned(), target.to_owned());
+        self.ask(|tables| {
+            let from = tables.aliases.range_from(after.clone()).map(|(pair, ())| pair);
+            from.filter(|pair| **pair > after).take(limit).cloned().collect()
+        })
     }
 
     fn account_octets(&self, account: AccountId) -> Result<Option<u64>> {
@@ -60,6 +119,10 @@ impl ReadDirectory for Connection {
 }
 
 impl WriteDirectory for Connection {
+    fn directory_raise(&self) -> Result<i64> {
+        self.change(|tables| Ok(next(&mut tables.last.directory)))
+    }
+
     fn domain_insert(&self, name: &str) -> Result<()> {
         self.change(|tables| tables.domains.insert(name.to_owned(), ()).map_or(Ok(()), |()| Err(there())))
     }

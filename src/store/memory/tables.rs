@@ -76,6 +76,8 @@ impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
 /// The last ids that were given out.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Last {
+    /// The version of the directory.
+    pub directory: i64,
     pub account: i64,
     pub mailbox: i64,
     pub uid_validity: i64,

@@ -2,10 +2,11 @@
 
 use tokio_postgres::Row;
 
+use super::super::AccountName;
 use super::super::DkimKey;
 use super::super::DkimKeyState;
 use super::super::database::{ReadDirectory, StoredAccount, WriteDirectory};
-use super::value::{Columns, values};
+use super::value::{Columns, Value, values};
 use super::{Postgres, columns};
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result, Secret, Timestamp};
@@ -17,20 +18,69 @@ pub(super) const ACCOUNT_COLUMNS_COUNT: usize = 9;
 
 const KEY: &str = "SELECT domain, selector, algorithm, key, state, created, changed FROM dkim_key";
 
+/// The cost of an account's password, as it is indexed: the parameters in `$argon2id$v=19$m=8,t=1,p=1$`, rounds of SCRAM.
+const COST_OF_ACCOUNT: &str = "(split_part(argon2id, '$', 4) || ' ' || scram_iterations)";
+
 impl ReadDirectory for Postgres {
-    fn domains(&self) -> Result<Vec<String>> {
-        self.rows("SELECT name FROM domain", values![])?.iter().map(|row| row.text(0)).collect()
+    fn directory_version(&self) -> Result<i64> {
+        self.number("SELECT value FROM store_meta WHERE name = 'directory'", values![])
     }
 
-    fn aliases(&self) -> Result<Vec<(String, String)>> {
-        let rows = self.rows("SELECT pattern, target FROM alias ORDER BY pattern, target", values![])?;
+    fn is_domain(&self, name: &str) -> Result<bool> {
+        Ok(self.row("SELECT 1 FROM domain WHERE name = $1", values![name])?.is_some())
+    }
+
+    fn domains_behind(&self, after: &str, limit: usize) -> Result<Vec<String>> {
+        let list = "SELECT name FROM domain WHERE name > $1 ORDER BY name LIMIT $2";
+        self.rows(list, values![after, limit as i64])?.iter().map(|row| row.text(0)).collect()
+    }
+
+    fn account_of(&self, address_key: &str) -> Result<Option<StoredAccount>> {
+        one_account(self, "WHERE address_key = $1", values![address_key])
+    }
+
+    fn account(&self, account: AccountId) -> Result<Option<StoredAccount>> {
+        one_account(self, "WHERE id = $1", values![account.0])
+    }
+
+    fn first_account(&self, domain_key: Option<&str>) -> Result<Option<StoredAccount>> {
+        let of_domain = "WHERE regexp_replace(address_key, '^.*@', '') = $1 ORDER BY address_key LIMIT 1";
+        match domain_key {
+            Some(domain) => one_account(self, of_domain, values![domain]),
+            None => one_account(self, "ORDER BY address_key LIMIT 1", values![]),
+        }
+    }
+
+    fn accounts_behind(&self, after: &str, limit: usize) -> Result<Vec<AccountName>> {
+        let list = "SELECT id, address_key, address FROM account WHERE address_key > $1 ORDER BY address_key LIMIT $2";
+        let rows = self.rows(list, values![after, limit as i64])?;
+        let name =
+            |row: &Row| Ok(AccountName { id: AccountId(row.number(0)?), key: row.text(1)?, address: row.text(2)? });
+        rows.iter().map(name).collect()
+    }
+
+    fn account_count(&self) -> Result<u64> {
+        Ok(self.number("SELECT count(*) FROM account", values![])? as u64)
+    }
+
+    fn password_cost_behind(&self, after: &str) -> Result<Option<String>> {
+        let get = format!(
+            "SELECT {COST_OF_ACCOUNT} FROM account WHERE argon2id <> '' AND {COST_OF_ACCOUNT} > $1
+             ORDER BY {COST_OF_ACCOUNT} LIMIT 1"
+        );
+        self.row(&get, values![after])?.map(|row| row.text(0)).transpose()
+    }
+
+    fn alias_targets(&self, pattern: &str, limit: usize) -> Result<Vec<String>> {
+        let list = "SELECT target FROM alias WHERE pattern = $1 ORDER BY target LIMIT $2";
+        self.rows(list, values![pattern, limit as i64])?.iter().map(|row| row.text(0)).collect()
+    }
+
+    fn aliases_behind(&self, pattern: &str, target: &str, limit: usize) -> Result<Vec<(String, String)>> {
+        let list =
+            "SELECT pattern, target FROM alias WHERE (pattern, target) > ($1, $2) ORDER BY pattern, target LIMIT $3";
+        let rows = self.rows(list, values![pattern, target, limit as i64])?;
         rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect()
-    }
-
-    fn accounts(&self) -> Result<Vec<StoredAccount>> {
-        let rows = self.rows(&format!("{ACCOUNT_COLUMNS} FROM account"), values![])?;
-        let read = |row: &Row| Ok(read_account(row).map_err(|e| (AccountId(row.number(0).unwrap_or(0)), e)));
-        rows.iter().map(read).collect()
     }
 
     fn account_octets(&self, account: AccountId) -> Result<Option<u64>> {
@@ -59,6 +109,11 @@ impl ReadDirectory for Postgres {
 }
 
 impl WriteDirectory for Postgres {
+    fn directory_raise(&self) -> Result<i64> {
+        let raise = "UPDATE store_meta SET value = value + 1 WHERE name = 'directory' RETURNING value";
+        self.number(raise, values![])
+    }
+
     fn domain_insert(&self, name: &str) -> Result<()> {
         self.send("INSERT INTO domain(name) VALUES ($1)", values![name])
     }
@@ -155,6 +210,13 @@ impl WriteDirectory for Postgres {
     fn dkim_key_remove(&self, domain: &str, selector: &str) -> Result<bool> {
         Ok(self.run("DELETE FROM dkim_key WHERE domain = $1 AND selector = $2", values![domain, selector])? > 0)
     }
+}
+
+fn one_account(body: &Postgres, terms: &str, values: Vec<Value>) -> Result<Option<StoredAccount>> {
+    let row = body.row(&format!("{ACCOUNT_COLUMNS} FROM account {terms}"), values)?;
+    let Some(row) = row else { return Ok(None) };
+    let id = AccountId(row.number(0)?);
+    Ok(Some(read_account(&row).map_err(|e| (id, e))))
 }
 
 /// An account of a row of [`ACCOUNT_COLUMNS`].

@@ -4,10 +4,11 @@
 -- up the mailbox's keywords.
 
 CREATE TABLE store_meta(
-  name TEXT COLLATE "C" PRIMARY KEY,     -- schema: version of this layout; uidvalidity: the highest given out
+  name TEXT COLLATE "C" PRIMARY KEY,     -- schema: version of this layout; uidvalidity: the highest given out;
+                                         -- directory: version of domains, accounts and aliases
   value BIGINT NOT NULL                  -- its number
 );
-INSERT INTO store_meta(name, value) VALUES ('schema', 0), ('uidvalidity', 0);
+INSERT INTO store_meta(name, value) VALUES ('schema', 0), ('uidvalidity', 0), ('directory', 0);
 
 CREATE TABLE setting(
   name TEXT COLLATE "C" PRIMARY KEY,     -- what the engine calls it
@@ -34,6 +35,9 @@ CREATE TABLE account(
   quota_octets BIGINT NOT NULL DEFAULT -1, -- octets it may keep; -1: no limit
   octets BIGINT NOT NULL DEFAULT 0       -- octets of all its messages, each copy counted
 );
+
+CREATE INDEX account_domain ON account(regexp_replace(address_key, '^.*@', ''), address_key);
+CREATE INDEX account_cost ON account((split_part(argon2id, '$', 4) || ' ' || scram_iterations)) WHERE argon2id <> '';
 
 CREATE TABLE alias(
   pattern TEXT COLLATE "C" NOT NULL,     -- name@domain, or @domain for every other name there

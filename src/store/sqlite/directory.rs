@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::DkimKey;
 use super::super::database::{ReadDirectory, StoredAccount, WriteDirectory};
+use super::super::{AccountName, DkimKey};
 use super::{Sqlite, dkim};
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::{Account, AccountId, Address, Error, ErrorKind, MailboxId, Result, Timestamp};
@@ -14,28 +14,79 @@ pub(super) const ACCOUNT_COLUMNS: &str =
    scram_stored_key, scram_server_key";
 pub(super) const ACCOUNT_COLUMNS_COUNT: usize = 9;
 
+/// The domain of an account, as it is indexed: what follows the last `@`.
+const DOMAIN_OF_ACCOUNT: &str = "substr(address_key, length(rtrim(address_key, replace(address_key, '@', ''))) + 1)";
+/// The cost of an account's password, as it is indexed: the parameters in `$argon2id$v=19$m=8,t=1,p=1$`, rounds of SCRAM.
+const COST_OF_ACCOUNT: &str = "substr(argon2id, 16, instr(substr(argon2id, 16), '$') - 1) || ' ' || scram_iterations";
+
 impl ReadDirectory for Sqlite {
-    fn domains(&self) -> Result<Vec<String>> {
-        let mut list = self.db.prepare("SELECT name FROM domain")?;
-        let names = list.query_map([], |row| row.get(0))?;
+    fn directory_version(&self) -> Result<i64> {
+        let mut get = self.db.prepare_cached("SELECT value FROM store_meta WHERE name = 'directory'")?;
+        Ok(get.query_row([], |row| row.get(0))?)
+    }
+
+    fn is_domain(&self, name: &str) -> Result<bool> {
+        Ok(self.db.prepare_cached("SELECT 1 FROM domain WHERE name = ?1")?.exists([name])?)
+    }
+
+    fn domains_behind(&self, after: &str, limit: usize) -> Result<Vec<String>> {
+        let mut list = self.db.prepare_cached("SELECT name FROM domain WHERE name > ?1 ORDER BY name LIMIT ?2")?;
+        let names = list.query_map(params![after, limit as i64], |row| row.get(0))?;
         Ok(names.collect::<rusqlite::Result<_>>()?)
     }
 
-    fn aliases(&self) -> Result<Vec<(String, String)>> {
-        let mut list = self.db.prepare("SELECT pattern, target FROM alias ORDER BY pattern, target")?;
-        let pairs = list.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(pairs.collect::<rusqlite::Result<_>>()?)
+    fn account_of(&self, address_key: &str) -> Result<Option<StoredAccount>> {
+        one_account(self, "WHERE address_key = ?1", [address_key])
     }
 
-    fn accounts(&self) -> Result<Vec<StoredAccount>> {
-        let mut list = self.db.prepare(&format!("{ACCOUNT_COLUMNS} FROM account"))?;
-        let mut rows = list.query([])?;
-        let mut accounts = Vec::new();
-        while let Some(row) = rows.next()? {
-            let id = AccountId(row.get(0)?);
-            accounts.push(read_account(row).map_err(|e| (id, e)));
+    fn account(&self, account: AccountId) -> Result<Option<StoredAccount>> {
+        one_account(self, "WHERE id = ?1", [account.0])
+    }
+
+    fn first_account(&self, domain_key: Option<&str>) -> Result<Option<StoredAccount>> {
+        let of_domain = format!("WHERE {DOMAIN_OF_ACCOUNT} = ?1 ORDER BY address_key LIMIT 1");
+        match domain_key {
+            Some(domain) => one_account(self, &of_domain, [domain]),
+            None => one_account(self, "ORDER BY address_key LIMIT 1", []),
         }
-        Ok(accounts)
+    }
+
+    fn accounts_behind(&self, after: &str, limit: usize) -> Result<Vec<AccountName>> {
+        let mut list = self.db.prepare_cached(
+            "SELECT id, address_key, address FROM account WHERE address_key > ?1 ORDER BY address_key LIMIT ?2",
+        )?;
+        let accounts = list.query_map(params![after, limit as i64], |row| {
+            Ok(AccountName { id: AccountId(row.get(0)?), key: row.get(1)?, address: row.get(2)? })
+        })?;
+        Ok(accounts.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn account_count(&self) -> Result<u64> {
+        let count: i64 = self.db.prepare_cached("SELECT count(*) FROM account")?.query_row([], |row| row.get(0))?;
+        Ok(count as u64)
+    }
+
+    fn password_cost_behind(&self, after: &str) -> Result<Option<String>> {
+        let mut get = self.db.prepare_cached(&format!(
+            "SELECT {COST_OF_ACCOUNT} FROM account WHERE argon2id <> '' AND {COST_OF_ACCOUNT} > ?1
+             ORDER BY {COST_OF_ACCOUNT} LIMIT 1"
+        ))?;
+        Ok(get.query_row([after], |row| row.get(0)).optional()?)
+    }
+
+    fn alias_targets(&self, pattern: &str, limit: usize) -> Result<Vec<String>> {
+        let mut list =
+            self.db.prepare_cached("SELECT target FROM alias WHERE pattern = ?1 ORDER BY target LIMIT ?2")?;
+        let targets = list.query_map(params![pattern, limit as i64], |row| row.get(0))?;
+        Ok(targets.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn aliases_behind(&self, pattern: &str, target: &str, limit: usize) -> Result<Vec<(String, String)>> {
+        let mut list = self.db.prepare_cached(
+            "SELECT pattern, target FROM alias WHERE (pattern, target) > (?1, ?2) ORDER BY pattern, target LIMIT ?3",
+        )?;
+        let pairs = list.query_map(params![pattern, target, limit as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(pairs.collect::<rusqlite::Result<_>>()?)
     }
 
     fn account_octets(&self, account: AccountId) -> Result<Option<u64>> {
@@ -63,6 +114,13 @@ impl ReadDirectory for Sqlite {
 }
 
 impl WriteDirectory for Sqlite {
+    fn directory_raise(&self) -> Result<i64> {
+        let mut raise = self
+            .db
+            .prepare_cached("UPDATE store_meta SET value = value + 1 WHERE name = 'directory' RETURNING value")?;
+        Ok(raise.query_row([], |row| row.get(0))?)
+    }
+
     fn domain_insert(&self, name: &str) -> Result<()> {
         self.db.prepare_cached("INSERT INTO domain(name) VALUES (?1)")?.execute([name])?;
         Ok(())
@@ -150,6 +208,14 @@ impl WriteDirectory for Sqlite {
         let mut delete = self.db.prepare_cached("DELETE FROM dkim_key WHERE domain = ?1 AND selector = ?2")?;
         Ok(delete.execute([domain, selector])? > 0)
     }
+}
+
+fn one_account(body: &Sqlite, terms: &str, values: impl rusqlite::Params) -> Result<Option<StoredAccount>> {
+    let mut get = body.db.prepare_cached(&format!("{ACCOUNT_COLUMNS} FROM account {terms}"))?;
+    let mut rows = get.query(values)?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let id = AccountId(row.get(0)?);
+    Ok(Some(read_account(row).map_err(|e| (id, e))))
 }
 
 /// An account of a row of [`ACCOUNT_COLUMNS`].

@@ -11,7 +11,7 @@ async fn told_store(place: &Place) -> (Store, MailboxId, Arc<Told>) {
     let told = Arc::new(Told::default());
     let store = place.try_open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
     let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
-    let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+    let inbox = store.account_by_id(bob).await.unwrap().unwrap().inbox;
     (store, inbox, told)
 }
 
@@ -43,7 +43,7 @@ fn while_nothing_can_be_written_reading_goes_on_and_the_cure_is_tried_again() {
             assert_eq!(now.messages, before.messages);
             let blob = store.facts(inbox, &uids(&[(700, 700)])).await.unwrap()[0].blob;
             assert_eq!(store.body(blob, 0, 9).await.unwrap(), b"x");
-            let account = store.directory().account("bob@example.net").unwrap().id;
+            let account = store.account("bob@example.net").await.unwrap().unwrap().id;
             assert_eq!(store.mailboxes(account).await.unwrap().len(), 6);
             assert_eq!(store.setting_put("x", None).await.unwrap_err().kind(), ErrorKind::StoreDown);
         }
@@ -70,7 +70,7 @@ fn a_store_that_cannot_be_written_at_the_start_can_be_read_and_is_written_later(
         other.execute_batch("ROLLBACK; UPDATE account SET quota_octets = 77").unwrap();
         place.small.sync_fails.store(true, Ordering::SeqCst);
         let store = place.open().await;
-        assert_eq!(store.directory().account_by_id(bob).unwrap().quota_octets, Some(77));
+        assert_eq!(store.account_by_id(bob).await.unwrap().unwrap().quota_octets, Some(77));
         assert_eq!(store.snapshot(inbox).await.unwrap().messages.len(), 5);
         assert_eq!(store.setting_put("x", None).await.unwrap_err().kind(), ErrorKind::StoreDown);
         drop(other);
@@ -175,7 +175,7 @@ async fn after_a_crash(place: &Place) -> usize {
     let inside = crashed.clone();
     let opened = async move {
         let store = inside.open().await;
-        let bob = store.directory().account("bob@example.net").unwrap().id;
+        let bob = store.account("bob@example.net").await.unwrap().unwrap().id;
         let total = store.mailbox(bob, "INBOX").await.unwrap().unwrap().total as usize;
         store.close().await.unwrap();
         total
@@ -268,8 +268,11 @@ fn an_account_that_cannot_be_read_is_set_aside() {
         let told = Arc::new(Told::default());
         let store =
             place.try_open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
-        assert!(store.directory().account("bob@example.net").is_some());
-        assert!(store.directory().account("eve@example.net").is_none());
+        assert!(store.account("bob@example.net").await.unwrap().is_some());
+        // Nobody may take her for unknown.
+        for _ in 0..2 {
+            assert_eq!(store.account("eve@example.net").await.unwrap_err().kind(), ErrorKind::Store);
+        }
         fill(&store, inbox, 1).await;
         let said = told.of_store();
         assert!(said.len() == 1 && !said[0].0 && said[0].1.contains("cannot be read and is set aside"), "{said:?}");
@@ -320,7 +323,7 @@ fn an_emptied_database_is_damage_and_no_new_store() {
         assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
         write(&database, &kept);
         let store = place.try_open(&world, place.options()).await.unwrap();
-        assert!(store.directory().account("bob@example.net").is_some());
+        assert!(store.account("bob@example.net").await.unwrap().is_some());
         store.close().await.unwrap();
         // A start that ended before anything was made is none.
         let _ = std::fs::remove_dir_all(&place.folder);

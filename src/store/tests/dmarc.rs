@@ -187,7 +187,7 @@ fn a_store_of_the_first_schema_is_brought_up_with_what_is_in_it() {
         db.pragma_update(None, "application_id", 0x6d61_696c).unwrap();
         drop(db);
         let store = place.open().await;
-        assert!(store.directory().is_local_domain("example.net"));
+        assert!(store.is_local_domain("example.net").await.unwrap());
         store.dmarc_observe(seen(5, "example.org", 1));
         store.dmarc_flush().await.unwrap();
         assert_eq!(store.dmarc_oldest().await.unwrap(), Some(5));

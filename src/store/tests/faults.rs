@@ -183,7 +183,7 @@ fn after_a_failed_sync_the_store_reopens_and_goes_on() {
         let options = StoreOptions { events: told.clone(), ..place.options() };
         let store = place.try_open(&place.world, options).await.unwrap();
         let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
-        let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+        let inbox = store.account_by_id(bob).await.unwrap().unwrap().inbox;
         fill(&store, inbox, 700).await;
         store.change_flags(inbox, UidSet::all(), add(Flags::SEEN), None).await.unwrap();
         let before = store.snapshot(inbox).await.unwrap();
@@ -233,7 +233,7 @@ fn what_was_aborted_is_carried_out_again() {
             let options = StoreOptions { events: told.clone(), ..place.options() };
             let store = place.try_open(&place.world, options).await.unwrap();
             let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
-            let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+            let inbox = store.account_by_id(bob).await.unwrap().unwrap().inbox;
             let jobs = (0..120u32).map(|n| {
                 let store = store.clone();
                 place.small.executor.spawn(async move {

@@ -300,7 +300,7 @@ fn a_quota_is_kept() {
         // All or none, for two accounts.
         let eve = store.account_put(&address("eve@example.net"), None).await.unwrap();
         store.account_quota(eve, Some(1)).await.unwrap();
-        let eves = store.directory().account_by_id(eve).unwrap().inbox;
+        let eves = store.account_by_id(eve).await.unwrap().unwrap().inbox;
         let both = store.accept(arrival("xx", vec![filing(inbox), filing(eves)])).await;
         assert_eq!(both.unwrap_err().kind(), ErrorKind::Quota);
         assert_eq!(store.account_octets(bob).await.unwrap(), 15);

@@ -36,7 +36,7 @@ fn result(at: i64, outcome: Outcome) -> AttemptResult {
 struct ByDomain;
 
 impl Router for ByDomain {
-    fn destination(&self, _: &Directory, to: &Address) -> String {
+    fn destination(&self, _: &Directory<'_>, to: &Address) -> String {
         to.domain().key()
     }
 }
@@ -389,7 +389,7 @@ fn filing_and_queueing_are_said_after_the_commit() {
         let store =
             place.try_open(&place.world, StoreOptions { events: told.clone(), ..place.options() }).await.unwrap();
         let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
-        let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+        let inbox = store.account_by_id(bob).await.unwrap().unwrap().inbox;
         let mut both = arrival("mail", vec![filing(inbox)]);
         let text = |text: &str| text.to_owned();
         let (from, peer, verdicts) = (text("c@d"), text("192.0.2.1:25"), text("spf=pass"));

@@ -123,7 +123,7 @@ fn sessions_on_several_threads_agree() {
         let world = World { run: threads.spawner(), clock, ..place.world.clone() };
         let store = place.try_open(&world, place.options()).await.unwrap();
         let bob = store.account_put(&address("bob@example.net"), None).await.unwrap();
-        let inbox = store.directory().account_by_id(bob).unwrap().inbox;
+        let inbox = store.account_by_id(bob).await.unwrap().unwrap().inbox;
         fill(&store, inbox, 1_200).await;
         let (tell, told) = smol::channel::unbounded();
         for seed in 1..=4u64 {

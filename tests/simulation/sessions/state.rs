@@ -87,7 +87,7 @@ pub struct State {
 pub async fn read(store: &Store, host: &Host, accounts: &[String]) -> Result<State> {
     let mut state = State { holders: Vec::new(), uid_validity: last_uid_validity(host) };
     for key in accounts {
-        let account = store.directory().account(key).expect("the account is there");
+        let account = store.account(key).await?.expect("the account is there");
         let mut holder = Holder { quota: account.quota_octets, ..Holder::default() };
         for info in store.mailboxes(account.id).await? {
             let found = folder(store, &info).await?;

@@ -81,7 +81,7 @@ impl Trial {
         sim.net.set_weather(Weather { latency_millis: 1, ..Weather::CALM });
         let accounts: Vec<String> = ACCOUNTS.iter().map(|(name, _)| format!("{name}@{DOMAIN}")).collect();
         let store = office.store().expect("open");
-        let ben = store.directory().account(&accounts[1]).expect("there").id;
+        let ben = store.account(&accounts[1]).await.expect("read").expect("there").id;
         store.account_quota(ben, Some(QUOTA)).await.expect("set");
         let mut trial = Trial {
             users: Vec::new(),
