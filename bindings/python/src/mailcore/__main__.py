@@ -7,6 +7,7 @@ An installed package has it as the program `mailcore` too.
     python -m mailcore dkim-sign --domain example.org --selector s1 --key key.pem < message > signed
     python -m mailcore sieve script.sieve --to alice@example.org < message
     python -m mailcore dns example.org --mx mx.example.org --ip 192.0.2.25 --key s1:key.pem
+    python -m mailcore dev
 
 What is printed is described in README.md. The exit status is 0 where there is a verdict, whatever it says, 2 for wrong
 usage, 1 for anything else; of `check`, 0 for a sound store, 1 for one with disagreements, 2 for anything else.
@@ -23,7 +24,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import mailcore
 
-from . import admin, records
+from . import admin, dev, records
 
 RESULTS = ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "policy")
 
@@ -269,6 +270,7 @@ def _parser() -> argparse.ArgumentParser:
     sieve.add_argument("--to", metavar="ADDRESS", default="postmaster@example.org", help="the recipient, whose script it is")
     sieve.add_argument("--json", action="store_true", help="prints all that is known, as JSON")
     _administering(command)
+    dev.arguments(command("dev", dev.run, "a mail server for development, with a web inbox that shows each mail's road"))
     _publishing(command("dns", _dns, "prints the DNS records to publish for a domain, as lines of a zone file"))
     for asks in (spf, dkim_verify, arc_verify, dmarc, arc_seal):
         _names(asks)
