@@ -205,6 +205,45 @@ def test_form_and_long_body(inbox):
     assert inbox.raw("POST", "/api/v1/clock", b"{", Content_Type="application/json")[0] == 400
 
 
+@pytest.mark.parametrize("path, body", [
+    ("/clock", '{"advance": "' + "9" * 400 + ' d"}'), ("/clock", '{"advance": "1.1.1 d"}'), ("/clock", "[" * 100_000),
+    ("/clock", '{"advance": NaN}'), ("/trouble", '{"stage": "rcpt", "wait": Infinity}'), ("/trouble", '{"stage": "rcpt", "wait": NaN}'),
+    ("/trouble", '{"stage": "rcpt", "code": 99999999999999999999}'), ("/trouble", '{"stage": "rcpt", "times": -1}'),
+    ("/trouble", '{"stage": "rcpt", "code": true}'), ("/trouble", '{"stage": "rcpt", "text": "a\\u0000b"}'), ("/dns", '{"name": "x"}'),
+    ("/mails", '{"source": "x", "to": [1]}'), ("/mails", '{"source": "\\ud800", "to": ["a@b.test"]}'), ("/clock", b"\xff\xfe"),
+])  # fmt: skip
+def test_nonsense_is_400(inbox, path, body):
+    octets = body if isinstance(body, bytes) else body.encode()
+    status, _, content = inbox.raw("POST", "/api/v1" + path, octets, Content_Type="application/json")
+    assert status == 400, content
+    assert "error" in json.loads(content)
+
+
+def test_body_of_unknown_length_ends_where_it_is_too_long(inbox):
+    connection = http.client.HTTPConnection(inbox.address.split("/")[2], timeout=20)
+    piece = b"x" * 65_536
+    connection.request("POST", "/api/v1/mails", (piece for _ in range(40)), {"Content-Type": "application/json"}, encode_chunked=True)
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_mail_that_no_parser_takes(inbox):
+    deep = "Subject: Deep\r\nMIME-Version: 1.0\r\n"
+    for n in range(1500):
+        deep += f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n"
+    strange = "Subject: =?x-unknown?Q?=ff?= \x01\r\nFrom: <<>>,,,;\r\nDate: never\r\nContent-Type: ;;;/==\r\n"
+    strange += "Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename*=utf-9''%ff\r\n\r\n!!!\r\n"
+    for source in (deep, strange, "no header at all", "", "\r\n\r\n"):
+        inbox.send(source)
+    inbox.send(letter("After"))
+    rows = inbox.mails(6)
+    assert rows[0]["subject"] == "After" and rows[5]["subject"] == "Deep"
+    for row in rows:
+        for part in ("", "/html", "/text", "/source", "/eml", "/road"):
+            inbox.call("GET", f"/mails/{row['id']}{part}")
+    assert inbox.call("GET", f"/mails/{rows[5]['id']}/eml") == deep.rstrip("\r\n").encode() + b"\r\n"
+
+
 def test_token(inbox_with):
     inbox = inbox_with("--bind", "0.0.0.0")
     assert len(inbox.token) >= 32, "an address that others reach has a token of its own"

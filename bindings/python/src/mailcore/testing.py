@@ -83,7 +83,7 @@ class Mail:
     """
 
     def __init__(self, octets: bytes, sender: str, to: str, verdicts: str) -> None:
-        own, sent = _split(octets)
+        own, sent = split(octets)
         self.raw = sent
         self.sender = sender
         self.recipients: Tuple[str, ...] = _recipients(own) or (to,)
@@ -167,7 +167,7 @@ def codes_in(text: str) -> List[str]:
 _OWN = re.compile(rb"(?:(?:Return-Path|Envelope-To|Authentication-Results|Received):[^\n]*\n(?:[ \t][^\n]*\n)*)")
 
 
-def _split(octets: bytes) -> Tuple[bytes, bytes]:
+def split(octets: bytes) -> Tuple[bytes, bytes]:
     """The fields of the server's own, up to its Received, and what was sent."""
     at = 0
     while True:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from ..testing import Mail, codes_in
 
 #: Characters of the text that a search looks at.
-SEARCHED_CHARACTERS = 20_000
+SEARCHED_CHARACTERS = 4_000
 #: Characters of the text that a row shows.
 SNIPPET_CHARACTERS = 140
 #: Parts of a message that are shown; further ones are in the source.
@@ -106,9 +106,22 @@ def return_path(octets: bytes) -> str:
     return match.group(1).decode("utf-8", "replace") if match else ""
 
 
+def mail_of(octets: bytes, sender: str, to: str = "") -> Mail:
+    """A mail, parsed. One that Python's parser cannot take (parts inside parts, a thousand deep) is its header alone."""
+    try:
+        mail = Mail(octets, sender, to, "")
+        for _ in parts_of(mail.email):
+            pass
+        return mail
+    except Exception:
+        header = octets.partition(b"\r\n\r\n")[0]
+        plain = re.sub(rb"(?im)^content-[^\r\n]*(?:\r\n[ \t][^\r\n]*)*(?:\r\n|\Z)", b"", header).rstrip(b"\r\n")
+        return Mail(plain + b"\r\n\r\nThis mail is too deep to be shown: see its source.\r\n", sender, to, "")
+
+
 def letter_of(id: int, octets: bytes, sender: str, to: List[str], time_ms: int) -> Letter:
     """A letter from what the store has."""
-    mail = Mail(octets, sender, to[0] if to else "", "")
+    mail = mail_of(octets, sender, to[0] if to else "")
     text = _safely(lambda: mail.text, "")
     author = str(_safely(lambda: mail["From"], None) or "")
     subject = str(_safely(lambda: mail.subject, "") or "")
@@ -122,7 +135,7 @@ def letter_of(id: int, octets: bytes, sender: str, to: List[str], time_ms: int) 
         subject=one_line(subject),
         snippet=one_line(text)[:SNIPPET_CHARACTERS],
         time_ms=time_ms,
-        size=len(mail.raw),
+        size=len(octets) - len(mail.trace),
         attachments=len(_safely(lambda: mail.attachments, [])),
         codes=[code for code in codes_in(text) if not _YEAR.fullmatch(code)],
         words=" ".join((author, subject, sender, *recipients, text[:SEARCHED_CHARACTERS])).lower(),
@@ -136,7 +149,7 @@ def one_line(text: str) -> str:
 
 def detail_of(octets: bytes, letter: Letter) -> Dict[str, Any]:
     """All that the page shows of a mail, without the octets of its parts."""
-    mail = Mail(octets, letter.sender, "", "")
+    mail = mail_of(octets, letter.sender)
     parts = [describe(path, part) for path, part in parts_of(mail.email)]
     return {
         **letter.row(),

@@ -9,13 +9,13 @@ from typing import Any, AsyncIterator, Awaitable, Callable, Dict, Iterable, List
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ..errors import Error, NotFound
 from . import render
-from .guard import App, Guard
+from .guard import BODY_OCTETS_MAX, App, Guard
 from .letters import content_of, parts_of
 from .workbench import Missing, Workbench
 
@@ -29,6 +29,7 @@ PULSE_SECONDS = 15.0
 
 _STATIC = pathlib.Path(__file__).parent / "static"
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_RULE_NUMBER_MAX = 1_000_000
 _ACTIONS = ("retry", "hold", "release", "bounce", "drop")
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -95,7 +96,10 @@ def application(workbench: Workbench, live: Live, hosts: Iterable[str], token: O
     api = Api(workbench, live)
     app = Starlette(
         routes=[*api.routes(), *_pages()],
-        exception_handlers={HTTPException: _refused, Missing: _missing, NotFound: _missing, ValueError: _invalid, Error: _invalid},
+        exception_handlers={
+            HTTPException: _refused, Missing: _missing, NotFound: _missing, ValueError: _invalid, Error: _invalid,
+            OverflowError: _invalid, RecursionError: _invalid, ClientDisconnect: _too_long,
+        },  # fmt: skip
     )
     return Guard(app, hosts, token)
 
@@ -108,6 +112,10 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _missing(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 404)
+
+
+async def _too_long(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"a request has {BODY_OCTETS_MAX} octets at most"}, 413)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -206,7 +214,7 @@ class Api:
         def octets() -> Any:
             for row in reversed(rows):
                 try:
-                    yield _mbox_entry(self._bench.mail(row["id"]).raw, row["sender"])
+                    yield _mbox_entry(self._bench.sent(row["id"]), row["sender"])
                 except Missing:
                     continue  # deleted meanwhile
 
@@ -245,8 +253,8 @@ class Api:
         return _plain(await run_in_threadpool(self._bench.octets, _id(request)))
 
     async def _eml(self, request: Request) -> Response:
-        mail = await run_in_threadpool(self._bench.mail, _id(request))
-        return _download(mail.raw, f"mail-{_id(request)}.eml", "message/rfc822")
+        mail = await run_in_threadpool(self._bench.sent, _id(request))
+        return _download(mail, f"mail-{_id(request)}.eml", "message/rfc822")
 
     async def _part(self, request: Request) -> Response:
         mail = await run_in_threadpool(self._bench.mail, _id(request))
@@ -298,6 +306,9 @@ class Api:
         kinds = {"stage": str, "code": int, "text": str, "address": str, "wait": (int, float), "drop": bool, "times": int,
                  "skip": int, "protocol": str}  # fmt: skip
         rule = await _body(request, kinds, {"stage"})
+        for name in ("code", "wait", "times", "skip"):
+            if not 0 <= rule.get(name, 0) <= _RULE_NUMBER_MAX:
+                raise ValueError(f"{name}: from 0 to {_RULE_NUMBER_MAX}")
         await run_in_threadpool(self._bench.add_trouble, rule)
         return Response(status_code=204)
 

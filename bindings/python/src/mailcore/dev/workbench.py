@@ -3,6 +3,7 @@
 Everything here may be called from any thread. `on_change` is called, from the thread that pulls events, with what changed.
 """
 
+import logging
 import os
 import shutil
 import tempfile
@@ -18,9 +19,9 @@ from ..errors import ClosedError, Error, NotFound, StateError
 from ..event import Event
 from ..message import Message
 from ..request import Request, Verdict
-from ..testing import _QUICK, Mail, duration
+from ..testing import _QUICK, Mail, duration, split
 from . import road
-from .letters import Letter, detail_of, letter_of, return_path, trace_of
+from .letters import Letter, detail_of, letter_of, mail_of, return_path, trace_of
 from .ports import PORTS
 
 #: Mails that are kept unless told otherwise; the oldest give way.
@@ -30,9 +31,12 @@ SMART_HOSTS_MAX = 8
 #: Mails just offered whose octets are at hand until their events have come, and the octets of all of them.
 OFFERED_MAX = 64
 OFFERED_OCTETS_MAX = 64 << 20
+#: Mails whose connection is known line by line; of older ones it is forgotten.
+CONNECTED_MAX = 5_000
 #: Rules of trouble, and records of DNS, that the page sets.
 RULES_MAX = 200
 
+_log = logging.getLogger("mailcore.dev")
 _SINK = "sink"
 
 
@@ -62,6 +66,7 @@ class Workbench:
         self._letters: "OrderedDict[int, Letter]" = OrderedDict()
         self._traces: Dict[str, Letter] = {}
         self._queued: Dict[str, Letter] = {}
+        self._connected: Deque[Letter] = deque()
         self._by_peer: Dict[str, List[Letter]] = {}
         self._dialogs = road.Dialogs()
         self._offered: Deque[Tuple[str, Tuple[str, ...], bytes]] = deque(maxlen=OFFERED_MAX)
@@ -158,6 +163,9 @@ class Workbench:
                     change = self._note(name, event)
             except Error:
                 continue  # a mail that is gone before it could be looked at
+            except Exception:
+                _log.exception("an event %r could not be shown", event.name)
+                continue
             if change is not None:
                 self.version += 1
                 self.on_change(change)
@@ -183,6 +191,9 @@ class Workbench:
         for letter in letters + ([queued] if queued else []):
             if not letter.connection:
                 letter.connection, letter.peer = accepted["lines"], accepted["peer"]
+                self._connected.append(letter)
+                if len(self._connected) > CONNECTED_MAX:
+                    self._connected.popleft().connection = []
         return None
 
     def _filed(self, event: Event) -> Optional[Dict[str, Any]]:
@@ -327,7 +338,12 @@ class Workbench:
     def mail(self, id: int) -> Mail:
         """A mail, parsed."""
         letter = self.letter(id)
-        return Mail(self.octets(id), letter.sender, "", "")
+        return mail_of(self.octets(id), letter.sender)
+
+    def sent(self, id: int) -> bytes:
+        """A mail as it was sent, below the fields of the server's own."""
+        own, sent = split(self.octets(id))
+        return sent
 
     def detail(self, id: int) -> Dict[str, Any]:
         """All that the page shows of a mail."""
@@ -374,8 +390,7 @@ class Workbench:
     def road(self, id: int) -> List[Dict[str, Any]]:
         """The steps of a mail, oldest first."""
         letter = self.letter(id)
-        octets = self.octets(id)
-        mail = Mail(octets, letter.sender, "", "")
+        mail = mail_of(self.octets(id), letter.sender)
         lines = letter.connection
         steps = road.arrival(lines, letter.peer)
         steps += road.checks(_results(mail.trace), lines[-1]["ms"] if lines else letter.time_ms)
@@ -518,7 +533,7 @@ class Workbench:
         recipients = to or letter.recipients
         if not recipients:
             raise ValueError("say who shall get it")
-        raw = self.mail(id).raw
+        raw = self.sent(id)
         with self._lock:
             source, engine = self._relay(host)
             author = letter.sender if sender is None else sender

@@ -30,6 +30,7 @@ export class MailView {
     const tabs = TABS.filter((name) => name !== "html" || mail.html).map((name) => el("button", {
       role: "tab", id: `tab-${name}`, "aria-controls": "panel", "aria-selected": "false", type: "button",
       click: () => { location.hash = `#/mail/${mail.id}/${name}`; },
+      keydown: (event) => this.turn(event),
     }, NAMES[name] + (name === "links" && mail.links.length ? ` ${mail.links.length}` : "")));
     const facts = [["From", mail.author || "—"], ["Envelope", `${mail.sender || "<>"} → ${mail.recipients.join(", ")}`]];
     const line = el("dd", {}, timeOf(mail.time_ms), ` · ${size(mail.size)} `, stateChip(mail.state),
@@ -43,6 +44,16 @@ export class MailView {
       this.panel,
       files.length ? el("div.files", { "aria-label": "Attachments", role: "group" }, files.map((part) => this.file(part))) : "");
     this.tabs = tabs;
+  }
+
+  /** Arrow keys go from tab to tab. */
+  turn(event) {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const next = this.tabs[(this.tabs.indexOf(event.currentTarget) + by + this.tabs.length) % this.tabs.length];
+    next.focus();
+    next.click();
   }
 
   actions() {
@@ -94,7 +105,11 @@ export class MailView {
 
   open(tab) {
     this.tab = tab;
-    for (const button of this.tabs) button.setAttribute("aria-selected", button.id === `tab-${tab}`);
+    for (const button of this.tabs) {
+      const selected = button.id === `tab-${tab}`;
+      button.setAttribute("aria-selected", selected);
+      button.tabIndex = selected ? 0 : -1;
+    }
     this.panel.setAttribute("aria-labelledby", `tab-${tab}`);
     this.panel.className = tab === "html" ? "panel frame" : "panel";
     const draw = { html: this.html, text: this.text, source: this.source, headers: this.headers, parts: this.parts, links: this.links, road: this.road }[tab];
