@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -128,6 +130,38 @@ imap = ["127.0.0.1:0"]
         while heard != b"STOPPING=1":
             heard = manager.recv(1000)
         self.assertEqual(server.wait(30), 0)
+
+    @unittest.skipUnless(shutil.which("openssl"), "openssl makes the certificates")
+    def test_hangup_serves_a_new_certificate(self):
+        cert, key = self.path("cert.pem"), self.path("key.pem")
+
+        def renew():
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90",
+                            "-subj", "/CN=mx", "-addext", "subjectAltName=DNS:mx.example.org", "-keyout", key, "-out", cert], check=True, capture_output=True)  # fmt: skip
+            with open(cert, encoding="ascii") as file:
+                return ssl.PEM_cert_to_DER_cert(file.read())
+
+        def served():
+            trusting = ssl.create_default_context()
+            trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+            host, port = told["imaps"].rsplit(":", 1)
+            with socket.create_connection((host, int(port)), 30) as plain, trusting.wrap_socket(plain) as tls:
+                return tls.getpeercert(True)
+
+        first = renew()
+        server, told = self.serve("--store", self.store, "--imaps", "127.0.0.1:0", "--hostname", "mx.example.org",
+                                  "--tls-cert", cert, "--tls-key", key)  # fmt: skip
+        self.assertEqual(served(), first)
+        with open(cert, "w", encoding="ascii") as file:
+            file.write("no certificate")
+        server.send_signal(signal.SIGHUP)
+        self.assertIn("what was read before stays", server.stderr.readline())
+        self.assertEqual(served(), first)
+        second = renew()
+        server.send_signal(signal.SIGHUP)
+        self.assertIn("were read again", server.stderr.readline())
+        self.assertEqual(served(), second)
+        self.end(server)
 
     def test_what_a_file_may_not_say(self):
         if sys.version_info < (3, 11):
