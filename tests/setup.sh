@@ -147,7 +147,7 @@ look_for_optional() {
 look_for_ci() {
   look_for_build
   look_for_optional
-  for program in openssl cmake swaks msmtp mutt mpop opendkim getmail node npm ip debootstrap; do
+  for program in openssl cmake swaks msmtp mutt mpop opendkim getmail node npm ip debootstrap chromium; do
     have "$program" && continue
     case $program in
       getmail) miss getmail6 ;;

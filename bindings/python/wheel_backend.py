@@ -129,7 +129,8 @@ def _package():
 
 
 def _sources():
-    found = [path for path in _package().rglob("*") if path.suffix == ".py" or path.name == "py.typed"]
+    page = (".html", ".css", ".js", ".svg", ".json")  # of mailcore/dev
+    found = [path for path in _package().rglob("*") if path.suffix in (".py", *page) or path.name == "py.typed"]
     return sorted(path for path in found if "_lib" not in path.parts)
 
 
@@ -149,6 +150,8 @@ def _metadata(project):
     lines += [f"Classifier: {text}" for text in project.get("classifiers", [])]
     lines += [f"Project-URL: {name}, {url}" for name, url in project.get("urls", {}).items()]
     lines += [f"Requires-Dist: {text}" for text in project.get("dependencies", [])]
+    for extra, needed in project.get("optional-dependencies", {}).items():
+        lines += [f"Provides-Extra: {extra}", *(f'Requires-Dist: {text} ; extra == "{extra}"' for text in needed)]
     lines += [f"Requires-Python: {project['requires-python']}", "Description-Content-Type: text/markdown", ""]
     return "\n".join([*lines, (HERE / "README.md").read_text(encoding="utf-8")]).encode()
 

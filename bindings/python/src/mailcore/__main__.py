@@ -7,6 +7,8 @@ An installed package has it as the program `mailcore` too.
     python -m mailcore dkim-sign --domain example.org --selector s1 --key key.pem < message > signed
     python -m mailcore sieve script.sieve --to alice@example.org < message
     python -m mailcore dns example.org --mx mx.example.org --ip 192.0.2.25 --key s1:key.pem
+    python -m mailcore serve server.toml
+    python -m mailcore dev
 
 What is printed is described in README.md. The exit status is 0 where there is a verdict, whatever it says, 2 for wrong
 usage, 1 for anything else; of `check`, 0 for a sound store, 1 for one with disagreements, 2 for anything else.
@@ -23,7 +25,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import mailcore
 
-from . import admin, records
+from . import admin, dev, dnscheck, records, serving, transfer
+from . import commands as on_store
 
 RESULTS = ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror", "policy")
 
@@ -269,6 +272,16 @@ def _parser() -> argparse.ArgumentParser:
     sieve.add_argument("--to", metavar="ADDRESS", default="postmaster@example.org", help="the recipient, whose script it is")
     sieve.add_argument("--json", action="store_true", help="prints all that is known, as JSON")
     _administering(command)
+    on_store.arguments(command)
+    transfer.arguments(
+        command("import", transfer.import_, "reads mail into a mailbox: .eml files, an mbox file or a Maildir; verified"),
+        command("export", transfer.export, "writes the mail of a mailbox as .eml files, mbox or Maildir; verified"),
+    )
+    serving.arguments(command("serve", serving.run, "a whole mail server, from a TOML file or flags"))
+    dnscheck.arguments(command("dns-check", dnscheck.run, "what the DNS has for a domain's mail, and what is missing"))
+    shells = command("completion", lambda options: print(on_store.completion(parser, options.shell), end=""), "completes commands")
+    shells.add_argument("shell", choices=("bash", "zsh", "fish"), help="its script: source <(mailcore completion bash)")
+    dev.arguments(command("dev", dev.run, "a mail server for development, with a web inbox that shows each mail's road"))
     _publishing(command("dns", _dns, "prints the DNS records to publish for a domain, as lines of a zone file"))
     for asks in (spf, dkim_verify, arc_verify, dmarc, arc_seal):
         _names(asks)
@@ -314,9 +327,10 @@ def _administering(command: Callable[..., argparse.ArgumentParser]) -> None:
     alias.add_argument("target", metavar="TARGET", nargs="?", help="where its mail goes; several times for several targets")
     alias.add_argument("--delete", action="store_true", help="deletes the alias with all its targets")
     for changes in (account, alias):
-        changes.add_argument("--store", metavar="FOLDER", required=True, help="a store that no server has open (or postgres://...)")
+        changes.add_argument("--store", metavar="FOLDER", required=True, help="a store, open in a server or not (or postgres://...)")
+        changes.add_argument("--json", action="store_true", help="prints JSON, an object on each line")
     check = command("check", admin.check, "tells where the parts of a store disagree")
-    check.add_argument("folder", metavar="FOLDER", help="a store that no server has open (or postgres://...)")
+    check.add_argument("folder", metavar="FOLDER", help="a store, open in a server or not (or postgres://...)")
     check.add_argument("--json", action="store_true", help="prints a JSON object for each disagreement, and one at the end")
     # 1 says that there are disagreements.
     check.set_defaults(trouble=2)

@@ -1,27 +1,13 @@
-"""Administration of a store that no server has open: `python -m mailcore account`, `alias` and `check`."""
+"""Administration of a store, whether a server has it open or not: `python -m mailcore account`, `alias` and `check`."""
 
 import argparse
-import contextlib
 import getpass
 import json
 import os
 import sys
-from typing import Iterator
 
-from .engine import Engine
-
-
-@contextlib.contextmanager
-def _store(folder: str, make: bool = False) -> Iterator[Engine]:
-    """The store, in a folder or at an address, not started, so that nothing is delivered meanwhile."""
-    if _is_address(folder):
-        with contextlib.closing(Engine(store=folder)) as engine:
-            yield engine
-        return
-    if not make and not os.path.isdir(folder):
-        raise ValueError(f"{folder}: there is no such folder")
-    with contextlib.closing(Engine(folder)) as engine:
-        yield engine
+from . import control
+from .operate import Row
 
 
 def _is_address(store: str) -> bool:
@@ -32,31 +18,38 @@ def account(options: argparse.Namespace) -> None:
     """Makes an account, changes its password, deletes it, or lists all."""
     if options.address is not None and not options.delete:
         password = _password(options.address)
-        with _store(options.store, make=True) as engine:
-            engine.put_account(options.address, password).close()
+        with control.connect(options.store, make=True) as store:
+            _say(options, store.one("account.put", address=options.address, password=password))
         return
-    with _store(options.store) as engine:
+    with control.connect(options.store) as store:
         if options.delete:
-            engine.delete_account(options.address or "")
+            _say(options, store.one("account.delete", address=options.address or ""))
         else:
-            for address in engine.accounts():
-                print(address)
+            for row in store.do("account.list"):
+                _say(options, row, row["address"])
 
 
 def alias(options: argparse.Namespace) -> None:
     """Adds a target to an alias, deletes the alias with all targets, or lists all."""
     if options.target is not None:
-        with _store(options.store, make=True) as engine:
-            engine.put_alias(options.pattern, options.target)
+        with control.connect(options.store, make=True) as store:
+            _say(options, store.one("alias.put", alias=options.pattern, target=options.target))
         return
     if options.pattern is not None and not options.delete:
         raise ValueError(f"{options.pattern}: say where its mail goes, or --delete")
-    with _store(options.store) as engine:
+    with control.connect(options.store) as store:
         if options.delete:
-            engine.put_alias(options.pattern or "", None)
+            _say(options, store.one("alias.put", alias=options.pattern or "", target=None))
         else:
-            for pattern, targets in engine.aliases().items():
-                print(pattern, *targets, sep="\t")
+            for row in store.do("alias.list"):
+                _say(options, row, "\t".join((row["alias"], *row["targets"])))
+
+
+def _say(options: argparse.Namespace, row: Row, text: str = "") -> None:
+    if options.json:
+        print(json.dumps(row))
+    elif text:
+        print(text)
 
 
 def check(options: argparse.Namespace) -> int:
@@ -64,13 +57,13 @@ def check(options: argparse.Namespace) -> int:
     if not _is_address(options.folder) and not os.path.isfile(os.path.join(options.folder, "mail.db")):
         raise ValueError(f"{options.folder}: there is no store")
     found = 0
-    with _store(options.folder) as engine:
-        for step in engine.check():
-            _progress(f"{step.done * 100 // step.total}%")
-            if step.disagreement:
+    with control.connect(options.folder) as store:
+        for step in store.do("check"):
+            _progress(f"{step['done'] * 100 // step['total']}%")
+            if step["disagreement"]:
                 found += 1
                 _progress("")
-                said = json.dumps({"disagreement": step.disagreement}) if options.json else one_line(step.disagreement)
+                said = json.dumps({"disagreement": step["disagreement"]}) if options.json else one_line(step["disagreement"])
                 print(said, flush=True)
         _progress("")
     if options.json:

@@ -83,7 +83,7 @@ class Mail:
     """
 
     def __init__(self, octets: bytes, sender: str, to: str, verdicts: str) -> None:
-        own, sent = _split(octets)
+        own, sent = split(octets)
         self.raw = sent
         self.sender = sender
         self.recipients: Tuple[str, ...] = _recipients(own) or (to,)
@@ -135,7 +135,7 @@ class Mail:
     @property
     def codes(self) -> List[str]:
         """One-time codes: numbers of 4 to 8 digits that stand alone, outside of links."""
-        return list(dict.fromkeys(_CODE.findall(_LINK.sub(" ", self.text))))
+        return codes_in(self.text)
 
     @property
     def attachments(self) -> List[Attachment]:
@@ -156,11 +156,18 @@ class Mail:
 
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _CODE = re.compile(r"(?<![\w\-/:.#@+])[0-9]{4,8}(?![\w\-/:@]|\.[0-9])")
+
+
+def codes_in(text: str) -> List[str]:
+    """The one-time codes of a text: numbers of 4 to 8 digits that stand alone, outside of links."""
+    return list(dict.fromkeys(_CODE.findall(_LINK.sub(" ", text))))
+
+
 # The fields that the server puts on top, in its order.
 _OWN = re.compile(rb"(?:(?:Return-Path|Envelope-To|Authentication-Results|Received):[^\n]*\n(?:[ \t][^\n]*\n)*)")
 
 
-def _split(octets: bytes) -> Tuple[bytes, bytes]:
+def split(octets: bytes) -> Tuple[bytes, bytes]:
     """The fields of the server's own, up to its Received, and what was sent."""
     at = 0
     while True:
@@ -179,6 +186,10 @@ def _recipients(own: bytes) -> Tuple[str, ...]:
     return tuple(part.strip()[1:-1] for part in match.group(1).decode("utf-8", "replace").split(",\r\n"))
 
 
+# Elements whose text stands on lines of its own.
+_BLOCKS = ("p", "div", "tr", "li", "td", "h1", "h2", "h3")
+
+
 class _Reader(html.parser.HTMLParser):
     """Text and links of HTML."""
 
@@ -195,13 +206,15 @@ class _Reader(html.parser.HTMLParser):
     def handle_starttag(self, tag: str, attrs: List[Tuple[str, Optional[str]]]) -> None:
         if tag in ("style", "script", "title"):
             self._hidden += 1
-        elif tag in ("br", "p", "div", "tr", "li", "td", "h1", "h2", "h3"):
+        elif tag == "br" or tag in _BLOCKS:
             self._parts.append("\n")
         self.links += [value for name, value in attrs if tag == "a" and name == "href" and value]
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("style", "script", "title") and self._hidden:
             self._hidden -= 1
+        elif tag in _BLOCKS:
+            self._parts.append("\n")
 
     def handle_data(self, data: str) -> None:
         if not self._hidden:
