@@ -69,6 +69,8 @@ def _outside(name, text):
     kind = pathlib.PurePosixPath(name).suffix
     if kind == ".css" and ("url(" in text or "@import" in text):
         yield f"{name}: loads something"
+    if kind == ".js" and ("://" in text or "import(" in text or "fetch(" in text):
+        yield f"{name}: loads something"
     if kind == ".svg":
         for element in ElementTree.fromstring(text).iter():
             tag = element.tag.rpartition("}")[2]

@@ -19,6 +19,7 @@ from . import commands, reference
 from .contents import Trouble, target_of
 
 MARKER = re.compile(r"^<!-- generated: ([a-z-]+) -->$")
+NAMED = re.compile(r'(?<!">)<code>([^<]+)</code>')
 OUTSIDE = re.compile(r"^(https?|mailto|imaps?|smtps?):")
 
 
@@ -57,7 +58,7 @@ class Page:
         if not self.title:
             raise Trouble(f"{source}: no heading of the first level")
         self.body = markdown.renderer.render(tokens, markdown.options, {})
-        self.body = self.body.replace("<table>", '<div class="wide"><table>').replace("</table>", "</table></div>")
+        self.body = re.sub(r"<table>.*?</table>", _framed_table, self.body, flags=re.S)
 
     def _fail(self, token, what):
         line = f":{token.map[0] + 1}" if token.map else ""
@@ -110,7 +111,13 @@ class Page:
             self._fail(token, "HTML is not allowed here")
         if marker.group(1) not in self.book.tables:
             self._fail(token, f"nothing is generated as {marker.group(1)}")
-        token.content = self.book.tables[marker.group(1)]
+        token.content = NAMED.sub(self._named, self.book.tables[marker.group(1)])
+
+    def _named(self, found):
+        """A name in a generated part as a link to what explains it."""
+        name = found.group(1)[:-2] if found.group(1).endswith("()") else found.group(1)
+        source, anchor = self.book.names.get(name, ("", ""))
+        return f'<a href="{self.to(target_of(source))}#{anchor}">{found.group(0)}</a>' if source else found.group(0)
 
     def _link(self, token, href):
         if OUTSIDE.match(href):
@@ -163,6 +170,19 @@ class Page:
 
     def to(self, target):
         return posixpath.relpath(target, posixpath.dirname(self.target) or ".")
+
+
+def _framed_table(found):
+    """A table that scrolls sideways where it must. One of sentences is shown on a phone row by row, each cell with the
+    name of its column; one of figures stays a table."""
+    table = found.group(0)
+    names = [re.sub(r"<[^>]+>", "", name) for name in re.findall(r"<th[^>]*>(.*?)</th>", table, re.S)]
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", table, re.S)
+    if any(len(re.sub(r"<[^>]+>", "", cell)) > 40 for cell in cells):
+        at = iter(range(len(cells)))
+        named = lambda tag: f'<td data-name="{html.escape(names[next(at) % len(names)])}"{tag.group(1)}>'  # noqa: E731
+        table = re.sub(r"<td([^>]*)>", named, table).replace("<table>", '<table class="rows">', 1)
+    return f'<div class="wide">{table}</div>'
 
 
 def shown(root, path):

@@ -36,6 +36,10 @@ TAGS = {
 }  # fmt: skip
 
 
+#: Fields of every event, which the page tells once.
+IN_ALL = ("event", "seq", "time_ms")
+
+
 def tables(root, name):
     """The generated part of this name as HTML; None where there is none."""
     make = {
@@ -110,7 +114,8 @@ def properties(abi):
 def _takes(row):
     if row["type"] == "number":
         unlimited = row["max"] >= 2**62
-        kind = "a number" if unlimited and not row["min"] else f"{row['min']} to {row['max']}"
+        low, high = (f"{row[end]:,}".replace(",", "\u00a0") for end in ("min", "max"))
+        kind = "a number" if unlimited and not row["min"] else f"{low} to {high}"
     else:
         kind = "0 or 1" if row["type"] == "switch" else "text"
     return e(kind) + ("" if row["writable"] else ", read only")
@@ -202,7 +207,8 @@ def events(abi):
         out.append(f'<h2 id="event-{slug(item["name"])}">{e(item["name"])}</h2>\n<p>{coded(item["doc"])}</p>\n')
         said = [f"{code(name)}: {coded(item[name])}" for name in ("subject", "code", "count") if item[name]]
         out.append(f'<p class="note">{code(item["constant"], True)}{"; " if said else ""}{"; ".join(said)}</p>\n')
+        own = [f for f in item["fields"] if f["name"] not in IN_ALL]
         rows = [[code(f["name"]), coded(f["doc"].replace("(*optional*)", "").replace("*optional*", "")),
-                 "where it applies" if f["optional"] else "always"] for f in item["fields"]]
-        out.append(table(["field", "what it says", "there"], rows))
+                 "where it applies" if f["optional"] else "always"] for f in own]
+        out.append(table(["field", "what it says", "there"], rows) if rows else "")
     return "".join(out)

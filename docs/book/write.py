@@ -1,6 +1,7 @@
 """The whole book: every page with its frame, the files beside them, and the check before anything is written."""
 
 import html
+import json
 import pathlib
 import posixpath
 import shutil
@@ -21,11 +22,11 @@ FRAME = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
-<link rel="stylesheet" href="{style}">
+<link rel="stylesheet" href="{root}style.css">
 </head>
 <body>
 <a class="skip" href="#main">Skip to the text</a>
-<header><a href="{home}">{book}</a></header>
+<header><a href="{root}index.html">{book}</a></header>
 <div class="frame">
 <details class="menu">
 <summary>Chapters</summary>
@@ -39,6 +40,8 @@ FRAME = """\
 {around}
 </main>
 </div>
+<script src="{root}index.js"></script>
+<script src="{root}search.js" data-root="{root}"></script>
 </body>
 </html>
 """
@@ -71,7 +74,11 @@ def make(root):
     book = Book(root, parts)
     chapters = [contents.Chapter(TITLE, contents.CONTENTS)] + [c for part in parts for c in part.chapters]
     pages = [Page(book, chapter.source) for chapter in chapters]
-    files = {"style.css": style()}
+    files = {
+        "style.css": style(),
+        "search.js": pathlib.Path(__file__).with_name("search.js").read_text(encoding="utf-8"),
+        "index.js": index(book, chapters, pages),
+    }
     for at, (chapter, page) in enumerate(zip(chapters, pages)):
         before = chapters[at - 1] if at else None
         after = chapters[at + 1] if at + 1 < len(chapters) else None
@@ -81,6 +88,17 @@ def make(root):
     for path in sorted(book.copied):
         files[path[len("docs/"):]] = (root / path).read_text(encoding="utf-8")
     return files
+
+
+def index(book, chapters, pages):
+    """What the search finds: chapters, their headings, and the names that the reference explains."""
+    rows = [[chapter.title, page.target, ""] for chapter, page in zip(chapters, pages)]
+    titles = {chapter.source: chapter.title for chapter in chapters}
+    for chapter, page in zip(chapters, pages):
+        rows += [[text, f"{page.target}#{slug}", chapter.title] for slug, text in page.sections]
+    for name, (source, anchor) in sorted(book.names.items()):
+        rows.append([name, f"{contents.target_of(source)}#{anchor}", titles[source]])
+    return f"const BOOK = {json.dumps(rows, separators=(',', ':'))};\n"
 
 
 class Shown:
@@ -95,8 +113,7 @@ def framed(parts, page, around_it):
     here = posixpath.dirname(page.target) or "."
     return FRAME.format(
         title=html.escape(page.title if page.target == "index.html" else f"{page.title} · {TITLE}"),
-        style=posixpath.relpath("style.css", here), home=posixpath.relpath("index.html", here), book=TITLE,
-        menu=menu(parts, page, here), body=page.body, around=around_it,
+        root="../" * page.target.count("/"), book=TITLE, menu=menu(parts, page, here), body=page.body, around=around_it,
     )  # fmt: skip
 
 
