@@ -26,12 +26,16 @@ fn say(line: &str) {
 
 #[allow(clippy::disallowed_methods, reason = "cargo speaks to a build script by variables")]
 fn variable(name: &str) -> String {
-    say(&format!("rerun-if-env-changed={name}"));
+    // Cargo knows when its own change. In a test that calls cargo they are those of the test: the library would be built
+    // anew under the tests that use it.
+    if !name.starts_with("CARGO_") && !["OUT_DIR", "PROFILE", "TARGET"].contains(&name) {
+        say(&format!("rerun-if-env-changed={name}"));
+    }
     env::var(name).unwrap_or_default()
 }
 
 fn main() {
-    for path in ["build.rs", "bindings/abi.rs", "src/ffi", "src/engine/keys", "include"] {
+    for path in ["build.rs", "bindings/abi.rs", "src/ffi", "src/engine/keys", "docs/events.md", "include"] {
         say(&format!("rerun-if-changed={path}"));
     }
     let os = variable("CARGO_CFG_TARGET_OS");
@@ -89,7 +93,10 @@ fn link_soname() {
 
 #[allow(clippy::disallowed_methods, reason = "a build script writes files")]
 fn write_header(root: &Path, text: &str) {
-    let json = abi::json(text, SONAME).unwrap_or_else(|e| {
+    let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|e| format!("{path}: {e}"));
+    let beside = read("src/ffi/properties.json")
+        .and_then(|properties| Ok(abi::Beside { properties, events: read("docs/events.md")? }));
+    let json = beside.and_then(|beside| abi::json(text, &beside, SONAME)).unwrap_or_else(|e| {
         say(&format!("warning={ABI_JSON} could not be made anew: {e}"));
         String::new()
     });

@@ -1,9 +1,13 @@
 //! `include/abi.json`: the C interface as data, made by `build.rs` from the text of the header.
 //!
 //! It holds every constant, handle, callback, struct and function with its documentation, the layout of each struct,
-//! and for each function its tags and the codes it can return. `bindings/generate.py` makes parts of the bindings from
-//! it, `bindings/c/man.py` the manual page; the tests of the ABI call each function that it names. One line holds one
-//! item, so that a change of the interface is a change of few lines.
+//! and for each function its tags and the codes it can return; every property with its type, range and first value;
+//! every event with the fields of its detail. `bindings/generate.py` makes parts of the bindings from it,
+//! `bindings/c/man.py` the manual page, `docs/build` the tables of the book; the tests of the ABI call each function
+//! that it names. One line holds one item, so that a change of the interface is a change of few lines.
+//!
+//! Properties come from `src/ffi/properties.json`, events from the tables of `docs/events.md`. Unit tests in `src/ffi`
+//! compare both with the library.
 //!
 //! Layouts are given for pointers of 64 and of 32 bits, each type aligned to its size, as on x86-64, AArch64, ARM and
 //! RISC-V. (On i386 an int64_t in a struct is aligned to 4 bytes.)
@@ -19,17 +23,30 @@ struct Member {
     doc: String,
 }
 
-/// The whole file, from the text of the header. Errors name the declaration that was not understood.
-pub fn json(header: &str, soname: &str) -> Result<String, String> {
+/// What the header does not say.
+pub struct Beside {
+    /// `src/ffi/properties.json`.
+    pub properties: String,
+    /// `docs/events.md`.
+    pub events: String,
+}
+
+/// The whole file, from the text of the header and what stands beside it. Errors name the declaration that was not
+/// understood.
+pub fn json(header: &str, beside: &Beside, soname: &str) -> Result<String, String> {
     let mut reader = Reader { lines: header.lines().collect(), at: 0, doc: String::new(), abi: Abi::default() };
     while reader.step()? {}
     let abi = reader.abi;
+    let properties = properties(&beside.properties, &abi.constants)?;
+    let events = events(&beside.events, &abi.constants)?;
     let lists = [
         ("constants", abi.constants),
         ("handles", abi.handles),
         ("callbacks", abi.callbacks),
         ("structs", abi.structs),
         ("functions", abi.functions),
+        ("properties", properties),
+        ("events", events),
     ];
     let number = lists.first().and_then(|(_, constants)| constants.first()).map_or(Value::Null, |c| c["value"].clone());
     let mut text = format!("{{\n\"header\": \"mailcore.h\",\n\"soname\": {},\n\"version\": {number}", json!(soname));
@@ -250,4 +267,48 @@ fn members(list: &[Member]) -> Vec<Value> {
 fn tagged(doc: &str, tag: &str) -> Option<String> {
     let rest = doc.split(&format!("\n{tag}")).nth(1)?;
     Some(rest.split("\n@").next()?.trim().to_owned())
+}
+
+/// The properties, each with its constant where it has one.
+fn properties(text: &str, constants: &[Value]) -> Result<Vec<Value>, String> {
+    let mut list: Vec<Value> = serde_json::from_str(text).map_err(|e| format!("properties.json: {e}"))?;
+    for property in &mut list {
+        let of_it = |c: &&Value| {
+            c["value"] == property["name"] && c["name"].as_str().is_some_and(|name| name.starts_with("MAILCORE_KEY_"))
+        };
+        if let Some(constant) = constants.iter().find(of_it) {
+            property["constant"] = constant["name"].clone();
+        }
+    }
+    Ok(list)
+}
+
+/// The events: the rows of the first table of the page, with the rows of the second as fields. Fields of all events
+/// stand in front.
+fn events(page: &str, constants: &[Value]) -> Result<Vec<Value>, String> {
+    let plain = |cell: &str| cell.trim().trim_matches('`').to_owned();
+    let rows = || page.lines().filter(|line| line.starts_with("| ")).map(|line| line.split('|').collect::<Vec<_>>());
+    let mut list = Vec::new();
+    for row in rows() {
+        let [_, event, constant, subject, code, count, _] = row[..] else { continue };
+        let (event, constant) = (plain(event), plain(constant));
+        if !constant.starts_with("MAILCORE_EVENT_") {
+            continue;
+        }
+        let known = constants.iter().find(|c| c["name"] == constant.as_str());
+        let doc = &known.ok_or_else(|| format!("events.md: there is no {constant}"))?["doc"];
+        let mut fields = Vec::new();
+        for field in rows() {
+            let [_, of, field, says, _] = field[..] else { continue };
+            if plain(of) == event || plain(of) == "all" {
+                let optional = says.contains("*optional*");
+                fields.push(json!({"name": plain(field), "doc": says.trim(), "optional": optional}));
+            }
+        }
+        list.push(json!({
+            "name": event, "constant": constant, "doc": doc, "subject": subject.trim(), "code": code.trim(),
+            "count": count.trim(), "fields": fields,
+        }));
+    }
+    if list.is_empty() { Err("events.md has no table of events".to_owned()) } else { Ok(list) }
 }

@@ -1,9 +1,10 @@
-//! The samples of every README and of docs/: each is saved under the name in its first line and run by the commands that
-//! follow it, as a reader would who pastes them.
+//! The samples of the README and of every chapter of the book: each is saved under the name in its first line and run by
+//! the commands that follow it, as a reader would who pastes them.
 //!
 //! A block of C, Python or Go begins with a comment that holds its file's name. The `sh` block behind it is run in the
-//! same folder, with LIBMAILCORE set; a `text` block behind that is what the commands print. The commands that build the
-//! library are the only ones left out: LIBMAILCORE leads to the library of this very build.
+//! same folder, with LIBMAILCORE set; a `text` block behind that is what the commands print. Other `sh` blocks of a page
+//! are settings for its later samples. Blocks that another test runs are in `RUN_ELSEWHERE`, among them those that build
+//! the library: LIBMAILCORE leads to the library of this very build. No block is left out.
 
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "a test runs programs and reads files")]
@@ -12,6 +13,9 @@
 extern crate mailcore_watchdog;
 
 use mailcore_tests::abi as support;
+
+#[path = "guide/book.rs"]
+mod book;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -22,8 +26,24 @@ use support::{folder, library, library_folder, root, run, tool};
 
 /// What builds the library; everything else is run.
 const BUILDS: &str = "cargo rustc --release --crate-type cdylib\nexport LIBMAILCORE=$PWD\n";
-/// Blocks with commands that other tests run.
-const RUN_ELSEWHERE: [&str; 2] = ["sh examples/quickstart.sh", BUILDS];
+/// Blocks with commands that something else runs: page (empty: any), how the block begins, what runs it.
+const RUN_ELSEWHERE: [(&str, &str, &str); 12] = [
+    ("", "sh examples/quickstart.sh", "tests/bare/run"),
+    ("", BUILDS, "tests/bare/run"),
+    ("docs/server.md", "", "tests/guide/follow.py"),
+    ("docs/firmware.md", "cargo rustc --profile firmware --crate-type cdylib --no-default", "bindings/sizes"),
+    ("docs/firmware.md", "cargo rustc --profile firmware --crate-type cdylib,staticlib", "tests/installed.rs"),
+    ("bindings/README.md", "cargo rustc --profile firmware", "bindings/sizes"),
+    ("bindings/README.md", "MAILCORE_WRITE_HEADER=1 cargo test", "tests/abi.rs"),
+    ("CONTRIBUTING.md", "sh tests/run.sh", "tests/bare/run"),
+    ("CONTRIBUTING.md", "MAILCORE_WRITE_HEADER=1 cargo test", "tests/abi.rs"),
+    ("tests/README.md", "cargo test --test transcripts_smtp", "tests/transcripts_smtp.rs"),
+    ("tests/README.md", "SIM_SEED=n cargo test --test simulation", "tests/simulation"),
+    ("tests/README.md", "fuzz/run check", ".ci/run"),
+];
+/// Languages of blocks that are not run.
+const SHOWN: [&str; 6] = ["text", "ini", "toml", "json", "sql", "html"];
+const SAMPLES: [&str; 3] = ["c", "python", "go"];
 
 /// A fenced block of a page.
 struct Block {
@@ -52,11 +72,24 @@ fn blocks(page: &Path) -> Vec<Block> {
     found
 }
 
+/// The README, and the chapters of the book: the links in the list of docs/README.md.
 fn pages() -> Vec<PathBuf> {
-    ["README.md", "bindings/python/README.md", "bindings/go/README.md", "docs/building.md"]
-        .iter()
-        .map(|page| root().join(page))
-        .collect()
+    let list = fs::read_to_string(root().join("docs/README.md")).expect("docs/README.md");
+    let items = list.lines().filter(|line| line.starts_with("- ["));
+    let chapters = items.filter_map(|line| line.split_once("](")?.1.split(')').next());
+    let chapters = chapters.map(|chapter| match chapter.strip_prefix("../") {
+        Some(elsewhere) => root().join(elsewhere),
+        None => root().join("docs").join(chapter),
+    });
+    [root().join("README.md"), root().join("docs/README.md")].into_iter().chain(chapters).collect()
+}
+
+/// What runs a block, where that is not this test.
+fn run_elsewhere(block: &Block) -> Option<&'static str> {
+    let fits = |(page, begins, _): &&(&str, &str, &str)| {
+        (page.is_empty() || *page == block.page) && block.text.starts_with(begins)
+    };
+    RUN_ELSEWHERE.iter().find(fits).map(|(.., by)| *by)
 }
 
 /// The name in the first line of a sample.
@@ -100,6 +133,9 @@ fn run_samples(language: &str) -> usize {
                 fs::write(place.join(file_name(block)), &block.text).expect("sample");
                 let commands = found.get(i + 1).filter(|next| next.language == "sh");
                 let commands = commands.unwrap_or_else(|| panic!("{}: no commands behind {}", block.page, block.text));
+                if commands.text.contains("-m pytest") && tool("pytest", "samples for pytest").is_none() {
+                    continue;
+                }
                 let printed = shell(&place, &checkout, &format!("{settings}{}", commands.text), &block.page);
                 if let Some(wanted) = found.get(i + 2).filter(|next| next.language == "text") {
                     assert!(
@@ -117,8 +153,8 @@ fn run_samples(language: &str) -> usize {
 
 /// Whether an `sh` block belongs to no sample, and is to be run in front of the page's later ones.
 fn is_setting(found: &[Block], i: usize) -> bool {
-    let behind_a_sample = i > 0 && ["c", "python", "go"].contains(&found[i - 1].language.as_str());
-    !behind_a_sample && !RUN_ELSEWHERE.iter().any(|text| found[i].text.starts_with(text))
+    let behind_a_sample = i > 0 && SAMPLES.contains(&found[i - 1].language.as_str());
+    !behind_a_sample && run_elsewhere(&found[i]).is_none()
 }
 
 fn shell(place: &Path, checkout: &Path, commands: &str, page: &str) -> String {
@@ -136,21 +172,29 @@ fn shell(place: &Path, checkout: &Path, commands: &str, page: &str) -> String {
 #[test]
 fn samples_in_c() {
     if tool("cc", "samples in C").is_some() {
-        assert!(run_samples("c") >= 1);
+        assert!(run_samples("c") >= 4);
     }
 }
 
 #[test]
 fn samples_in_python() {
     if tool("python3", "samples in Python").is_some() {
-        assert!(run_samples("python") >= 4);
+        assert!(run_samples("python") >= 14);
     }
 }
 
 #[test]
 fn samples_in_go() {
     if tool("go", "samples in Go").is_some() {
-        assert!(run_samples("go") >= 4);
+        assert!(run_samples("go") >= 7);
+    }
+}
+
+#[test]
+fn book_is_built() {
+    if tool("book", "the book").is_some() {
+        book::builds();
+        book::refuses_mistakes();
     }
 }
 
@@ -203,15 +247,29 @@ fn quickstart_tells_its_story() {
     }
 }
 
-/// Links from one page to another lead to a file.
+/// Every block with commands or code is a sample, the commands of one, a setting for a later one, or run elsewhere.
 #[test]
-fn links_lead_somewhere() {
-    for page in pages().into_iter().chain([root().join("docs/server.md"), root().join("docs/performance.md")]) {
-        let text = fs::read_to_string(&page).expect("page");
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let there = page.parent().expect("folder").join(link.split('#').next().unwrap_or_default());
-            assert!(link.contains("://") || there.exists(), "{}: {link}", page.display());
+fn every_block_is_run() {
+    let mut elsewhere = Vec::new();
+    for page in pages() {
+        let found = blocks(&page);
+        for (i, block) in found.iter().enumerate() {
+            let place = format!("{}: {}", block.page, block.text.lines().next().unwrap_or_default());
+            match block.language.as_str() {
+                "sh" if run_elsewhere(block).is_some() => elsewhere.extend(run_elsewhere(block)),
+                "sh" if is_setting(&found, i) => {
+                    let later = found[i..].iter().any(|later| SAMPLES.contains(&later.language.as_str()));
+                    assert!(later, "no test runs {place}");
+                }
+                "sh" => {}
+                language if SAMPLES.contains(&language) => assert!(file_name(block).len() > 2, "{place}"),
+                language => assert!(SHOWN.contains(&language), "{place}: {language} is neither run nor shown"),
+            }
         }
+    }
+    for (page, begins, by) in RUN_ELSEWHERE {
+        assert!(root().join(by).exists(), "{by}");
+        assert!(elsewhere.contains(&by), "no page has {begins:?} ({page}) any more");
     }
 }
 

@@ -160,6 +160,7 @@ look_for_ci() {
   have dpkg-shlibdeps || miss dpkg-dev
   have opendkim-genkey || miss opendkim-tools
   python3 -c 'import ensurepip' 2>/dev/null || miss python3-venv
+  have pytest || miss python3-pytest
   perl -MNet::SSLeay -e 1 2>/dev/null || miss libnet-ssleay-perl # swaks speaks TLS by it
 }
 
@@ -251,5 +252,6 @@ if [ "$need" = test ]; then
   look_for_optional
   [ -z "$missing" ] || say "optional tools are missing, and the tests that need them are left out:$missing"
   good_go || say "no Go $go_wanted or later: the tests of the Go binding are left out"
+  docs/build --version >/dev/null 2>&1 || say "the packages of the book are missing (docs/build gets them): its test is left out"
 fi
 exit 0

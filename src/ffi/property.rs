@@ -366,3 +366,6 @@ fn rows() -> &'static [Described] {
         engine.chain(others).collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

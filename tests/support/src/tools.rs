@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Programs and the oldest version that will do; without a version any will. Go's is in bindings/go/go.mod.
-pub const TOOLS: [(&str, &str); 14] = [
+pub const TOOLS: [(&str, &str); 16] = [
     ("cc", ""),
     ("c++", ""),
     ("nm", ""),
@@ -20,6 +20,8 @@ pub const TOOLS: [(&str, &str); 14] = [
     ("curl", ""),
     ("openssl", ""),
     ("python3", "3.9"),
+    ("pytest", ""),
+    ("book", ""),
     ("postgres", "12"),
     ("go", go_version(include_str!("../../../bindings/go/go.mod"))),
 ];
@@ -74,8 +76,11 @@ pub fn find(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Where a program is. Debian keeps those of PostgreSQL outside of PATH.
+/// Where a program is. Debian keeps those of PostgreSQL outside of PATH; the book's builder is part of the checkout.
 fn place_of(name: &str) -> PathBuf {
+    if name == "book" {
+        return PathBuf::from("docs/build"); // tests run in the root of the checkout
+    }
     let versions = if name == "postgres" { std::fs::read_dir("/usr/lib/postgresql").ok() } else { None };
     let places = versions.into_iter().flatten().flatten().map(|version| version.path().join("bin").join(name));
     places.filter(|place| place.exists()).max().unwrap_or_else(|| name.into())
