@@ -637,6 +637,19 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_LIST_DESTINATIONS 13
 
 /**
+ * Addresses of an engine that get no mail. id: the account whose mail is meant, 0 for everybody's; name: address, or @
+ * and a domain; text: why, as one word; detail: why, in words; time_ms: since when; due_ms: when it ends, 0 for never.
+ */
+#define MAILCORE_LIST_SUPPRESSED 20
+
+/**
+ * TLS reports (RFC 8460) that came to tlsrpt.report_address, in the order they were read. id; name: who reports; text:
+ * the domains whose mail it is about, by commas; time_ms, due_ms: begin and end of the time it is about; total:
+ * sessions; unseen: those that failed; detail: JSON with report_id, arrived_ms and report, the report as in RFC 8460.
+ */
+#define MAILCORE_LIST_TLS_REPORTS 21
+
+/**
  * Due now.
  */
 #define MAILCORE_QUEUE_RETRY 1
@@ -928,6 +941,17 @@ The library prints nothing, handles no signals, never ends the process.
  * A line of a dialog that is traced: see MAILCORE_LISTEN_TRACE and the property trace.peers.
  */
 #define MAILCORE_EVENT_DIALOG 24
+
+/**
+ * A TLS report (RFC 8460) that somebody sent was read. subject: its id.
+ */
+#define MAILCORE_EVENT_TLS_REPORT 30
+
+/**
+ * A mail that came tells what became of a message sent from here: a bounce, a receipt, a complaint. subject: queue id
+ * of that message, or 0 where it is not known; code: SMTP reply code, or 0; detail: the recipient and what happened.
+ */
+#define MAILCORE_EVENT_REPORTED 31
 
 /**
  * SPF (RFC 7208) of the reverse-path, or of the name in EHLO where that is null. domain: whose record was asked;
@@ -2963,6 +2987,64 @@ int32_t mailcore_sts_policy(mailcore_engine engine,
                             uint32_t max_age_seconds,
                             mailcore_buf *policy,
                             mailcore_buf *record,
+                            mailcore_error *err);
+
+/**
+ * Lets an address get no mail from here: submissions for it are refused, and what is queued for it fails.
+ *
+ * [disk] What was set of the address before, for the same account or for everybody, is replaced.
+ * MAILCORE_LIST_SUPPRESSED lists all of them.
+ *
+ * @param of  an engine: mail of everybody; an account: its own mail alone
+ * @param address  "bob@example.net", or "@example.net" for all addresses of a domain
+ * @param reason  one word of a-z, 0-9 and -: "manual", "complaint"; NULL for "manual"
+ * @param detail  why, in words; or NULL
+ * @param until_ms  when it ends, in ms since 1970; 0 for never
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_LIMIT,
+ * MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_suppress(mailcore_handle of,
+                          const char *address,
+                          const char *reason,
+                          const char *detail,
+                          int64_t until_ms,
+                          mailcore_error *err);
+
+/**
+ * Lets a suppressed address get mail again.
+ *
+ * [disk]
+ *
+ * @param of  as given to mailcore_suppress()
+ * @param address  as given to mailcore_suppress()
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOT_FOUND (it was
+ * not suppressed), MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_unsuppress(mailcore_handle of, const char *address, mailcore_error *err);
+
+/**
+ * Tells what to publish in DNS for a domain of ours, each record compared with what is there, as one JSON document:
+ * MX, address, PTR, SPF, DKIM, DMARC, MTA-STS, TLS-RPT, TLSA, autoconfig. docs/reports.md lists the members.
+ *
+ * [wait] Asks DNS, up to a minute where nobody answers. Free the document with mailcore_buf_free().
+ *
+ * @param engine  the engine
+ * @param domain  "example.org"
+ * @param json  takes the document; needed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID, MAILCORE_E_NOMEM,
+ * MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_dns_advice(mailcore_engine engine,
+                            const char *domain,
+                            mailcore_buf *json,
                             mailcore_error *err);
 
 /**

@@ -511,3 +511,28 @@ fn a_trail_tells_what_was_said_and_no_secrets() {
     assert_eq!(kinds, wanted);
     stage.end();
 }
+
+/// A host that did TLS gets no mail without it until the time for which that is remembered is over.
+#[test]
+fn a_host_that_did_tls_must_do_it_again() {
+    const WINDOW: u64 = 86_400;
+    let stage = Stage::with(|settings| {
+        settings.sending.remember_tls = true;
+        settings.sending.remember_tls_for = Duration::from_secs(WINDOW);
+        settings.outbound.keep_connection = Duration::ZERO;
+    });
+    stage.mx(10, "mx.example.net");
+    stage.host("mx.example.net", 1, &[&plain(), &secured(), &plain_left(), &plain()]);
+    for (pass, verdict, policy) in [
+        (0, Verdict::Delivered, "opportunistic (nothing demands TLS)"),
+        (60, Verdict::Delivered, "opportunistic (nothing demands TLS)"),
+        (WINDOW / 2, Verdict::Deferred, "on Thu, "),
+        (WINDOW, Verdict::Delivered, "opportunistic (nothing demands TLS)"),
+    ] {
+        stage.pass(Duration::from_secs(pass));
+        let Came { outcome, trail } = stage.attempt();
+        assert_eq!(outcome.verdict, verdict, "{trail}");
+        assert!(outcome.policy.contains(policy), "{}", outcome.policy);
+    }
+    stage.end();
+}

@@ -237,3 +237,25 @@ fn odd_headers_stay_inside_their_lines() {
     assert_eq!(read.recipients.len(), 1);
     assert_eq!((read.recipients[0].action, read.recipients[0].status), (Action::Failed, Enhanced::new(5, 1, 1)));
 }
+
+/// The sender reads the report in the language that the message says he reads.
+#[test]
+fn reports_are_in_the_sender_s_language() {
+    for (language, subject, meaning, remedy) in [
+        ("en", "Undelivered mail returned to sender", "There is no such mailbox.", "typing errors"),
+        ("de-DE, en;q=0.3", "Nachricht nicht zustellbar", "Dieses Postfach gibt es nicht.", "Tippfehler"),
+        ("fr", "Message non remis", "Cette boîte aux lettres n'existe pas.", "l'orthographe"),
+        ("es", "Mensaje no entregado", "Este buzón no existe.", "bien escrita"),
+        ("ja", "メールを配信できませんでした", "このメールボックスは存在しません。", "確認してください"),
+    ] {
+        let original = format!("Subject: x\r\nAccept-Language: {language}\r\n\r\nhello\r\n");
+        let written = write(&report(vec![failure("bob@example.net")]), "a@b.example", original.as_bytes(), true, None);
+        let message = MessageParser::default().parse(&written.octets).unwrap();
+        assert_eq!(message.subject(), Some(subject));
+        let text = message.body_text(0).unwrap();
+        for words in [meaning, remedy, "(", "5.1.1", "550 5.1.1 no such user here"] {
+            assert!(text.contains(words), "{words} in {text}");
+        }
+        assert_eq!(parse(&written.octets).unwrap().recipients.len(), 1);
+    }
+}

@@ -26,6 +26,8 @@ pub const ENTRIES: &[Entry] = &[
     ("aggregate_report", report::aggregate_report),
     ("aggregate_letter", report::aggregate_letter),
     ("delivery_report", report::delivery_report),
+    ("remote_report", report::remote_report),
+    ("tls_report", report::tls_report),
     ("smtp_command", protocol::smtp_command),
     ("smtp_reply", protocol::smtp_reply),
     ("pop3_command", protocol::pop3_command),

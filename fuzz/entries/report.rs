@@ -1,6 +1,8 @@
-//! Reports of other hosts: aggregate reports, delivery reports.
+//! Reports of other hosts: aggregate reports, TLS reports, delivery reports, bounces in any form.
 
-use mailcore::base::limits::DMARC_REPORT_XML_OCTETS_MAX;
+use mailcore::base::limits::{
+    DMARC_REPORT_XML_OCTETS_MAX, REMOTE_REPORT_RECIPIENTS_MAX, REMOTE_REPORT_TEXT_OCTETS_MAX,
+};
 use mailcore::dsn::{self, Typed};
 use mailcore::feedback::{self, AggregateReport};
 
@@ -25,6 +27,30 @@ pub fn aggregate_letter(octets: &[u8]) {
     }
     assert_eq!(feedback::unpack(&feedback::gzip(octets)).as_deref().ok(), Some(octets));
     let _ = feedback::read(octets);
+}
+
+/// What was read and written reads the same once more.
+pub fn tls_report(octets: &[u8]) {
+    let _ = feedback::tls::read(octets);
+    if let Ok(report) = feedback::tls::parse(octets) {
+        let again =
+            |report: &feedback::tls::TlsReport| feedback::tls::parse(report.to_json().as_bytes()).expect("a report");
+        let once = again(&report);
+        assert_eq!(again(&once), once);
+        assert_eq!((once.domains(), once.policies.len()), (report.domains(), report.policies.len()));
+    }
+}
+
+/// What is told has a class, is bounded, and stands on one line.
+pub fn remote_report(octets: &[u8]) {
+    let mail = dsn::remote::read(octets);
+    assert!(mail.statuses.len() <= REMOTE_REPORT_RECIPIENTS_MAX);
+    for status in &mail.statuses {
+        assert!(status.text.len() <= REMOTE_REPORT_TEXT_OCTETS_MAX && !status.text.contains(['\r', '\n']));
+        let (_, rule) = dsn::remote::classify(status.status, status.code, &status.text);
+        assert!(!rule.is_empty());
+    }
+    mail.to.iter().for_each(|to| drop(dsn::remote::verp(to)));
 }
 
 /// A report is about somebody, and what ORCPT says of him reads the same.

@@ -122,6 +122,17 @@ pub enum Event {
         /// Who reports.
         organization: String,
     },
+    /// A TLS report that somebody sent us was read.
+    TlsReport {
+        /// Its id among the reports.
+        id: i64,
+        /// Whose mail it is about, by commas.
+        domain: String,
+        /// Who reports.
+        organization: String,
+    },
+    /// A mail that came tells what became of a message of ours: a bounce, a receipt, a complaint.
+    Reported(Box<RemoteReport>),
     /// Somebody is blocked for a time, after too many failures: the host may want to ban them further out.
     Penalty {
         /// What is blocked: `address`, `network` (/24, of IPv6 /48), `account` (to addresses it never logged in from).
@@ -206,6 +217,37 @@ pub struct Login {
     pub reason: &'static str,
     /// How many attempts this event stands for: 1, or more where they came too fast to be said one by one.
     pub count: u64,
+}
+
+/// What a mail that came tells of a message of ours (RFC 3464, RFC 5965, RFC 8098, or the words of a mail system).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RemoteReport {
+    /// Queue id of that message, where it is known.
+    pub id: Option<QueueId>,
+    /// By what it was found: `envelope_id`, `message_id`, `verp`; empty where it was not.
+    pub matched: &'static str,
+    /// `failed`, `delayed`, `delivered`, `relayed`, `expanded`, `complaint`, `unsubscribed`, `displayed`, `deleted`.
+    pub kind: &'static str,
+    /// Whom it is about; empty where the report does not say.
+    pub recipient: String,
+    /// Of a failure or delay: `hard`, `soft`, `full`, `spam`, `policy`, `dns`; otherwise empty.
+    pub class: &'static str,
+    /// The rule that chose the class.
+    pub rule: &'static str,
+    /// SMTP reply code, 0 where there is none.
+    pub code: u16,
+    /// Enhanced status code, empty where there is none.
+    pub enhanced: String,
+    /// What the reporting host says.
+    pub text: String,
+    /// Who reports.
+    pub reporter: String,
+    /// Message-ID of the message, where the report gives it.
+    pub message_id: String,
+    /// ENVID of the message, where the report gives it.
+    pub envelope_id: String,
+    /// Whether the recipient gets no more mail because of it.
+    pub suppressed: bool,
 }
 
 /// What a peer was refused.

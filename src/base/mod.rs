@@ -17,6 +17,7 @@ pub mod line;
 pub mod mailbox;
 pub mod quoted;
 pub mod secret;
+pub mod sending;
 pub mod settings;
 pub mod snapshot;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::address::{Address, Domain};
 use super::checking::{Checking, Network};
 use super::limits;
 use super::secret::Secret;
+use super::sending::Sending;
 use super::tls_rule::TlsRule;
 use super::trouble::Trouble;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub password_cost: PasswordCost,
     /// Aggregate reports of DMARC.
     pub dmarc: Dmarc,
+    /// What is kept about outgoing mail as a whole.
+    pub sending: Sending,
     /// Whether an attempt to log in is answered only after a pause once it failed.
     pub login_failure_pause: Duration,
     /// Failed logins after which somebody is blocked.
@@ -293,6 +296,7 @@ impl Default for Settings {
             waits: Waits::default(),
             password_cost: PasswordCost::default(),
             dmarc: Dmarc::default(),
+            sending: Sending::default(),
             login_failure_pause: Duration::from_secs(1),
             guard: GuardLimits::default(),
             unknown_recipients_per_peer_max: limits::UNKNOWN_RECIPIENTS_PER_PEER_MAX,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use self::tally::{Next, Talk, Tally};
 use super::hosts::{HostPlace, Hosts, Refusal, back_off};
 use super::outcome::{Outcome, Report, Verdict};
-use super::policy::{self, Decision, PassedOver, StsKeeper, TlsPolicy, Wanted};
+use super::policy::{self, Decision, PassedOver, StsKeeper, TlsEnd, TlsNotes, TlsPolicy, Wanted};
 use super::pool::Pool;
 use super::progress::{Progress, Waiting};
 use super::route::Destination;
@@ -41,13 +41,15 @@ pub struct Outlet {
     pub hosts: Hosts,
     /// TLS policies of other domains.
     pub sts: StsKeeper,
+    /// What the TLS of sessions came to.
+    pub tls: TlsNotes,
 }
 
 impl Outlet {
     /// Without connections and without knowledge of any host. Policies of other domains are kept in memory.
     pub fn new(world: World, settings: Arc<Settings>) -> Self {
         let hosts = Hosts::new(Arc::clone(&world.clock), settings.outbound.connections_per_destination_max);
-        Self { world, settings, pool: Pool::default(), hosts, sts: StsKeeper::default() }
+        Self { world, settings, pool: Pool::default(), hosts, sts: StsKeeper::default(), tls: TlsNotes::default() }
     }
 }
 
@@ -130,6 +132,11 @@ impl Attempt<'_> {
         };
         self.say(TrailKind::Route, &listed(&hosts));
         let wanted = policy::wanted(world, settings, &self.outlet.sts, self.work.destination).await;
+        if wanted.sts().is_none()
+            && let Some(trouble) = self.outlet.sts.trouble(wanted.domain())
+        {
+            self.outlet.tls.observe_fetch((world, settings), &wanted, &trouble);
+        }
         for exchanger in hosts {
             // A worse host is not for mail that has only to wait for a better one.
             let worse = self.tally.full.is_some_and(|(_, preference)| exchanger.preference > preference);
@@ -153,8 +160,12 @@ impl Attempt<'_> {
         let port = self.work.destination.port(&settings.outbound);
         let decision = match wanted.at_host(world, settings, exchanger, addresses.secure, port).await {
             Ok(decision) => decision,
-            Err(passed_over) => return self.pass_over(&exchanger.name, &passed_over),
+            Err(passed_over) => {
+                self.outlet.tls.observe_passed_over((world, settings), wanted, &exchanger.name, &passed_over);
+                return self.pass_over(&exchanger.name, &passed_over);
+            }
         };
+        let decision = self.outlet.tls.remembered((world, settings), &exchanger.name, decision).await;
         self.say(TrailKind::Policy, &format!("{decision} at {}", exchanger.name));
         for address in addresses.ips {
             if world.clock.now() >= self.dials_until {
@@ -162,7 +173,7 @@ impl Attempt<'_> {
                 return;
             }
             let at = SocketAddr::new(address, port);
-            if self.at_address(exchanger, at, &decision).await == Next::Host || self.is_over() {
+            if self.at_address(exchanger, at, &decision, wanted).await == Next::Host || self.is_over() {
                 return;
             }
         }
@@ -187,7 +198,13 @@ impl Attempt<'_> {
     }
 
     /// Talks to one address; a second time in the clear where an opportunistic handshake broke (RFC 7435 §4).
-    async fn at_address(&mut self, exchanger: &Exchanger, at: SocketAddr, decision: &Decision) -> Next {
+    async fn at_address(
+        &mut self,
+        exchanger: &Exchanger,
+        at: SocketAddr,
+        decision: &Decision,
+        wanted: &Wanted,
+    ) -> Next {
         let host = exchanger.name.as_str();
         while let Some(mut session) = self.outlet.pool.take_from(host, at, &decision.policy) {
             self.outlet.hosts.take_turn(at, &self.key);
@@ -209,6 +226,10 @@ impl Attempt<'_> {
                         NoSession::Connect(e) => (Enhanced::new(4, 4, 1), "connecting to", e),
                         NoSession::Handshake(e) => (Enhanced::new(4, 7, 5), "TLS handshake with", e),
                     };
+                    if let NoSession::Handshake(e) = &no_session {
+                        let end = TlsEnd::of_error(e);
+                        self.outlet.tls.observe((world, settings), wanted, decision, (host, at), &end);
+                    }
                     self.note_unreachable(at, status, decision, host, &format!("{doing} {at}: {}", told(e)));
                     return Next::Address;
                 }
@@ -216,6 +237,12 @@ impl Attempt<'_> {
             let open = self.tally.open();
             let (first, more) = open.split_at(open.len().min(RECIPIENTS_PER_TRANSACTION));
             let delivery = self.deliver(&mut session, first).await;
+            if let Some(end) = session.tls_end().filter(|_| !peer.clear) {
+                self.outlet.tls.observe((world, settings), wanted, decision, (host, at), &end);
+                if let TlsEnd::Done { verified } = end {
+                    self.outlet.tls.learn(world, settings, host, verified).await;
+                }
+            }
             if session.broke_in_handshake()
                 && may_fall_back
                 && !self.work.progress.is_stopped()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use smol::future::FutureExt;
 
 use super::hosts::HostPlace;
-use super::policy::{Decision, TlsPolicy, bare_name};
+use super::policy::{Decision, TlsEnd, TlsPolicy, bare_name};
 use super::progress::{Progress, Waiting};
 use super::trail::TrailKind;
 use super::watched::{self, Watched};
@@ -68,6 +68,8 @@ pub(super) struct Session {
     decided: Mono,
     /// The connection's place at the host.
     place: Option<HostPlace>,
+    /// How TLS failed.
+    tls_failed: Option<TlsEnd>,
 }
 
 /// Recipients whom the host would be given the message for, were it of ASCII.
@@ -130,7 +132,7 @@ impl Session {
         let options = Options { hostname: settings.hostname.clone(), tls, login, nonce, waits };
         let client = Client::new(options, info);
         let place = Some(place);
-        Ok(Session { client, connection, role, peer, messages: 0, decided, place })
+        Ok(Session { client, connection, role, peer, messages: 0, decided, place, tls_failed: None })
     }
 
     /// Hands over one message, in its other form where the host cannot take the one it has.
@@ -195,8 +197,12 @@ impl Session {
             }
         };
         let end = pump(world, waits, role, connection, &mut watched, &mut source).or(stop).await;
-        if let (Some(refused), Some(progress)) = (watched.refused.take(), watch) {
+        let refused = watched.refused.take();
+        if let (Some(refused), Some(progress)) = (&refused, watch) {
             progress.say(world.clock.now(), TrailKind::Tls, &refused.to_string());
+        }
+        if let Some(refused) = refused {
+            self.tls_failed = Some(TlsEnd::Refused(refused));
         }
         if let PumpEnd::Broken(e) = end {
             if let Some(progress) = watch {
@@ -204,6 +210,9 @@ impl Session {
             }
             self.connection.last_words().await;
             self.client.broken(&told(&e), &mut self.connection.input);
+            if self.client.broke_in_handshake() && self.tls_failed.is_none() {
+                self.tls_failed = Some(TlsEnd::of_error(&e));
+            }
         }
     }
 
@@ -226,6 +235,22 @@ impl Session {
     /// Whether it broke in the TLS handshake, or right behind it: where a host wants a certificate of ours.
     pub(super) fn broke_in_handshake(&self) -> bool {
         self.client.broke_in_handshake()
+    }
+
+    /// What its TLS came to; `None` where the session did not get so far.
+    pub(super) fn tls_end(&self) -> Option<TlsEnd> {
+        if let Some(failed) = &self.tls_failed {
+            return Some(failed.clone());
+        }
+        if self.client.broke_in_handshake() {
+            return Some(TlsEnd::Broken("the connection broke in the handshake".to_owned()));
+        }
+        match self.client.tls() {
+            Some(info) => Some(TlsEnd::Done { verified: info.verified }),
+            // Greeting and EHLO were answered.
+            None if self.client.replies() > 1 && self.client.greeted() => Some(TlsEnd::Missing),
+            None => None,
+        }
     }
 
     /// Whether the host offered TLS and then did not do it.

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use super::language::{self, Cause, Words, filled};
 use super::report::{Action, RecipientReport, Report, Typed};
 use crate::base::envelope::{BodyKind, Returns};
 use crate::base::limits::LINE_OCTETS_MAX;
@@ -54,6 +55,8 @@ pub struct Written {
 
 /// Line length at which status fields are folded.
 const FOLD_OCTETS: usize = 78;
+/// In front of what is said of a recipient, and of lines that go on.
+const INDENT: &str = "    ";
 /// Characters of the original's subject that are quoted.
 const SUBJECT_CHARS_MAX: usize = 200;
 
@@ -98,11 +101,8 @@ impl Part {
 
 fn head(letter: &Letter<'_>, boundary: &str, eight_bit: bool) -> Vec<u8> {
     let host = &letter.report.reporting_mta;
-    let subject = match kind_of(letter.report) {
-        Action::Failed => "Undelivered mail returned to sender",
-        Action::Delayed => "Delayed mail (still being retried)",
-        _ => "Successful mail delivery report",
-    };
+    let words = language::of_message(letter.original.octets);
+    let subject = encoded_word::encode(Words::of_kind(&words.subjects, kind_of(letter.report)));
     let mut head = format!(
         "Date: {}\r\nFrom: Mail Delivery System <MAILER-DAEMON@{host}>\r\nTo: <{}>\r\nSubject: {subject}\r\n\
          Message-ID: <{}@{host}>\r\n",
@@ -150,94 +150,75 @@ fn human_part(letter: &Letter<'_>) -> Part {
 }
 
 fn human_text(letter: &Letter<'_>) -> String {
-    let report = letter.report;
-    let mut text = format!("This is the mail system at {}.\r\n\r\n", report.reporting_mta);
-    text.push_str(match kind_of(report) {
-        Action::Failed => {
-            "Your message could not be delivered to the recipients below. It will not be\r\n\
-             tried again. What went wrong is written under each address.\r\n\r\n"
-        }
-        Action::Delayed => {
-            "Your message has not been delivered yet. You need not send it again: delivery\r\n\
-             is still being tried, and you will be told if it fails for good.\r\n\r\n"
-        }
-        _ => "Your message was passed on for the recipients below.\r\n\r\n",
-    });
+    let (report, words) = (letter.report, language::of_message(letter.original.octets));
+    let mut text = format!("{}\r\n\r\n", filled(words.system, &[&report.reporting_mta]));
+    push_wrapped(&mut text, "", Words::of_kind(&words.introductions, kind_of(report)), "");
+    text.push_str("\r\n");
     if let Some(subject) = subject(letter.original.octets) {
-        push_wrapped(&mut text, "Subject: ", &subject);
+        push_wrapped(&mut text, words.subject, &subject, INDENT);
     }
     if let Some(arrival) = report.arrival {
-        let _ = write!(text, "Accepted: {}\r\n", arrival.rfc5322());
+        let _ = write!(text, "{}{}\r\n", words.accepted, arrival.rfc5322());
     }
     for recipient in &report.recipients {
-        let address = &recipient.recipient.value;
-        push_wrapped(&mut text, "\r\n", &format!("<{}>", one_line(address)));
-        let alias = recipient.original.as_ref().filter(|alias| !alias.value.eq_ignore_ascii_case(address));
-        if let Some(alias) = alias {
-            push_wrapped(&mut text, "    ", &format!("(sent to <{}>)", one_line(&alias.value)));
-        }
-        push_wrapped(&mut text, "    ", &sentence(recipient));
-        if let Some(diagnostic) = &recipient.diagnostic {
-            push_wrapped(&mut text, "    ", &in_words(recipient, diagnostic));
-        }
-        if let Some(until) = recipient.will_retry_until {
-            let _ = write!(text, "    It will be tried until {}.\r\n", until.rfc5322());
-        }
+        push_words(&mut text, words, recipient);
     }
     text
 }
 
+/// What is said of one recipient.
+fn push_words(text: &mut String, words: &Words, recipient: &RecipientReport) {
+    let mut push = |first: &str, said: &str| push_wrapped(text, first, said, INDENT);
+    let address = &recipient.recipient.value;
+    push("\r\n", &format!("<{}>", one_line(address)));
+    let alias = recipient.original.as_ref().filter(|alias| !alias.value.eq_ignore_ascii_case(address));
+    if let Some(alias) = alias {
+        push(INDENT, &filled(words.sent_to, &[&one_line(&alias.value)]));
+    }
+    push(INDENT, &sentence(words, recipient));
+    if let Some(diagnostic) = &recipient.diagnostic {
+        push(INDENT, &in_words(words, recipient, diagnostic));
+    }
+    if recipient.action == Action::Failed {
+        push(INDENT, (words.causes)(Cause::of(recipient.status)).1);
+    }
+    if let Some(until) = recipient.will_retry_until {
+        push(INDENT, &filled(words.until, &[&until.rfc5322()]));
+    }
+}
+
 /// What a host said in its own words, and what we found as ours.
-fn in_words(recipient: &RecipientReport, diagnostic: &Typed) -> String {
+fn in_words(words: &Words, recipient: &RecipientReport, diagnostic: &Typed) -> String {
     let text = one_line(&diagnostic.value);
     if diagnostic.kind == Typed::OURS {
         return text;
     }
-    let who = recipient.remote_mta.as_ref().map_or("The recipient's mail system", |mta| mta.value.as_str());
-    format!("{} said: {text}", one_line(who))
+    let who = recipient.remote_mta.as_ref().map_or(words.their_system, |mta| mta.value.as_str());
+    filled(words.said, &[&one_line(who), &text])
 }
 
 /// What a status code means to a person (RFC 3463).
-fn sentence(recipient: &RecipientReport) -> String {
-    let status = recipient.status;
+fn sentence(words: &Words, recipient: &RecipientReport) -> String {
+    let [delivered, relayed, expanded] = words.successes;
     let meaning = match recipient.action {
-        Action::Delivered => "Delivered.",
-        Action::Relayed => "Passed on to a mail system that sends no further reports.",
-        Action::Expanded => "Passed on to the members of a list.",
-        Action::Failed | Action::Delayed => match (status.subject, status.detail) {
-            (1, 1) => "There is no such mailbox.",
-            (1, 2) => "There is no such mail domain.",
-            (1, 10) => "This domain does not take mail.",
-            (1, 3) => "The address is not valid.",
-            (1, 7 | 8) => "The sender's address was refused.",
-            (1, _) => "The address was refused.",
-            (2, 1) => "The mailbox is switched off.",
-            (2, 2) => "The mailbox is full.",
-            (2, 3) | (3, 4) => "The message is too large for the recipient.",
-            (2, _) => "The mailbox could not take the message.",
-            (3, _) => "The recipient's mail system could not take the message.",
-            (4, 1) => "The recipient's mail system does not answer.",
-            (4, 2) => "The connection to the recipient's mail system broke.",
-            (4, 3) | (4, 4) => "The way to the recipient's mail system could not be found.",
-            (4, 6) => "The message goes in a circle.",
-            (4, 7) => "It could not be delivered in time.",
-            (6, _) => "The recipient's mail system cannot take a message of this kind.",
-            (7, _) => "The recipient's mail system refuses the message.",
-            _ => "Delivery did not succeed.",
-        },
+        Action::Delivered => delivered,
+        Action::Relayed => relayed,
+        Action::Expanded => expanded,
+        Action::Failed | Action::Delayed => (words.causes)(Cause::of(recipient.status)).0,
     };
-    format!("{meaning} (status {status})")
+    format!("{meaning} {}", filled(words.status, &[&recipient.status.to_string()]))
 }
 
-/// Adds `first` and `text`, wrapped at words, further lines indented by four.
-fn push_wrapped(out: &mut String, first: &str, text: &str) {
+/// Adds `first` and `text`, wrapped at words, further lines indented.
+fn push_wrapped(out: &mut String, first: &str, text: &str, indent: &str) {
     out.push_str(first);
     let mut column = first.len();
     let mut fresh = true;
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         if !fresh && column + 1 + word.len() > FOLD_OCTETS {
-            out.push_str("\r\n    ");
-            column = 4;
+            out.push_str("\r\n");
+            out.push_str(indent);
+            column = indent.len();
         } else if !fresh {
             out.push(' ');
             column += 1;
@@ -245,8 +226,9 @@ fn push_wrapped(out: &mut String, first: &str, text: &str) {
         fresh = false;
         for piece in pieces(word, LINE_OCTETS_MAX - FOLD_OCTETS) {
             if column > FOLD_OCTETS {
-                out.push_str("\r\n    ");
-                column = 4;
+                out.push_str("\r\n");
+                out.push_str(indent);
+                column = indent.len();
             }
             out.push_str(piece);
             column += piece.len();

@@ -3,7 +3,9 @@
 //! Pure: the date, the boundary and the Message-ID's octets are given. Uses message and base.
 
 mod compose;
+mod language;
 mod parse;
+pub mod remote;
 mod report;
 
 pub use compose::{Letter, Original, Written, compose};

@@ -57,10 +57,10 @@ fn recipient(group: &Fields) -> Option<RecipientReport> {
 }
 
 /// Names in lower case with their unfolded values.
-struct Fields(Vec<(String, String)>);
+pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn find(&self, name: &str) -> Option<String> {
+    pub(super) fn find(&self, name: &str) -> Option<String> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone())
     }
 
@@ -80,7 +80,7 @@ fn fields(header: &[u8]) -> Fields {
 }
 
 /// The groups of fields, separated by empty lines.
-fn groups(octets: &[u8]) -> Vec<Fields> {
+pub(super) fn groups(octets: &[u8]) -> Vec<Fields> {
     let mut groups: Vec<Vec<u8>> = Vec::new();
     let mut open = false;
     let mut count = 0;

@@ -10,6 +10,7 @@
 //! waits with [`Engine::wait`].
 
 pub mod accounts;
+mod advice;
 mod breakdown;
 pub mod checks;
 pub mod config;
@@ -35,6 +36,7 @@ pub mod soundness;
 mod start;
 pub mod stats;
 mod sts;
+mod suppressed;
 
 pub use config::Config;
 pub use events::{EventQueue, Said};

@@ -239,6 +239,9 @@ impl Inner {
             if let Err(e) = store.dmarc_flush().await {
                 log::warn!("observations for DMARC reports are lost: {e}");
             }
+            if let Err(e) = store.tls_flush().await {
+                log::warn!("results for TLS reports are lost: {e}");
+            }
             lock(&state).phase = Phase::Stopped;
             events.say_last_counts();
             events.say(Event::Stopped);

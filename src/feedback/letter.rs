@@ -84,12 +84,7 @@ pub fn read(letter: &[u8]) -> Result<AggregateReport, NoReport> {
     let structure = scan(letter);
     let parts = structure.parts.iter().filter(|part| may_be_report(part));
     for part in parts.take(DMARC_LETTER_ATTACHMENTS_MAX) {
-        let range = usize::try_from(part.body.start).ok().zip(usize::try_from(part.body.end).ok());
-        let body = range.and_then(|(start, end)| letter.get(start..end)).unwrap_or_default();
-        let mut decoder = Decoder::new(Encoding::parse(part.facts.encoding.as_deref()));
-        let mut octets = Vec::with_capacity(body.len());
-        decoder.push(body, &mut octets);
-        decoder.finish(&mut octets);
+        let octets = decoded(letter, part);
         match pack::unpack(&octets).and_then(|xml| parse(&xml)) {
             Ok(report) => return Ok(report),
             // What is no report at all says less than a broken one.
@@ -98,6 +93,17 @@ pub fn read(letter: &[u8]) -> Result<AggregateReport, NoReport> {
         }
     }
     Err(trouble)
+}
+
+/// A part's body without its transfer encoding.
+pub(super) fn decoded(letter: &[u8], part: &Part) -> Vec<u8> {
+    let range = usize::try_from(part.body.start).ok().zip(usize::try_from(part.body.end).ok());
+    let body = range.and_then(|(start, end)| letter.get(start..end)).unwrap_or_default();
+    let mut decoder = Decoder::new(Encoding::parse(part.facts.encoding.as_deref()));
+    let mut octets = Vec::with_capacity(body.len());
+    decoder.push(body, &mut octets);
+    decoder.finish(&mut octets);
+    octets
 }
 
 fn may_be_report(part: &Part) -> bool {

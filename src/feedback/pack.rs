@@ -23,7 +23,7 @@ pub fn gzip(octets: &[u8]) -> Vec<u8> {
 /// The XML in `octets`, which may be packed, once.
 pub fn unpack(octets: &[u8]) -> Result<Vec<u8>, NoReport> {
     match octets {
-        [0x1f, 0x8b, ..] => all_of(MultiGzDecoder::new(octets)),
+        [0x1f, 0x8b, ..] => all_of(MultiGzDecoder::new(octets), DMARC_REPORT_XML_OCTETS_MAX),
         [b'P', b'K', ..] => unzip(octets),
         _ if looks_like_xml(octets) && octets.len() <= DMARC_REPORT_XML_OCTETS_MAX => Ok(octets.to_vec()),
         _ if looks_like_xml(octets) => Err(NoReport::TooMuch),
@@ -37,9 +37,18 @@ fn looks_like_xml(octets: &[u8]) -> bool {
     text.trim_ascii_start().starts_with(b"<") || octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff")
 }
 
-fn all_of(reader: impl Read) -> Result<Vec<u8>, NoReport> {
+/// Octets that may be packed with gzip, at most `octets_max` of them unpacked.
+pub(super) fn inflate(octets: &[u8], octets_max: usize) -> Result<Vec<u8>, NoReport> {
+    match octets {
+        [0x1f, 0x8b, ..] => all_of(MultiGzDecoder::new(octets), octets_max),
+        _ if octets.len() > octets_max => Err(NoReport::TooMuch),
+        _ => Ok(octets.to_vec()),
+    }
+}
+
+fn all_of(reader: impl Read, octets_max: usize) -> Result<Vec<u8>, NoReport> {
     let mut out = Vec::new();
-    let limit = DMARC_REPORT_XML_OCTETS_MAX as u64;
+    let limit = octets_max as u64;
     let read = reader.take(limit + 1).read_to_end(&mut out);
     match read {
         Ok(_) if out.len() as u64 > limit => Err(NoReport::TooMuch),
@@ -80,8 +89,8 @@ fn unzip(zip: &[u8]) -> Result<Vec<u8>, NoReport> {
     }
     let packed = content(zip, entry).ok_or_else(broken)?;
     let octets = match entry.method {
-        0 => all_of(packed)?,
-        8 => all_of(DeflateDecoder::new(packed))?,
+        0 => all_of(packed, DMARC_REPORT_XML_OCTETS_MAX)?,
+        8 => all_of(DeflateDecoder::new(packed), DMARC_REPORT_XML_OCTETS_MAX)?,
         method => return Err(NoReport::Broken(format!("zip method {method} is not read"))),
     };
     let mut sum = flate2::Crc::new();

@@ -16,6 +16,7 @@ use super::queue::fares;
 use super::record::{self, Record};
 use super::reports;
 use super::result::{Failure, MAILCORE_E_HANDLE, MAILCORE_E_STORE};
+use super::sending;
 use super::session;
 use super::text::{give, needed};
 use crate::base::snapshot::{Message, Messages};
@@ -74,6 +75,14 @@ pub const MAILCORE_LIST_SESSIONS: u32 = 12;
 /// for one recipient; code; flags: 1 while paused; detail: JSON with paused_ms, pause_reason, held, last_ms, last_host
 /// and tls_policy, null where there is none.
 pub const MAILCORE_LIST_DESTINATIONS: u32 = 13;
+
+/// Addresses of an engine that get no mail. id: the account whose mail is meant, 0 for everybody's; name: address, or @
+/// and a domain; text: why, as one word; detail: why, in words; time_ms: since when; due_ms: when it ends, 0 for never.
+pub const MAILCORE_LIST_SUPPRESSED: u32 = 20;
+/// TLS reports (RFC 8460) that came to tlsrpt.report_address, in the order they were read. id; name: who reports; text:
+/// the domains whose mail it is about, by commas; time_ms, due_ms: begin and end of the time it is about; total:
+/// sessions; unseen: those that failed; detail: JSON with report_id, arrived_ms and report, the report as in RFC 8460.
+pub const MAILCORE_LIST_TLS_REPORTS: u32 = 21;
 
 /// Rows fetched from the store at a time.
 const PAGE_ROWS: usize = 256;
@@ -178,6 +187,8 @@ enum More {
         next: usize,
     },
     Destinations(Option<String>),
+    Suppressed((i64, String)),
+    TlsReports(u64),
     Check(Check),
     Backup(Backup),
     /// A check that ended with an error: its end must not be taken for that of a whole one.
@@ -359,6 +370,12 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             return Ok((VecDeque::new(), More::Records(query.id, query.after)));
         }
         (MAILCORE_LIST_DESTINATIONS, Object::Engine(_)) => return Ok((VecDeque::new(), More::Destinations(None))),
+        (MAILCORE_LIST_SUPPRESSED, Object::Engine(_)) => {
+            return Ok((VecDeque::new(), More::Suppressed((i64::MIN, String::new()))));
+        }
+        (MAILCORE_LIST_TLS_REPORTS, Object::Engine(_)) => {
+            return Ok((VecDeque::new(), More::TlsReports(query.after)));
+        }
         (MAILCORE_LIST_ATTEMPTS, Object::Engine(seat)) => attempts(seat, query.id)?,
         (MAILCORE_LIST_DKIM_KEYS, Object::Engine(seat)) => dkim_keys(seat)?,
         (MAILCORE_LIST_SESSIONS, Object::Engine(seat)) => session::rows(seat),
@@ -374,7 +391,8 @@ fn begin(object: &Object, kind: u32, query: &mailcore_query) -> Result<(VecDeque
             let next = behind.map_or(messages.len(), |uid| messages.place_from(uid));
             return Ok((VecDeque::new(), More::Messages { mailbox: seat.clone(), messages, next }));
         }
-        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_DESTINATIONS, _) => {
+        (MAILCORE_LIST_ACCOUNTS..=MAILCORE_LIST_DESTINATIONS, _)
+        | (MAILCORE_LIST_SUPPRESSED | MAILCORE_LIST_TLS_REPORTS, _) => {
             return Err(Failure::new(MAILCORE_E_HANDLE, "the handle does not have what is to be listed"));
         }
         _ => return Err(Failure::invalid(format!("kind {kind} is none"))),
@@ -502,6 +520,15 @@ impl State {
                 self.rows.extend(outward::destinations(engine, after.as_deref(), wanted)?);
                 let last = self.rows.back().map(|row| row.texts.first().cloned().unwrap_or_default());
                 *after = last.or(after.take());
+                Ok(!self.rows.is_empty())
+            }
+            More::Suppressed(after) => {
+                self.rows.extend(sending::suppressed(engine, after, wanted)?);
+                Ok(!self.rows.is_empty())
+            }
+            More::TlsReports(after) => {
+                self.rows.extend(sending::tls_reports(engine, signed(*after), wanted)?);
+                *after = self.rows.back().map_or(*after, |row| row.id);
                 Ok(!self.rows.is_empty())
             }
             More::Check(under_way) => {

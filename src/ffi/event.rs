@@ -75,6 +75,12 @@ pub const MAILCORE_EVENT_CONNECTION_BROKEN: u32 = 23;
 /// A line of a dialog that is traced: see MAILCORE_LISTEN_TRACE and the property trace.peers.
 pub const MAILCORE_EVENT_DIALOG: u32 = 24;
 
+/// A TLS report (RFC 8460) that somebody sent was read. subject: its id.
+pub const MAILCORE_EVENT_TLS_REPORT: u32 = 30;
+/// A mail that came tells what became of a message sent from here: a bounce, a receipt, a complaint. subject: queue id
+/// of that message, or 0 where it is not known; code: SMTP reply code, or 0; detail: the recipient and what happened.
+pub const MAILCORE_EVENT_REPORTED: u32 = 31;
+
 /// An event. Set it up with MAILCORE_EVENT_INIT, empty it with mailcore_event_clear().
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -283,6 +289,10 @@ fn numbers(event: &Event) -> (u32, u64, i32, u32) {
         Event::HookFailed { hook, .. } => (MAILCORE_EVENT_HOOK_FAILED, 0, hook_number(hook), 0),
         Event::SessionBroken { .. } => (MAILCORE_EVENT_SESSION_BROKEN, 0, 0, 0),
         Event::DmarcReport { id, .. } => (MAILCORE_EVENT_DMARC_REPORT, id.cast_unsigned(), 0, 0),
+        Event::TlsReport { id, .. } => (MAILCORE_EVENT_TLS_REPORT, id.cast_unsigned(), 0, 0),
+        Event::Reported(report) => {
+            (MAILCORE_EVENT_REPORTED, report.id.as_ref().map_or(0, id), i32::from(report.code), 0)
+        }
         Event::Penalty { count, seconds, .. } => {
             (MAILCORE_EVENT_PENALTY, 0, i32::try_from(*seconds).unwrap_or(i32::MAX), *count)
         }

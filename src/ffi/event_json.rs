@@ -1,7 +1,7 @@
 //! Events as JSON objects: what stands in `detail`. `docs/events.md` lists every event and field; a test here compares.
 
 use super::json::Json;
-use crate::base::event::{Event, Login, Outcome, Refused};
+use crate::base::event::{Event, Login, Outcome, Refused, RemoteReport};
 use crate::engine::events::Said;
 
 fn outcome_name(outcome: Outcome) -> &'static str {
@@ -11,6 +11,25 @@ fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Failed => "failed",
         Outcome::Expired => "expired",
     }
+}
+
+fn of_report(json: Json, report: &RemoteReport) -> Json {
+    let json = match report.id {
+        Some(id) => json.number("id", id.0),
+        None => json,
+    };
+    json.text("matched", report.matched)
+        .text("kind", report.kind)
+        .text("recipient", &report.recipient)
+        .text("class", report.class)
+        .text("rule", report.rule)
+        .number("code", report.code)
+        .text("enhanced", &report.enhanced)
+        .text("text", &report.text)
+        .text("reporter", &report.reporter)
+        .text("message_id", &report.message_id)
+        .text("envelope_id", &report.envelope_id)
+        .switch("suppressed", report.suppressed)
 }
 
 /// The event as a JSON object, `event`, `seq` and `time_ms` first.
@@ -58,6 +77,10 @@ pub(crate) fn json(said: &Said) -> Json {
         Event::DmarcReport { id, domain, organization } => {
             head("dmarc_report").number("id", *id).text("domain", domain).text("reporter", organization)
         }
+        Event::TlsReport { id, domain, organization } => {
+            head("tls_report").number("id", *id).text("domain", domain).text("reporter", organization)
+        }
+        Event::Reported(report) => of_report(head("reported"), report),
         Event::Penalty { about, who, peer, cause, count, seconds } => head("penalty")
             .text("about", about)
             .text("who", who)
@@ -211,6 +234,8 @@ mod tests {
                 seconds: 60,
             },
             Event::DmarcReport { id: 1, domain: text("d"), organization: text("o") },
+            Event::TlsReport { id: 1, domain: text("d"), organization: text("o") },
+            Event::Reported(Box::new(RemoteReport { id: Some(QueueId(7)), ..RemoteReport::default() })),
             Event::ConnectionBroken(Box::new(refused())),
             Event::Log { level: "warn", target: text("mailcore::tls"), text: text("x") },
             Event::Dialog { service: Service::Mx, peer: text("p"), side: "C", text: text("QUIT") },

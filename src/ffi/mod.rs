@@ -43,6 +43,7 @@ mod record;
 mod reports;
 pub mod resolver;
 pub mod result;
+pub mod sending;
 pub mod session;
 pub mod sieve;
 mod sieve_json;

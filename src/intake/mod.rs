@@ -16,6 +16,7 @@ mod report;
 mod rules;
 mod sign;
 pub mod submit;
+mod suppressed;
 pub mod trace;
 
 use std::borrow::Cow;

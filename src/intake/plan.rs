@@ -105,6 +105,18 @@ impl Plan {
         self
     }
 
+    /// The same, with what reports of others may call it.
+    pub(super) fn named(mut self, names: Vec<String>) -> Plan {
+        self.notes.sent = names;
+        self
+    }
+
+    /// The same, read for what it may tell of messages of ours.
+    pub(super) fn read_by(mut self, is_report: bool) -> Plan {
+        self.notes.unread_report |= is_report && !self.actions.is_empty();
+        self
+    }
+
     /// Whether nobody gets anything.
     pub(super) fn is_empty(&self) -> bool {
         self.actions.is_empty() && self.remote.is_empty()

@@ -56,7 +56,9 @@ impl Intake {
             .look_up(|directory| is_local(directory, settings, address).then(|| resolve(directory, settings, address)));
         let Some(found) = found.await.map_err(|e| reply_of(&e))? else {
             return match (&client.account, client.service) {
-                (Some(_), Service::Submission | Service::Submissions) => Ok(()),
+                (Some(account), Service::Submission | Service::Submissions) => {
+                    self.allows_remote(account, recipient).await
+                }
                 _ => Err(Reply::new(550, 7, 1, "Relay access denied")),
             };
         };

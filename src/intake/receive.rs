@@ -17,7 +17,8 @@ use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, T
 use crate::delivery::directory::resolve;
 use crate::mailauth::spf::SpfResult;
 use crate::message::fit::is_whole;
-use crate::message::header::fields;
+use crate::message::header::{fields, find};
+use crate::message::parameter;
 use crate::smtp::server::Client;
 use crate::store::Accepted;
 
@@ -37,6 +38,8 @@ struct Admitted<'a> {
     verdicts: String,
     /// Whether its sender may be forged, and is told nothing that can be left out.
     is_quiet: bool,
+    /// Whether it may tell what became of a message of ours.
+    is_report: bool,
 }
 
 impl Intake {
@@ -65,7 +68,11 @@ impl Intake {
         }
         let plan = match self.plan(&admitted.envelope).await {
             Ok(plan) => {
-                let plan = plan.filed(admitted.junk).sealed(admitted.seal).quiet(admitted.is_quiet);
+                let plan = plan
+                    .read_by(admitted.is_report)
+                    .filed(admitted.junk)
+                    .sealed(admitted.seal)
+                    .quiet(admitted.is_quiet);
                 plan.of(Some(client), &admitted.verdicts, &id)
             }
             Err(why) => return vec![why.reply()],
@@ -83,10 +90,11 @@ impl Intake {
         content: Content,
         now: Timestamp,
     ) -> std::result::Result<Admitted<'a>, Reply> {
-        let is_header_whole = {
+        let (is_header_whole, is_report) = {
             let front = self.front(&content.body).await.map_err(|e| reply_of(&e))?;
             judge(&front)?;
-            is_whole(&front, content.body.len())
+            let is_report = self.settings.sending.read_reports && may_be_report(envelope, &front);
+            (is_whole(&front, content.body.len()), is_report)
         };
         let examined = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))?;
         if examined.is_some() && !is_header_whole {
@@ -119,7 +127,7 @@ impl Intake {
             envelope.to_mut().recipients.iter_mut().for_each(|to| to.notify.success = false);
         }
         let verdicts = results.map(|results| results.summary()).unwrap_or_default();
-        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts, is_quiet })
+        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts, is_quiet, is_report })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -128,7 +136,7 @@ impl Intake {
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
     async fn receive_each(&self, client: &Client, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { envelope, junk, seal, content, verdicts, is_quiet, .. } = admitted;
+        let Admitted { envelope, junk, seal, content, verdicts, is_quiet, is_report, .. } = admitted;
         let envelope = &*envelope;
         let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
         let mut replies = Vec::with_capacity(envelope.recipients.len());
@@ -146,7 +154,8 @@ impl Intake {
         }
         let together: Result<Accepted> = match self.plan(&known).await {
             Ok(plan) if !plan.is_empty() => {
-                let plan = plan.filed(junk).sealed(seal.clone()).quiet(is_quiet).of(Some(client), &verdicts, id);
+                let plan = plan.read_by(is_report).filed(junk).sealed(seal.clone()).quiet(is_quiet);
+                let plan = plan.of(Some(client), &verdicts, id);
                 self.carry_out(plan, envelope, content.clone(), None, now).await
             }
             Ok(_) => return replies,
@@ -163,7 +172,7 @@ impl Intake {
             let alone = envelope.for_one(recipient.clone());
             *reply = match self.plan(&alone).await {
                 Ok(plan) => {
-                    let plan = plan.filed(junk).sealed(seal.clone()).quiet(is_quiet);
+                    let plan = plan.read_by(is_report).filed(junk).sealed(seal.clone()).quiet(is_quiet);
                     let mut plan = plan.of(Some(client), &verdicts, id);
                     plan.actions.retain(|action| !served.contains(&action.account.id));
                     let ids: Vec<_> = plan.actions.iter().map(|action| action.account.id).collect();
@@ -188,6 +197,15 @@ pub(super) fn judge(front: &[u8]) -> std::result::Result<(), Reply> {
     } else {
         Ok(())
     }
+}
+
+/// Whether a message may be a bounce, a receipt or a complaint: it has no sender, or it is a report by its type.
+fn may_be_report(envelope: &Envelope, front: &[u8]) -> bool {
+    let is_typed = || {
+        let field = find(front, "content-type");
+        field.is_some_and(|field| parameter::parse(field.body).token.eq_ignore_ascii_case(b"multipart/report"))
+    };
+    envelope.reverse_path.is_none() || is_typed()
 }
 
 /// Whether a stranger's reverse-path gets reports of success: where its domain allows the host that sent the mail, or

@@ -11,12 +11,13 @@ use super::receive::{judge, taken};
 use super::trace::{self, Passage};
 use super::{Intake, reply_of};
 use crate::base::envelope::BodyKind;
-use crate::base::limits::{HEADER_OCTETS_MAX, SUBMIT_KEY_OCTETS_MAX};
+use crate::base::limits::{HEADER_OCTETS_MAX, SENT_NAME_OCTETS_MAX, SUBMIT_KEY_OCTETS_MAX};
 use crate::base::{Account, Address, Content, Envelope, Error, ErrorKind, QueueId, Reply, Result, Timestamp};
 use crate::delivery::directory::{Nowhere, may_send_as};
 use crate::delivery::wire::{as_lines, with_line_ends};
 use crate::message::fit::{self, Filling, is_whole};
-use crate::message::header::header_len;
+use crate::message::header::{find, header_len};
+use crate::message::message_id::message_id;
 use crate::smtp::server::{Client, too_large, too_many_recipients};
 use crate::store::{Filed, Notes};
 
@@ -117,12 +118,14 @@ impl Intake {
                 return refused(kind, policy::nowhere(why), format!("{text}: {address}"));
             }
         };
+        self.refuse_suppressed(account, &plan.remote).await?;
         let id = self.passage_id();
         let now = self.world.clock.wall();
         let content = with_line_ends(&self.world, &self.store, content).await?;
         let accepted = match self.ready(None, account, envelope, content, &id, now).await? {
             Ok((content, body)) => {
-                let (plan, envelope) = (plan.of(None, "", &id), Envelope { body, ..envelope.clone() });
+                let plan = plan.named(self.names_of(envelope, &content).await?).of(None, "", &id);
+                let envelope = Envelope { body, ..envelope.clone() };
                 self.carry_out(plan, &envelope, content, account.map(|a| a.id), now).await?
             }
             Err(reply) => {
@@ -151,6 +154,10 @@ impl Intake {
         let now = self.world.clock.wall();
         let done = match self.ready(Some(client), account, envelope, content, &id, now).await {
             Ok(Ok((content, body))) => {
+                let plan = match self.names_of(envelope, &content).await {
+                    Ok(names) => plan.named(names),
+                    Err(e) => return reply_of(&e),
+                };
                 let envelope = Envelope { body, ..envelope.clone() };
                 self.carry_out(plan, &envelope, content, account.map(|a| a.id), now).await
             }
@@ -158,6 +165,21 @@ impl Intake {
             Err(e) => Err(e),
         };
         done.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, &id))
+    }
+
+    /// What reports of others may call a message of ours, where they are read.
+    async fn names_of(&self, envelope: &Envelope, content: &Content) -> Result<Vec<String>> {
+        if !self.settings.sending.read_reports {
+            return Ok(Vec::new());
+        }
+        // A header that needed no change stands in the body.
+        let front = self.front(&content.body).await?;
+        let header = [content.prefix.as_slice(), &front].concat();
+        let message_id = find(&header, "message-id").and_then(|field| message_id(&field.value()));
+        let message_id = message_id.map(|id| String::from_utf8_lossy(&id).into_owned());
+        let envelope_id = envelope.envelope_id.as_ref().map(|id| format!("envid {id}"));
+        let names = message_id.into_iter().chain(envelope_id);
+        Ok(names.filter(|name| name.len() <= SENT_NAME_OCTETS_MAX).collect())
     }
 
     /// The content as it is kept and sent, and what BODY says of it: complete, its author judged, fit for the wire, and

@@ -97,6 +97,9 @@ impl Delivery {
                 job.settle(&outcomes, Duration::ZERO, None).await
             }
             (Route::Away(destination), None) => {
+                if let Some(end) = job.keep_back_suppressed().await? {
+                    return Ok(end);
+                }
                 let (report, took) = job.hand_over(outlet, destination, progress, self.late).await;
                 job.trail = progress.trail();
                 if let Reach::Full(at) = report.reach {
@@ -151,6 +154,32 @@ impl<'a> Job<'a> {
         let random = context.world.entropy.u64();
         let next = schedule::next_attempt(outbound, attempts, as_of, mark, item.expires, random);
         Self { context, item, as_of, next, trail: String::new() }
+    }
+
+    /// Gives up recipients whose addresses are suppressed by now; how it ended where that is all of them.
+    async fn keep_back_suppressed(&mut self) -> Result<Option<End>> {
+        let recipients = &self.item.recipients;
+        let addresses = recipients.iter().map(|to| to.recipient.address.clone()).collect();
+        let now = self.context.world.clock.wall();
+        let found = self.context.store.suppressed(self.item.submitter, addresses, now).await?;
+        if found.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let (mut kept_back, mut others) = (Vec::new(), Vec::new());
+        let mut outcomes = Vec::new();
+        for (to, row) in recipients.iter().cloned().zip(found) {
+            let Some(row) = row else {
+                others.push(to);
+                continue;
+            };
+            let text = format!("the address is suppressed ({}): {}", row.reason, row.detail);
+            outcomes.push(Outcome::unreached(Verdict::Failed, Enhanced::new(5, 7, 1), text));
+            kept_back.push(to);
+        }
+        let item = Item { recipients: kept_back, ..self.item.clone() };
+        let end = Job { item, trail: String::new(), ..*self }.settle(&outcomes, Duration::ZERO, None).await?;
+        self.item.recipients = others;
+        Ok(self.item.recipients.is_empty().then_some(end))
     }
 
     async fn give_up(&self) -> Result<End> {

@@ -19,7 +19,7 @@ use crate::base::limits::{QUEUE_SLEEP_SECONDS_MAX, RETRY_SECONDS_MIN, STS_REFRES
 use crate::base::world::Task;
 use crate::base::{Mono, QueueId, Timestamp};
 use crate::delivery::hosts::back_off;
-use crate::delivery::policy::StsKeeper;
+use crate::delivery::policy::{StsKeeper, TlsNotes};
 use crate::delivery::route::{KeyKind, Routing, kind_of_key};
 use crate::delivery::{Outlet, Progress, Reach};
 use crate::store::{Claim, GIVEN_UP, Watch};
@@ -91,10 +91,11 @@ impl Runner {
         let (delayed, reports) = smol::channel::unbounded();
         let reporter = world.run.task("delay reports", Box::pin(report_delays(context.clone(), reports)));
         let sts = StsKeeper::new(context.store.clone());
+        let tls = TlsNotes::new(context.store.clone());
         let refresh = refresh_policies(context.clone(), sts.clone());
         let refresh = world.run.task("mta-sts", Box::pin(refresh));
         Self {
-            outlet: Outlet { sts, ..Outlet::new(world, settings) },
+            outlet: Outlet { sts, tls, ..Outlet::new(world, settings) },
             context,
             destinations,
             under_way: BTreeMap::new(),
@@ -126,6 +127,7 @@ impl Runner {
         if let Err(e) = self.context.store.queue_know_paused().await {
             log::warn!("which destinations are paused could not be read: {e}");
         }
+        review_suppressed(&self.context).await;
         loop {
             while let Ok(done) = self.done.1.try_recv() {
                 self.on_done(done);
@@ -267,15 +269,23 @@ async fn report_delays(context: Context, reports: Receiver<QueueId>) {
     }
 }
 
-/// Policies are fetched again before their time is over, also where no mail wants them (RFC 8461 §3.3).
+/// Policies are fetched again before their time is over, also where no mail wants them (RFC 8461 §3.3); suppressed
+/// addresses whose time is over are forgotten.
 async fn refresh_policies(context: Context, sts: StsKeeper) {
-    if !context.settings.outbound.mta_sts {
-        return;
-    }
     let clock = &context.world.clock;
     loop {
         clock.sleep_until(clock.now() + Duration::from_secs(STS_REFRESH_LOOK_SECONDS)).await;
-        sts.refresh(&context.world, &context.settings).await;
+        if context.settings.outbound.mta_sts {
+            sts.refresh(&context.world, &context.settings).await;
+        }
+        review_suppressed(&context).await;
+    }
+}
+
+/// Forgets suppressed addresses whose time is over, and learns whether there are any.
+async fn review_suppressed(context: &Context) {
+    if let Err(e) = context.store.suppressed_review(context.world.clock.wall()).await {
+        log::warn!("suppressed addresses could not be reviewed: {e}");
     }
 }
 

@@ -11,7 +11,8 @@ use crate::base::event::{Event, Outcome as Kind};
 use crate::base::limits::{SETTLE_PAUSE_SECONDS_MAX, SETTLE_TRIES_MAX};
 use crate::base::{ErrorKind, Result, Timestamp};
 use crate::dsn::Action;
-use crate::store::{Acceptance, AttemptResult, Item, ItemRecipient, Past, Settle, Settled};
+use crate::dsn::remote::{Class, classify};
+use crate::store::{Acceptance, AttemptResult, EVERYBODY, Item, ItemRecipient, Past, Settle, Settled, Suppressed};
 
 /// What was decided about one recipient.
 #[derive(Clone)]
@@ -63,6 +64,7 @@ pub(super) async fn settle(
     }
     match settled {
         Settled::Done { accepted, attempt } => {
+            suppress_failed(context, item, &decided).await;
             if let Some((to, place)) = told {
                 let report = place.and_then(|place| accepted.queued.get(place).copied());
                 context.events.say(Event::Bounced { id: item.id, report, to });
@@ -70,6 +72,33 @@ pub(super) async fn settle(
             Ok(attempt)
         }
         Settled::Dropped | Settled::Held => Ok(0),
+    }
+}
+
+/// Suppresses addresses that a host says do not exist, for the account that wrote to them, where the program wants it.
+async fn suppress_failed(context: &Context, item: &Item, decided: &[Decided]) {
+    let sending = &context.settings.sending;
+    if !sending.suppress_failed {
+        return;
+    }
+    let failed = decided.iter().filter(|one| one.result.outcome == Kind::Failed && one.result.code >= 500);
+    for one in failed {
+        let result = &one.result;
+        let (class, rule) = classify(result.enhanced, result.code, &result.text);
+        if class != Class::Hard {
+            continue;
+        }
+        let row = Suppressed {
+            account: item.submitter.map_or(EVERYBODY, |account| account.0),
+            address: one.to.recipient.address.key(),
+            reason: "hard-bounce".to_owned(),
+            detail: format!("{} ({rule})", result.text),
+            since: result.at,
+            until: result.at.after(sending.suppress_for),
+        };
+        if let Err(e) = context.store.suppress(row).await {
+            log::warn!("an address that failed could not be suppressed: {e}");
+        }
     }
 }
 

@@ -80,7 +80,8 @@ impl Store {
             tx.directory_changes(Key::of_account(&gone));
             tx.close_account(account)?;
             remains::of_account(tx, account)?;
-            tx.db.scripts_forget(account)
+            tx.db.scripts_forget(account)?;
+            tx.db.suppressed_forget_of(account.0)
         })
         .await
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::delta::{Arriving, Delta};
 use super::transaction::WriteTx;
 use super::{Acceptance, Accepted, Arrival, Expunge, Filed, Notes, Snapshot, Store};
-use super::{dmarc, dmarc_report, expunge, outward, queue, room, sieve};
+use super::{dmarc, dmarc_report, expunge, outward, queue, room, sieve, tls};
 use crate::base::event::Event;
 use crate::base::snapshot::Messages;
 use crate::base::{AccountId, BlobId, Error, ErrorKind, Flags, MailboxId, Result, Uid};
@@ -54,6 +54,9 @@ impl Store {
             if let Some((day, domain)) = &notes.reported {
                 dmarc::reported(tx, *day, domain)?;
             }
+            if let Some((day, domain)) = &notes.tls_reported {
+                tls::reported(tx, *day, domain)?;
+            }
             // Before what goes is taken away: then nobody may look any more.
             let views = known.iter().map(|known| Ok((known.mailbox, tx.view(known)?))).collect::<Result<_>>()?;
             if let (Some((_, uid)), Some(replaced)) = (notes.replaces, replaced) {
@@ -62,6 +65,9 @@ impl Store {
             let (accepted, first) = accept_blobs(tx, acceptance, &views)?;
             if let (true, Some(blob)) = (notes.unread_report, first) {
                 dmarc_report::unread(tx, blob)?;
+            }
+            if let Some(id) = accepted.queued.first() {
+                notes.sent.iter().try_for_each(|name| tls::note_sent(tx, name, *id))?;
             }
             if let Some(key) = &notes.submit_key {
                 outward::note_taken(tx, key, &accepted)?;

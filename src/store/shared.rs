@@ -20,6 +20,7 @@ use super::sieve::Programs;
 use super::sort_table::SortTable;
 use super::table::Tables;
 use super::thread_table::ThreadTable;
+use super::tls::TlsResults;
 use super::turns::Turns;
 use super::view::Views;
 use super::watch::Watchers;
@@ -51,6 +52,10 @@ pub(super) struct Shared {
     pub queue: QueueBoard,
     /// What waits to be written for aggregate reports.
     pub observed: Mutex<Waiting>,
+    /// Results of TLS that wait to be written.
+    pub tls_results: Mutex<TlsResults>,
+    /// Whether an address may be suppressed: true until the store was asked.
+    pub suppresses: AtomicBool,
     /// Readers at work now.
     pub reading: AtomicUsize,
     /// The write-ahead log, between the writer and the checkpoint lane.
@@ -88,6 +93,8 @@ impl Shared {
             watchers: Watchers::default(),
             queue: QueueBoard::default(),
             observed: Mutex::default(),
+            tls_results: Mutex::default(),
+            suppresses: AtomicBool::new(true),
             reading: AtomicUsize::new(0),
             log: Arc::default(),
             directory: DirectoryCache::default(),

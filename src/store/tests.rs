@@ -35,6 +35,7 @@ mod gone;
 mod messages;
 mod model;
 mod queue;
+mod sending;
 #[cfg(feature = "postgres")]
 mod server;
 mod together;

@@ -593,6 +593,10 @@ pub struct Notes {
     pub unread_report: bool,
     /// A message that goes with it: REPLACE (RFC 8508). `NotFound` where it is gone already.
     pub replaces: Option<(MailboxId, Uid)>,
+    /// It is the TLS report on this day (UTC days since 1970) to this domain: its results are forgotten with it.
+    pub tls_reported: Option<(i64, String)>,
+    /// What reports of others may call what is queued: its Message-ID, `envid` and its ENVID.
+    pub sent: Vec<String>,
     /// What the host calls this submission: one that was taken under the same key is not taken again.
     pub submit_key: Option<String>,
 }

@@ -41,12 +41,17 @@ struct Inner {
     known: Mutex<BTreeMap<String, Known>>,
 }
 
+/// How a fetch failed: the word of RFC 8460 §4.3.2, and a text.
+pub type Trouble = (&'static str, String);
+
 /// What is known of a domain.
 #[derive(Clone, Default)]
 struct Known {
     kept: Option<CachedPolicy>,
     /// Until when nothing is fetched after a failure, and what was to be fetched.
     failed: Option<(Mono, String)>,
+    /// How it failed last: the word of RFC 8460 §4.3.2, and a text.
+    trouble: Option<Trouble>,
     /// Ends when the fetch under way does.
     fetch: Option<Receiver<Infallible>>,
 }
@@ -80,6 +85,11 @@ impl StsKeeper {
             _ => kept,
         };
         holds.map(|kept| kept.policy).filter(|policy| policy.mode != StsMode::None)
+    }
+
+    /// How the last fetch of a domain's policy failed, where it did.
+    pub fn trouble(&self, domain: &str) -> Option<Trouble> {
+        self.known().get(domain)?.trouble.clone()
     }
 
     /// Fetches policies again that are older than a day and were used lately, and forgets those whose time is over.
@@ -169,15 +179,18 @@ impl StsKeeper {
         world: &World,
         domain: &str,
         id: String,
-        fetched: Result<StsPolicy, String>,
+        fetched: Result<StsPolicy, Trouble>,
         uses: bool,
     ) -> Option<CachedPolicy> {
         let policy = match fetched {
             Ok(policy) => policy,
-            Err(why) => {
-                log::info!("MTA-STS policy of {domain}: {why}");
+            Err(trouble) => {
+                log::info!("MTA-STS policy of {domain}: {}", trouble.1);
                 let until = world.clock.now() + Duration::from_secs(STS_RETRY_SECONDS);
-                self.known_of(domain, |known| known.failed = Some((until, id)));
+                self.known_of(domain, |known| {
+                    known.failed = Some((until, id));
+                    known.trouble = Some(trouble);
+                });
                 return None;
             }
         };
@@ -194,6 +207,7 @@ impl StsKeeper {
         self.known_of(domain, |known| {
             known.kept = Some(kept.clone());
             known.failed = None;
+            known.trouble = None;
         });
         Some(kept)
     }
@@ -276,21 +290,29 @@ async fn id_in_dns(world: &World, domain: &str) -> Option<String> {
 }
 
 /// Fetches a domain's policy (RFC 8461 §3.3): no redirects, text/plain, a certificate that verifies.
-async fn fetch_policy(world: &World, settings: &Settings, domain: &str) -> Result<StsPolicy, String> {
+async fn fetch_policy(world: &World, settings: &Settings, domain: &str) -> Result<StsPolicy, Trouble> {
+    let unreached = |text: String| ("sts-policy-fetch-error", text);
     let host = format!("mta-sts.{domain}");
     let deadline = world.clock.now() + Duration::from_secs(STS_FETCH_SECONDS);
     let found = mx::addresses(world, &Exchanger::new(host.as_str(), 0), settings.outbound.ipv6).await;
     let port = settings.outbound.mta_sts_port;
-    let at: Vec<SocketAddr> =
-        found.map_err(|no_route| no_route.text)?.ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+    let at: Vec<SocketAddr> = found
+        .map_err(|no_route| unreached(no_route.text))?
+        .ips
+        .into_iter()
+        .map(|ip| SocketAddr::new(ip, port))
+        .collect();
     let path = "/.well-known/mta-sts.txt";
     let request = Request { host: &host, at: &at, path, post: None, octets_max: STS_POLICY_OCTETS_MAX, deadline };
-    let response = https::send(world, &request).await.map_err(|failure| format!("{host}: {}", failure.text))?;
+    let response = https::send(world, &request).await.map_err(|failure| {
+        let text = format!("{host}: {}", failure.text);
+        if failure.certificate.is_some() { ("sts-webpki-invalid", text) } else { unreached(text) }
+    })?;
     if response.status != 200 {
-        return Err(format!("{host} answers with status {}", response.status));
+        return Err(unreached(format!("{host} answers with status {}", response.status)));
     }
     if response.media_type != "text/plain" {
-        return Err(format!("{host} sends {:?} in place of text/plain", response.media_type));
+        return Err(unreached(format!("{host} sends {:?} in place of text/plain", response.media_type)));
     }
-    StsPolicy::parse(&response.content)
+    StsPolicy::parse(&response.content).map_err(|text| ("sts-policy-invalid", text))
 }

@@ -7,9 +7,11 @@
 
 pub mod dane;
 mod keeper;
+mod results;
 pub mod sts;
 
 pub use keeper::StsKeeper;
+pub use results::{TlsEnd, TlsNotes};
 
 use std::fmt;
 use std::sync::Arc;
@@ -178,6 +180,11 @@ pub async fn wanted(world: &World, settings: &Settings, keeper: &StsKeeper, dest
 }
 
 impl Wanted {
+    /// Whose mail it is; empty for an address.
+    pub(super) fn domain(&self) -> &str {
+        &self.domain
+    }
+
     /// The MTA-STS policy of the destination.
     pub fn sts(&self) -> Option<&Arc<StsPolicy>> {
         self.sts.as_ref()

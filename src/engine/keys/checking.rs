@@ -118,11 +118,11 @@ fn list<T: Display>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn address_or_none(text: &str) -> Option<Option<Address>> {
+pub(super) fn address_or_none(text: &str) -> Option<Option<Address>> {
     if text.is_empty() { Some(None) } else { Address::parse(text).ok().map(Some) }
 }
 
-fn optional_address(address: Option<&Address>) -> String {
+pub(super) fn optional_address(address: Option<&Address>) -> String {
     address.map(ToString::to_string).unwrap_or_default()
 }
 

@@ -1,5 +1,5 @@
-//! Aggregate reports in the background: what was observed is written down and, when a day is over, reported to the
-//! domains that ask; what others reported is read.
+//! Reports in the background: what was observed of DMARC and of TLS is written down and, when a day is over, reported
+//! to the domains that ask; what others reported is read: DMARC and TLS reports, and what became of messages of ours.
 //!
 //! Nobody waits for it and it holds no mail up. Two loops, woken by the store, sleep where there is nothing to do: one
 //! writes what was observed, the other sends and reads, which may take long where those who want reports have DNS that
@@ -7,6 +7,8 @@
 
 mod read;
 mod send;
+mod send_tls;
+mod told;
 
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use smol::future::FutureExt;
 use super::Intake;
 use crate::base::limits::{
     DMARC_OBSERVED_WAIT_SECONDS, DMARC_OBSERVED_WAITING, DMARC_REPORT_RETRY_SECONDS, DMARC_REPORT_SPREAD_SECONDS,
-    QUEUE_SLEEP_SECONDS_MAX,
+    QUEUE_SLEEP_SECONDS_MAX, TLS_REPORT_RETRY_SECONDS,
 };
 use crate::base::world::Task;
 use crate::base::{Address, Mono, Timestamp};
@@ -25,14 +27,16 @@ use crate::store::Watch;
 
 /// Starts it, where the settings ask for reports in either direction.
 pub fn start(intake: Intake, stop: Receiver<()>) -> Option<Task<()>> {
-    let dmarc = &intake.settings.dmarc;
-    (dmarc.report_from.is_some() || dmarc.report_address.is_some()).then_some(())?;
+    let (dmarc, sending) = (&intake.settings.dmarc, &intake.settings.sending);
+    let dmarc = dmarc.report_from.is_some() || dmarc.report_address.is_some();
+    let tls = sending.tls_report_from.is_some() || sending.tls_report_address.is_some();
+    (dmarc || tls || sending.read_reports || sending.remember_tls).then_some(())?;
     // Not all hosts write at midnight.
     let spread = intake.world.entropy.u64() % (DMARC_REPORT_SPREAD_SECONDS * 1000);
     let spread = Duration::from_millis(spread);
     let spawner = intake.world.run.clone();
     let keeper = Keeper { intake: intake.clone(), stop: stop.clone(), flush_at: None };
-    let reporter = Reporter { intake, stop, spread, retry_at: None };
+    let reporter = Reporter { intake, stop, spread, retry_at: None, tls_retry_at: None, pruned: None };
     let both = async {
         smol::future::zip(keeper.run(), reporter.run()).await;
     };
@@ -73,7 +77,7 @@ impl Keeper {
         let mut watch = self.intake.store.watch_feedback();
         loop {
             let now = self.intake.world.clock.now();
-            let waiting = self.intake.store.dmarc_waiting();
+            let waiting = self.intake.store.dmarc_waiting().max(self.intake.store.tls_waiting());
             if waiting >= DMARC_OBSERVED_WAITING || self.flush_at.is_some_and(|at| now >= at) {
                 self.flush_at = None;
                 self.intake.flush_observed().await;
@@ -96,6 +100,10 @@ struct Reporter {
     spread: Duration,
     /// When reports are tried again that could not be made.
     retry_at: Option<Mono>,
+    /// The same of TLS reports.
+    tls_retry_at: Option<Mono>,
+    /// The day on which what is old was forgotten last.
+    pruned: Option<i64>,
 }
 
 impl Reporter {
@@ -103,7 +111,8 @@ impl Reporter {
         let mut watch = self.intake.store.watch_feedback();
         loop {
             self.intake.read_reports(&self.stop).await;
-            let next = self.report().await;
+            let (next, next_tls) = (self.report().await, self.report_tls().await);
+            let next = [next, next_tls].into_iter().flatten().min();
             if stopped(&self.intake, &self.stop, &mut watch, next).await {
                 break;
             }
@@ -133,6 +142,35 @@ impl Reporter {
         Some(clock.now() + left.clamp(Duration::from_millis(1), Duration::from_secs(QUEUE_SLEEP_SECONDS_MAX)))
     }
 
+    /// Reports what was counted of TLS on days that are over, and forgets what is old; when that is to be done again.
+    async fn report_tls(&mut self) -> Option<Mono> {
+        let clock = self.intake.world.clock.clone();
+        if self.tls_retry_at.is_some_and(|at| clock.now() < at) {
+            return self.tls_retry_at;
+        }
+        self.tls_retry_at = None;
+        let sending = &self.intake.settings.sending;
+        (sending.tls_report_from.is_some() || sending.remember_tls || sending.read_reports).then_some(())?;
+        let today = self.today();
+        if self.pruned != Some(today) {
+            self.intake.forget_old().await;
+            self.pruned = Some(today);
+        }
+        if sending.tls_report_from.is_some()
+            && matches!(self.intake.store.tls_due(today, (i64::MIN, String::new())).await, Ok(Some(_)))
+        {
+            self.intake.flush_observed().await;
+            if !self.intake.send_tls_reports(today, &self.stop).await {
+                self.tls_retry_at = Some(clock.now() + Duration::from_secs(TLS_REPORT_RETRY_SECONDS));
+                return self.tls_retry_at;
+            }
+        }
+        let begins = Timestamp::from_seconds(Period::of_day(today).end.saturating_add(1)).after(self.spread);
+        let left = u64::try_from(begins.0.saturating_sub(clock.wall().0)).unwrap_or(0);
+        let left = Duration::from_millis(left.max(1)).min(Duration::from_secs(QUEUE_SLEEP_SECONDS_MAX));
+        Some(clock.now() + left)
+    }
+
     /// The day it is, for a host that begins it a little late.
     fn today(&self) -> i64 {
         let spread = i64::try_from(self.spread.as_millis()).unwrap_or(0);
@@ -156,10 +194,25 @@ impl Intake {
         if let Err(e) = self.store.dmarc_flush().await {
             log::warn!("observations for DMARC reports are lost: {e}");
         }
+        if let Err(e) = self.store.tls_flush().await {
+            log::warn!("results for TLS reports are lost: {e}");
+        }
+    }
+
+    /// Forgets what of outgoing mail as a whole is kept for long enough.
+    async fn forget_old(&self) {
+        let (now, sending) = (self.world.clock.wall(), &self.settings.sending);
+        let ago = |time: Duration| Timestamp(now.0.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)));
+        let history = self.settings.outbound.history.max(self.settings.outbound.lifetime);
+        let (reports, levels) = (ago(sending.tls_report_keep), ago(sending.remember_tls_for));
+        if let Err(e) = self.store.tls_prune(reports, levels, ago(history)).await {
+            log::warn!("what is old of TLS could not be forgotten: {e}");
+        }
     }
 
     /// Whether mail for this address is read for reports.
     pub(super) fn reads_reports_of(&self, address: &Address) -> bool {
-        self.settings.dmarc.report_address.as_ref().is_some_and(|ours| ours.key() == address.key())
+        let ours = [&self.settings.dmarc.report_address, &self.settings.sending.tls_report_address];
+        ours.into_iter().flatten().any(|ours| ours.key() == address.key())
     }
 }

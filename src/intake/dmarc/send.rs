@@ -169,6 +169,6 @@ fn report(observed: Observed, from: &Address, report_id: String) -> Option<Aggre
     })
 }
 
-fn silent(address: Address) -> Recipient {
+pub(super) fn silent(address: Address) -> Recipient {
     Recipient { notify: Notify::NEVER, ..Recipient::new(address) }
 }

@@ -19,6 +19,7 @@ mod message;
 mod outward;
 mod queue;
 mod report;
+mod sending;
 mod sieve;
 
 pub(super) use body::{ReadBodies, WriteBodies};
@@ -29,6 +30,7 @@ pub(super) use message::{ReadMessages, WriteMessages};
 pub(super) use outward::{ReadOutward, WriteOutward};
 pub(super) use queue::{ItemTerms, QueuedRow, ReadQueue, RoutedRow, Visit, WriteQueue};
 pub(super) use report::{BegunReport, ReadReports, WriteReports};
+pub(super) use sending::{ReadSending, WriteSending};
 pub(super) use sieve::{ReadSieve, WriteSieve};
 
 use std::path::Path;

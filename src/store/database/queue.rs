@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::{AttemptResult, Item, NewItem, RecipientState};
 use super::outward::{ReadOutward, WriteOutward};
+use super::sending::{ReadSending, WriteSending};
 use crate::base::{BlobId, QueueId, Recipient, Result, Timestamp};
 
 /// A recipient that waits and is not held, as it is found by its destination.
@@ -43,7 +44,7 @@ pub(in super::super) struct ItemTerms {
 pub(in super::super) type Visit<'a> = &'a mut dyn FnMut(QueuedRow) -> ControlFlow<()>;
 
 /// What is read of the queue.
-pub(in super::super) trait ReadQueue: ReadOutward {
+pub(in super::super) trait ReadQueue: ReadOutward + ReadSending {
     /// Ids of items above `after`, ascending, at most `limit`.
     fn queue_ids(&self, after: QueueId, limit: usize) -> Result<Vec<QueueId>>;
 
@@ -87,7 +88,7 @@ pub(in super::super) trait ReadQueue: ReadOutward {
 }
 
 /// What is changed of the queue.
-pub(in super::super) trait WriteQueue: WriteOutward {
+pub(in super::super) trait WriteQueue: WriteOutward + WriteSending {
     /// Writes a new item without recipients.
     fn queue_insert(&self, item: &NewItem, blob: BlobId) -> Result<QueueId>;
 

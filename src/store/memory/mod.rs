@@ -16,6 +16,7 @@ mod message;
 mod outward;
 mod queue;
 mod report;
+mod sending;
 mod sieve;
 mod tables;
 mod walk;

@@ -9,6 +9,7 @@ use super::super::row::MailboxRow;
 use super::super::shared_map::SharedMap;
 use super::super::{
     AttemptResult, BlobMeta, DkimKey, Item, Paused, RecipientState, ReportInfo, ScriptOwner, StoredScript, StsRow,
+    Suppressed, TlsLevel, TlsReportRow,
 };
 use crate::base::snapshot::Block;
 use crate::base::{Account, AccountId, BlobId, MailboxId, ModSeq, QueueId, Recipient, Timestamp, Uid, UidSet};
@@ -56,6 +57,12 @@ pub(super) struct Tables {
     /// Queue id, and when.
     pub submit_keys: SharedMap<String, (i64, Timestamp)>,
     pub paused: SharedMap<String, Paused>,
+    pub suppressed: SharedMap<(i64, String), Suppressed>,
+    pub tls_levels: SharedMap<String, TlsLevel>,
+    /// Sessions by day, domain, policy and failure.
+    pub tls_results: SharedMap<(i64, String, String, String), i64>,
+    pub tls_reports: SharedMap<i64, TlsReportRow>,
+    pub sent: SharedMap<String, (QueueId, Timestamp)>,
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {
@@ -87,6 +94,7 @@ pub(super) struct Last {
     pub item: i64,
     pub attempt: i64,
     pub report: i64,
+    pub tls_report: i64,
 }
 
 /// The next id.

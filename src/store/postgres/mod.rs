@@ -23,6 +23,7 @@ mod queue;
 mod queue_read;
 mod queue_row;
 mod report;
+mod sending;
 mod server;
 mod session;
 mod sieve;

@@ -361,3 +361,53 @@ CREATE TABLE dmarc_record(               -- their rows
 CREATE TABLE dmarc_unread(               -- mail for the reports' address that was filed and not read yet
   blob BIGINT PRIMARY KEY                -- blob.id; gone again where the message is
 );
+
+CREATE TABLE suppressed(                 -- addresses that get no mail from here
+  account BIGINT NOT NULL,              -- account.id whose mail is meant; 0: everybody's
+  address TEXT COLLATE "C" NOT NULL,                 -- key of the address, or @ and a domain for all of it
+  reason TEXT COLLATE "C" NOT NULL,                  -- hard-bounce, complaint, unsubscribe, manual
+  detail TEXT COLLATE "C" NOT NULL,                  -- why, in words
+  since BIGINT NOT NULL,                -- when it was noted
+  until BIGINT NOT NULL,                -- when it ends; 0: never
+  PRIMARY KEY(account, address)
+);
+CREATE INDEX suppressed_until ON suppressed(until);
+
+CREATE TABLE tls_level(                  -- the best TLS that a host did
+  host TEXT COLLATE "C" PRIMARY KEY,                 -- name of the host, lower case
+  level BIGINT NOT NULL,                -- 0 TLS, 1 with a certificate that verified for its name
+  seen BIGINT NOT NULL                  -- when it did so last, by the day
+);
+CREATE INDEX tls_level_seen ON tls_level(seen);
+
+CREATE TABLE tls_result(                 -- sessions with hosts elsewhere, until they are reported (RFC 8460)
+  day BIGINT NOT NULL,                  -- UTC day since 1970
+  domain TEXT COLLATE "C" NOT NULL,                  -- whose mail it was
+  policy TEXT COLLATE "C" NOT NULL,                  -- the policy that held, as JSON
+  failure TEXT COLLATE "C" NOT NULL,                 -- what failed, as JSON; empty for success
+  sessions BIGINT NOT NULL,             -- how many
+  kind BYTEA NOT NULL,                   -- SHA-256 of domain, policy and failure, which may be too long for an index
+  PRIMARY KEY(day, kind)
+);
+
+CREATE SEQUENCE tls_report_id;
+CREATE TABLE tls_report(                 -- TLS reports that came
+  id BIGINT PRIMARY KEY,                 -- of tls_report_id
+  organization TEXT COLLATE "C" NOT NULL,            -- who reports
+  report_id TEXT COLLATE "C" NOT NULL,               -- what the reporter calls it
+  domain TEXT COLLATE "C" NOT NULL,                  -- whose mail it is about, by commas
+  begins BIGINT NOT NULL,               -- begin and end of the time it is about
+  ends BIGINT NOT NULL,
+  arrived BIGINT NOT NULL,              -- when it was read
+  succeeded BIGINT NOT NULL,            -- sessions that had TLS as demanded
+  failed BIGINT NOT NULL,               -- sessions that had not
+  report TEXT COLLATE "C" NOT NULL,                  -- the report as it was understood, JSON of RFC 8460
+  name BYTEA NOT NULL UNIQUE             -- SHA-256 of organization and report_id, which may be too long for an index
+);
+
+CREATE TABLE sent_message(               -- messages that reports of others may be about
+  message_id TEXT COLLATE "C" PRIMARY KEY, -- Message-ID without brackets, or `envid` and an ENVID
+  item BIGINT NOT NULL,                 -- queue_item.id
+  at BIGINT NOT NULL                    -- when it was queued
+);
+CREATE INDEX sent_message_at ON sent_message(at);

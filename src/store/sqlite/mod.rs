@@ -23,6 +23,7 @@ mod outward;
 mod queue;
 mod queue_read;
 mod queue_row;
+mod sending;
 mod shrink;
 mod sieve;
 mod version;

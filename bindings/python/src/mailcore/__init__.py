@@ -61,7 +61,7 @@ from .mailauth import (
     verify,
 )
 from .message import Flag, Message
-from .report import DmarcRecord, DmarcReport
+from .report import DmarcRecord, DmarcReport, Suppressed, TlsReport
 from .request import Request, Verdict, accept, defer, junk, log_in, redirect, reject
 from .session import Session
 from .sieve import SieveScript
@@ -79,8 +79,8 @@ __all__ = [
     "DeliveryState", "DkimKey", "DkimVerdict", "DmarcRecord", "DmarcReport", "DmarcVerdict", "Engine", "Error", "Event", "Exists",
     "Flag", "ForkedError", "Interrupted", "IprevVerdict", "LimitError", "Listener", "Mailbox", "MailboxInfo", "Message",
     "NetworkError", "NoMemoryError", "NotFound", "PanicError", "PolicyError", "Property", "ProtocolError", "Queued",
-    "Request", "Resolver", "Session", "SieveScript", "SpfVerdict", "StateError", "Stats", "StoreError", "TLSError",
-    "TimeoutError", "UsageError",
+    "Request", "Resolver", "Session", "SieveScript", "SpfVerdict", "StateError", "Stats", "StoreError", "Suppressed",
+    "TLSError", "TimeoutError", "TlsReport", "UsageError",
     "Verdict", "Verdicts", "accept", "arc_seal", "arc_verify", "build_info", "defer", "dkim_sign", "dkim_verify",
     "dmarc", "junk", "library_path", "log_in", "properties", "redirect", "reject", "spf", "verify",
 ]  # fmt: skip

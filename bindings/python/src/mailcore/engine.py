@@ -1,5 +1,6 @@
 """The engine: a store, its servers and its queue."""
 
+import contextlib
 import ctypes
 import dataclasses
 import email.message
@@ -23,7 +24,7 @@ from .dkim import Keyring
 from .errors import ClosedError, StateError, TimeoutError
 from .event import Delivery, DeliveryState, Event, Queued, delivery_of, event_of
 from .message import Draft, Message, moment, octets_of
-from .report import DmarcReport, reports
+from .report import DmarcReport, Suppressed, TlsReport, reports, suppressed, tls_reports
 from .request import Handler, Request, answer, next_request, request_of, serve
 from .session import Session, sessions
 from .sieve import Sieve
@@ -482,6 +483,44 @@ class Engine(Unique):
     def dmarc_reports(self, after: int = 0) -> Iterator[DmarcReport]:
         """DMARC aggregate reports that came to "dmarc.report_address", with ids above `after`."""
         return reports(self.handle, after)
+
+    def tls_reports(self, after: int = 0) -> Iterator[TlsReport]:
+        """TLS reports that came to "tlsrpt.report_address", with ids above `after`."""
+        return tls_reports(self.handle, after)
+
+    def suppress(self, address: str, reason: str = "manual", detail: str = "", until: Optional[datetime] = None,
+                 account: Optional[str] = None) -> None:  # fmt: skip
+        """Lets an address, or "@domain" all of a domain's, get no mail: everybody's, or that of one account."""
+        ends = 0 if until is None else int(until.timestamp() * 1000)
+        with self._whose(account) as handle:
+            call("mailcore_suppress", handle, text(address), text(reason), text(detail), ends)
+
+    def unsuppress(self, address: str, account: Optional[str] = None) -> None:
+        """Ends that. `NotFound` where the address was not suppressed."""
+        with self._whose(account) as handle:
+            call("mailcore_unsuppress", handle, text(address))
+
+    @contextlib.contextmanager
+    def _whose(self, address: Optional[str]) -> Iterator[int]:
+        if address is None:
+            yield self.handle
+            return
+        account = Account(self, address)
+        try:
+            yield account._handle
+        finally:
+            account.close()
+
+    def suppressed(self) -> Iterator[Suppressed]:
+        """Addresses that get no mail."""
+        return suppressed(self.handle)
+
+    def advice(self, domain: str) -> "dict[str, Any]":
+        """What to publish in DNS for a domain, each record compared with what is there (docs/reports.md)."""
+        buf = _abi.mailcore_buf()
+        call("mailcore_dns_advice", self.handle, text(domain), ctypes.byref(buf))
+        advice: "dict[str, Any]" = json.loads(take(buf))
+        return advice
 
     def check(self) -> Iterator[CheckStep]:
         """Checks the store, step by step, beside all other work: a sound one gives no step with a `disagreement`.

@@ -1,9 +1,9 @@
-"""DMARC aggregate reports others sent to `dmarc.report_address`."""
+"""Reports others sent: DMARC to `dmarc.report_address`, TLS to `tlsrpt.report_address`; addresses that get no mail."""
 
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from . import _abi
 from .account import rows, words
@@ -58,3 +58,47 @@ def reports(engine: int, after: int) -> Iterator[DmarcReport]:
         detail = json.loads(r.detail)
         yield DmarcReport(r.id, words(r.name), words(r.text), moment(r.time_ms), moment(r.due_ms), r.total, r.unseen,
                           _POLICIES[r.state], detail["report_id"], detail["email"], detail, engine)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TlsReport:
+    """How sessions of one sender with our hosts went in some time (RFC 8460): `failed` of them did not have the TLS that
+    was demanded. `domains` are those whose mail it is about; `report` is the whole report as JSON of the standard."""
+
+    id: int
+    reporter: str
+    domains: List[str]
+    begin: Optional[datetime]
+    end: Optional[datetime]
+    sessions: int
+    failed: int
+    report_id: str
+    report: Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Suppressed:
+    """An address, or "@domain", that gets no mail of `account` (an id; None for everybody) until `until`."""
+
+    address: str
+    reason: str
+    detail: str
+    since: Optional[datetime]
+    until: Optional[datetime]
+    account: Optional[int]
+
+
+def tls_reports(engine: int, after: int) -> Iterator[TlsReport]:
+    """TLS reports with ids above `after`."""
+    for r in rows(engine, _abi.MAILCORE_LIST_TLS_REPORTS, after=after):
+        detail = json.loads(r.detail)
+        domains = [domain for domain in words(r.text).split(",") if domain]
+        yield TlsReport(r.id, words(r.name), domains, moment(r.time_ms), moment(r.due_ms), r.total, r.unseen,
+                        detail["report_id"], detail["report"] or {})  # fmt: skip
+
+
+def suppressed(engine: int) -> Iterator[Suppressed]:
+    """Addresses that get no mail."""
+    for r in rows(engine, _abi.MAILCORE_LIST_SUPPRESSED):
+        until = moment(r.due_ms) if r.due_ms else None
+        yield Suppressed(words(r.name), words(r.text), words(r.detail), moment(r.time_ms), until, r.id or None)
