@@ -4,11 +4,13 @@
 //! Relations between them are asserted at compile time at the end.
 
 mod directory;
+mod imap;
 mod outward;
 mod postgres;
 mod sieve;
 
 pub use directory::*;
+pub use imap::*;
 pub use outward::*;
 pub use postgres::*;
 pub use sieve::*;

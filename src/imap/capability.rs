@@ -89,6 +89,7 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("COMPRESS=DEFLATE"),                        // RFC 4978
     inside("MULTIAPPEND"),                             // RFC 3502
     inside("REPLACE"),                                 // RFC 8508
+    inside("NOTIFY"),                                  // RFC 5465
     inside("OBJECTID"),                                // RFC 8474
     inside("UNAUTHENTICATE"),                          // RFC 8437
     inside("QUOTA"),                                   // RFC 9208

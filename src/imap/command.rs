@@ -4,6 +4,7 @@ use super::query::Term;
 use crate::base::{Flags, Secret, SpecialUse};
 
 use super::grammar::{FlagNames, Parse};
+use super::notify::Notify;
 use super::sequence::SequenceSet;
 
 /// A command that parsed.
@@ -76,7 +77,7 @@ const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cur
 
 use super::parse::{
     append, authenticate, compress, context, copy, create, enable, expunge, fetch, id, language, list, login, mailbox,
-    multisearch, plain, quota, search, select, sort, status, store,
+    multisearch, notify, plain, quota, search, select, sort, status, store,
 };
 
 /// Every verb.
@@ -108,6 +109,7 @@ pub const VERBS: &[VerbRow] = &[
     VerbRow { by_number: true, ..verb("REPLACE", SELECTED, append::without_message) },
     verb("UID REPLACE", SELECTED, append::without_message),
     verb("IDLE", LOGGED_IN, plain::idle),
+    verb("NOTIFY", LOGGED_IN, notify::parse),
     verb("CHECK", SELECTED, plain::check),
     verb("CLOSE", SELECTED, plain::close),
     verb("UNSELECT", SELECTED, plain::unselect),
@@ -198,6 +200,8 @@ pub enum Request {
     CancelUpdate(Vec<String>),
     /// Language ranges, the one liked most first; none: which there are.
     Language(Vec<Vec<u8>>),
+    /// `None`: NOTIFY NONE.
+    Notify(Option<Notify>),
     Fetch(Fetch),
     Store(Store),
     Copy(Copy),
@@ -422,6 +426,8 @@ pub struct Search {
     pub keys: Vec<Term<Key>>,
     /// The same without FUZZY (RFC 6203), where that was said.
     pub exact: Option<Vec<Term<Key>>>,
+    /// What UPDATE tells of new messages that fit (RFC 5465 §7).
+    pub update_items: Vec<FetchItem>,
 }
 
 /// ESEARCH (RFC 7377).

@@ -21,6 +21,8 @@ pub enum Bad {
     Name,
     /// CREATE with a special use that cannot be had: `NO [USEATTR]`.
     SpecialUse,
+    /// NOTIFY of an event that does not exist here: `NO [BADEVENT (...)]`.
+    Event,
     /// More than a limit allows: `NO [LIMIT]`.
     Limit(&'static str, usize),
 }

@@ -10,6 +10,7 @@ pub mod encode;
 pub mod framing;
 pub mod grammar;
 pub mod name;
+pub mod notify;
 pub mod parse;
 pub mod query;
 pub mod response;

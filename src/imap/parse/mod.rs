@@ -15,6 +15,7 @@ pub mod list;
 pub mod login;
 pub mod mailbox;
 pub mod multisearch;
+pub mod notify;
 pub mod plain;
 pub mod quota;
 pub mod search;

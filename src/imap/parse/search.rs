@@ -1,8 +1,9 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5032, RFC 5267, RFC 7162 §3.1.5, RFC 9394).
 
+use super::fetch;
 use crate::base::Flags;
 use crate::base::limits::IMAP_SEARCH_KEYS_MAX;
-use crate::imap::command::{Key, Partial, Request, Returns, Search};
+use crate::imap::command::{FetchItem, Key, Partial, Request, Returns, Search};
 use crate::imap::grammar::{Bad, Cursor, Parse};
 use crate::imap::query::Term;
 use crate::message::charset::Charset;
@@ -25,14 +26,15 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
 
 /// `[RETURN (...) SP] [CHARSET charset SP] search-key *(SP search-key)`
 pub(super) fn what(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Search> {
-    let returns = returns(cursor)?;
+    let (returns, update_items) = returns(cursor)?;
     let mut charset = None;
     if cursor.keyword("CHARSET") {
         cursor.sp()?;
         charset = Some(charset_of(&cursor.astring()?)?);
         cursor.sp()?;
     }
-    Ok(Search { charset: charset.is_some(), ..search(cursor, by_uid, returns, charset.unwrap_or(UTF_8))? })
+    let search = search(cursor, by_uid, returns, charset.unwrap_or(UTF_8))?;
+    Ok(Search { charset: charset.is_some(), update_items, ..search })
 }
 
 /// The keys of a search, with texts in this charset.
@@ -48,21 +50,22 @@ pub(super) fn search(
         return Err(Bad::Syntax("RELEVANCY needs a FUZZY key"));
     }
     let exact = if has_fuzzy { Some(KeyReader::new(&mut again, charset, false).read()?.0) } else { None };
-    Ok(Search { by_uid, returns, charset: false, keys, exact })
+    Ok(Search { by_uid, returns, charset: false, keys, exact, update_items: Vec::new() })
 }
 
 /// What texts are in where no charset is said.
 pub(super) const UTF_8: Charset = Charset::Web(encoding_rs::UTF_8);
 
-/// `RETURN (...) `, where it comes next.
-pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parse<Option<Returns>> {
+/// `RETURN (...) `, where it comes next, and the FETCH items of its UPDATE.
+pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parse<(Option<Returns>, Vec<FetchItem>)> {
+    let mut items = Vec::new();
     if !cursor.keyword("RETURN") {
-        return Ok(None);
+        return Ok((None, items));
     }
     cursor.sp()?;
-    let returns = return_options(cursor)?;
+    let returns = return_options(cursor, &mut items)?;
     cursor.sp()?;
-    Ok(Some(returns))
+    Ok((Some(returns), items))
 }
 
 /// Whether a command, which may be wrong otherwise, is a SEARCH that asks for its result to be saved.
@@ -80,7 +83,7 @@ pub fn asks_to_save(command: &[u8]) -> bool {
     options.split(|c| *c == b' ').any(|word| word.eq_ignore_ascii_case(b"SAVE"))
 }
 
-fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
+fn return_options(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Parse<Returns> {
     cursor.expect(b'(', "return options expected")?;
     let mut returns = Returns::default();
     if !cursor.eat(b')') {
@@ -92,7 +95,14 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
                 "COUNT" => returns.count = true,
                 "SAVE" => returns.save = true,
                 "CONTEXT" => returns.context = true,
-                "UPDATE" => returns.update = true,
+                "UPDATE" => {
+                    returns.update = true;
+                    let mut ahead = cursor.clone();
+                    if ahead.eat(b' ') && ahead.peek() == Some(b'(') {
+                        *items = fetch::items(&mut ahead)?;
+                        *cursor = ahead;
+                    }
+                }
                 "RELEVANCY" => returns.relevancy = true,
                 "PARTIAL" if returns.partial.is_none() => {
                     cursor.sp()?;

@@ -22,6 +22,7 @@ mod language;
 mod list;
 mod login;
 mod mailbox;
+mod notify;
 mod open;
 mod quota;
 mod refusal;
@@ -52,6 +53,7 @@ use super::accounts::{self, Door};
 use super::sessions::Seat;
 use super::{Accepted, Shared, broken, refuse};
 use goodbye::Goodbye;
+use notify::Notifying;
 use open::Open;
 use refusal::{Done, Stop};
 use wire::{Wire, Woke};
@@ -80,6 +82,7 @@ pub async fn serve(shared: Arc<Shared>, mut accepted: Accepted) {
         account: None,
         account_watch: None,
         open: None,
+        notify: None,
         enabled: Enabled::default(),
         heard: began,
         began,
@@ -119,6 +122,8 @@ struct Session {
     account_watch: Option<Watch>,
     /// The selected mailbox.
     open: Option<Open>,
+    /// What NOTIFY asked for; none before the first one.
+    notify: Option<Box<Notifying>>,
     enabled: Enabled,
     began: Mono,
     /// When the last command came.
@@ -157,15 +162,13 @@ impl Session {
         self.wire.flush().await
     }
 
-    /// Waits for octets until autologout.
+    /// Waits for octets until autologout, and tells what NOTIFY asked for.
     async fn wait(&mut self) -> io::Result<()> {
-        let deadline = self.deadline();
-        match self.wire.wait(deadline, None, self.account_watch.as_mut()).await? {
-            Woke::Octets => {}
-            Woke::Changed => self.end_without_account().await,
-            Woke::End => self.over = true,
-            Woke::Late => self.late(),
-            Woke::Leave(why) => self.bye(why),
+        match self.wait_and_tell().await? {
+            None | Some(Woke::Octets | Woke::Changed) => {}
+            Some(Woke::End) => self.over = true,
+            Some(Woke::Late) => self.late(),
+            Some(Woke::Leave(why)) => self.bye(why),
         }
         Ok(())
     }
@@ -238,6 +241,7 @@ impl Session {
         // What changed meanwhile, whether the command did it or somebody else; the store being down is no
         // reason to give another answer.
         self.report_changes(row.may_expunge).await?;
+        self.tell_elsewhere().await?;
         self.finish(&tag, answer);
         Ok(())
     }
@@ -281,6 +285,7 @@ impl Session {
             Request::Language(ranges) => self.language(&ranges),
             Request::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
             Request::Thread(thread) => Box::pin(self.thread(&thread)).await,
+            Request::Notify(asked) => Box::pin(self.notify(asked)).await,
             Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,
             Request::Store(store) => Box::pin(self.store(&store)).await,
             Request::Copy(copy) => Box::pin(self.copy(&copy)).await,

@@ -152,7 +152,13 @@ impl Session {
             Some(returns) => search::esearch(out, tag, returns, &found),
         }
         if returns.update {
-            let context = Asked { tag, by_uid: asked.by_uid, keys: &asked.keys, criteria: telling.criteria };
+            let context = Asked {
+                tag,
+                by_uid: asked.by_uid,
+                keys: &asked.keys,
+                criteria: telling.criteria,
+                items: &asked.update_items,
+            };
             self.keep_up(&context, question, order);
         }
         Ok(())
