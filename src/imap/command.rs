@@ -4,6 +4,7 @@ use super::query::Term;
 use crate::base::{Flags, Secret, SpecialUse};
 
 use super::grammar::{FlagNames, Parse};
+use super::metadata::{GetMetadata, SetMetadata};
 use super::notify::Notify;
 use super::sequence::SequenceSet;
 
@@ -77,7 +78,7 @@ const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cur
 
 use super::parse::{
     append, authenticate, compress, context, copy, create, enable, expunge, fetch, id, language, list, login, mailbox,
-    multisearch, notify, plain, quota, search, select, sort, status, store,
+    metadata, multisearch, notify, plain, quota, search, select, sort, status, store,
 };
 
 /// Every verb.
@@ -109,6 +110,8 @@ pub const VERBS: &[VerbRow] = &[
     VerbRow { by_number: true, ..verb("REPLACE", SELECTED, append::without_message) },
     verb("UID REPLACE", SELECTED, append::without_message),
     verb("IDLE", LOGGED_IN, plain::idle),
+    verb("GETMETADATA", LOGGED_IN, metadata::get),
+    verb("SETMETADATA", LOGGED_IN, metadata::set),
     verb("NOTIFY", LOGGED_IN, notify::parse),
     verb("CHECK", SELECTED, plain::check),
     verb("CLOSE", SELECTED, plain::close),
@@ -200,6 +203,8 @@ pub enum Request {
     CancelUpdate(Vec<String>),
     /// Language ranges, the one liked most first; none: which there are.
     Language(Vec<Vec<u8>>),
+    GetMetadata(GetMetadata),
+    SetMetadata(SetMetadata),
     /// `None`: NOTIFY NONE.
     Notify(Option<Notify>),
     Fetch(Fetch),
@@ -258,6 +263,8 @@ pub struct List {
     pub return_special_use: bool,
     /// Return: STATUS.
     pub return_status: Option<StatusItems>,
+    /// Return: METADATA, these entries (RFC 9590).
+    pub return_metadata: Vec<String>,
 }
 
 /// STATUS attributes, as bits in the order they are answered.

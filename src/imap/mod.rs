@@ -9,6 +9,7 @@ pub mod command;
 pub mod encode;
 pub mod framing;
 pub mod grammar;
+pub mod metadata;
 pub mod name;
 pub mod notify;
 pub mod parse;

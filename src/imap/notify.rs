@@ -4,7 +4,8 @@ use super::command::{FetchItem, Source};
 use super::name::SEPARATOR;
 
 /// The events that can be asked for, as BADEVENT names them.
-pub const EVENTS: &str = "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange";
+pub const EVENTS: &str =
+    "MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange";
 
 /// NOTIFY SET.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,6 +49,10 @@ pub struct Events {
     pub names: bool,
     /// SubscriptionChange.
     pub subscriptions: bool,
+    /// MailboxMetadataChange.
+    pub metadata: bool,
+    /// ServerMetadataChange, whatever the mailboxes.
+    pub server_metadata: bool,
 }
 
 impl Events {
@@ -63,6 +68,8 @@ impl Events {
             flags: self.flags || more.flags,
             names: self.names || more.names,
             subscriptions: self.subscriptions || more.subscriptions,
+            metadata: self.metadata || more.metadata,
+            server_metadata: self.server_metadata || more.server_metadata,
         }
     }
 }

@@ -75,6 +75,8 @@ struct Said {
     woken: BTreeSet<MailboxId>,
     /// Accounts whose mailboxes or subscriptions changed.
     changed: BTreeSet<AccountId>,
+    /// Accounts whose annotations changed.
+    annotated: BTreeSet<AccountId>,
     /// Accounts that were deleted, and mailboxes they had.
     accounts: Vec<AccountId>,
     closed: Vec<MailboxId>,
@@ -91,6 +93,7 @@ impl Said {
         self.events.extend(more.events);
         self.woken.extend(more.woken);
         self.changed.extend(more.changed);
+        self.annotated.extend(more.annotated);
         self.accounts.extend(more.accounts);
         self.closed.extend(more.closed);
         self.ghosts.extend(more.ghosts);
@@ -310,6 +313,12 @@ impl<'a> WriteTx<'a> {
         self.mine.said.events.push(event);
     }
 
+    /// Tells after the commit that annotations of the account changed.
+    pub fn annotated(&mut self, account: AccountId) {
+        self.mine.said.annotated.insert(account);
+        self.mine.said.changed.insert(account);
+    }
+
     /// Wakes those who watch the queue after the commit.
     pub fn wake_queue(&mut self) {
         self.mine.said.queue = true;
@@ -429,6 +438,7 @@ impl<'a> WriteTx<'a> {
         }
         self.cache.octets.extend(octets);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
+        said.annotated.into_iter().for_each(|account| shared.annotations.note(account));
         said.changed.into_iter().for_each(|account| shared.watchers.wake_mailboxes(account));
         said.accounts.into_iter().for_each(|account| shared.watchers.wake_account(account));
         if self.directory_version.is_some() {

@@ -14,6 +14,7 @@ pub mod language;
 pub mod list;
 pub mod login;
 pub mod mailbox;
+pub mod metadata;
 pub mod multisearch;
 pub mod notify;
 pub mod plain;

@@ -53,7 +53,7 @@ fn group(cursor: &mut Cursor<'_>, names: &mut usize, notify: &mut Notify) -> Par
         notify.groups.push(Group { source, events });
         return Ok(());
     }
-    if events.names || events.subscriptions {
+    if events != (Events { messages: events.messages, flags: events.flags, ..Events::default() }) {
         return Err(Bad::Syntax("only events of messages are for the selected mailbox"));
     }
     if notify.selected.is_some() {
@@ -86,6 +86,8 @@ fn events(cursor: &mut Cursor<'_>) -> Parse<(Events, Option<Vec<FetchItem>>)> {
             "FLAGCHANGE" => events.flags = true,
             "MAILBOXNAME" => events.names = true,
             "SUBSCRIPTIONCHANGE" => events.subscriptions = true,
+            "MAILBOXMETADATACHANGE" => events.metadata = true,
+            "SERVERMETADATACHANGE" => events.server_metadata = true,
             _ => return Err(Bad::Event),
         }
         if is_list && cursor.eat(b')') || !is_list && cursor.peek() == Some(b')') {

@@ -22,6 +22,7 @@ impl Session {
         loop {
             let told = self.report_changes(true).await?;
             let told = self.tell_elsewhere().await? && told;
+            let told = self.tell_annotations().await? && told;
             if self.over {
                 return Err(Stop::Answered);
             }
@@ -42,6 +43,7 @@ impl Session {
             let until = deadline.min(again);
             let watch = self.open.as_mut().map(|open| &mut open.watch);
             let others = self.notify.as_mut().and_then(|notifying| notifying.watch());
+            let others = others.or_else(|| self.annotations.as_mut().map(|told| told.watch()));
             match self.wire.wait(until, [watch, others, self.account_watch.as_mut()]).await? {
                 Woke::Octets => {}
                 Woke::Late if self.shared.world.clock.now() < deadline => {

@@ -53,6 +53,9 @@ impl Session {
             {
                 self.write_status(mailbox, items).await?;
             }
+            if let Some(mailbox) = known.mailbox.as_ref().filter(|_| !list.return_metadata.is_empty()) {
+                self.list_metadata(mailbox, &list.return_metadata).await?;
+            }
             self.wire.relieve().await?;
         }
         Ok(Completion::ok("List completed"))

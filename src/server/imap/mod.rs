@@ -22,6 +22,7 @@ mod language;
 mod list;
 mod login;
 mod mailbox;
+mod metadata;
 mod notify;
 mod open;
 mod quota;
@@ -83,6 +84,7 @@ pub async fn serve(shared: Arc<Shared>, mut accepted: Accepted) {
         account_watch: None,
         open: None,
         notify: None,
+        annotations: None,
         enabled: Enabled::default(),
         heard: began,
         began,
@@ -124,6 +126,8 @@ struct Session {
     open: Option<Open>,
     /// What NOTIFY asked for; none before the first one.
     notify: Option<Box<Notifying>>,
+    /// Annotations whose changes are told.
+    annotations: Option<Box<metadata::Told>>,
     enabled: Enabled,
     began: Mono,
     /// When the last command came.
@@ -242,6 +246,7 @@ impl Session {
         // reason to give another answer.
         self.report_changes(row.may_expunge).await?;
         self.tell_elsewhere().await?;
+        self.tell_annotations().await?;
         self.finish(&tag, answer);
         Ok(())
     }
@@ -285,6 +290,8 @@ impl Session {
             Request::Language(ranges) => self.language(&ranges),
             Request::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
             Request::Thread(thread) => Box::pin(self.thread(&thread)).await,
+            Request::GetMetadata(asked) => Box::pin(self.get_metadata(&asked)).await,
+            Request::SetMetadata(asked) => Box::pin(self.set_metadata(asked)).await,
             Request::Notify(asked) => Box::pin(self.notify(asked)).await,
             Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,
             Request::Store(store) => Box::pin(self.store(&store)).await,

@@ -102,8 +102,8 @@ impl Known {
         self.fits().then_some(news)
     }
 
-    /// Names that were made, deleted or renamed, each with the name it had. The next level above a name that was made or
-    /// deleted is touched by it (RFC 5465 §5.4); names below one that was renamed are not told.
+    /// Names that were made, deleted or renamed, each with the name it had. The next level above a name that was made
+    /// or deleted is touched by it (RFC 5465 §5.4); names below one that was renamed are not told.
     fn names_changed(&mut self, asked: &Notify, now: &[MailboxInfo]) -> BTreeMap<String, Option<String>> {
         let mut changed: BTreeMap<String, Option<String>> = BTreeMap::new();
         let mut touched: Vec<String> = Vec::new();

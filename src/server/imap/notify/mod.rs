@@ -13,7 +13,7 @@ use crate::imap::command::{StatusItem, StatusItems};
 use crate::imap::encode::list::{Entry, entry};
 use crate::imap::notify::{Events, Notify, Selected};
 use crate::imap::response::Completion;
-use crate::store::Watch;
+use crate::store::{MailboxInfo, Watch};
 
 use super::Session;
 use super::open::Open;
@@ -45,6 +45,19 @@ impl Notifying {
     /// Wakes when a mailbox of the account changes.
     pub fn watch(&mut self) -> Option<&mut Watch> {
         self.watch.as_mut()
+    }
+
+    /// Whether changes of annotations are asked for.
+    pub fn wants_annotations(&self) -> bool {
+        self.asked.groups.iter().any(|group| group.events.metadata || group.events.server_metadata)
+    }
+
+    /// Whether they are of a mailbox, or of the server.
+    pub fn asks_annotations(&self, mailbox: Option<&MailboxInfo>) -> bool {
+        match mailbox {
+            Some(mailbox) => self.asked.events_of(&mailbox.name, mailbox.subscribed).metadata,
+            None => self.asked.groups.iter().any(|group| group.events.server_metadata),
+        }
     }
 
     /// A mailbox is no longer selected: its client knows it as it was told.
@@ -112,7 +125,7 @@ impl Session {
             told = self.report_changes(may_expunge).await?;
         }
         self.look_elsewhere();
-        told = self.tell_elsewhere().await? && told;
+        told = self.tell_elsewhere().await? && self.tell_annotations().await? && told;
         if let Some(notifying) = &mut self.notify {
             notifying.is_behind |= !told;
         }
@@ -187,7 +200,7 @@ impl Session {
     }
 
     /// The account's mailboxes, and the names that are subscribed where somebody wants to know.
-    async fn mailboxes_now(&mut self, asked: &Notify) -> Result<(Vec<crate::store::MailboxInfo>, Vec<String>), Stop> {
+    async fn mailboxes_now(&mut self, asked: &Notify) -> Result<(Vec<MailboxInfo>, Vec<String>), Stop> {
         let account = self.account()?;
         let store = &self.shared.store;
         let wants = asked.groups.iter().any(|group| group.events.subscriptions);
