@@ -78,6 +78,7 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("THREAD=REFERENCES"),
     inside("THREAD=REFS"),
     inside("I18NLEVEL=1"),
+    inside("I18NLEVEL=2"), // RFC 5255
     inside("CONTEXT=SEARCH"),
     inside("CONTEXT=SORT"),
     inside("MULTISEARCH"),
@@ -91,7 +92,9 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("REPLACE"),                                  // RFC 8508
     switch("METADATA", |on| turn_on(&mut on.metadata)), // RFC 5464
     switch("METADATA-SERVER", |on| turn_on(&mut on.metadata)),
-    inside("LIST-METADATA"),  // RFC 9590
+    inside("LIST-METADATA"), // RFC 9590
+    inside("FILTERS"),       // RFC 5466
+    inside("UIDBATCHES"),
     inside("NOTIFY"),         // RFC 5465
     inside("OBJECTID"),       // RFC 8474
     inside("UNAUTHENTICATE"), // RFC 8437

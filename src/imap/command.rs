@@ -77,8 +77,8 @@ const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cur
 }
 
 use super::parse::{
-    append, authenticate, compress, context, copy, create, enable, expunge, fetch, id, language, list, login, mailbox,
-    metadata, multisearch, notify, plain, quota, search, select, sort, status, store,
+    append, authenticate, batches, compress, context, copy, create, enable, expunge, fetch, id, language, list, login,
+    mailbox, metadata, multisearch, notify, plain, quota, search, select, sort, status, store,
 };
 
 /// Every verb.
@@ -119,8 +119,10 @@ pub const VERBS: &[VerbRow] = &[
     verb("EXPUNGE", SELECTED, expunge::all),
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("SEARCH", SELECTED, search::by_number) },
     VerbRow { looks: true, ..verb("ESEARCH", LOGGED_IN, multisearch::parse) },
+    verb("UIDBATCHES", SELECTED, batches::parse),
     verb("CANCELUPDATE", SELECTED, context::cancel_update),
     verb("LANGUAGE", ANY, language::parse),
+    verb("COMPARATOR", LOGGED_IN, language::comparator),
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("SORT", SELECTED, sort::sort) },
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("THREAD", SELECTED, sort::thread) },
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("FETCH", SELECTED, fetch::by_number) },
@@ -199,8 +201,12 @@ pub enum Request {
     Sort(Sort),
     Thread(Thread),
     Multisearch(Multisearch),
+    /// UIDBATCHES.
+    UidBatches(UidBatches),
     /// Tags of commands whose results are no longer to be kept up to date.
     CancelUpdate(Vec<String>),
+    /// Collations that would do, the one liked most first; none: which there is (RFC 5255).
+    Comparator(Vec<Vec<u8>>),
     /// Language ranges, the one liked most first; none: which there are.
     Language(Vec<Vec<u8>>),
     GetMetadata(GetMetadata),
@@ -462,6 +468,15 @@ pub enum Source {
     SubtreeOne(Vec<String>),
 }
 
+/// UIDBATCHES: ranges of UIDs with so many messages each, the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UidBatches {
+    /// Messages of a batch.
+    pub size: u32,
+    /// The first and the last batch to be told, counted from 1; all where it does not say.
+    pub batches: Option<(u32, u32)>,
+}
+
 /// SORT (RFC 5256, RFC 5957, RFC 5267).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort {
@@ -600,4 +615,6 @@ pub enum Key {
     EmailId(String),
     /// Has this THREADID: nothing has one here.
     ThreadId(String),
+    /// What the filter of this name says (RFC 5466): replaced before the search begins.
+    Filter(String),
 }

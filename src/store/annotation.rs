@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::delta::Delta;
-use super::row::{Row, no_mailbox};
+use super::row::{MailboxRow, no_mailbox};
 use super::transaction::WriteTx;
 use super::{Annotation, AnnotationKey, Store};
 use crate::base::limits::{ANNOTATIONS_MAX, ANNOTATIONS_OCTETS_MAX, ANNOTATIONS_PER_ACCOUNT_MAX};
@@ -71,7 +71,7 @@ fn annotate(tx: &mut WriteTx<'_>, account: AccountId, mailbox: Option<MailboxId>
             return Err(no_mailbox());
         }
         if let Some(special_use) = change.special_use.filter(|special_use| *special_use != row.special_use) {
-            tx.apply(Delta::of(mailbox, Row { special_use, ..row }))?;
+            tx.apply(Delta::of(mailbox, MailboxRow { special_use, ..row }))?;
         }
     }
     let there = tx.db.annotation_keys(account)?;

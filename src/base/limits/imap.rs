@@ -16,3 +16,9 @@ pub const ANNOTATION_OCTETS_MAX: usize = 32 * 1024;
 pub const ANNOTATION_NAME_OCTETS_MAX: usize = 512;
 /// Entries that one command names.
 pub const IMAP_ENTRIES_MAX: usize = 256;
+/// How deep filters may name filters (RFC 5466 §3.1: three at least).
+pub const IMAP_FILTER_PASSES_MAX: usize = 8;
+/// Fewest messages in a batch that UIDBATCHES tells of.
+pub const IMAP_BATCH_MESSAGES_MIN: u32 = 10;
+/// Batches that one UIDBATCHES tells of.
+pub const IMAP_BATCHES_MAX: usize = 100_000;

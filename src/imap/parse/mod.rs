@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod authenticate;
+pub mod batches;
 pub mod compress;
 pub mod context;
 pub mod copy;

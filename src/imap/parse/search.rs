@@ -4,7 +4,7 @@ use super::fetch;
 use crate::base::Flags;
 use crate::base::limits::IMAP_SEARCH_KEYS_MAX;
 use crate::imap::command::{FetchItem, Key, Partial, Request, Returns, Search};
-use crate::imap::grammar::{Bad, Cursor, Parse};
+use crate::imap::grammar::{Bad, Cursor, Parse, is_atom_char};
 use crate::imap::query::Term;
 use crate::message::charset::Charset;
 use crate::message::fold::fold;
@@ -51,6 +51,13 @@ pub(super) fn search(
     }
     let exact = if has_fuzzy { Some(KeyReader::new(&mut again, charset, false).read()?.0) } else { None };
     Ok(Search { by_uid, returns, charset: false, keys, exact, update_items: Vec::new() })
+}
+
+/// The keys that the value of a filter has (RFC 5466 §3.2). `fuzzy`: whether FUZZY makes a difference.
+pub fn filter(value: &[u8], fuzzy: bool) -> Parse<Vec<Term<Key>>> {
+    let mut cursor = Cursor::new(value, true);
+    let (keys, _) = KeyReader::new(&mut cursor, UTF_8, fuzzy).read()?;
+    cursor.end().map(|()| keys)
 }
 
 /// What texts are in where no charset is said.
@@ -326,6 +333,14 @@ impl<'c, 'a> KeyReader<'c, 'a> {
             "MODSEQ" => self.mod_seq(),
             "EMAILID" => Ok(Key::EmailId(self.cursor.atom()?.to_owned())),
             "THREADID" => Ok(Key::ThreadId(self.cursor.atom()?.to_owned())),
+            "FILTER" => {
+                if !matches!(self.charset, Charset::Web(charset) if charset == encoding_rs::UTF_8) {
+                    return Err(Bad::FilterCharset);
+                }
+                let name = self.cursor.word(|c| is_atom_char(c) && c != b'/', "name of a filter expected")?;
+                // Filters are annotations, whose names are in lower case.
+                Ok(Key::Filter(name.to_ascii_lowercase()))
+            }
             _ => Err(Bad::Syntax("unknown search key")),
         };
         key.map(|key| (key, false))
@@ -409,6 +424,19 @@ mod tests {
 
     fn not(key: Key) -> Vec<Term<Key>> {
         vec![Term::Key(key), Term::Not]
+    }
+
+    #[test]
+    fn filters() {
+        assert_eq!(search("SEARCH FILTER On-The-Road").keys, one(Key::Filter("on-the-road".into())));
+        assert_eq!(filter(b"UNSEEN", true), Ok(not(Key::Has(Flags::SEEN))));
+        assert!(filter(b"OR SMALLER 5000 FROM \"boss@example.com\"", true).is_ok());
+        for wrong in [&b"OR SMALLER"[..], b"", b"SEEN)", b"(SEEN"] {
+            assert!(filter(wrong, true).is_err(), "{}", wrong.escape_ascii());
+        }
+        assert!(matches!(parse("SEARCH FILTER a/b"), Err(Bad::Syntax(_))));
+        assert_eq!(parse("SEARCH CHARSET KOI8-R FILTER a"), Err(Bad::FilterCharset));
+        assert!(parse("SEARCH CHARSET US-ASCII FILTER a").is_ok());
     }
 
     #[test]

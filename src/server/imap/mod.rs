@@ -11,6 +11,7 @@
 
 mod append;
 mod authenticate;
+mod batches;
 mod capability;
 mod compress;
 mod copy;
@@ -284,12 +285,26 @@ impl Session {
             Request::Close => Box::pin(self.close()).await,
             Request::Unselect => Box::pin(self.unselect()).await,
             Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
-            Request::Search(search) => Box::pin(self.search(tag, &search)).await,
-            Request::Multisearch(asked) => Box::pin(self.multisearch(tag, &asked)).await,
+            Request::Search(mut search) => {
+                self.expand_filters(&mut search).await?;
+                Box::pin(self.search(tag, &search)).await
+            }
+            Request::Multisearch(mut asked) => {
+                self.expand_filters(&mut asked.search).await?;
+                Box::pin(self.multisearch(tag, &asked)).await
+            }
+            Request::UidBatches(asked) => self.uid_batches(tag, &asked),
             Request::CancelUpdate(tags) => self.cancel_update(&tags),
+            Request::Comparator(wanted) => self.comparator(&wanted),
             Request::Language(ranges) => self.language(&ranges),
-            Request::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
-            Request::Thread(thread) => Box::pin(self.thread(&thread)).await,
+            Request::Sort(mut sort) => {
+                self.expand_filters(&mut sort.search).await?;
+                Box::pin(self.sort(tag, &sort)).await
+            }
+            Request::Thread(mut thread) => {
+                self.expand_filters(&mut thread.search).await?;
+                Box::pin(self.thread(&thread)).await
+            }
             Request::GetMetadata(asked) => Box::pin(self.get_metadata(&asked)).await,
             Request::SetMetadata(asked) => Box::pin(self.set_metadata(asked)).await,
             Request::Notify(asked) => Box::pin(self.notify(asked)).await,

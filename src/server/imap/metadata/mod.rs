@@ -11,11 +11,13 @@ use crate::base::limits::ANNOTATION_OCTETS_MAX;
 use crate::base::{ErrorKind, SpecialUse};
 use crate::imap::encode::metadata::values;
 use crate::imap::metadata::{Depth, GetMetadata, SetMetadata};
+use crate::imap::parse::search::filter;
 use crate::imap::response::Completion;
 use crate::store::{Annotating, MailboxInfo};
 
 use super::Session;
 use super::refusal::{Done, Stop, of_error};
+use super::search::is_filter;
 pub(super) use told::Told;
 
 /// How the server's administrator is reached.
@@ -65,6 +67,12 @@ impl Session {
         if asked.values.iter().any(too_large) {
             let code = format!("METADATA MAXSIZE {ANNOTATION_OCTETS_MAX}");
             return Ok(Completion::no(code, format!("A value has at most {ANNOTATION_OCTETS_MAX} bytes")));
+        }
+        let is_wrong = |(entry, value): &(String, Option<Vec<u8>>)| {
+            is_filter(entry) && value.as_ref().is_some_and(|value| filter(value, true).is_err())
+        };
+        if mailbox.is_none() && asked.values.iter().any(is_wrong) {
+            return Ok(Completion::no("CANNOT", "The value of a filter must be a search"));
         }
         let account = self.account()?;
         let mut change = Annotating { values: asked.values, special_use: None };

@@ -5,6 +5,7 @@
 //! kept in memory as well.
 
 mod context;
+mod filter;
 mod find;
 mod multi;
 mod order;
@@ -26,6 +27,7 @@ use super::Session;
 use super::refusal::{Done, Stop};
 use context::Asked;
 pub(super) use context::Contexts;
+pub(super) use filter::is_filter;
 use find::Finding;
 use test::{Question, Within};
 
