@@ -4,12 +4,14 @@
 //! Relations between them are asserted at compile time at the end.
 
 mod directory;
+mod imap;
 mod out;
 mod outward;
 mod postgres;
 mod sieve;
 
 pub use directory::*;
+pub use imap::*;
 pub use out::*;
 pub use outward::*;
 pub use postgres::*;

@@ -78,20 +78,27 @@ pub const CAPABILITIES: &[Capability] = &[
     inside("THREAD=REFERENCES"),
     inside("THREAD=REFS"),
     inside("I18NLEVEL=1"),
+    inside("I18NLEVEL=2"), // RFC 5255
     inside("CONTEXT=SEARCH"),
     inside("CONTEXT=SORT"),
     inside("MULTISEARCH"),
     inside("SEARCH=FUZZY"),
     early("LANGUAGE"),
     inside("PREVIEW"),
-    inside("PARTIAL"),                                 // RFC 9394
-    switch("UIDONLY", |on| turn_on(&mut on.uid_only)), // RFC 9586
-    inside("COMPRESS=DEFLATE"),                        // RFC 4978
-    inside("MULTIAPPEND"),                             // RFC 3502
-    inside("REPLACE"),                                 // RFC 8508
-    inside("OBJECTID"),                                // RFC 8474
-    inside("UNAUTHENTICATE"),                          // RFC 8437
-    inside("QUOTA"),                                   // RFC 9208
+    inside("PARTIAL"),                                  // RFC 9394
+    switch("UIDONLY", |on| turn_on(&mut on.uid_only)),  // RFC 9586
+    inside("COMPRESS=DEFLATE"),                         // RFC 4978
+    inside("MULTIAPPEND"),                              // RFC 3502
+    inside("REPLACE"),                                  // RFC 8508
+    switch("METADATA", |on| turn_on(&mut on.metadata)), // RFC 5464
+    switch("METADATA-SERVER", |on| turn_on(&mut on.metadata)),
+    inside("LIST-METADATA"), // RFC 9590
+    inside("FILTERS"),       // RFC 5466
+    inside("UIDBATCHES"),
+    inside("NOTIFY"),         // RFC 5465
+    inside("OBJECTID"),       // RFC 8474
+    inside("UNAUTHENTICATE"), // RFC 8437
+    inside("QUOTA"),          // RFC 9208
     inside("QUOTA=RES-STORAGE"),
     Capability { value: Some(|offer| offer.append_octets_max), ..inside("APPENDLIMIT=") }, // RFC 7889
     Capability { when: |offer| !logged_in(offer) && offer.starttls, ..early("STARTTLS") },

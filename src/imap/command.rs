@@ -4,6 +4,8 @@ use super::query::Term;
 use crate::base::{Flags, Secret, SpecialUse};
 
 use super::grammar::{FlagNames, Parse};
+use super::metadata::{GetMetadata, SetMetadata};
+use super::notify::Notify;
 use super::sequence::SequenceSet;
 
 /// A command that parsed.
@@ -75,8 +77,8 @@ const fn verb(name: &'static str, states: u8, parse: fn(&mut super::grammar::Cur
 }
 
 use super::parse::{
-    append, authenticate, compress, context, copy, create, enable, expunge, fetch, id, language, list, login, mailbox,
-    multisearch, plain, quota, search, select, sort, status, store,
+    append, authenticate, batches, compress, context, copy, create, enable, expunge, fetch, id, language, list, login,
+    mailbox, metadata, multisearch, notify, plain, quota, search, select, sort, status, store,
 };
 
 /// Every verb.
@@ -108,14 +110,19 @@ pub const VERBS: &[VerbRow] = &[
     VerbRow { by_number: true, ..verb("REPLACE", SELECTED, append::without_message) },
     verb("UID REPLACE", SELECTED, append::without_message),
     verb("IDLE", LOGGED_IN, plain::idle),
+    verb("GETMETADATA", LOGGED_IN, metadata::get),
+    verb("SETMETADATA", LOGGED_IN, metadata::set),
+    verb("NOTIFY", LOGGED_IN, notify::parse),
     verb("CHECK", SELECTED, plain::check),
     verb("CLOSE", SELECTED, plain::close),
     verb("UNSELECT", SELECTED, plain::unselect),
     verb("EXPUNGE", SELECTED, expunge::all),
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("SEARCH", SELECTED, search::by_number) },
     VerbRow { looks: true, ..verb("ESEARCH", LOGGED_IN, multisearch::parse) },
+    verb("UIDBATCHES", SELECTED, batches::parse),
     verb("CANCELUPDATE", SELECTED, context::cancel_update),
     verb("LANGUAGE", ANY, language::parse),
+    verb("COMPARATOR", LOGGED_IN, language::comparator),
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("SORT", SELECTED, sort::sort) },
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("THREAD", SELECTED, sort::thread) },
     VerbRow { may_expunge: false, by_number: true, looks: true, ..verb("FETCH", SELECTED, fetch::by_number) },
@@ -194,10 +201,18 @@ pub enum Request {
     Sort(Sort),
     Thread(Thread),
     Multisearch(Multisearch),
+    /// UIDBATCHES.
+    UidBatches(UidBatches),
     /// Tags of commands whose results are no longer to be kept up to date.
     CancelUpdate(Vec<String>),
+    /// Collations that would do, the one liked most first; none: which there is (RFC 5255).
+    Comparator(Vec<Vec<u8>>),
     /// Language ranges, the one liked most first; none: which there are.
     Language(Vec<Vec<u8>>),
+    GetMetadata(GetMetadata),
+    SetMetadata(SetMetadata),
+    /// `None`: NOTIFY NONE.
+    Notify(Option<Notify>),
     Fetch(Fetch),
     Store(Store),
     Copy(Copy),
@@ -254,6 +269,8 @@ pub struct List {
     pub return_special_use: bool,
     /// Return: STATUS.
     pub return_status: Option<StatusItems>,
+    /// Return: METADATA, these entries (RFC 9590).
+    pub return_metadata: Vec<String>,
 }
 
 /// STATUS attributes, as bits in the order they are answered.
@@ -422,6 +439,8 @@ pub struct Search {
     pub keys: Vec<Term<Key>>,
     /// The same without FUZZY (RFC 6203), where that was said.
     pub exact: Option<Vec<Term<Key>>>,
+    /// What UPDATE tells of new messages that fit (RFC 5465 §7).
+    pub update_items: Vec<FetchItem>,
 }
 
 /// ESEARCH (RFC 7377).
@@ -447,6 +466,15 @@ pub enum Source {
     Subtree(Vec<String>),
     /// These and those one level below them.
     SubtreeOne(Vec<String>),
+}
+
+/// UIDBATCHES: ranges of UIDs with so many messages each, the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UidBatches {
+    /// Messages of a batch.
+    pub size: u32,
+    /// The first and the last batch to be told, counted from 1; all where it does not say.
+    pub batches: Option<(u32, u32)>,
 }
 
 /// SORT (RFC 5256, RFC 5957, RFC 5267).
@@ -587,4 +615,6 @@ pub enum Key {
     EmailId(String),
     /// Has this THREADID: nothing has one here.
     ThreadId(String),
+    /// What the filter of this name says (RFC 5466): replaced before the search begins.
+    Filter(String),
 }

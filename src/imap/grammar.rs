@@ -21,6 +21,10 @@ pub enum Bad {
     Name,
     /// CREATE with a special use that cannot be had: `NO [USEATTR]`.
     SpecialUse,
+    /// FILTER in a search with another charset than UTF-8: `BAD [BADCHARSET (UTF-8)]`.
+    FilterCharset,
+    /// NOTIFY of an event that does not exist here: `NO [BADEVENT (...)]`.
+    Event,
     /// More than a limit allows: `NO [LIMIT]`.
     Limit(&'static str, usize),
 }

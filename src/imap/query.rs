@@ -35,6 +35,35 @@ impl<T> Term<T> {
     }
 }
 
+/// The program with some of its keys replaced by programs, none of them empty.
+pub fn replaced<T: Clone>(program: &[Term<T>], with: impl Fn(&T) -> Option<Vec<Term<T>>>) -> Vec<Term<T>> {
+    let parts: Vec<Vec<Term<T>>> = program
+        .iter()
+        .map(|term| match term {
+            Term::Key(key) => with(key).unwrap_or_else(|| vec![term.clone()]),
+            _ => vec![term.clone()],
+        })
+        .collect();
+    // Where each term of the old program stands in the new one, and its end.
+    let mut places = vec![0];
+    for part in &parts {
+        places.push(places.last().copied().unwrap_or(0) + part.len());
+    }
+    let place = |to: usize| places.get(to).or(places.last()).copied().unwrap_or(0);
+    let mut whole = Vec::with_capacity(place(program.len()));
+    for (term, part) in program.iter().zip(parts) {
+        let base = whole.len();
+        let is_own = !matches!(term, Term::Key(_));
+        let moved = |to: usize| if is_own { place(to) } else { base + to };
+        whole.extend(part.into_iter().map(|term| match term {
+            Term::SkipIfNo(to) => Term::SkipIfNo(moved(to)),
+            Term::SkipIfYes(to) => Term::SkipIfYes(moved(to)),
+            term => term,
+        }));
+    }
+    whole
+}
+
 /// What a program comes to, given what its keys come to; `None` while too little is known. An empty program holds.
 pub fn decide<T>(program: &[Term<T>], holds: impl Fn(&T) -> Option<bool>) -> Option<bool> {
     if let [Term::Key(key)] = program {
@@ -109,6 +138,29 @@ mod tests {
             'n' => Some(false),
             _ => None,
         }
+    }
+
+    #[test]
+    fn a_program_in_the_place_of_a_key() {
+        // (a or X) and b, where X is c and d.
+        let outer = [
+            Term::Key('a'),
+            Term::SkipIfYes(4),
+            Term::Key('X'),
+            Term::Or,
+            Term::SkipIfNo(7),
+            Term::Key('b'),
+            Term::And,
+        ];
+        let inner = vec![Term::Key('c'), Term::SkipIfNo(4), Term::Key('d'), Term::And];
+        let whole = replaced(&outer, |key| (*key == 'X').then(|| inner.clone()));
+        assert_eq!(whole.len(), 10);
+        for bits in 0..16u8 {
+            let is = |key: &char| bits >> (*key as u8 - b'a') & 1 == 1;
+            let want = (is(&'a') || is(&'c') && is(&'d')) && is(&'b');
+            assert_eq!(decide(&whole, |key| Some(is(key))), Some(want), "{bits:04b}");
+        }
+        assert_eq!(replaced(&outer, |_| None), outer);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Enabled {
     pub qresync: bool,
     /// No message numbers: UIDFETCH and VANISHED (RFC 9586).
     pub uid_only: bool,
+    /// Changes of annotations are told (RFC 5464 §4.4).
+    pub metadata: bool,
 }
 
 impl Enabled {

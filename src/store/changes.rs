@@ -1,12 +1,17 @@
 //! What changed: watches, and what went since a modification sequence.
 
 use super::{Store, Watch};
-use crate::base::{MailboxId, ModSeq, Result, Uid, UidSet};
+use crate::base::{AccountId, MailboxId, ModSeq, Result, Uid, UidSet};
 
 impl Store {
     /// Wakes when the mailbox changes.
     pub fn watch(&self, mailbox: MailboxId) -> Watch {
         self.shared().watchers.mailbox(mailbox)
+    }
+
+    /// Wakes when a mailbox of the account changes, or the names of its mailboxes and subscriptions.
+    pub fn watch_mailboxes(&self, account: AccountId) -> Watch {
+        self.shared().watchers.mailboxes(account)
     }
 
     /// Wakes when the queue changes.

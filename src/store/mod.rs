@@ -9,6 +9,7 @@
 //! database is in `database`, and `sqlite` is the body behind it; the file's layout is in `sqlite/schema.sql`.
 
 mod account;
+mod annotation;
 mod backup;
 mod block;
 mod body;
@@ -78,6 +79,7 @@ mod words;
 mod write;
 mod writer;
 
+pub use annotation::Annotating;
 pub use backup::{Backup, BackupStep};
 pub use check::{Check, CheckStep};
 pub use directory::{AccountName, Directory};

@@ -34,19 +34,22 @@ fn account_step(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
     if tx.db.left_account_mailboxes(account, MOST)? > 0 || tx.db.left_account_subscriptions(account, MOST)? > 0 {
         return Ok(());
     }
-    if tx.db.left_account_remembered(account, MOST)? > 0 {
+    if tx.db.left_account_remembered(account, MOST)? > 0 || tx.db.left_account_annotations(account, MOST)? > 0 {
         return Ok(());
     }
     tx.db.left_account_done(account)
 }
 
-/// Removes messages of a deleted mailbox, then its blocks, its expunges, its keywords, then the note of it.
+/// Removes messages of a deleted mailbox, then its blocks, its expunges, its annotations, its keywords, then the note of it.
 fn mailbox_step(tx: &mut WriteTx<'_>, mailbox: MailboxId) -> Result<()> {
     let blobs = tx.db.left_messages(mailbox, MOST)?;
     if !blobs.is_empty() {
         return free::release(tx, blobs).map(drop);
     }
     if tx.db.left_blocks(mailbox, MOST)? > 0 || tx.db.left_vanished(mailbox, MOST)? > 0 {
+        return Ok(());
+    }
+    if tx.db.left_annotations(mailbox, MOST)? > 0 {
         return Ok(());
     }
     tx.db.left_mailbox_done(mailbox)

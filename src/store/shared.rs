@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::StoreOptions;
+use super::annotation::Changes;
 use super::body::ReadAhead;
 use super::check::Progress;
 use super::counts::Counts;
@@ -68,6 +69,8 @@ pub(super) struct Shared {
     pub check: Mutex<Option<Progress>>,
     /// Scripts, compiled.
     pub programs: Programs,
+    /// Which annotations changed.
+    pub annotations: Changes,
     down: AtomicBool,
     closed: AtomicBool,
 }
@@ -101,6 +104,7 @@ impl Shared {
             room: Room::default(),
             check: Mutex::default(),
             programs: Programs::default(),
+            annotations: Changes::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }

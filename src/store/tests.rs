@@ -26,6 +26,7 @@ use crate::base::{
 };
 
 mod accounts;
+mod annotations;
 mod check;
 mod directory;
 mod disk;

@@ -73,6 +73,10 @@ struct Applied {
 struct Said {
     events: Vec<Event>,
     woken: BTreeSet<MailboxId>,
+    /// Accounts whose mailboxes or subscriptions changed.
+    changed: BTreeSet<AccountId>,
+    /// Accounts whose annotations changed.
+    annotated: BTreeSet<AccountId>,
     /// Accounts that were deleted, and mailboxes they had.
     accounts: Vec<AccountId>,
     closed: Vec<MailboxId>,
@@ -88,6 +92,8 @@ impl Said {
     fn join(&mut self, more: Said) {
         self.events.extend(more.events);
         self.woken.extend(more.woken);
+        self.changed.extend(more.changed);
+        self.annotated.extend(more.annotated);
         self.accounts.extend(more.accounts);
         self.closed.extend(more.closed);
         self.ghosts.extend(more.ghosts);
@@ -214,6 +220,7 @@ impl<'a> WriteTx<'a> {
     /// Subscribes or unsubscribes a name.
     pub fn subscribe(&mut self, account: AccountId, name: &str, on: bool) -> Result<()> {
         self.mine.said.names = true;
+        self.mine.said.changed.insert(account);
         self.db.subscribe(account, name, on)
     }
 
@@ -233,6 +240,7 @@ impl<'a> WriteTx<'a> {
         let said = &mut self.mine.said;
         said.names |= delta.deleted || before.as_ref().is_none_or(|before| !before.is_named_as(&delta.row));
         said.woken.insert(mailbox);
+        said.changed.insert(delta.row.account);
         self.mine.rows.insert(mailbox, (!delta.deleted).then(|| delta.row.clone()));
         self.mine.deltas.push(Applied { before, delta, dead });
         Ok(())
@@ -303,6 +311,12 @@ impl<'a> WriteTx<'a> {
     /// Says `event` after the commit.
     pub fn say(&mut self, event: Event) {
         self.mine.said.events.push(event);
+    }
+
+    /// Tells after the commit that annotations of the account changed.
+    pub fn annotated(&mut self, account: AccountId) {
+        self.mine.said.annotated.insert(account);
+        self.mine.said.changed.insert(account);
     }
 
     /// Wakes those who watch the queue after the commit.
@@ -424,6 +438,8 @@ impl<'a> WriteTx<'a> {
         }
         self.cache.octets.extend(octets);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
+        said.annotated.into_iter().for_each(|account| shared.annotations.note(account));
+        said.changed.into_iter().for_each(|account| shared.watchers.wake_mailboxes(account));
         said.accounts.into_iter().for_each(|account| shared.watchers.wake_account(account));
         if self.directory_version.is_some() {
             shared.watchers.wake_directory();

@@ -45,6 +45,30 @@ pub struct MailboxInfo {
     pub recent_from: Uid,
 }
 
+/// An annotation of a mailbox, or of an account itself (RFC 5464).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotation {
+    /// Its name, a path in lower case.
+    pub entry: String,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// Higher than those of earlier changes of the account.
+    pub revision: i64,
+}
+
+/// An annotation without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnnotationKey {
+    /// Of which mailbox; `None`: of the account itself.
+    pub mailbox: Option<MailboxId>,
+    /// Its name, a path in lower case.
+    pub entry: String,
+    /// As of [`Annotation`].
+    pub revision: i64,
+    /// Octets of the value.
+    pub octets: u64,
+}
+
 /// What never changes about a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fact {

@@ -36,6 +36,8 @@ pub(super) struct Watchers {
 struct Lists {
     mailboxes: BTreeMap<MailboxId, Vec<Sender<()>>>,
     accounts: BTreeMap<AccountId, Vec<Sender<()>>>,
+    /// Of the accounts' mailboxes.
+    changes: BTreeMap<AccountId, Vec<Sender<()>>>,
     queue: Vec<Sender<()>>,
     feedback: Vec<Sender<()>>,
     directory: Vec<Sender<()>>,
@@ -55,6 +57,13 @@ impl Watchers {
         let mut lists = self.lists();
         let closed = lists.closed;
         add(lists.accounts.entry(account).or_default(), closed)
+    }
+
+    /// A watch on all mailboxes of an account, their names and subscriptions.
+    pub fn mailboxes(&self, account: AccountId) -> Watch {
+        let mut lists = self.lists();
+        let closed = lists.closed;
+        add(lists.changes.entry(account).or_default(), closed)
     }
 
     /// A watch on the queue.
@@ -94,6 +103,17 @@ impl Watchers {
         }
     }
 
+    /// Wakes those who watch the mailboxes of `account`.
+    pub fn wake_mailboxes(&self, account: AccountId) {
+        let mut lists = self.lists();
+        if let Some(list) = lists.changes.get_mut(&account) {
+            wake(list);
+            if list.is_empty() {
+                lists.changes.remove(&account);
+            }
+        }
+    }
+
     /// Wakes those who watch `account`, which was deleted.
     pub fn wake_account(&self, account: AccountId) {
         if let Some(mut list) = self.lists().accounts.remove(&account) {
@@ -120,6 +140,7 @@ impl Watchers {
     pub fn wake_all(&self) {
         let mut lists = self.lists();
         lists.mailboxes.values_mut().for_each(wake);
+        lists.changes.values_mut().for_each(wake);
         wake(&mut lists.queue);
         wake(&mut lists.feedback);
         wake(&mut lists.directory);

@@ -29,12 +29,16 @@ pub enum Dialect {
     Rev1,
     Condstore,
     Rev2,
+    /// NOTIFY: changes come between commands too, expunges do not.
+    Notify,
 }
 
 pub struct Session {
     wire: Wire,
     rng: Rng,
     model: Model,
+    /// The mailbox that a SELECT under way opens: what comes before CLOSED is about the other one.
+    next: Option<Model>,
     shared: &'static Shared,
     tags: u32,
     /// A keyword that only this session sets, on messages of its mailbox, and where it is set as far as is known.
@@ -66,12 +70,17 @@ impl Session {
         match dialect {
             Dialect::Rev1 => {}
             Dialect::Condstore => drop(wire.tagged("e ENABLE CONDSTORE")),
+            Dialect::Notify => {
+                let events = "(MessageNew (UID FLAGS) MessageExpunge FlagChange)";
+                drop(wire.tagged(&format!("e NOTIFY SET (SELECTED-DELAYED {events})")));
+            }
             Dialect::Rev2 => drop(wire.tagged("e ENABLE IMAP4rev2 CONDSTORE")),
         }
         let mut session = Session {
             wire,
             rng: Rng::new(seed, &format!("session {number}")),
             model: Model::new("", false, false),
+            next: None,
             shared,
             tags: 0,
             keyword: format!("k{number}"),
@@ -85,8 +94,13 @@ impl Session {
     }
 
     fn select(&mut self, mailbox: &str) {
-        self.model = Model::new(mailbox, self.dialect != Dialect::Rev1, self.dialect == Dialect::Rev2);
-        self.marked.clear();
+        let condstore = matches!(self.dialect, Dialect::Condstore | Dialect::Rev2);
+        let model = Model::new(mailbox, condstore, self.dialect == Dialect::Rev2);
+        if self.model.mailbox.is_empty() {
+            self.model = model;
+        } else {
+            self.next = Some(model);
+        }
         self.say(&format!("SELECT {mailbox}"), May::Expunge);
     }
 
@@ -122,6 +136,10 @@ impl Session {
 
     fn hear(&mut self, response: &Response, may: May) -> bool {
         self.note(&response.line);
+        if response.line.starts_with("* OK [CLOSED]") {
+            self.model = self.next.take().expect("a SELECT");
+            self.marked.clear();
+        }
         let heard = self.model.hear(response, may, self.shared);
         if heard && !self.marking {
             // Where our own keyword is set only we decide, once it is known how the message came.

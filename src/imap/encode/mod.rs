@@ -4,6 +4,7 @@ pub mod envelope;
 pub mod fetch;
 pub mod flags;
 pub mod list;
+pub mod metadata;
 pub mod search;
 pub mod status;
 pub mod structure;

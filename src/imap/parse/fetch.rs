@@ -21,17 +21,8 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
     let set = cursor.sequence_set()?;
     cursor.sp()?;
     let mut fetch = Fetch { by_uid, set, items: Vec::new(), changed_since: None, vanished: false, partial: None };
-    if cursor.eat(b'(') {
-        loop {
-            if fetch.items.len() >= IMAP_FETCH_ITEMS_MAX {
-                return Err(Bad::Syntax("too many FETCH items"));
-            }
-            fetch.items.push(item(cursor)?);
-            if cursor.eat(b')') {
-                break;
-            }
-            cursor.sp()?;
-        }
+    if cursor.peek() == Some(b'(') {
+        fetch.items = items(cursor)?;
     } else if !macros(cursor, &mut fetch.items) {
         fetch.items.push(item(cursor)?);
     }
@@ -57,6 +48,22 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
         add(&mut fetch.items, FetchItem::Uid);
     }
     Ok(Request::Fetch(fetch))
+}
+
+/// `"(" fetch-att *(SP fetch-att) ")"`
+pub(super) fn items(cursor: &mut Cursor<'_>) -> Parse<Vec<FetchItem>> {
+    cursor.expect(b'(', "FETCH items expected")?;
+    let mut items = Vec::new();
+    loop {
+        if items.len() >= IMAP_FETCH_ITEMS_MAX {
+            return Err(Bad::Syntax("too many FETCH items"));
+        }
+        items.push(item(cursor)?);
+        if cursor.eat(b')') {
+            return Ok(items);
+        }
+        cursor.sp()?;
+    }
 }
 
 fn add(items: &mut Vec<FetchItem>, item: FetchItem) {

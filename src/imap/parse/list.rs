@@ -92,6 +92,10 @@ fn returns(cursor: &mut Cursor<'_>, list: &mut List) -> Parse<()> {
             cursor.sp()?;
             list.return_status = Some(super::status::items(cursor)?);
         }
+        "METADATA" => {
+            cursor.sp()?;
+            list.return_metadata = super::metadata::entries(cursor)?;
+        }
         _ => return Err(Bad::Syntax("unknown return option")),
     }
     Ok(())

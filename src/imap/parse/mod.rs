@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod authenticate;
+pub mod batches;
 pub mod compress;
 pub mod context;
 pub mod copy;
@@ -14,7 +15,9 @@ pub mod language;
 pub mod list;
 pub mod login;
 pub mod mailbox;
+pub mod metadata;
 pub mod multisearch;
+pub mod notify;
 pub mod plain;
 pub mod quota;
 pub mod search;

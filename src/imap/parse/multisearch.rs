@@ -22,19 +22,10 @@ fn read_sources(cursor: &mut Cursor<'_>) -> Parse<Vec<Source>> {
     let mut sources = Vec::new();
     let mut names = 0;
     loop {
-        let source = match cursor.atom()?.to_ascii_uppercase().as_str() {
-            "SELECTED" => Source::Selected,
-            "INBOXES" => Source::Inboxes,
-            "PERSONAL" => Source::Personal,
-            "SUBSCRIBED" => Source::Subscribed,
-            "MAILBOXES" => Source::Mailboxes(mailboxes(cursor, &mut names)?),
-            "SUBTREE" => Source::Subtree(mailboxes(cursor, &mut names)?),
-            "SUBTREE-ONE" => Source::SubtreeOne(mailboxes(cursor, &mut names)?),
-            _ => return Err(Bad::Syntax("unknown source of a search")),
-        };
+        let source = source(cursor, &mut names)?.ok_or(Bad::Syntax("unknown source of a search"))?;
         names += 1;
         if names > IMAP_SOURCES_MAX {
-            return Err(Bad::Limit("too many mailboxes to search", IMAP_SOURCES_MAX));
+            return Err(Bad::Limit("too many mailboxes", IMAP_SOURCES_MAX));
         }
         sources.push(source);
         if cursor.eat(b')') {
@@ -42,6 +33,20 @@ fn read_sources(cursor: &mut Cursor<'_>) -> Parse<Vec<Source>> {
         }
         cursor.sp()?;
     }
+}
+
+/// One source, where its name is known. `names` counts the mailboxes that are named.
+pub(super) fn source(cursor: &mut Cursor<'_>, names: &mut usize) -> Parse<Option<Source>> {
+    Ok(Some(match cursor.atom()?.to_ascii_uppercase().as_str() {
+        "SELECTED" => Source::Selected,
+        "INBOXES" => Source::Inboxes,
+        "PERSONAL" => Source::Personal,
+        "SUBSCRIBED" => Source::Subscribed,
+        "MAILBOXES" => Source::Mailboxes(mailboxes(cursor, names)?),
+        "SUBTREE" => Source::Subtree(mailboxes(cursor, names)?),
+        "SUBTREE-ONE" => Source::SubtreeOne(mailboxes(cursor, names)?),
+        _ => return Ok(None),
+    }))
 }
 
 /// `one-or-more-mailbox`
@@ -54,7 +59,7 @@ fn mailboxes(cursor: &mut Cursor<'_>, count: &mut usize) -> Parse<Vec<String>> {
     loop {
         *count += 1;
         if *count > IMAP_SOURCES_MAX {
-            return Err(Bad::Limit("too many mailboxes to search", IMAP_SOURCES_MAX));
+            return Err(Bad::Limit("too many mailboxes", IMAP_SOURCES_MAX));
         }
         names.push(cursor.mailbox()?);
         if cursor.eat(b')') {

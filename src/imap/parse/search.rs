@@ -1,9 +1,10 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182, RFC 5032, RFC 5267, RFC 7162 §3.1.5, RFC 9394).
 
+use super::fetch;
 use crate::base::Flags;
 use crate::base::limits::IMAP_SEARCH_KEYS_MAX;
-use crate::imap::command::{Key, Partial, Request, Returns, Search};
-use crate::imap::grammar::{Bad, Cursor, Parse};
+use crate::imap::command::{FetchItem, Key, Partial, Request, Returns, Search};
+use crate::imap::grammar::{Bad, Cursor, Parse, is_atom_char};
 use crate::imap::query::Term;
 use crate::message::charset::Charset;
 use crate::message::fold::fold;
@@ -25,14 +26,15 @@ fn parse(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
 
 /// `[RETURN (...) SP] [CHARSET charset SP] search-key *(SP search-key)`
 pub(super) fn what(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Search> {
-    let returns = returns(cursor)?;
+    let (returns, update_items) = returns(cursor)?;
     let mut charset = None;
     if cursor.keyword("CHARSET") {
         cursor.sp()?;
         charset = Some(charset_of(&cursor.astring()?)?);
         cursor.sp()?;
     }
-    Ok(Search { charset: charset.is_some(), ..search(cursor, by_uid, returns, charset.unwrap_or(UTF_8))? })
+    let search = search(cursor, by_uid, returns, charset.unwrap_or(UTF_8))?;
+    Ok(Search { charset: charset.is_some(), update_items, ..search })
 }
 
 /// The keys of a search, with texts in this charset.
@@ -48,21 +50,29 @@ pub(super) fn search(
         return Err(Bad::Syntax("RELEVANCY needs a FUZZY key"));
     }
     let exact = if has_fuzzy { Some(KeyReader::new(&mut again, charset, false).read()?.0) } else { None };
-    Ok(Search { by_uid, returns, charset: false, keys, exact })
+    Ok(Search { by_uid, returns, charset: false, keys, exact, update_items: Vec::new() })
+}
+
+/// The keys that the value of a filter has (RFC 5466 §3.2). `fuzzy`: whether FUZZY makes a difference.
+pub fn filter(value: &[u8], fuzzy: bool) -> Parse<Vec<Term<Key>>> {
+    let mut cursor = Cursor::new(value, true);
+    let (keys, _) = KeyReader::new(&mut cursor, UTF_8, fuzzy).read()?;
+    cursor.end().map(|()| keys)
 }
 
 /// What texts are in where no charset is said.
 pub(super) const UTF_8: Charset = Charset::Web(encoding_rs::UTF_8);
 
-/// `RETURN (...) `, where it comes next.
-pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parse<Option<Returns>> {
+/// `RETURN (...) `, where it comes next, and the FETCH items of its UPDATE.
+pub(super) fn returns(cursor: &mut Cursor<'_>) -> Parse<(Option<Returns>, Vec<FetchItem>)> {
+    let mut items = Vec::new();
     if !cursor.keyword("RETURN") {
-        return Ok(None);
+        return Ok((None, items));
     }
     cursor.sp()?;
-    let returns = return_options(cursor)?;
+    let returns = return_options(cursor, &mut items)?;
     cursor.sp()?;
-    Ok(Some(returns))
+    Ok((Some(returns), items))
 }
 
 /// Whether a command, which may be wrong otherwise, is a SEARCH that asks for its result to be saved.
@@ -80,7 +90,7 @@ pub fn asks_to_save(command: &[u8]) -> bool {
     options.split(|c| *c == b' ').any(|word| word.eq_ignore_ascii_case(b"SAVE"))
 }
 
-fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
+fn return_options(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Parse<Returns> {
     cursor.expect(b'(', "return options expected")?;
     let mut returns = Returns::default();
     if !cursor.eat(b')') {
@@ -92,7 +102,14 @@ fn return_options(cursor: &mut Cursor<'_>) -> Parse<Returns> {
                 "COUNT" => returns.count = true,
                 "SAVE" => returns.save = true,
                 "CONTEXT" => returns.context = true,
-                "UPDATE" => returns.update = true,
+                "UPDATE" => {
+                    returns.update = true;
+                    let mut ahead = cursor.clone();
+                    if ahead.eat(b' ') && ahead.peek() == Some(b'(') {
+                        *items = fetch::items(&mut ahead)?;
+                        *cursor = ahead;
+                    }
+                }
                 "RELEVANCY" => returns.relevancy = true,
                 "PARTIAL" if returns.partial.is_none() => {
                     cursor.sp()?;
@@ -316,6 +333,14 @@ impl<'c, 'a> KeyReader<'c, 'a> {
             "MODSEQ" => self.mod_seq(),
             "EMAILID" => Ok(Key::EmailId(self.cursor.atom()?.to_owned())),
             "THREADID" => Ok(Key::ThreadId(self.cursor.atom()?.to_owned())),
+            "FILTER" => {
+                if !matches!(self.charset, Charset::Web(charset) if charset == encoding_rs::UTF_8) {
+                    return Err(Bad::FilterCharset);
+                }
+                let name = self.cursor.word(|c| is_atom_char(c) && c != b'/', "name of a filter expected")?;
+                // Filters are annotations, whose names are in lower case.
+                Ok(Key::Filter(name.to_ascii_lowercase()))
+            }
             _ => Err(Bad::Syntax("unknown search key")),
         };
         key.map(|key| (key, false))
@@ -399,6 +424,19 @@ mod tests {
 
     fn not(key: Key) -> Vec<Term<Key>> {
         vec![Term::Key(key), Term::Not]
+    }
+
+    #[test]
+    fn filters() {
+        assert_eq!(search("SEARCH FILTER On-The-Road").keys, one(Key::Filter("on-the-road".into())));
+        assert_eq!(filter(b"UNSEEN", true), Ok(not(Key::Has(Flags::SEEN))));
+        assert!(filter(b"OR SMALLER 5000 FROM \"boss@example.com\"", true).is_ok());
+        for wrong in [&b"OR SMALLER"[..], b"", b"SEEN)", b"(SEEN"] {
+            assert!(filter(wrong, true).is_err(), "{}", wrong.escape_ascii());
+        }
+        assert!(matches!(parse("SEARCH FILTER a/b"), Err(Bad::Syntax(_))));
+        assert_eq!(parse("SEARCH CHARSET KOI8-R FILTER a"), Err(Bad::FilterCharset));
+        assert!(parse("SEARCH CHARSET US-ASCII FILTER a").is_ok());
     }
 
     #[test]

@@ -27,9 +27,9 @@ pub fn uid_thread(cursor: &mut Cursor<'_>) -> Parse<Request> {
 
 fn read_sort(cursor: &mut Cursor<'_>, by_uid: bool) -> Parse<Request> {
     cursor.sp()?;
-    let returns = returns(cursor)?;
+    let (returns, update_items) = returns(cursor)?;
     let criteria = criteria(cursor)?;
-    let search = what(cursor, by_uid, returns)?;
+    let search = Search { update_items, ..what(cursor, by_uid, returns)? };
     if search.exact.is_none() && criteria.iter().any(|criterion| criterion.key == SortKey::Relevancy) {
         return Err(Bad::Syntax("RELEVANCY needs a FUZZY key"));
     }

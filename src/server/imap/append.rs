@@ -22,6 +22,7 @@ use crate::store::{Acceptance, Arrival, Filing, Notes};
 
 use super::Session;
 use super::goodbye::Goodbye;
+use super::open::Told;
 use super::refusal::{Stop, no_destination, of_bad, of_destination, of_error};
 use super::wire::Woke;
 
@@ -53,6 +54,7 @@ impl Session {
         match done {
             Ok(answer) => {
                 self.report_changes(true).await?;
+                self.tell_elsewhere().await?;
                 self.finish(tag, answer);
             }
             Err(Stop::Completion(answer)) => self.finish(tag, answer),
@@ -228,7 +230,7 @@ impl Session {
 
     /// Files all messages, or none, and says where they are.
     async fn file(&mut self, begun: Appending) -> super::Done {
-        let Appending { replaces, arrivals, charges: _held, .. } = begun;
+        let Appending { mailbox, replaces, arrivals, charges: _held, .. } = begun;
         let acceptance = Acceptance { arrivals, ..Acceptance::default() };
         let notes = Notes { replaces, ..Notes::default() };
         let accepted = self.shared.store.accept_noting(acceptance, notes).await;
@@ -242,11 +244,13 @@ impl Session {
             Some(filed) => format!("APPENDUID {} {}", filed.uid_validity, set_in_order(&uids)),
             None => String::new(),
         };
+        self.brought(mailbox, &uids);
         if replaces.is_none() {
             return Ok(Completion::ok("Append completed").with_code(code));
         }
         // RFC 8508 §3.4: the new UID is told before the old message goes.
         Completion::ok("Replacement message ready").with_code(code).write(&mut self.wire.out, "*");
+        self.sync(true, Told::default()).await?;
         Ok(Completion::ok("Replace completed"))
     }
 
@@ -327,7 +331,7 @@ impl Session {
     async fn more(&mut self, pace: Option<&mut Pace>) -> Result<(), Stop> {
         let before = self.wire.input.len();
         let deadline = pace.as_ref().map_or_else(|| self.deadline(), |pace| pace.deadline());
-        match self.wire.wait(deadline, None, None).await? {
+        match self.wire.wait(deadline, Default::default()).await? {
             Woke::Octets | Woke::Changed => {
                 let (waits, now) = (&self.shared.settings.waits, self.shared.world.clock.now());
                 let came = self.wire.input.len().saturating_sub(before);

@@ -116,7 +116,7 @@ impl Session {
                     return Err(Completion::bad("Line too long").into());
                 }
             }
-            match self.wire.wait(self.deadline(), None, None).await? {
+            match self.wire.wait(self.deadline(), Default::default()).await? {
                 Woke::Octets | Woke::Changed => {}
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {

@@ -40,6 +40,7 @@ impl Session {
         if copied.from.is_empty() {
             return Ok(Completion::no("EXPUNGEISSUED", "These messages are gone"));
         }
+        self.brought(to.id, &copied.to);
         let code =
             format!("COPYUID {} {} {}", copied.uid_validity, set_in_order(&copied.from), set_in_order(&copied.to));
         if !copy.moves {

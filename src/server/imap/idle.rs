@@ -21,6 +21,8 @@ impl Session {
         self.wire.out.extend_from_slice(b"+ idling\r\n");
         loop {
             let told = self.report_changes(true).await?;
+            let told = self.tell_elsewhere().await? && told;
+            let told = self.tell_annotations().await? && told;
             if self.over {
                 return Err(Stop::Answered);
             }
@@ -40,14 +42,19 @@ impl Session {
             let again = self.shared.world.clock.now() + if told { KEEP_ALIVE } else { ASK_AGAIN };
             let until = deadline.min(again);
             let watch = self.open.as_mut().map(|open| &mut open.watch);
-            match self.wire.wait(until, watch, self.account_watch.as_mut()).await? {
+            let others = self.notify.as_mut().and_then(|notifying| notifying.watch());
+            let others = others.or_else(|| self.annotations.as_mut().map(|told| told.watch()));
+            match self.wire.wait(until, [watch, others, self.account_watch.as_mut()]).await? {
                 Woke::Octets => {}
                 Woke::Late if self.shared.world.clock.now() < deadline => {
                     if told {
                         self.wire.out.extend_from_slice(b"* OK Still here\r\n");
                     }
                 }
-                Woke::Changed => self.end_without_account().await,
+                Woke::Changed => {
+                    self.end_without_account().await;
+                    self.look_elsewhere();
+                }
                 Woke::End => return Err(Stop::Wire(io::ErrorKind::UnexpectedEof.into())),
                 Woke::Late => {
                     self.late();

@@ -47,11 +47,14 @@ impl Session {
             let subscribed = known.subscribed && (list.return_subscribed || list.select_subscribed);
             let has_children = below(&names, name).any(|(_, known)| known.mailbox.is_some());
             let attributes = attributes(known.mailbox.as_ref(), subscribed, has_children);
-            let line = Entry { name, attributes, child_info };
+            let line = Entry { name, attributes, child_info, old: None };
             entry(&mut self.wire.out, "LIST", &line, utf8);
             if let (Some(items), Some(mailbox)) = (list.return_status, known.mailbox.as_ref().filter(|m| m.selectable))
             {
                 self.write_status(mailbox, items).await?;
+            }
+            if let Some(mailbox) = known.mailbox.as_ref().filter(|_| !list.return_metadata.is_empty()) {
+                self.list_metadata(mailbox, &list.return_metadata).await?;
             }
             self.wire.relieve().await?;
         }
@@ -81,7 +84,7 @@ impl Session {
         }
         for (name, is_subscribed) in lines {
             let attributes = if is_subscribed { vec![] } else { vec!["\\Noselect"] };
-            let line = Entry { name, attributes, child_info: Vec::new() };
+            let line = Entry { name, attributes, ..Entry::default() };
             entry(&mut self.wire.out, "LSUB", &line, utf8);
             self.wire.relieve().await?;
         }
@@ -142,7 +145,8 @@ fn below<'a>(names: &'a BTreeMap<String, Known>, name: &str) -> impl Iterator<It
     names.range(prefix.clone()..).take_while(move |(name, _)| name.starts_with(&prefix))
 }
 
-fn attributes(mailbox: Option<&MailboxInfo>, subscribed: bool, has_children: bool) -> Vec<&'static str> {
+/// What LIST says of a name.
+pub(super) fn attributes(mailbox: Option<&MailboxInfo>, subscribed: bool, has_children: bool) -> Vec<&'static str> {
     let mut list = Vec::new();
     match mailbox {
         None => list.push("\\NonExistent"),

@@ -57,6 +57,7 @@ impl Session {
         self.seat.logged_out();
         (self.account, self.account_watch) = (None, None);
         self.enabled = Enabled::default();
+        (self.notify, self.annotations) = (None, None);
         self.framing = Framing::new();
         self.began = self.shared.world.clock.now();
         Ok(Completion::ok("Nobody is logged in now").with_code(format!("CAPABILITY {}", self.capabilities())))

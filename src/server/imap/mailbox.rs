@@ -11,6 +11,7 @@ impl Session {
     pub(super) async fn create(&mut self, name: &str, special_use: Option<SpecialUse>) -> Done {
         let account = self.account()?;
         let made = self.shared.store.mailbox_create(account.id, name, special_use).await?;
+        self.changed_names(&[name]).await;
         // RFC 8474 §4.1
         let mut code = b"MAILBOXID (".to_vec();
         mailbox_id(&mut code, made.id.0);
@@ -29,6 +30,7 @@ impl Session {
             return Ok(Completion::no("HASCHILDREN", "There are mailboxes below it"));
         }
         deleted?;
+        self.changed_names(&[name]).await;
         // Deleting what is selected closes it.
         if mailbox.is_some_and(|deleted| self.open.as_ref().is_some_and(|open| open.mailbox == deleted.id)) {
             self.open = None;
@@ -40,6 +42,7 @@ impl Session {
     pub(super) async fn rename(&mut self, from: &str, to: &str) -> Done {
         let account = self.account()?;
         self.shared.store.mailbox_rename(account.id, from, to).await?;
+        self.changed_names(&[from, to]).await;
         Ok(Completion::ok("Renamed"))
     }
 
@@ -49,6 +52,7 @@ impl Session {
             return Ok(Completion::no("NONEXISTENT", "No such mailbox"));
         }
         self.shared.store.mailbox_subscribe(account.id, name, on).await?;
+        self.changed_subscription(name, on);
         Ok(Completion::ok(if on { "Subscribed" } else { "Unsubscribed" }))
     }
 }

@@ -11,6 +11,7 @@
 
 mod append;
 mod authenticate;
+mod batches;
 mod capability;
 mod compress;
 mod copy;
@@ -22,6 +23,8 @@ mod language;
 mod list;
 mod login;
 mod mailbox;
+mod metadata;
+mod notify;
 mod open;
 mod quota;
 mod refusal;
@@ -52,6 +55,7 @@ use super::accounts::{self, Door};
 use super::sessions::Seat;
 use super::{Accepted, Shared, broken, refuse};
 use goodbye::Goodbye;
+use notify::Notifying;
 use open::Open;
 use refusal::{Done, Stop};
 use wire::{Wire, Woke};
@@ -80,6 +84,8 @@ pub async fn serve(shared: Arc<Shared>, mut accepted: Accepted) {
         account: None,
         account_watch: None,
         open: None,
+        notify: None,
+        annotations: None,
         enabled: Enabled::default(),
         heard: began,
         began,
@@ -119,6 +125,10 @@ struct Session {
     account_watch: Option<Watch>,
     /// The selected mailbox.
     open: Option<Open>,
+    /// What NOTIFY asked for; none before the first one.
+    notify: Option<Box<Notifying>>,
+    /// Annotations whose changes are told.
+    annotations: Option<Box<metadata::Told>>,
     enabled: Enabled,
     began: Mono,
     /// When the last command came.
@@ -157,15 +167,13 @@ impl Session {
         self.wire.flush().await
     }
 
-    /// Waits for octets until autologout.
+    /// Waits for octets until autologout, and tells what NOTIFY asked for.
     async fn wait(&mut self) -> io::Result<()> {
-        let deadline = self.deadline();
-        match self.wire.wait(deadline, None, self.account_watch.as_mut()).await? {
-            Woke::Octets => {}
-            Woke::Changed => self.end_without_account().await,
-            Woke::End => self.over = true,
-            Woke::Late => self.late(),
-            Woke::Leave(why) => self.bye(why),
+        match self.wait_and_tell().await? {
+            None | Some(Woke::Octets | Woke::Changed) => {}
+            Some(Woke::End) => self.over = true,
+            Some(Woke::Late) => self.late(),
+            Some(Woke::Leave(why)) => self.bye(why),
         }
         Ok(())
     }
@@ -238,6 +246,8 @@ impl Session {
         // What changed meanwhile, whether the command did it or somebody else; the store being down is no
         // reason to give another answer.
         self.report_changes(row.may_expunge).await?;
+        self.tell_elsewhere().await?;
+        self.tell_annotations().await?;
         self.finish(&tag, answer);
         Ok(())
     }
@@ -275,12 +285,29 @@ impl Session {
             Request::Close => Box::pin(self.close()).await,
             Request::Unselect => Box::pin(self.unselect()).await,
             Request::Expunge { uids } => Box::pin(self.expunge(uids.as_ref())).await,
-            Request::Search(search) => Box::pin(self.search(tag, &search)).await,
-            Request::Multisearch(asked) => Box::pin(self.multisearch(tag, &asked)).await,
+            Request::Search(mut search) => {
+                self.expand_filters(&mut search).await?;
+                Box::pin(self.search(tag, &search)).await
+            }
+            Request::Multisearch(mut asked) => {
+                self.expand_filters(&mut asked.search).await?;
+                Box::pin(self.multisearch(tag, &asked)).await
+            }
+            Request::UidBatches(asked) => self.uid_batches(tag, &asked),
             Request::CancelUpdate(tags) => self.cancel_update(&tags),
+            Request::Comparator(wanted) => self.comparator(&wanted),
             Request::Language(ranges) => self.language(&ranges),
-            Request::Sort(sort) => Box::pin(self.sort(tag, &sort)).await,
-            Request::Thread(thread) => Box::pin(self.thread(&thread)).await,
+            Request::Sort(mut sort) => {
+                self.expand_filters(&mut sort.search).await?;
+                Box::pin(self.sort(tag, &sort)).await
+            }
+            Request::Thread(mut thread) => {
+                self.expand_filters(&mut thread.search).await?;
+                Box::pin(self.thread(&thread)).await
+            }
+            Request::GetMetadata(asked) => Box::pin(self.get_metadata(&asked)).await,
+            Request::SetMetadata(asked) => Box::pin(self.set_metadata(asked)).await,
+            Request::Notify(asked) => Box::pin(self.notify(asked)).await,
             Request::Fetch(fetch) => Box::pin(self.fetch(&fetch)).await,
             Request::Store(store) => Box::pin(self.store(&store)).await,
             Request::Copy(copy) => Box::pin(self.copy(&copy)).await,

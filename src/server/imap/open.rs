@@ -4,6 +4,7 @@ use std::io;
 
 use crate::base::snapshot::{BLOCK_UIDS, Finder, Message};
 use crate::base::{ErrorKind, MailboxId, ModSeq, Snapshot, Uid, UidSet, UidValidity};
+use crate::imap::command::FetchItem;
 use crate::imap::encode::{fetch::Response, flags, search::vanished};
 use crate::imap::response::{Completion, numbered};
 use crate::imap::sequence::{Places, SequenceSet, places_of};
@@ -12,7 +13,9 @@ use crate::imap::view::{Changes, update};
 use crate::store::{FlagHow, FlagsChanged, Hold, Store, Watch};
 
 use super::Session;
+use super::fetch::changed_since;
 use super::goodbye::Goodbye;
+use super::notify::Notifying;
 use super::refusal::Stop;
 use super::search::Contexts;
 
@@ -34,6 +37,10 @@ pub(super) struct Open {
     pub recent_told: usize,
     /// Results that are kept up to date.
     pub contexts: Contexts,
+    /// Flags changed after this without the client being told, which did not want to know (RFC 5465).
+    pub flags_untold: Option<ModSeq>,
+    /// Messages that the client itself brought, and does not know of yet.
+    pub own: UidSet,
 }
 
 impl Open {
@@ -44,6 +51,19 @@ impl Open {
         let first = first.max(from);
         if first < self.view.uid_next {
             self.recent.push_range(first, self.view.uid_next - 1);
+        }
+    }
+
+    /// Keeps changes of flags for later, where they are not to be told; else adds those that were kept.
+    fn hold_back_flags(&mut self, before: &Snapshot, changes: &mut Changes, no_flags: bool) {
+        if no_flags {
+            if !changes.flags.is_empty() {
+                self.flags_untold.get_or_insert(before.mod_seq);
+            }
+            changes.flags = Places::default();
+        } else if let Some(since) = self.flags_untold.take() {
+            let known = before.count().saturating_sub(changes.expunged.len());
+            changes.flags = changed_since(&Places::first(known), &self.view.messages, since);
         }
     }
 
@@ -72,6 +92,8 @@ pub(super) struct Told<'a> {
     pub hidden: Option<ModSeq>,
     /// UIDs that are told of, changed or not.
     pub also: Option<&'a UidSet>,
+    /// Changes of flags are not told: NOTIFY left them out.
+    pub no_flags: bool,
 }
 
 /// What a STORE with `.SILENT` did.
@@ -101,8 +123,13 @@ impl Session {
     /// Tells what changed since the last time. False where the store cannot answer now: then it is to be asked again,
     /// at the next command at the latest. Fails only where the connection does.
     pub(super) async fn report_changes(&mut self, may_expunge: bool) -> io::Result<bool> {
-        if self.open.is_some() && !self.over {
-            match Box::pin(self.sync(may_expunge, Told::default())).await {
+        let wanted = match &self.notify {
+            None => Some(true),
+            // What the client did not ask for it does not learn; its numbers keep their meaning.
+            Some(notifying) => notifying.selected().map(|selected| selected.events.flags),
+        };
+        if let Some(flags) = wanted.filter(|_| self.open.is_some() && !self.over) {
+            match Box::pin(self.sync(may_expunge, Told { no_flags: !flags, ..Told::default() })).await {
                 Err(Stop::Wire(e)) => return Err(e),
                 told => return Ok(told.is_ok()),
             }
@@ -122,7 +149,8 @@ impl Session {
             return Ok(());
         };
         let before = open.view.clone();
-        let changes = update(&mut open.view, snapshot, may_expunge);
+        let mut changes = update(&mut open.view, snapshot, may_expunge);
+        open.hold_back_flags(&before, &mut changes, told.no_flags);
         open.hold.knows(open.view.expunges);
         if changes.exists.is_some() && !self.enabled.rev2 {
             open.take_recent(&self.shared.store, before.uid_next);
@@ -131,7 +159,59 @@ impl Session {
         self.write_changes(&before, &changes, told).await?;
         // New messages stand behind those known before.
         let known = before.count().saturating_sub(changes.expunged.len());
-        Box::pin(self.update_contexts(&changes, known)).await
+        let wanted = Box::pin(self.update_contexts(&changes, known)).await?;
+        Box::pin(self.tell_new(&changes, known, &wanted)).await
+    }
+
+    /// What NOTIFY and searches want to know of new messages, from place `known` on: one FETCH response each, with all
+    /// that is wanted of it. It comes behind ESEARCH, as RFC 5465 §5.2 has it; the example of its §7 does not.
+    async fn tell_new(
+        &mut self,
+        changes: &Changes,
+        known: usize,
+        wanted: &[(Vec<FetchItem>, Places)],
+    ) -> Result<(), Stop> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let own = std::mem::take(&mut open.own);
+        let Some(count) = changes.exists else { return Ok(()) };
+        let selected = self.notify.as_ref().and_then(|notifying| notifying.selected());
+        let asked = selected.map(|selected| selected.items.clone()).unwrap_or_default();
+        if asked.is_empty() && wanted.is_empty() {
+            return Ok(());
+        }
+        let mut by_items: Vec<(Vec<FetchItem>, Places)> = Vec::new();
+        for place in known..count {
+            let is_own = open.view.uid(place).is_some_and(|uid| own.contains(uid));
+            let mut items = if is_own { Vec::new() } else { asked.clone() };
+            for (more, _) in wanted.iter().filter(|(_, places)| places.contains(place)) {
+                let new: Vec<FetchItem> = more.iter().filter(|item| !items.contains(item)).cloned().collect();
+                items.extend(new);
+            }
+            match by_items.iter_mut().find(|(same, _)| *same == items) {
+                Some((_, places)) => places.push(place),
+                None if items.is_empty() => {}
+                None => {
+                    let mut places = Places::default();
+                    places.push(place);
+                    by_items.push((items, places));
+                }
+            }
+        }
+        for (items, places) in &by_items {
+            self.tell_messages(items, places).await?;
+        }
+        Ok(())
+    }
+
+    /// The client brought messages into this mailbox: NOTIFY says no more of them than that they are there.
+    pub(super) fn brought(&mut self, mailbox: MailboxId, uids: &[Uid]) {
+        let has_items = |notifying: &Box<Notifying>| notifying.selected().is_some_and(|s| !s.items.is_empty());
+        if self.notify.as_ref().is_some_and(has_items)
+            && let Some(open) = self.open.as_mut().filter(|open| open.mailbox == mailbox)
+        {
+            let own = open.own.ranges().iter().copied().chain(uids.iter().map(|uid| (*uid, *uid)));
+            open.own = UidSet::from_ranges(own.collect());
+        }
     }
 
     /// Writes what changed since `before`, a piece at a time: of a large mailbox it may be much.

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::base::error::{Error, ErrorKind};
 use crate::imap::grammar::Bad;
+use crate::imap::notify::EVENTS;
 use crate::imap::response::Completion;
 
 /// What ends a verb before its end.
@@ -82,6 +83,8 @@ pub(super) fn of_bad(bad: Bad) -> Completion {
         Bad::Charset => Completion::no(format!("BADCHARSET ({CHARSETS})"), "Unknown charset"),
         Bad::Name => Completion::no("CANNOT", "No mailbox can have this name"),
         Bad::SpecialUse => Completion::no("USEATTR", "No mailbox can have this special use"),
+        Bad::FilterCharset => Completion::bad("FILTER is in UTF-8").with_code("BADCHARSET (UTF-8)"),
+        Bad::Event => Completion::no(format!("BADEVENT ({EVENTS})"), "Unknown event"),
         Bad::Limit(text, most) => Completion::no("LIMIT", format!("{text}, at most {most}")),
     }
 }

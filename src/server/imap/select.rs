@@ -51,6 +51,8 @@ impl Session {
             recent: UidSet::new(),
             recent_told: 0,
             contexts: Contexts::default(),
+            flags_untold: None,
+            own: UidSet::new(),
         };
         if !self.enabled.rev2 {
             open.take_recent(&self.shared.store, 1);
@@ -130,6 +132,9 @@ impl Session {
     /// Nothing is selected any more. What the client was told first is written without waiting for it.
     pub(super) async fn leave(&mut self) -> Option<Open> {
         let open = self.open.take()?;
+        if let Some(notifying) = &mut self.notify {
+            notifying.left(&open);
+        }
         if !open.read_only && !open.recent.is_empty() {
             let _ = smol::future::poll_once(self.shared.store.keep_recent(open.mailbox)).await;
         }

@@ -26,6 +26,11 @@ impl Session {
         if items.has(StatusItem::HighestModSeq) {
             self.know_condstore();
         }
+        self.put_status(mailbox, items).await
+    }
+
+    /// `* STATUS`, asked for or not.
+    pub(super) async fn put_status(&mut self, mailbox: &MailboxInfo, items: StatusItems) -> Result<(), Stop> {
         let counts = Counts {
             messages: mailbox.total,
             recent: if items.has(StatusItem::Recent) { self.count_recent(mailbox).await? } else { 0 },

@@ -34,7 +34,7 @@ impl Session {
         let done = self.shared.store.change_flags(open.mailbox, uids.clone(), change, store.unchanged_since).await?;
         let also = if store.silent { UidSet::new() } else { told(&uids, &done) };
         let silent = store.silent.then_some(Silent { done: &done, how });
-        self.sync(store.by_uid, Told { silent, also: Some(&also), hidden: None }).await?;
+        self.sync(store.by_uid, Told { silent, also: Some(&also), ..Told::default() }).await?;
         self.stored(store, &places, &done)
     }
 

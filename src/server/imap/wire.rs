@@ -34,7 +34,7 @@ pub(super) enum Woke {
     Octets,
     /// The peer sends nothing more.
     End,
-    /// The watched mailbox changed.
+    /// What is watched changed.
     Changed,
     /// The engine drains, or the session is dismissed.
     Leave(Goodbye),
@@ -152,12 +152,7 @@ impl Wire {
 
     /// Writes what there is, then waits for octets, for a change of what is watched, for the engine to drain, or for
     /// the deadline; in this order, where several are there.
-    pub async fn wait(
-        &mut self,
-        deadline: Mono,
-        mailbox: Option<&mut Watch>,
-        account: Option<&mut Watch>,
-    ) -> io::Result<Woke> {
+    pub async fn wait(&mut self, deadline: Mono, watched: [Option<&mut Watch>; 3]) -> io::Result<Woke> {
         self.flush().await?;
         self.out.shrink_to(OUTPUT_KEPT_OCTETS);
         let room = self.input.room().min(if self.full_reads { READ_OCTETS } else { SMALL_READ_OCTETS });
@@ -169,7 +164,8 @@ impl Wire {
         let piece = &mut self.piece;
         let read = async { stream.read(piece).await.map(Ok) };
         let changed = async {
-            changed(mailbox).or(changed(account)).await;
+            let [first, second, third] = watched;
+            changed(first).or(changed(second)).or(changed(third)).await;
             Ok(Err(Woke::Changed))
         };
         let draining = async {

@@ -11,6 +11,7 @@
 //! or the question, is to be asked again; `DiskFull` that there is no room and the transaction must be undone;
 //! `StoreDown` that what was committed last is in doubt; everything else concerns the one that asked.
 
+mod annotation;
 mod body;
 mod directory;
 mod hidden;
@@ -22,6 +23,7 @@ mod report;
 mod sending;
 mod sieve;
 
+pub(super) use annotation::{ReadAnnotations, WriteAnnotations};
 pub(super) use body::{ReadBodies, WriteBodies};
 pub(super) use directory::{ReadDirectory, StoredAccount, WriteDirectory};
 pub(super) use hidden::{Hidden, ReadHidden, WriteHidden};
@@ -121,7 +123,7 @@ pub(super) trait Connected: Send {
 pub(super) trait Read:
     Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue
     // Reports of others, scripts of owners.
-    + ReadReports + ReadSieve
+    + ReadReports + ReadSieve + ReadAnnotations
 {
     /// All answers from here on are of one commit, until [`Read::end_reading`].
     fn begin_reading(&self) -> Result<()>;
@@ -152,7 +154,16 @@ pub(super) trait Tend: Connected {
 
 /// The connection of the writer.
 pub(super) trait Write:
-    Read + Tend + WriteMailboxes + WriteMessages + WriteBodies + WriteDirectory + WriteQueue + WriteReports + WriteSieve
+    Read
+    + Tend
+    + WriteMailboxes
+    + WriteMessages
+    + WriteBodies
+    + WriteDirectory
+    + WriteQueue
+    + WriteReports
+    + WriteSieve
+    + WriteAnnotations
 {
     /// Begins a transaction.
     fn begin(&self) -> Result<()>;

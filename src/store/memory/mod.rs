@@ -7,6 +7,7 @@
 //!
 //! What is committed lives as long as the [`Memory`], however often the store is opened and closed.
 
+mod annotation;
 mod body;
 mod chance;
 mod directory;

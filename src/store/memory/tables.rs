@@ -8,8 +8,8 @@ use super::super::delta::NewMessage;
 use super::super::row::MailboxRow;
 use super::super::shared_map::SharedMap;
 use super::super::{
-    AttemptResult, BlobMeta, DkimKey, Item, Paused, RecipientState, ReportInfo, ScriptOwner, StoredScript, StsRow,
-    Suppressed, TlsLevel, TlsReportRow,
+    Annotation, AttemptResult, BlobMeta, DkimKey, Item, Paused, RecipientState, ReportInfo, ScriptOwner, StoredScript,
+    StsRow, Suppressed, TlsLevel, TlsReportRow,
 };
 use crate::base::snapshot::Block;
 use crate::base::{Account, AccountId, BlobId, MailboxId, ModSeq, QueueId, Recipient, Timestamp, Uid, UidSet};
@@ -53,6 +53,7 @@ pub(super) struct Tables {
     pub sts: SharedMap<String, StsRow>,
     pub scripts: SharedMap<(ScriptOwner, String), StoredScript>,
     pub remembered: SharedMap<(AccountId, String), Timestamp>,
+    pub annotations: SharedMap<(Option<MailboxId>, AccountId, String), Annotation>,
     pub trails: SharedMap<i64, String>,
     /// Queue id, and when.
     pub submit_keys: SharedMap<String, (i64, Timestamp)>,

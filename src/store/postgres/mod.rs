@@ -8,6 +8,7 @@
 //! Statements are prepared once for each session. Those whose result nobody needs are sent ahead, so that a group of
 //! jobs costs a few round trips and not one for each row.
 
+mod annotation;
 mod body;
 mod check;
 mod directory;

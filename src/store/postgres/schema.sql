@@ -286,6 +286,18 @@ CREATE TABLE sieve_remembered(           -- what scripts remember: to whom a vac
 );
 CREATE INDEX sieve_remembered_until ON sieve_remembered(account, until);
 
+-- Annotations -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE annotation(                 -- annotations of mailboxes and accounts (RFC 5464)
+  mailbox BIGINT NOT NULL,               -- mailbox.id; 0: of the account itself
+  account BIGINT NOT NULL,               -- whose
+  entry TEXT COLLATE "C" NOT NULL,       -- path in lower case, /private/... or /shared/...
+  value BYTEA NOT NULL,                  -- as it was given
+  revision BIGINT NOT NULL,              -- of each change of an account a higher one
+  PRIMARY KEY(mailbox, account, entry)
+);
+CREATE INDEX annotation_account ON annotation(account);
+
 -- DMARC aggregate reports (RFC 7489 §7.2) -------------------------------------------------------------------------
 -- Days are UTC days since 1970. Lists stand in one text, `; ` between their items.
 

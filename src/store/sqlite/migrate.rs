@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("schema_trail.sql"),
     include_str!("schema_directory.sql"),
     include_str!("schema_out.sql"),
+    include_str!("schema_annotation.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

@@ -3,6 +3,7 @@
 //! The file's layout is in `schema.sql` and the files `schema_*.sql`. Each file here has the statements of one trait
 //! of [`database`](super::database).
 
+mod annotation;
 mod body;
 mod check;
 mod connection;

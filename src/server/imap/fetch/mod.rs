@@ -61,33 +61,50 @@ impl Session {
         }
         let seen =
             if sets_seen(&fetch.items) && !open.read_only { self.mark_seen(&places).await? } else { Places::default() };
-        let (view, recent) = (self.open()?.view.clone(), self.open()?.recent.clone());
-        let plan = Plan { items: &items, view, recent, seen, enabled: self.enabled };
-        let Some(needs) = needs(&items) else {
-            self.fetch_from_view(&plan, &places).await?;
-            return Ok(Completion::ok("Fetch completed"));
-        };
-        let mailbox = self.open()?.mailbox;
-        let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &plan.view, &places, needs);
-        let (mut unknown_encoding, mut damaged) = (false, false);
-        let mut batch = gatherer.next().await?;
-        while let Some(messages) = batch {
-            // The next batch is asked for before this one is written.
-            let (next, known) = smol::future::zip(gatherer.next(), self.fetch_batch(&plan, &messages)).await;
-            let outcome = known?;
-            unknown_encoding |= outcome.unknown_encoding;
-            damaged |= outcome.damaged;
-            batch = next?;
-        }
-        Ok(if damaged {
+        let outcome = self.write_messages(&items, &places, seen).await?;
+        Ok(if outcome.damaged {
             Completion::no(CORRUPTION, "Some of the messages cannot be read, the others were told")
-        } else if unknown_encoding {
+        } else if outcome.unknown_encoding {
             Completion::no("UNKNOWN-CTE", "A part has a transfer encoding that is not known")
-        } else if gatherer.missing() > 0 && !fetch.by_uid {
+        } else if outcome.missing && !fetch.by_uid {
             Completion::no("EXPUNGEISSUED", "Some of the messages are gone")
         } else {
             Completion::ok("Fetch completed")
         })
+    }
+
+    /// FETCH responses that were asked for before, by NOTIFY or a search: with the UID, and without setting `\\Seen`.
+    pub(super) async fn tell_messages(&mut self, items: &[FetchItem], places: &Places) -> Result<(), Stop> {
+        let mut items = items.to_vec();
+        if !items.contains(&FetchItem::Uid) {
+            items.insert(0, FetchItem::Uid);
+        }
+        let items = items_told(&items, self.enabled);
+        self.write_messages(&items, places, Places::default()).await.map(drop)
+    }
+
+    /// Writes these items of messages. `seen`: those that became `\\Seen` by this command.
+    async fn write_messages(&mut self, items: &[FetchItem], places: &Places, seen: Places) -> Result<Outcome, Stop> {
+        let (view, recent) = (self.open()?.view.clone(), self.open()?.recent.clone());
+        let plan = Plan { items, view, recent, seen, enabled: self.enabled };
+        let mut outcome = Outcome::default();
+        let Some(needs) = needs(items) else {
+            self.fetch_from_view(&plan, places).await?;
+            return Ok(outcome);
+        };
+        let mailbox = self.open()?.mailbox;
+        let mut gatherer = Gatherer::new(self.shared.store.clone(), mailbox, &plan.view, places, needs);
+        let mut batch = gatherer.next().await?;
+        while let Some(messages) = batch {
+            // The next batch is asked for before this one is written.
+            let (next, known) = smol::future::zip(gatherer.next(), self.fetch_batch(&plan, &messages)).await;
+            let known = known?;
+            outcome.unknown_encoding |= known.unknown_encoding;
+            outcome.damaged |= known.damaged;
+            batch = next?;
+        }
+        outcome.missing = gatherer.missing() > 0;
+        Ok(outcome)
     }
 
     /// Sets `\Seen` where it is not set, and gives the places where it was set.
@@ -202,6 +219,8 @@ struct Outcome {
     unknown_encoding: bool,
     /// A message could not be read.
     damaged: bool,
+    /// A message is gone.
+    missing: bool,
 }
 
 /// The response code for what cannot be read (RFC 5530 §3).

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::limits::{IMAP_CONTEXT_MESSAGES_MAX, IMAP_CONTEXTS_MAX};
 use crate::base::{Snapshot, Uid, UidSet};
-use crate::imap::command::{Criterion, Key};
+use crate::imap::command::{Criterion, FetchItem, Key};
 use crate::imap::encode::search::update;
 use crate::imap::query::Term;
 use crate::imap::response::Completion;
@@ -35,6 +35,8 @@ struct Context {
     uids: Vec<Uid>,
     /// Whether something changed that could not be searched.
     is_behind: bool,
+    /// What is told of new messages that fit.
+    items: Vec<FetchItem>,
 }
 
 /// A search that asks for updates.
@@ -43,6 +45,7 @@ pub(super) struct Asked<'a> {
     pub by_uid: bool,
     pub keys: &'a [Term<Key>],
     pub criteria: Option<&'a [Criterion]>,
+    pub items: &'a [FetchItem],
 }
 
 impl Contexts {
@@ -81,6 +84,7 @@ impl Session {
             criteria: asked.criteria.map(<[Criterion]>::to_vec),
             uids: order.iter().filter_map(|place| messages.uid(*place)).collect(),
             is_behind: false,
+            items: asked.items.to_vec(),
         });
     }
 
@@ -108,37 +112,50 @@ impl Session {
     }
 
     /// Behind all other responses: what came and what changed is searched, and the difference told.
-    /// `known`: how many messages were known before.
+    /// `known`: how many messages were known before. Gives what is to be told of new messages that fit.
     pub(in crate::server::imap) async fn update_contexts(
         &mut self,
         changes: &Changes,
         known: usize,
-    ) -> Result<(), Stop> {
-        let Some(open) = &mut self.open else { return Ok(()) };
+    ) -> Result<Vec<(Vec<FetchItem>, Places)>, Stop> {
+        let mut wanted = Vec::new();
+        let Some(open) = &mut self.open else { return Ok(wanted) };
         let changed = !changes.flags.is_empty() || changes.exists.is_some();
         if open.contexts.0.is_empty() || !(changed || open.contexts.0.iter().any(|context| context.is_behind)) {
-            return Ok(());
+            return Ok(wanted);
         }
         let mut contexts = std::mem::take(&mut open.contexts.0);
         let view = open.view.clone();
         let mut places = changes.flags.clone();
+        let mut new = Places::default();
+        new.push_range(known..changes.exists.unwrap_or(known));
         places.push_range(known..changes.exists.unwrap_or(known));
         let mut ended = Ok(());
         for context in &mut contexts {
             let done = self.update_context(context, &view, &places).await;
             context.is_behind = done.is_err();
-            if let Err(Stop::Wire(e)) = done {
-                ended = Err(Stop::Wire(e));
-                break;
+            match done {
+                Ok(added) if !context.items.is_empty() => wanted.push((context.items.clone(), added.both(&new))),
+                Err(Stop::Wire(e)) => {
+                    ended = Err(Stop::Wire(e));
+                    break;
+                }
+                _ => {}
             }
         }
         if let Some(open) = &mut self.open {
             open.contexts.0 = contexts;
         }
-        ended
+        ended.map(|()| wanted)
     }
 
-    async fn update_context(&mut self, context: &mut Context, view: &Snapshot, places: &Places) -> Result<(), Stop> {
+    /// Gives the messages that came into the result.
+    async fn update_context(
+        &mut self,
+        context: &mut Context,
+        view: &Snapshot,
+        places: &Places,
+    ) -> Result<Places, Stop> {
         let mailbox = self.open()?.mailbox;
         let (saved, recent) = self.sets_of(mailbox);
         let within = Within { mailbox, view, saved: &saved, recent: &recent };
@@ -154,7 +171,7 @@ impl Session {
         let gone: Vec<Uid> = gone.uids(&view.messages).iter().collect();
         context.remove(&gone, view, &mut self.wire.out);
         if added.is_empty() {
-            return Ok(());
+            return Ok(added);
         }
         let order = match &context.criteria {
             None => None,
@@ -165,7 +182,7 @@ impl Session {
             }
         };
         context.add(&added, order.as_deref(), view, &mut self.wire.out);
-        Ok(())
+        Ok(added)
     }
 }
 

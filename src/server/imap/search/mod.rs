@@ -5,6 +5,7 @@
 //! kept in memory as well.
 
 mod context;
+mod filter;
 mod find;
 mod multi;
 mod order;
@@ -26,6 +27,7 @@ use super::Session;
 use super::refusal::{Done, Stop};
 use context::Asked;
 pub(super) use context::Contexts;
+pub(super) use filter::is_filter;
 use find::Finding;
 use test::{Question, Within};
 
@@ -152,7 +154,13 @@ impl Session {
             Some(returns) => search::esearch(out, tag, returns, &found),
         }
         if returns.update {
-            let context = Asked { tag, by_uid: asked.by_uid, keys: &asked.keys, criteria: telling.criteria };
+            let context = Asked {
+                tag,
+                by_uid: asked.by_uid,
+                keys: &asked.keys,
+                criteria: telling.criteria,
+                items: &asked.update_items,
+            };
             self.keep_up(&context, question, order);
         }
         Ok(())

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::base::{MailboxId, Snapshot};
 use crate::imap::command::{Multisearch, Returns, Source};
 use crate::imap::encode::search::{Found, multisearch};
-use crate::imap::name::SEPARATOR;
 use crate::imap::response::Completion;
 use crate::store::MailboxInfo;
 
@@ -51,7 +50,17 @@ impl Session {
         if returns.update && !told {
             let question = self.question(&asked.search.keys)?;
             let order: Vec<usize> = self.find(&question).await?.iter().collect();
-            self.keep_up(&Asked { tag, by_uid: true, keys: &asked.search.keys, criteria: None }, &question, &order);
+            self.keep_up(
+                &Asked {
+                    tag,
+                    by_uid: true,
+                    keys: &asked.search.keys,
+                    criteria: None,
+                    items: &asked.search.update_items,
+                },
+                &question,
+                &order,
+            );
         }
         Ok(Completion::ok("Search completed"))
     }
@@ -83,7 +92,13 @@ impl Session {
         if is_open {
             self.save(Some(returns), &question, &order);
             if returns.update {
-                let context = Asked { tag, by_uid: true, keys: &asked.search.keys, criteria: None };
+                let context = Asked {
+                    tag,
+                    by_uid: true,
+                    keys: &asked.search.keys,
+                    criteria: None,
+                    items: &asked.search.update_items,
+                };
                 self.keep_up(&context, &question, &order);
             }
         }
@@ -108,24 +123,11 @@ fn chosen<'a>(sources: &[Source], selected: Option<MailboxId>, all: &'a [Mailbox
     let mut chosen: BTreeMap<&str, &MailboxInfo> = BTreeMap::new();
     let sources = if sources.is_empty() { &[Source::Selected][..] } else { sources };
     for mailbox in all.iter().filter(|mailbox| mailbox.selectable) {
-        if sources.iter().any(|source| is_meant(source, mailbox, selected)) {
+        if sources.iter().any(|source| {
+            *source == Source::Selected && selected == Some(mailbox.id) || source.has(&mailbox.name, mailbox.subscribed)
+        }) {
             chosen.insert(&mailbox.name, mailbox);
         }
     }
     chosen.into_values().collect()
-}
-
-fn is_meant(source: &Source, mailbox: &MailboxInfo, selected: Option<MailboxId>) -> bool {
-    let below = |above: &String| mailbox.name.strip_prefix(above.as_str())?.strip_prefix(SEPARATOR);
-    match source {
-        Source::Selected => selected == Some(mailbox.id),
-        Source::Inboxes => mailbox.name == "INBOX",
-        Source::Personal => true,
-        Source::Subscribed => mailbox.subscribed,
-        Source::Mailboxes(names) => names.contains(&mailbox.name),
-        Source::Subtree(names) => names.iter().any(|name| *name == mailbox.name || below(name).is_some()),
-        Source::SubtreeOne(names) => {
-            names.iter().any(|name| *name == mailbox.name || below(name).is_some_and(|rest| !rest.contains(SEPARATOR)))
-        }
-    }
 }

@@ -156,7 +156,7 @@ impl Question {
                 Some(id) => self.level(Level::Facts, Test::Body(BlobId(id))),
                 None => Test::Known(false),
             },
-            Key::ThreadId(_) => Test::Known(false),
+            Key::ThreadId(_) | Key::Filter(_) => Test::Known(false),
             Key::Before(day) => self.level(Level::Facts, Test::Arrived(Days(i64::MIN, *day))),
             Key::On(day) => self.level(Level::Facts, Test::Arrived(Days(*day, *day + 1))),
             Key::Since(day) => self.level(Level::Facts, Test::Arrived(Days(*day, i64::MAX))),
