@@ -3698,7 +3698,7 @@ int32_t mailcore_engine_set_hooks(mailcore_engine engine,
 /**
  * Answers a request.
  *
- * [nowait] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
+ * [disk] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
  * an error other than MAILCORE_E_STATE the request still waits.
  *
  * @param engine  the engine
