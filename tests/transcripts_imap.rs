@@ -290,6 +290,7 @@ impl ImapStage {
                 }
                 "tls" => implicit_tls = value == "yes",
                 "login" => settings.allow_plaintext_login = value == "plain",
+                "store-step" => store.set_store_step_messages(value.parse().expect("messages")),
                 "large" => settings.message_octets_max = value.parse().expect("octets"),
                 _ => panic!("head: {key}: {value}"),
             }

@@ -26,7 +26,7 @@ use super::turns::Turns;
 use super::view::Views;
 use super::watch::Watchers;
 use super::words::Words;
-use crate::base::limits::STEP_MESSAGES_MAX;
+use crate::base::limits::{STEP_MESSAGES_MAX, STORE_STEP_MESSAGES_MAX};
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Shared by everyone who works on one store.
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub turns: Turns,
     /// Messages that one commit copies, moves or expunges.
     pub step_messages: AtomicUsize,
+    /// Messages whose flags one commit changes.
+    pub store_step_messages: AtomicUsize,
     pub words: Tables<Words>,
     pub sorts: Tables<SortTable>,
     pub threads: Tables<ThreadTable>,
@@ -89,6 +91,7 @@ impl Shared {
             stretches: Stretches::default(),
             turns: Turns::default(),
             step_messages: AtomicUsize::new(STEP_MESSAGES_MAX),
+            store_step_messages: AtomicUsize::new(STORE_STEP_MESSAGES_MAX),
             words: Tables::default(),
             sorts: Tables::default(),
             threads: Tables::default(),

@@ -205,14 +205,24 @@ impl FlagHow {
 /// What STORE did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FlagsChanged {
-    /// The modification sequence given to all changed messages; the mailbox's present one where none changed.
+    /// The highest modification sequence given to changed messages; the mailbox's present one where none changed.
     pub mod_seq: ModSeq,
+    /// The modification sequences given, rising: each to the changed messages up to this UID and behind the one before.
+    pub steps: Vec<(Uid, ModSeq)>,
     /// Messages whose flags are different now.
     pub changed: Vec<Uid>,
     /// Messages left alone since they changed after UNCHANGEDSINCE (RFC 7162 §3.1.3).
     pub modified: Vec<Uid>,
     /// The flags that were added, removed or put in place, keywords among them.
     pub flags: Flags,
+}
+
+impl FlagsChanged {
+    /// The modification sequence that this message has where it was changed, and by nobody else since.
+    pub fn mod_seq_of(&self, uid: Uid) -> Option<ModSeq> {
+        let step = self.steps.partition_point(|(last, _)| *last < uid);
+        self.steps.get(step).map(|(_, mod_seq)| *mod_seq)
+    }
 }
 
 /// What COPY or MOVE did; `from` and `to` run in step.

@@ -1,4 +1,4 @@
-//! Limits of what is known of domains, accounts and aliases.
+//! Limits of what is known of domains, accounts and aliases, and of how long one account holds the writer.
 
 /// Octets that domains, accounts and aliases take in memory: some ten thousand accounts. Others are read when they are
 /// asked for.
@@ -14,3 +14,5 @@ pub const REVIEW_RETRY_SECONDS: u64 = 1;
 pub const DIRECTORY_PAGE_ROWS_MAX: usize = 256;
 /// Costs of passwords that accounts have, which mock credentials take up.
 pub const PASSWORD_COSTS_MAX: usize = 64;
+/// Messages whose flags one commit changes: of more, a STORE changes as many in each of its steps.
+pub const STORE_STEP_MESSAGES_MAX: usize = 8_192;

@@ -88,8 +88,8 @@ pub(super) struct Told<'a> {
     /// Our own change, not to be told: flags that are what the client makes of them by itself are not repeated, and
     /// MODSEQ is only where CONDSTORE is on.
     pub silent: Option<Silent<'a>>,
-    /// The modification sequence of a change that the command tells itself.
-    pub hidden: Option<ModSeq>,
+    /// A change that the command tells itself.
+    pub hidden: Option<&'a FlagsChanged>,
     /// UIDs that are told of, changed or not.
     pub also: Option<&'a UidSet>,
     /// Changes of flags are not told: NOTIFY left them out.
@@ -108,8 +108,7 @@ impl Silent<'_> {
     /// that the client was not told of.
     fn is_known(&self, before: &mut Finder<'_>, message: &Message) -> bool {
         // Of each modification sequence there is one change of flags.
-        message.mod_seq == self.done.mod_seq
-            && !self.done.changed.is_empty()
+        self.done.mod_seq_of(message.uid) == Some(message.mod_seq)
             && before.find(message.uid).map(|was| self.how.apply(was.flags, self.done.flags)) == Some(message.flags)
     }
 }
@@ -249,7 +248,8 @@ impl Session {
         for (first, part) in changes.flags.without(&also).parts(messages) {
             for (place, message) in (first..).zip(part.iter()) {
                 let silent = told.silent.is_some_and(|silent| silent.is_known(&mut before, &message));
-                if (!silent || condstore) && told.hidden != Some(message.mod_seq) {
+                let hidden = told.hidden.is_some_and(|done| done.mod_seq_of(message.uid) == Some(message.mod_seq));
+                if (!silent || condstore) && !hidden {
                     write_flags(&mut wire.out, place, &message, silent, open, self.enabled);
                 }
             }

@@ -162,6 +162,47 @@ fn flags_change_and_are_told_apart() {
 }
 
 #[test]
+fn a_store_of_many_messages_goes_in_steps_and_others_come_in_between() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        fill(&store, inbox, 7).await;
+        store.set_store_step_messages(3);
+        let before = store.snapshot(inbox).await.unwrap();
+        let done = store.change_flags(inbox, UidSet::all(), add(Flags::SEEN), None).await.unwrap();
+        assert_eq!(done.changed, [1, 2, 3, 4, 5, 6, 7]);
+        let seqs = [1, 2, 3].map(|step| before.mod_seq + step);
+        assert_eq!(
+            (done.steps.as_slice(), done.mod_seq),
+            ([(3, seqs[0]), (6, seqs[1]), (7, seqs[2])].as_slice(), seqs[2])
+        );
+        let after = store.snapshot(inbox).await.unwrap();
+        assert!(after.messages.iter().all(|message| done.mod_seq_of(message.uid) == Some(message.mod_seq)));
+        assert_eq!((after.mod_seq, done.mod_seq_of(8)), (done.mod_seq, None));
+        // What changed since is judged for each message, whatever the steps before did.
+        let change = FlagChange { keywords: vec!["Work".to_owned()], ..add(Flags::FLAGGED) };
+        let some = store.change_flags(inbox, UidSet::all(), change, Some(seqs[0])).await.unwrap();
+        assert_eq!(
+            (some.changed.as_slice(), some.modified.as_slice()),
+            ([1, 2, 3].as_slice(), [4, 5, 6, 7].as_slice())
+        );
+        let info = store.mailbox(bob, "INBOX").await.unwrap().unwrap();
+        assert_eq!((info.unseen, info.total, info.mod_seq), (0, 7, some.mod_seq));
+        // Who has one thing to do does not wait for all steps.
+        store.set_store_step_messages(1);
+        let many = async {
+            store.change_flags(inbox, UidSet::all(), add(Flags::DRAFT), None).await.unwrap();
+            "STORE"
+        };
+        let one = async {
+            store.accept(arrival("new", vec![filing(inbox)])).await.unwrap();
+            "a message"
+        };
+        assert_eq!(smol::future::or(many, one).await, "a message");
+        assert_eq!(super::check::checked(&store).await.0, [""; 0]);
+    });
+}
+
+#[test]
 fn a_mailbox_has_room_for_58_keywords() {
     run(|place| async move {
         let (store, bob, inbox) = with_bob(&place).await;

@@ -121,8 +121,7 @@ impl Session {
         let uids = unseen.uids(&open.view.messages);
         let change = FlagChange { how: FlagHow::Add, flags: Flags::SEEN, keywords: Vec::new() };
         let done = self.shared.store.change_flags(open.mailbox, uids, change, None).await?;
-        let hidden = (!done.changed.is_empty()).then_some(done.mod_seq);
-        let told = Told { hidden, ..Told::default() };
+        let told = Told { hidden: Some(&done), ..Told::default() };
         self.sync(false, told).await?;
         Ok(unseen)
     }
