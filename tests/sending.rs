@@ -110,7 +110,7 @@ fn suppressed_addresses_are_asked_at_submission_and_at_each_attempt() {
     zone(&sender);
     start(&sender);
     account(&sender, "alice@sender.example");
-    let alice = sender.directory().account("alice@sender.example").expect("account").id;
+    let alice = smol::block_on(sender.account("alice@sender.example")).expect("account").id;
     let submission = listen(&sender, Service::Submission);
     send(&sender, "bob@receiver.example", "m1@sender.example").expect("submit");
     event(&sender, |event| matches!(event, Event::Attempted { .. }));
