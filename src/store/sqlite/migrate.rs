@@ -18,9 +18,9 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("schema_hidden.sql"),
     include_str!("schema_sieve.sql"),
     include_str!("schema_trail.sql"),
+    include_str!("schema_directory.sql"),
     include_str!("schema_out.sql"),
     include_str!("schema_annotation.sql"),
-    include_str!("schema_directory.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.
