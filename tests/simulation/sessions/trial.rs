@@ -85,7 +85,7 @@ impl Trial {
         store.account_quota(ben, Some(QUOTA)).await.expect("set");
         if Habit::of(sim.seed) == Habit::Rename {
             for account in &accounts {
-                let account = store.directory().account(account).expect("there").id;
+                let account = store.account(account).await.expect("read").expect("there").id;
                 store.mailbox_create(account, "Work", None).await.expect("made");
             }
         }
