@@ -262,13 +262,18 @@ impl Writer {
 
     fn answer(&self, batch: Vec<Box<dyn Work>>, failed: Vec<Option<Error>>, end: &End) {
         let mut failed = failed.into_iter();
+        let mut changed = false;
         for work in batch {
-            let outcome = match (failed.next().flatten(), end) {
-                (Some(refusal), _) => Err(refusal),
-                (None, End::Committed) => Ok(()),
-                (None, End::Undone(e) | End::Broken(e)) => Err(e.clone()),
-                (None, End::Again) => Err(Error::new(ErrorKind::Bug, "a change was not tried to its end")),
+            let refusal = failed.next().flatten();
+            let refused = refusal.is_some();
+            let outcome = match (refusal, end) {
+                // Behind a change that is undone a refusal may rest on it, and is none.
+                (Some(refusal), end) if !changed || matches!(end, End::Committed) => Err(refusal),
+                (_, End::Committed) => Ok(()),
+                (_, End::Undone(e) | End::Broken(e)) => Err(e.clone()),
+                (_, End::Again) => Err(Error::new(ErrorKind::Bug, "a change was not tried to its end")),
             };
+            changed |= !refused;
             work.answer(outcome);
         }
     }

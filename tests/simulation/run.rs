@@ -206,8 +206,10 @@ impl Spawner for MachineDoor {
     }
 }
 
-/// Milliseconds that a late lane is late at most.
+/// Milliseconds that a late lane is late at most. Mostly few, so that lanes overtake each other; at times so many that
+/// all that users ask on one beat meets in one commit.
 const LATE_MILLIS: u64 = 4;
+const VERY_LATE_MILLIS: u64 = 30;
 
 /// A lane that is late half of the time.
 struct Late {
@@ -222,7 +224,8 @@ impl Future for Late {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.pause.is_none() && self.rng.per_mille(500) {
-            let until = self.clock.now() + Duration::from_millis(self.rng.between(1, LATE_MILLIS));
+            let most = if self.rng.per_mille(400) { VERY_LATE_MILLIS } else { LATE_MILLIS };
+            let until = self.clock.now() + Duration::from_millis(self.rng.between(1, most));
             self.pause = Some(ClockDoor(self.clock.clone()).sleep_until(until));
         }
         if let Some(pause) = &mut self.pause {

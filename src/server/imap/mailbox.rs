@@ -1,6 +1,6 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8).
 
-use crate::base::SpecialUse;
+use crate::base::{ErrorKind, SpecialUse};
 use crate::imap::encode::status::mailbox_id;
 use crate::imap::response::Completion;
 
@@ -26,10 +26,12 @@ impl Session {
         }
         let mailbox = self.shared.store.mailbox(account.id, name).await?;
         let deleted = self.shared.store.mailbox_delete(account.id, name).await;
-        if deleted.is_err() && mailbox.as_ref().is_some_and(|mailbox| !mailbox.selectable) {
-            return Ok(Completion::no("HASCHILDREN", "There are mailboxes below it"));
+        match deleted {
+            Err(e) if e.kind() == ErrorKind::State => {
+                return Ok(Completion::no("HASCHILDREN", "There are mailboxes below it"));
+            }
+            deleted => deleted?,
         }
-        deleted?;
         self.changed_names(&[name]).await;
         // Deleting what is selected closes it.
         if mailbox.is_some_and(|deleted| self.open.as_ref().is_some_and(|open| open.mailbox == deleted.id)) {

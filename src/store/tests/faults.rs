@@ -44,6 +44,27 @@ fn a_store_that_was_only_dropped_can_be_opened() {
 }
 
 #[test]
+fn a_refusal_that_rests_on_a_change_that_is_undone_is_none() {
+    run(|place| async move {
+        let (store, bob, _) = with_bob(&place).await;
+        let make = |name| {
+            let made = store.mailbox_create(bob, name, None);
+            async move { made.await.map(drop).map_err(|e| e.kind()) }
+        };
+        // Four jobs of one commit, which fails.
+        let two = smol::future::zip(make("INBOX"), make("new"));
+        let (refused, broken) = smol::future::zip(two, smol::future::zip(make("new"), break_down(&store))).await;
+        assert_eq!(refused, (Err(ErrorKind::Exists), Err(ErrorKind::StoreDown)));
+        assert_eq!(broken, (Err(ErrorKind::StoreDown), ErrorKind::StoreDown));
+        while make("new").await == Err(ErrorKind::StoreDown) {
+            smol::future::yield_now().await;
+        }
+        assert_eq!(make("new").await, Err(ErrorKind::Exists));
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
 fn closing_empties_the_log() {
     run_on_sqlite(|place| async move {
         let (store, _, inbox) = with_bob(&place).await;

@@ -6,7 +6,7 @@ use mailcore::base::Uid;
 
 use super::act::{Act, Copy, Store, Told};
 use super::state::{FLAGS, number_of};
-use super::user::{Heard, NAMES, Open, User, names};
+use super::user::{Habit, Heard, NAMES, Open, User, names};
 use crate::letter::letter;
 use crate::model::May;
 use crate::response::numbers;
@@ -18,6 +18,9 @@ impl User {
         if self.open.is_none() && self.rng.per_mille(600) {
             let name = self.any_name();
             return self.select(name).await;
+        }
+        if self.habit == Habit::Rename && self.rng.per_mille(300) {
+            return self.rename().await;
         }
         match self.rng.below(100) {
             0..22 => self.store().await,
@@ -39,9 +42,20 @@ impl User {
     }
 
     fn any_name(&mut self) -> &'static str {
+        if self.habit == Habit::Rename && self.rng.per_mille(800) {
+            return ["Work", "Old", "INBOX"][self.rng.index(3)];
+        }
         // Mostly the first ones, so that several meet.
         let among = if self.rng.per_mille(600) { 3 } else { NAMES.len() };
         NAMES[self.rng.index(among)]
+    }
+
+    /// A name to be made, deleted, subscribed.
+    fn new_name(&mut self) -> &'static str {
+        if self.habit == Habit::Rename && self.rng.per_mille(900) {
+            return "New";
+        }
+        NAMES[self.rng.index(NAMES.len())]
     }
 
     /// Flags by chance.
@@ -152,25 +166,29 @@ impl User {
     }
 
     async fn create(&mut self) -> io::Result<()> {
-        let name = NAMES[self.rng.index(NAMES.len())];
+        let name = self.new_name();
         self.named(Act::Create(name.to_owned()), &format!("CREATE \"{name}\"")).await
     }
 
     async fn delete(&mut self) -> io::Result<()> {
-        let name = NAMES[self.rng.index(NAMES.len())];
+        let name = self.new_name();
         self.named(Act::Delete(name.to_owned()), &format!("DELETE \"{name}\"")).await
     }
 
     async fn rename(&mut self) -> io::Result<()> {
-        // Mostly of those that others work in.
-        let from = if self.rng.per_mille(600) { NAMES[self.rng.between(1, 2) as usize] } else { self.any_name() };
-        let to = NAMES[self.rng.index(NAMES.len())];
+        let (from, to) = match self.habit {
+            Habit::Rename if self.rng.per_mille(500) => ("Work", "Old"),
+            Habit::Rename => ("Old", "Work"),
+            // Mostly of those that others work in.
+            Habit::All if self.rng.per_mille(600) => (NAMES[self.rng.between(1, 2) as usize], self.new_name()),
+            Habit::All => (self.any_name(), self.new_name()),
+        };
         let act = Act::Rename(from.to_owned(), to.to_owned());
         self.named(act, &format!("RENAME \"{from}\" \"{to}\"")).await
     }
 
     async fn subscribe(&mut self) -> io::Result<()> {
-        let (name, on) = (NAMES[self.rng.index(NAMES.len())], self.rng.per_mille(500));
+        let (name, on) = (self.new_name(), self.rng.per_mille(500));
         let verb = if on { "SUBSCRIBE" } else { "UNSUBSCRIBE" };
         self.named(Act::Subscribe(name.to_owned(), on), &format!("{verb} \"{name}\"")).await
     }

@@ -12,7 +12,7 @@ use super::board::{Board, Noted, Outcome, entries};
 use super::campaign::Tally;
 use super::order::unexplained;
 use super::state::{State, read};
-use super::user::User;
+use super::user::{Habit, User};
 use crate::check::disagreement;
 use crate::disk::{Fault, Trouble, When, lock};
 use crate::image::Loss;
@@ -83,6 +83,12 @@ impl Trial {
         let store = office.store().expect("open");
         let ben = store.account(&accounts[1]).await.expect("read").expect("there").id;
         store.account_quota(ben, Some(QUOTA)).await.expect("set");
+        if Habit::of(sim.seed) == Habit::Rename {
+            for account in &accounts {
+                let account = store.account(account).await.expect("read").expect("there").id;
+                store.mailbox_create(account, "Work", None).await.expect("made");
+            }
+        }
         let mut trial = Trial {
             users: Vec::new(),
             state: State::default(),

@@ -20,6 +20,23 @@ use crate::rng::Rng;
 /// Names that users make, rename and delete.
 pub const NAMES: [&str; 8] = ["INBOX", "Work", "Work/a", "Work/a/b", "Work/c", "Old", "Old/Work", "New"];
 
+/// What users mostly do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// All commands, with all names.
+    All,
+    /// They work in two mailboxes and rename these to and fro, so that RENAME and changes of what is renamed meet in one
+    /// commit.
+    Rename,
+}
+
+impl Habit {
+    /// What the users of a seed do.
+    pub fn of(seed: u64) -> Habit {
+        if seed.is_multiple_of(3) { Habit::Rename } else { Habit::All }
+    }
+}
+
 /// A user of an account; several may have one account.
 pub struct User {
     /// The account's place in the list.
@@ -29,6 +46,7 @@ pub struct User {
     /// What it is called.
     pub name: String,
     pub(super) rng: Rng,
+    pub(super) habit: Habit,
     pub(super) open: Option<Open>,
     /// Whether it enables CONDSTORE.
     pub(super) condstore: bool,
@@ -74,6 +92,7 @@ impl User {
             board,
             name: format!("user {number} ({account})"),
             rng: Rng::new(seed, &format!("user {number}")),
+            habit: Habit::of(seed),
             open: None,
             condstore: number.is_multiple_of(2),
             letters: (number as u64 + 1) << 32,
