@@ -142,7 +142,9 @@ def browser():
 
 def letter(subject, text="Hello.", to="kim@else.test", html=None):
     """A mail's source."""
-    head = f"From: The Shop <app@shop.test>\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Sat, 28 Nov 2026 10:00:00 +0000\r\n"
+    head = (
+        f"From: The Shop <app@shop.test>\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Sat, 28 Nov 2026 10:00:00 +0000\r\n"
+    )
     head += f"Message-ID: <{abs(hash((subject, text)))}@shop.test>\r\nMIME-Version: 1.0\r\n"
     kind = "plain" if html is None else "html"
     return f"{head}Content-Type: text/{kind}; charset=utf-8\r\n\r\n{html or text}\r\n"

@@ -27,13 +27,31 @@ def test_server_sample():
     (text,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     plan = tomllib.loads(text)
     assert set(plan["listen"]) <= set(SERVICES)
-    known = subprocess.run([sys.executable, "-m", "mailcore", "--properties"], capture_output=True, text=True, check=True).stdout
+    known = subprocess.run(
+        [sys.executable, "-m", "mailcore", "--properties"], capture_output=True, text=True, check=True
+    ).stdout
     assert all(f"{name} " in known for name in plan["settings"])
 
 
 def test_commands_exist():
-    told = subprocess.run([sys.executable, "-m", "mailcore", "--help"], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-m", "mailcore", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     for line in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE):
         for word in re.findall(r"`([a-z-]+)", line):
-            below = ("show", "explain", "hold", "release", "retry", "bounce", "drop", "list", "activate", "remove", "zsh", "fish", "dev")
+            below = (
+                "show",
+                "explain",
+                "hold",
+                "release",
+                "retry",
+                "bounce",
+                "drop",
+                "list",
+                "activate",
+                "remove",
+                "zsh",
+                "fish",
+                "dev",
+            )
             assert word in below or re.search(rf"^    {word}\b", told, re.MULTILINE), word

@@ -29,7 +29,9 @@ def page(browser, inbox):
     page.on("console", lambda said: page.complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     # Answers, not requests: those that the policy stops are told as requests, too.
-    page.on("response", lambda got: None if got.url.startswith((inbox.address, "data:")) else page.foreign.append(got.url))
+    page.on(
+        "response", lambda got: None if got.url.startswith((inbox.address, "data:")) else page.foreign.append(got.url)
+    )
     page.goto(inbox.address)
     page.wait_for_selector("body[data-ready]")
     page.wait_for_selector(".live.on")
@@ -142,13 +144,25 @@ def test_hostile_html_is_inert(page, inbox):
         threading.Thread(target=trap.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{trap.server_address[1]}"
         subject = "<img src=x onerror=document.title='owned'>"
-        inbox.send(letter(subject, html=HOSTILE.format(trap=address)), to=("\"<b>x\"@else.test", "kim@else.test"))
+        inbox.send(letter(subject, html=HOSTILE.format(trap=address)), to=('"<b>x"@else.test', "kim@else.test"))
         page.click(".row")
         frame = page.frame_locator("iframe")
         frame.locator("text=The end.").wait_for()
         (inner,) = [one for one in page.frames if "/html" in one.url]
         markup = inner.content()
-        for word in ("<script", "onerror", "onload", "onfocus", "<iframe", "<form", "<object", "<embed", "<svg", "javascript:", "<meta http"):
+        for word in (
+            "<script",
+            "onerror",
+            "onload",
+            "onfocus",
+            "<iframe",
+            "<form",
+            "<object",
+            "<embed",
+            "<svg",
+            "javascript:",
+            "<meta http",
+        ):
             assert word not in markup.replace("&lt;", "_"), word
         for tab in ("text", "source", "headers", "parts", "links", "road"):
             page.click(f"#tab-{tab}")
@@ -172,7 +186,9 @@ def test_hostile_html_is_inert(page, inbox):
 
 def test_the_cleaner_alone_and_the_policy_alone(page, inbox, browser):
     """Scripts run neither where the page is opened by itself, without the frame, nor by a mail program's own parts."""
-    inbox.send(letter("Alone", html="<p id=p>start</p><script>document.getElementById('p').textContent='owned'</script>"))
+    inbox.send(
+        letter("Alone", html="<p id=p>start</p><script>document.getElementById('p').textContent='owned'</script>")
+    )
     (row,) = inbox.mails()
     page.goto(f"{inbox.address}api/v1/mails/{row['id']}/html")
     assert page.inner_text("#p") == "start"
@@ -206,7 +222,12 @@ def test_keyboard_and_names(page, inbox):
             .map((one) => one.outerHTML)""")
         assert nameless == [], where
     tree = page.locator("body").aria_snapshot()
-    for name in ('listbox "Mails, newest first"', 'tablist "Ways to look at the mail"', 'searchbox "Search mails"', 'navigation "Pages"'):
+    for name in (
+        'listbox "Mails, newest first"',
+        'tablist "Ways to look at the mail"',
+        'searchbox "Search mails"',
+        'navigation "Pages"',
+    ):
         assert name in tree, tree
 
 
@@ -215,8 +236,12 @@ def test_what_is_read_stays_where_it_is(page, inbox):
         for n in range(40):
             smtp.sendmail("a@shop.test", ["kim@else.test"], letter(f"Mail {n}"))
         page.wait_for_selector("#total >> text=40 mails")
-        place = page.evaluate("""() => { const list = document.getElementById('list'); list.scrollTop = 740; return list.scrollTop; }""")
-        page.wait_for_function("() => [...document.querySelectorAll('.row')].some((row) => row.textContent.includes('Mail 29'))")
+        place = page.evaluate(
+            """() => { const list = document.getElementById('list'); list.scrollTop = 740; return list.scrollTop; }"""
+        )
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.row')].some((row) => row.textContent.includes('Mail 29'))"
+        )
         at = "() => [...document.querySelectorAll('.row')].find((row) => row.textContent.includes('Mail 25')).getBoundingClientRect().top"
         before = page.evaluate(at)
         smtp.sendmail("a@shop.test", ["kim@else.test"], letter("Newer"))
@@ -241,7 +266,11 @@ def test_ten_thousand_mails_stay_smooth(browser, inbox_with):
         began = time.monotonic()
         assert inbox.call("GET", "/mails?q=subject:4711")["total"] == 1
         searched = (time.monotonic() - began) * 1000
-        scroll(browser.new_page(viewport={"width": 1360, "height": 820}), inbox, f"start {started:.1f} s, search {searched:.0f} ms")
+        scroll(
+            browser.new_page(viewport={"width": 1360, "height": 820}),
+            inbox,
+            f"start {started:.1f} s, search {searched:.0f} ms",
+        )
 
 
 def scroll(page, inbox, measured):
@@ -260,6 +289,8 @@ def scroll(page, inbox, measured):
     }""")
     page.wait_for_function("() => document.querySelectorAll('.row').length > 5")
     rows_in_page = page.locator(".row").count()
-    print(f"10 000 mails: {measured}; first paint {paint:.0f} ms, rows {rows:.0f} ms; frames: median "
-          f"{frames[60]:.1f} ms, 95% {frames[114]:.1f} ms, worst {frames[-1]:.1f} ms; {rows_in_page} rows are elements")
+    print(
+        f"10 000 mails: {measured}; first paint {paint:.0f} ms, rows {rows:.0f} ms; frames: median "
+        f"{frames[60]:.1f} ms, 95% {frames[114]:.1f} ms, worst {frames[-1]:.1f} ms; {rows_in_page} rows are elements"
+    )
     assert rows_in_page < 60 and frames[60] < 50

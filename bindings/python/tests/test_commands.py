@@ -12,7 +12,9 @@ import sys
 import tempfile
 import unittest
 
-MESSAGE = "From: ann@example.org\nTo: bob@far.example\nBcc: hidden@far.example\nSubject: hello\n\nHello.\n.\nFrom here\n"
+MESSAGE = (
+    "From: ann@example.org\nTo: bob@far.example\nBcc: hidden@far.example\nSubject: hello\n\nHello.\n.\nFrom here\n"
+)
 
 
 class Commands(unittest.TestCase):
@@ -43,9 +45,17 @@ class Commands(unittest.TestCase):
 
     def serve(self, *arguments, **environment):
         command = [sys.executable, "-m", "mailcore", "serve", *arguments, "--json"]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                  env={**os.environ, **environment})  # fmt: skip
-        self.addCleanup(lambda: (server.poll() is None and server.kill(), server.wait(), server.stdout.close(), server.stderr.close()))
+        server = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        )
+        self.addCleanup(
+            lambda: (
+                server.poll() is None and server.kill(),
+                server.wait(),
+                server.stdout.close(),
+                server.stderr.close(),
+            )
+        )
         line = server.stdout.readline()
         self.assertTrue(line, "the server did not start: " + (server.stderr.read() if not line else ""))
         return server, json.loads(line)
@@ -57,7 +67,10 @@ class Commands(unittest.TestCase):
     def test_a_server_and_the_commands_beside_it(self):
         port = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(port.close)
-        plan = self.path("server.toml", f'''
+        plan = (
+            self.path(
+                "server.toml",
+                f'''
 store = "{self.store}"
 hostname = "mx.example.org"
 domains = ["example.org"]
@@ -67,23 +80,44 @@ imap = ["127.0.0.1:0"]
 [settings]
 "dns.host_only" = true
 "outbound.smart_host" = "127.0.0.1:{port.getsockname()[1]}"
-''') if sys.version_info >= (3, 11) else None
-        flags = ["--store", self.store, "--domain", "example.org", "--mx", "127.0.0.1:0", "--imap", "127.0.0.1:0", "--set",
-                 "dns.host_only=1", "--set", f"outbound.smart_host=127.0.0.1:{port.getsockname()[1]}"]  # fmt: skip
+''',
+            )
+            if sys.version_info >= (3, 11)
+            else None
+        )
+        flags = [
+            "--store",
+            self.store,
+            "--domain",
+            "example.org",
+            "--mx",
+            "127.0.0.1:0",
+            "--imap",
+            "127.0.0.1:0",
+            "--set",
+            "dns.host_only=1",
+            "--set",
+            f"outbound.smart_host=127.0.0.1:{port.getsockname()[1]}",
+        ]
         server, told = self.serve(*([plan] if plan else flags))
         self.good("account", "ann@example.org", "--store", self.store, given="wonderland\n")
         self.assertEqual([row["address"] for row in self.rows("account", "--store", self.store)], ["ann@example.org"])
         self.good("alias", "sales@example.org", "ann@example.org", "--store", self.store)
-        follow = subprocess.Popen([sys.executable, "-m", "mailcore", "events", "--follow", "--store", self.store],
-                                  stdout=subprocess.PIPE, text=True)  # fmt: skip
+        follow = subprocess.Popen(
+            [sys.executable, "-m", "mailcore", "events", "--follow", "--store", self.store],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.addCleanup(lambda: (follow.kill(), follow.wait(), follow.stdout.close()))
         self.wait_for_follower(server, told, follow)
         # The smart host takes the connection and says nothing: the message stays.
         (sent,) = self.rows("send", "--store", self.store, given=MESSAGE)
         self.good("queue", "hold", str(sent["id"]), "--store", self.store)
         (row,) = self.rows("queue", "list", "--store", self.store)
-        self.assertEqual((row["id"], row["from"], sorted(row["to"]), row["held"]),
-                         (sent["id"], "ann@example.org", ["bob@far.example", "hidden@far.example"], True))  # fmt: skip
+        self.assertEqual(
+            (row["id"], row["from"], sorted(row["to"]), row["held"]),
+            (sent["id"], "ann@example.org", ["bob@far.example", "hidden@far.example"], True),
+        )
         shown = self.good("queue", "show", str(row["id"]), "--store", self.store)
         self.assertIn("Subject: hello", shown)
         self.assertNotIn("Bcc", shown)
@@ -117,8 +151,9 @@ imap = ["127.0.0.1:0"]
         self.addCleanup(manager.close)
         manager.bind(self.path("notify"))
         manager.settimeout(30)
-        server, _ = self.serve("--store", self.store, "--mx", "127.0.0.1:0", NOTIFY_SOCKET=self.path("notify"),
-                               WATCHDOG_USEC="500000")  # fmt: skip
+        server, _ = self.serve(
+            "--store", self.store, "--mx", "127.0.0.1:0", NOTIFY_SOCKET=self.path("notify"), WATCHDOG_USEC="500000"
+        )
         self.assertTrue(manager.recv(1000).startswith(b"READY=1"))
         self.assertEqual(manager.recv(1000), b"WATCHDOG=1")
         server.send_signal(signal.SIGHUP)
@@ -136,8 +171,30 @@ imap = ["127.0.0.1:0"]
         cert, key = self.path("cert.pem"), self.path("key.pem")
 
         def renew():
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "90",
-                            "-subj", "/CN=mx", "-addext", "subjectAltName=DNS:mx.example.org", "-keyout", key, "-out", cert], check=True, capture_output=True)  # fmt: skip
+            subprocess.run(
+                [
+                    "openssl",
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                    "-nodes",
+                    "-days",
+                    "90",
+                    "-subj",
+                    "/CN=mx",
+                    "-addext",
+                    "subjectAltName=DNS:mx.example.org",
+                    "-keyout",
+                    key,
+                    "-out",
+                    cert,
+                ],
+                check=True,
+                capture_output=True,
+            )
             with open(cert, encoding="ascii") as file:
                 return ssl.PEM_cert_to_DER_cert(file.read())
 
@@ -149,8 +206,18 @@ imap = ["127.0.0.1:0"]
                 return tls.getpeercert(True)
 
         first = renew()
-        server, told = self.serve("--store", self.store, "--imaps", "127.0.0.1:0", "--hostname", "mx.example.org",
-                                  "--tls-cert", cert, "--tls-key", key)  # fmt: skip
+        server, told = self.serve(
+            "--store",
+            self.store,
+            "--imaps",
+            "127.0.0.1:0",
+            "--hostname",
+            "mx.example.org",
+            "--tls-cert",
+            cert,
+            "--tls-key",
+            key,
+        )
         self.assertEqual(served(), first)
         with open(cert, "w", encoding="ascii") as file:
             file.write("no certificate")
@@ -166,9 +233,15 @@ imap = ["127.0.0.1:0"]
     def test_what_a_file_may_not_say(self):
         if sys.version_info < (3, 11):
             self.skipTest("TOML comes with Python 3.11")
-        for text, told in (("stoer = 1", "there is no stoer"), ("[listen]\nsmtp = '127.0.0.1:0'", "there is no such service"),
-                           ("[listen]\nmx = '25'", "want ADDR:PORT"), ("store = ", "wrong.toml: "), ("store = 1", "store is a text"),
-                           ("[settings]\noutbound.port = 25", "needs quotes"), ("[listen]\nmx = '127.0.0.1:0'", "--store")):  # fmt: skip
+        for text, told in (
+            ("stoer = 1", "there is no stoer"),
+            ("[listen]\nsmtp = '127.0.0.1:0'", "there is no such service"),
+            ("[listen]\nmx = '25'", "want ADDR:PORT"),
+            ("store = ", "wrong.toml: "),
+            ("store = 1", "store is a text"),
+            ("[settings]\noutbound.port = 25", "needs quotes"),
+            ("[listen]\nmx = '127.0.0.1:0'", "--store"),
+        ):
             done = self.command("serve", self.path("wrong.toml", text))
             self.assertEqual(done.returncode, 2, text)
             self.assertIn(told, done.stderr)
@@ -183,8 +256,11 @@ imap = ["127.0.0.1:0"]
 
     def test_mail_goes_in_and_comes_out_unchanged(self):
         self.good("account", "ann@example.org", "--store", self.store, given="wonderland\n")
-        mbox = self.path("in.mbox", "From a@b Thu Jan  1 00:00:00 1970\nSubject: one\nStatus: RO\n\n>From me\n>>From you\n\n"
-                                    "From a@b Thu Jan  1 00:00:00 1970\nSubject: two\nDate: Sat, 28 Nov 2026 10:00:00 +0000\n\nx\n")  # fmt: skip
+        mbox = self.path(
+            "in.mbox",
+            "From a@b Thu Jan  1 00:00:00 1970\nSubject: one\nStatus: RO\n\n>From me\n>>From you\n\n"
+            "From a@b Thu Jan  1 00:00:00 1970\nSubject: two\nDate: Sat, 28 Nov 2026 10:00:00 +0000\n\nx\n",
+        )
         where = ("--store", self.store, "--account", "ann@example.org", "--mailbox", "Old/2026", "--format")
         self.assertEqual(self.rows("import", mbox, *where, "mbox")[0]["messages"], 2)
         self.good("export", self.path("eml"), *where, "eml")
@@ -198,8 +274,11 @@ imap = ["127.0.0.1:0"]
             self.assertEqual(self.contents("again-" + kind), self.contents("eml"), kind)
         seen = [name for name in os.listdir(os.path.join(self.path("out-maildir"), "cur")) if name.endswith(":2,S")]
         self.assertEqual(len(seen), 1)
-        for wrong in (("export", mbox, *where, "mbox"), ("import", self.path("none"), *where, "eml"),
-                      ("import", self.path("eml"), *where, "maildir")):  # fmt: skip
+        for wrong in (
+            ("export", mbox, *where, "mbox"),
+            ("import", self.path("none"), *where, "eml"),
+            ("import", self.path("eml"), *where, "maildir"),
+        ):
             self.assertEqual(self.command(*wrong).returncode, 2, wrong)
 
     def contents(self, folder):
@@ -212,13 +291,19 @@ imap = ["127.0.0.1:0"]
     def test_send_by_a_server(self):
         server, told = self.serve("--store", self.store, "--domain", "example.org", "--mx", "127.0.0.1:0")
         self.good("account", "ann@example.org", "--store", self.store, given="wonderland\n")
-        (sent,) = self.rows("send", "ann@example.org", "--from", "x@far.example", "--server", told["mx"], "--tls", "off", given=MESSAGE)
+        (sent,) = self.rows(
+            "send", "ann@example.org", "--from", "x@far.example", "--server", told["mx"], "--tls", "off", given=MESSAGE
+        )
         self.assertEqual(sent, {"sent": 1, "refused": []})
-        self.assertEqual(self.command("send", "no@example.org", "--server", told["mx"], "--tls", "off", given=MESSAGE).returncode, 1)
+        self.assertEqual(
+            self.command("send", "no@example.org", "--server", told["mx"], "--tls", "off", given=MESSAGE).returncode, 1
+        )
         self.end(server)
 
     def test_dns_check(self):
-        zone = self.path("zone", """example.org MX 10 mx.example.org
+        zone = self.path(
+            "zone",
+            """example.org MX 10 mx.example.org
 mx.example.org A 192.0.2.25
 25.2.0.192.in-addr.arpa PTR mx.example.org
 example.org TXT v=spf1 mx -all
@@ -231,16 +316,30 @@ alias.bad.example A 192.0.2.26
 bad.example TXT v=spf1 +all
 bad.example TXT v=spf1 -all
 null.example MX 0 .
-""")
+""",
+        )
         done = self.command("dns-check", "example.org", "--zone", zone, "--selector", "s1", "--json")
         found = {row["what"]: row["state"] for row in map(json.loads, done.stdout.splitlines())}
-        self.assertEqual(found, {"MX": "ok", "PTR 192.0.2.25": "ok", "SPF": "ok", "DKIM s1": "ok", "DMARC": "ok",
-                                 "MTA-STS": "missing", "TLS-RPT": "missing", "TLSA mx.example.org": "ok"})  # fmt: skip
+        self.assertEqual(
+            found,
+            {
+                "MX": "ok",
+                "PTR 192.0.2.25": "ok",
+                "SPF": "ok",
+                "DKIM s1": "ok",
+                "DMARC": "ok",
+                "MTA-STS": "missing",
+                "TLS-RPT": "missing",
+                "TLSA mx.example.org": "ok",
+            },
+        )
         done = self.command("dns-check", "bad.example", "--zone", zone, "--selector", "s1", "--json")
         self.assertEqual(done.returncode, 1)
         found = {row["what"]: row["state"] for row in map(json.loads, done.stdout.splitlines())}
-        self.assertEqual((found["host alias.bad.example"], found["PTR 192.0.2.26"], found["SPF"], found["DMARC"], found["DKIM s1"]),
-                         ("bad", "bad", "bad", "missing", "missing"))  # fmt: skip
+        self.assertEqual(
+            (found["host alias.bad.example"], found["PTR 192.0.2.26"], found["SPF"], found["DMARC"], found["DKIM s1"]),
+            ("bad", "bad", "bad", "missing", "missing"),
+        )
         self.assertIn("RFC 7505", self.command("dns-check", "null.example", "--zone", zone).stdout)
 
     def test_completion(self):
@@ -251,7 +350,9 @@ null.example MX 0 .
 
         def completes(*words):
             line = " ".join(f"'{word}'" for word in words)
-            code = f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _mailcore; echo ${{COMPREPLY[@]}}"
+            code = (
+                f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _mailcore; echo ${{COMPREPLY[@]}}"
+            )
             return subprocess.run(["bash", "-c", code], capture_output=True, text=True, cwd=self.folder).stdout.split()
 
         self.assertIn("queue", completes("mailcore", "q"))

@@ -25,34 +25,56 @@ def arguments(command: Adding) -> None:
     """Adds the commands."""
     queue = command("queue", _queue, "shows the queue, and acts on it")
     doing = queue.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, what in (("list", "lists what waits"), ("show", "writes a message to stdout"), ("explain", "why a message waits"),
-                       ("hold", "makes no attempt until release"), ("release", "goes on with what was held"),
-                       ("retry", "tries now"), ("bounce", "gives up, with a report"), ("drop", "removes it without a word")):  # fmt: skip
+    for name, what in (
+        ("list", "lists what waits"),
+        ("show", "writes a message to stdout"),
+        ("explain", "why a message waits"),
+        ("hold", "makes no attempt until release"),
+        ("release", "goes on with what was held"),
+        ("retry", "tries now"),
+        ("bounce", "gives up, with a report"),
+        ("drop", "removes it without a word"),
+    ):
         one = doing.add_parser(name, help=what, description=what)
         if name in ("show", "explain"):
             one.add_argument("id", metavar="ID", type=int, help="the queue id")
         elif name != "list":
             one.add_argument("id", metavar="ID", type=int, nargs="*", help="queue ids; or choose with the options")
             one.add_argument("--all", action="store_true", help="all messages")
-            for option, about in (("sender", "from this address"), ("recipient", "to this address"), ("domain", "to this domain")):
+            for option, about in (
+                ("sender", "from this address"),
+                ("recipient", "to this address"),
+                ("domain", "to this domain"),
+            ):
                 one.add_argument(f"--{option}", metavar=option.upper(), help=f"messages {about}")
         _store(one)
     keys = command("keys", _keys, "the DKIM keys of a store, and the records to publish")
     doing = keys.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, what in (("list", "lists the keys"), ("new", "makes a key, and tells its record"), ("activate", "signs with it from now on"),
-                       ("remove", "forgets it")):  # fmt: skip
+    for name, what in (
+        ("list", "lists the keys"),
+        ("new", "makes a key, and tells its record"),
+        ("activate", "signs with it from now on"),
+        ("remove", "forgets it"),
+    ):
         one = doing.add_parser(name, help=what, description=what)
         if name != "list":
             one.add_argument("domain", metavar="DOMAIN")
             one.add_argument("selector", metavar="SELECTOR")
         if name == "new":
-            one.add_argument("--algorithm", choices=("rsa-sha256", "ed25519-sha256"), default="rsa-sha256", help="default: rsa-sha256")
+            one.add_argument(
+                "--algorithm",
+                choices=("rsa-sha256", "ed25519-sha256"),
+                default="rsa-sha256",
+                help="default: rsa-sha256",
+            )
         _store(one)
     backup = command("backup", _backup, "copies a store into a folder, and checks the copy")
     backup.add_argument("folder", metavar="FOLDER", help="where to: a folder without a store")
     _store(backup)
     events = command("events", _events, "prints what a running server does, a JSON object for each event")
-    events.add_argument("--follow", action="store_true", help="goes on until it is ended; without it, the next event alone")
+    events.add_argument(
+        "--follow", action="store_true", help="goes on until it is ended; without it, the next event alone"
+    )
     _store(events)
     _sending(command("send", _send, "sends the message on stdin: by a store's queue, or by another server"))
 
@@ -63,11 +85,15 @@ def _store(parser: argparse.ArgumentParser) -> None:
 
 
 def _sending(send: argparse.ArgumentParser) -> None:
-    send.add_argument("recipient", metavar="RECIPIENT", nargs="*", help="envelope recipients (default: those of the header)")
+    send.add_argument(
+        "recipient", metavar="RECIPIENT", nargs="*", help="envelope recipients (default: those of the header)"
+    )
     send.add_argument("--from", dest="sender", metavar="ADDRESS", help="envelope sender (default: that of the header)")
     send.add_argument("--store", metavar="FOLDER", help=f"by the queue of {_STORE}")
     send.add_argument("--server", metavar="HOST:PORT", help="by this server, with STARTTLS where it is offered")
-    send.add_argument("--tls", choices=("opportunistic", "required", "implicit", "off"), help="TLS to --server (465: implicit)")
+    send.add_argument(
+        "--tls", choices=("opportunistic", "required", "implicit", "off"), help="TLS to --server (465: implicit)"
+    )
     send.add_argument("--user", metavar="NAME", help="logs in; the password is in MAILCORE_PASSWORD")
     send.add_argument("--wait", type=float, metavar="SECONDS", default=0.0, help="waits for the delivery (default: 0)")
     send.add_argument("--json", action="store_true", help="tells the outcome as a JSON object")
@@ -95,7 +121,17 @@ def _queue(options: argparse.Namespace) -> Optional[int]:
 def _queue_line(row: Row) -> str:
     state = "held" if row["held"] else row["state"]
     reply = f"{row['code'] or ''} {row['reply']}".strip()
-    return "\t".join((str(row["id"]), state, row["from"] or "<>", ",".join(row["to"]), str(row["attempts"]), row["due"] or "-", reply))
+    return "\t".join(
+        (
+            str(row["id"]),
+            state,
+            row["from"] or "<>",
+            ",".join(row["to"]),
+            str(row["attempts"]),
+            row["due"] or "-",
+            reply,
+        )
+    )
 
 
 def _explain(options: argparse.Namespace, found: Row) -> None:
@@ -106,8 +142,10 @@ def _explain(options: argparse.Namespace, found: Row) -> None:
         _line(f"{one['address']}\t{one['state']}\t{one.get('route', '')}\t{one['why']}")
     for number, attempt in enumerate(found["attempts"], 1):
         for one in attempt["recipients"]:
-            _line(f"attempt {number}\t{_when(attempt['began_ms'])}\t{one['address']}\t{one['decision']}\t{one['host'] or '-'}\t"
-                  f"{one['code'] or ''} {one['enhanced']} {one['text']}")  # fmt: skip
+            _line(
+                f"attempt {number}\t{_when(attempt['began_ms'])}\t{one['address']}\t{one['decision']}\t{one['host'] or '-'}\t"
+                f"{one['code'] or ''} {one['enhanced']} {one['text']}"
+            )
         for step in attempt["trail"]:
             _line(f"\t+{step['ms']} ms\t{step['kind']}\t{step['text']}")
 
@@ -128,7 +166,11 @@ def _keys(options: argparse.Namespace) -> None:
         if options.action == "list":
             for row in store.do("keys.list"):
                 name = f"{row['selector']}._domainkey.{row['domain']}"
-                _say(options, row, "\t".join((row["domain"], row["selector"], row["algorithm"], row["state"], name, row["record"])))
+                _say(
+                    options,
+                    row,
+                    "\t".join((row["domain"], row["selector"], row["algorithm"], row["state"], name, row["record"])),
+                )
         elif options.action == "new":
             row = store.one("keys.new", domain=options.domain, selector=options.selector, algorithm=options.algorithm)
             _say(options, row, f"{row['name']}\tTXT\t{row['record']}")
@@ -169,7 +211,9 @@ def _send(options: argparse.Namespace) -> int:
     if not to:
         raise ValueError("there is no recipient, in the header or on the command line")
     octets = _without_bcc(octets)
-    return _send_by_server(options, octets, sender, to) if options.server else _send_by_store(options, octets, sender, to)
+    return (
+        _send_by_server(options, octets, sender, to) if options.server else _send_by_store(options, octets, sender, to)
+    )
 
 
 def _addresses(header: Any, *names: str) -> List[str]:
@@ -195,7 +239,9 @@ def _send_by_server(options: argparse.Namespace, octets: bytes, sender: str, to:
     tls = options.tls or ("implicit" if port == "465" else "opportunistic")
     context = ssl.create_default_context()
     try:
-        connection = smtplib.SMTP_SSL(host, int(port), context=context) if tls == "implicit" else smtplib.SMTP(host, int(port))
+        connection = (
+            smtplib.SMTP_SSL(host, int(port), context=context) if tls == "implicit" else smtplib.SMTP(host, int(port))
+        )
         with connection as smtp:
             smtp.ehlo()
             if tls == "required" or tls == "opportunistic" and smtp.has_extn("starttls"):
@@ -209,7 +255,11 @@ def _send_by_server(options: argparse.Namespace, octets: bytes, sender: str, to:
         raise OSError(str(e)) from None
     for address, (code, reply) in refused.items():
         print(f"{address}: {code} {reply.decode('utf-8', 'replace')}", file=sys.stderr)
-    _say(options, {"sent": len(to) - len(refused), "refused": sorted(refused)}, f"sent to {len(to) - len(refused)} of {len(to)}")
+    _say(
+        options,
+        {"sent": len(to) - len(refused), "refused": sorted(refused)},
+        f"sent to {len(to) - len(refused)} of {len(to)}",
+    )
     return 1 if refused else 0
 
 

@@ -127,7 +127,10 @@ class Server:
         except Error as e:
             yield {"error": str(e), "code": e.code}
         except (ValueError, KeyError, TypeError) as e:
-            yield {"error": str(e) if isinstance(e, ValueError) else f"the request: {e!r}", "code": _abi.MAILCORE_E_INVALID}
+            yield {
+                "error": str(e) if isinstance(e, ValueError) else f"the request: {e!r}",
+                "code": _abi.MAILCORE_E_INVALID,
+            }
 
     def _follow(self) -> Iterator[Row]:
         follower: "queue.Queue[Optional[Row]]" = queue.Queue()

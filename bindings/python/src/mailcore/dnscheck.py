@@ -70,7 +70,9 @@ class Names:
             raise DnsTrouble(f"{name}: not a name that DNS has") from None
         question = labels + b"\0" + struct.pack("!HH", _TYPES[kind], 1)
         # Recursion is wanted; EDNS with 1232 octets.
-        query = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 1) + question + b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
+        query = (
+            struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 1) + question + b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
+        )
         answer = self._udp(query, number)
         if answer[2] & 0x02:
             answer = self._tcp(query)
@@ -212,8 +214,15 @@ def check(domain: str, names: Names, selectors: List[str], policy_url: Optional[
     _dkim(domain, names, selectors, findings)
     _dmarc(domain, names, findings)
     _sts(domain, names, hosts, policy_url, findings)
-    _one(names, findings, "TLS-RPT", f"_smtp._tls.{domain}", "v=TLSRPTv1",
-         f"v=TLSRPTv1; rua=mailto:postmaster@{domain}", "others then report where TLS failed")  # fmt: skip
+    _one(
+        names,
+        findings,
+        "TLS-RPT",
+        f"_smtp._tls.{domain}",
+        "v=TLSRPTv1",
+        f"v=TLSRPTv1; rua=mailto:postmaster@{domain}",
+        "others then report where TLS failed",
+    )
     for host in hosts[:HOSTS_MAX]:
         _tlsa(host, names, findings)
     return findings
@@ -225,8 +234,11 @@ def _mx(domain: str, names: Names, findings: List[Finding]) -> List[str]:
     except DnsTrouble as e:
         findings.append(Finding("MX", "bad", str(e)))
         return []
-    found = sorted((int(one.split()[0]), one.split()[1].rstrip(".").lower()) for one in records if len(one.split()) == 2
-                   and one.split()[0].isdigit())  # fmt: skip
+    found = sorted(
+        (int(one.split()[0]), one.split()[1].rstrip(".").lower())
+        for one in records
+        if len(one.split()) == 2 and one.split()[0].isdigit()
+    )
     if len(found) == 1 and found[0][1] in ("", "."):
         findings.append(Finding("MX", "note", "a null MX: the domain takes no mail (RFC 7505)"))
         return []
@@ -240,7 +252,11 @@ def _mx(domain: str, names: Names, findings: List[Finding]) -> List[str]:
 def _host(host: str, names: Names, findings: List[Finding]) -> None:
     try:
         if names.ask(host, "CNAME"):
-            findings.append(Finding(f"host {host}", "bad", "is an alias (CNAME)", "MX must lead to a name with addresses (RFC 2181)"))
+            findings.append(
+                Finding(
+                    f"host {host}", "bad", "is an alias (CNAME)", "MX must lead to a name with addresses (RFC 2181)"
+                )
+            )
         addresses = names.ask(host, "A") + names.ask(host, "AAAA")
     except DnsTrouble as e:
         findings.append(Finding(f"host {host}", "bad", str(e)))
@@ -269,7 +285,11 @@ def _texts(names: Names, name: str, begin: str) -> List[str]:
 
 def _spf(domain: str, names: Names, findings: List[Finding]) -> None:
     try:
-        found = [one for one in _texts(names, domain, "v=spf1") if one.lower() == "v=spf1" or one.lower().startswith("v=spf1 ")]
+        found = [
+            one
+            for one in _texts(names, domain, "v=spf1")
+            if one.lower() == "v=spf1" or one.lower().startswith("v=spf1 ")
+        ]
     except DnsTrouble as e:
         findings.append(Finding("SPF", "bad", str(e)))
         return
@@ -277,13 +297,20 @@ def _spf(domain: str, names: Names, findings: List[Finding]) -> None:
         findings.append(Finding("SPF", "missing", "none", f'{domain}. TXT "v=spf1 mx -all"'))
         return
     if len(found) > 1:
-        findings.append(Finding("SPF", "bad", f"{len(found)} records", "there must be one: others take several for an error"))
+        findings.append(
+            Finding("SPF", "bad", f"{len(found)} records", "there must be one: others take several for an error")
+        )
         return
     terms = found[0].lower().split()[1:]
-    lookups = sum(one.lstrip("+-~?").partition(":")[0].partition("/")[0] in ("include", "a", "mx", "ptr", "exists") or
-                  one.startswith("redirect=") for one in terms)  # fmt: skip
+    lookups = sum(
+        one.lstrip("+-~?").partition(":")[0].partition("/")[0] in ("include", "a", "mx", "ptr", "exists")
+        or one.startswith("redirect=")
+        for one in terms
+    )
     if lookups > SPF_LOOKUPS_MAX:
-        findings.append(Finding("SPF", "bad", found[0], f"{lookups} terms ask DNS, {SPF_LOOKUPS_MAX} are the most (RFC 7208)"))
+        findings.append(
+            Finding("SPF", "bad", found[0], f"{lookups} terms ask DNS, {SPF_LOOKUPS_MAX} are the most (RFC 7208)")
+        )
     elif any(one in ("all", "+all") for one in terms):
         findings.append(Finding("SPF", "bad", found[0], "+all lets anybody send for the domain"))
     elif not any(one in ("-all", "~all") or one.startswith("redirect=") for one in terms):
@@ -294,7 +321,9 @@ def _spf(domain: str, names: Names, findings: List[Finding]) -> None:
 
 def _dkim(domain: str, names: Names, selectors: List[str], findings: List[Finding]) -> None:
     if not selectors:
-        findings.append(Finding("DKIM", "note", "not looked at", "say --selector NAME: DNS does not tell which there are"))
+        findings.append(
+            Finding("DKIM", "note", "not looked at", "say --selector NAME: DNS does not tell which there are")
+        )
     for selector in selectors:
         name = f"{selector}._domainkey.{domain}"
         try:
@@ -303,7 +332,9 @@ def _dkim(domain: str, names: Names, selectors: List[str], findings: List[Findin
             findings.append(Finding(f"DKIM {selector}", "bad", str(e)))
             continue
         if not found:
-            findings.append(Finding(f"DKIM {selector}", "missing", "none", f"mailcore keys new {domain} {selector} --store FOLDER"))
+            findings.append(
+                Finding(f"DKIM {selector}", "missing", "none", f"mailcore keys new {domain} {selector} --store FOLDER")
+            )
         elif "p=;" in found[0].replace(" ", "") + ";":
             findings.append(Finding(f"DKIM {selector}", "bad", "the key was withdrawn (p=)"))
         else:
@@ -320,7 +351,9 @@ def _dmarc(domain: str, names: Names, findings: List[Finding]) -> None:
     if not found:
         findings.append(Finding("DMARC", "missing", "none", advice))
     elif len(found) > 1:
-        findings.append(Finding("DMARC", "bad", f"{len(found)} records", "there must be one: others take none of several"))
+        findings.append(
+            Finding("DMARC", "bad", f"{len(found)} records", "there must be one: others take none of several")
+        )
     elif "p=none" in found[0].replace(" ", "").lower().split(";"):
         findings.append(Finding("DMARC", "note", found[0], "p=none asks others for reports alone"))
     else:
@@ -341,8 +374,15 @@ def _one(names: Names, findings: List[Finding], what: str, name: str, begin: str
 
 
 def _sts(domain: str, names: Names, hosts: List[str], url: Optional[str], findings: List[Finding]) -> None:
-    if not _one(names, findings, "MTA-STS", f"_mta-sts.{domain}", "v=STSv1", f"v=STSv1; id={int(time.time())}",
-                "others then insist on TLS"):  # fmt: skip
+    if not _one(
+        names,
+        findings,
+        "MTA-STS",
+        f"_mta-sts.{domain}",
+        "v=STSv1",
+        f"v=STSv1; id={int(time.time())}",
+        "others then insist on TLS",
+    ):
         return
     url = url or f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
     try:
@@ -360,9 +400,13 @@ def _sts(domain: str, names: Names, hosts: List[str], url: Optional[str], findin
     left_out = [host for host in hosts if not any(_fits(host, pattern) for pattern in patterns)]
     mode = (fields.get("mode") or ["?"])[0]
     if fields.get("version") != ["stsv1"] or mode not in ("enforce", "testing", "none"):
-        findings.append(Finding("MTA-STS policy", "bad", "not a policy", "version: STSv1, mode, mx and max_age are its lines"))
+        findings.append(
+            Finding("MTA-STS policy", "bad", "not a policy", "version: STSv1, mode, mx and max_age are its lines")
+        )
     elif left_out and mode != "none":
-        findings.append(Finding("MTA-STS policy", "bad", f"leaves out {', '.join(left_out)}", "name all hosts of MX in it"))
+        findings.append(
+            Finding("MTA-STS policy", "bad", f"leaves out {', '.join(left_out)}", "name all hosts of MX in it")
+        )
     else:
         findings.append(Finding("MTA-STS policy", "ok", f"mode {mode}, {', '.join(patterns)}"))
 
@@ -381,7 +425,9 @@ def _tlsa(host: str, names: Names, findings: List[Finding]) -> None:
     if found:
         findings.append(Finding(f"TLSA {host}", "ok", found[0][:70]))
     else:
-        findings.append(Finding(f"TLSA {host}", "note", "none", f"with DNSSEC: {name}. TLSA 3 1 1 (SHA-256 of the public key)"))
+        findings.append(
+            Finding(f"TLSA {host}", "note", "none", f"with DNSSEC: {name}. TLSA 3 1 1 (SHA-256 of the public key)")
+        )
 
 
 # -- the command --------------------------------------------------------------------------------------------
@@ -390,10 +436,14 @@ def _tlsa(host: str, names: Names, findings: List[Finding]) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `mailcore dns-check`."""
     parser.add_argument("domain", metavar="DOMAIN", help="the domain behind the @")
-    parser.add_argument("--selector", metavar="NAME", action="append", default=[], help="a DKIM selector; may be repeated")
+    parser.add_argument(
+        "--selector", metavar="NAME", action="append", default=[], help="a DKIM selector; may be repeated"
+    )
     parser.add_argument("--dns", metavar="ADDR:PORT", help="the DNS server to ask (default: the system's first)")
     parser.add_argument("--zone", metavar="FILE", help="records that are used before DNS; alone, instead of DNS")
-    parser.add_argument("--policy-url", metavar="URL", help="where the MTA-STS policy lies, before it is where it belongs")
+    parser.add_argument(
+        "--policy-url", metavar="URL", help="where the MTA-STS policy lies, before it is where it belongs"
+    )
     parser.add_argument("--timeout", type=float, metavar="SECONDS", default=9.0, help="for each question (default: 9)")
     parser.add_argument("--json", action="store_true", help="prints a JSON object for each finding")
 

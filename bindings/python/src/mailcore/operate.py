@@ -35,10 +35,18 @@ def _queue_list(engine: Engine, request: Mapping[str, Any]) -> Iterator[Row]:
 
 def _queued(one: Queued) -> Row:
     return {
-        "id": one.id, "from": one.sender, "to": list(one.recipients), "size": one.size, "state": one.state.name.lower(),
-        "held": one.held, "attempts": one.attempts, "code": one.smtp_code, "reply": one.reply,
-        "accepted": one.accepted and one.accepted.isoformat(), "due": one.due and one.due.isoformat(),
-    }  # fmt: skip
+        "id": one.id,
+        "from": one.sender,
+        "to": list(one.recipients),
+        "size": one.size,
+        "state": one.state.name.lower(),
+        "held": one.held,
+        "attempts": one.attempts,
+        "code": one.smtp_code,
+        "reply": one.reply,
+        "accepted": one.accepted and one.accepted.isoformat(),
+        "due": one.due and one.due.isoformat(),
+    }
 
 
 def _queue_show(engine: Engine, request: Mapping[str, Any]) -> Iterator[Row]:
@@ -141,8 +149,13 @@ def _submit(engine: Engine, request: Mapping[str, Any]) -> Iterator[Row]:
 
 def _delivery(engine: Engine, request: Mapping[str, Any]) -> Iterator[Row]:
     found = engine.delivery(int(request["id"]))
-    yield {"state": found.state.name.lower(), "code": found.smtp_code, "host": found.host, "reply": found.reply,
-           "next": found.next and found.next.isoformat()}  # fmt: skip
+    yield {
+        "state": found.state.name.lower(),
+        "code": found.smtp_code,
+        "host": found.host,
+        "reply": found.reply,
+        "next": found.next and found.next.isoformat(),
+    }
 
 
 OPERATIONS: Dict[str, Operation] = {
@@ -164,4 +177,3 @@ OPERATIONS: Dict[str, Operation] = {
     "submit": _submit,
     "delivery": _delivery,
 }
-

@@ -58,11 +58,17 @@ class Plan:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `mailcore serve`."""
     parser.add_argument("file", metavar="FILE", nargs="?", help="a TOML file; flags add to what it says")
-    parser.add_argument("--store", metavar="FOLDER", help="the store (or postgres://...); it is made where it is missing")
+    parser.add_argument(
+        "--store", metavar="FOLDER", help="the store (or postgres://...); it is made where it is missing"
+    )
     parser.add_argument("--hostname", metavar="NAME", help="the server's own name")
-    parser.add_argument("--domain", metavar="DOMAIN", action="append", default=[], help="a local domain; may be repeated")
+    parser.add_argument(
+        "--domain", metavar="DOMAIN", action="append", default=[], help="a local domain; may be repeated"
+    )
     for service in SERVICES:
-        parser.add_argument(f"--{service}", metavar="ADDR:PORT", action="append", default=[], help=f"listens for {service}")
+        parser.add_argument(
+            f"--{service}", metavar="ADDR:PORT", action="append", default=[], help=f"listens for {service}"
+        )
     parser.add_argument("--tls-cert", metavar="FILE", help="the certificate with its chain (PEM)")
     parser.add_argument("--tls-key", metavar="FILE", help="its key (PEM)")
     parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="a setting of --properties")
@@ -138,7 +144,9 @@ def read(path: str) -> Plan:
     plan.certificate, plan.key = _text(path, tls, "certificate"), _text(path, tls, "key")
     for name, value in _table(path, said, "settings").items():
         if not isinstance(value, (str, int, bool)):
-            raise ValueError(f'{path}: settings: "{name}" is a text, a number or a switch; a name with dots needs quotes')
+            raise ValueError(
+                f'{path}: settings: "{name}" is a text, a number or a switch; a name with dots needs quotes'
+            )
         plan.settings[name] = value
     return plan
 

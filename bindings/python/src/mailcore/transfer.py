@@ -32,8 +32,12 @@ Item = Tuple[str, bytes, Flag, Optional[datetime]]
 
 def arguments(importing: argparse.ArgumentParser, exporting: argparse.ArgumentParser) -> None:
     """The options of `mailcore import` and `mailcore export`."""
-    importing.add_argument("source", metavar="SOURCE", help="a file, or a folder (eml: its *.eml; maildir: the Maildir)")
-    exporting.add_argument("target", metavar="TARGET", help="a folder that is new or empty (eml, maildir), a new file (mbox)")
+    importing.add_argument(
+        "source", metavar="SOURCE", help="a file, or a folder (eml: its *.eml; maildir: the Maildir)"
+    )
+    exporting.add_argument(
+        "target", metavar="TARGET", help="a folder that is new or empty (eml, maildir), a new file (mbox)"
+    )
     for both in (importing, exporting):
         both.add_argument("--store", metavar="FOLDER", required=True, help="a store that no server has open")
         both.add_argument("--account", metavar="ADDRESS", required=True, help="whose mail it is")
@@ -169,7 +173,13 @@ def _mbox_item(source: str, number: int, lines: List[bytes]) -> Item:
     status = re.findall(rb"(?im)^(?:X-)?Status:[ \t]*([A-Z]+)", header)
     letters = b"".join(status).decode("ascii")
     flags = Flag(0)
-    for letter, flag in (("R", Flag.SEEN), ("A", Flag.ANSWERED), ("F", Flag.FLAGGED), ("D", Flag.DELETED), ("T", Flag.DRAFT)):
+    for letter, flag in (
+        ("R", Flag.SEEN),
+        ("A", Flag.ANSWERED),
+        ("F", Flag.FLAGGED),
+        ("D", Flag.DELETED),
+        ("T", Flag.DRAFT),
+    ):
         if letter in letters:
             flags |= flag
     return f"{source}, message {number}", message, flags, _date_of(message)

@@ -21,10 +21,16 @@ __all__ = ["arguments", "run"]
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `mailcore dev`."""
     for name, port in PORTS.items():
-        parser.add_argument(f"--{name}", type=int, metavar="PORT", default=port, help=f"default: {port}; 0 is a free one")
-    parser.add_argument("--http", type=int, metavar="PORT", default=HTTP_PORT, help=f"the inbox's; default: {HTTP_PORT}")
+        parser.add_argument(
+            f"--{name}", type=int, metavar="PORT", default=port, help=f"default: {port}; 0 is a free one"
+        )
+    parser.add_argument(
+        "--http", type=int, metavar="PORT", default=HTTP_PORT, help=f"the inbox's; default: {HTTP_PORT}"
+    )
     parser.add_argument("--free-ports", action="store_true", help="takes free ports for everything")
-    parser.add_argument("--bind", metavar="ADDRESS", default="127.0.0.1", help="address of all ports (default: 127.0.0.1)")
+    parser.add_argument(
+        "--bind", metavar="ADDRESS", default="127.0.0.1", help="address of all ports (default: 127.0.0.1)"
+    )
     parser.add_argument("--allow-host", metavar="NAME", action="append", default=[], help="a further name of the inbox")
     parser.add_argument("--token", help="what each request must have (default: none on loopback, else a random one)")
     parser.add_argument("--store", metavar="FOLDER", help="keeps the mail in a folder (default: it goes with the end)")
@@ -50,16 +56,25 @@ def run(options: argparse.Namespace) -> int:
     if token is None and not is_loopback(options.bind):
         token = secrets.token_urlsafe(24)
     listening = _listen(options.bind, 0 if options.free_ports else options.http)
-    with listening, Workbench(
-        ports, host=options.bind, store=options.store, keep=max(1, options.keep), hostname=options.hostname
-    ) as workbench:
+    with (
+        listening,
+        Workbench(
+            ports, host=options.bind, store=options.store, keep=max(1, options.keep), hostname=options.hostname
+        ) as workbench,
+    ):
         names = ["localhost", "127.0.0.1", "[::1]", _name(options.bind), *options.allow_host]
         live = Live()
         app = application(workbench, live, names, token)
         config = uvicorn.Config(
-            app, http="h11", ws="none", lifespan="off", log_level="warning", access_log=False, server_header=False,
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=1,
-        )  # fmt: skip
+        )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: None)  # uvicorn raises them again when it has ended
         _tell(options, workbench, listening.getsockname()[1], token)

@@ -76,7 +76,10 @@ class Guard:
                 cookie = f"{COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/"
                 return await _answer(sending, 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode("ascii"))])
             if not self._has_token(fields):
-                refused = (401, "the token is missing: open the address that the start printed, or send Authorization: Bearer")
+                refused = (
+                    401,
+                    "the token is missing: open the address that the start printed, or send Authorization: Bearer",
+                )
         if refused is not None:
             return await _answer(sending, *refused)
         return await self._app(scope, _bounded(receive), sending)
@@ -138,6 +141,10 @@ def _bounded(receive: Receive) -> Receive:
 
 async def _answer(send: Send, status: int, text: str, fields: Optional[List[Tuple[bytes, bytes]]] = None) -> None:
     body = json.dumps({"error": text}).encode("utf-8") if text else b""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode("ascii")), *(fields or [])]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode("ascii")),
+        *(fields or []),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -56,7 +56,7 @@ _MEANING = {
     "user-agent": "The program that wrote it.",
     "x-priority": "How urgent the author thinks it is. 1 is high, 5 is low.",
     "importance": "How important the author thinks it is.",
-}  # fmt: skip
+}
 
 
 @dataclass
@@ -88,10 +88,19 @@ class Letter:
     def row(self) -> Dict[str, Any]:
         """What the list shows."""
         return {
-            "id": self.id, "sender": self.sender, "recipients": self.recipients[:20], "author": self.author,
-            "subject": self.subject, "snippet": self.snippet, "time_ms": self.time_ms, "size": self.size,
-            "attachments": self.attachments, "codes": self.codes[:5], "seen": self.seen, "state": self.state,
-        }  # fmt: skip
+            "id": self.id,
+            "sender": self.sender,
+            "recipients": self.recipients[:20],
+            "author": self.author,
+            "subject": self.subject,
+            "snippet": self.snippet,
+            "time_ms": self.time_ms,
+            "size": self.size,
+            "attachments": self.attachments,
+            "codes": self.codes[:5],
+            "seen": self.seen,
+            "state": self.state,
+        }
 
 
 def trace_of(octets: bytes) -> str:
@@ -175,10 +184,14 @@ def headers_of(mail: Mail) -> List[Dict[str, Any]]:
         for name, value in compat.items():
             raw = str(value)
             decoded = _safely(lambda: str(email.header.make_header(email.header.decode_header(raw))), raw)  # noqa: B023
-            found.append({
-                "name": name, "value": re.sub(r"\s*\r?\n\s+", " ", decoded).strip(), "own": own,
-                "meaning": _MEANING.get(name.lower(), ""),
-            })  # fmt: skip
+            found.append(
+                {
+                    "name": name,
+                    "value": re.sub(r"\s*\r?\n\s+", " ", decoded).strip(),
+                    "own": own,
+                    "meaning": _MEANING.get(name.lower(), ""),
+                }
+            )
     return found
 
 
@@ -225,8 +238,11 @@ def content_of(part: email.message.EmailMessage) -> bytes:
 def advice_for(mail: Mail) -> List[str]:
     """What is wrong with a mail, as its sender should know it."""
     found = []
-    for name, why in (("Date", "RFC 5322 asks for it"), ("From", "RFC 5322 asks for it"),
-                      ("Message-ID", "filters and threads rely on it")):  # fmt: skip
+    for name, why in (
+        ("Date", "RFC 5322 asks for it"),
+        ("From", "RFC 5322 asks for it"),
+        ("Message-ID", "filters and threads rely on it"),
+    ):
         count = len(_safely(lambda: mail.email.get_all(name, []), []))  # noqa: B023
         if count == 0:
             found.append(f"There is no {name} field: {why}.")

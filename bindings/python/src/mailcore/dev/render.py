@@ -27,14 +27,30 @@ LINK_SECONDS = 5.0
 LINKS_AT_A_TIME = 8
 
 _TAGS: Set[str] = {*nh3.ALLOWED_TAGS, "style", "font", "center", "body", "main", "section"}
-_LOOKS = {"style", "class", "id", "align", "valign", "width", "height", "bgcolor", "dir", "lang", "title", "role", "color"}
+_LOOKS = {
+    "style",
+    "class",
+    "id",
+    "align",
+    "valign",
+    "width",
+    "height",
+    "bgcolor",
+    "dir",
+    "lang",
+    "title",
+    "role",
+    "color",
+}
 _ATTRIBUTES: Dict[str, Set[str]] = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
 _ATTRIBUTES["*"] = _LOOKS
 _ATTRIBUTES["img"] = {"src", "alt", "border"}
 _ATTRIBUTES["a"] = {"href", "name"}
 _ATTRIBUTES["font"] = {"face", "size"}
 for _tag in ("table", "td", "th", "tr"):
-    _ATTRIBUTES.setdefault(_tag, set()).update({"border", "cellpadding", "cellspacing", "colspan", "rowspan", "background"})
+    _ATTRIBUTES.setdefault(_tag, set()).update(
+        {"border", "cellpadding", "cellspacing", "colspan", "rowspan", "background"}
+    )
 for _tag in ("table", "td", "th", "tr"):
     _ATTRIBUTES[_tag].discard("background")
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp")
@@ -123,16 +139,25 @@ def _check_link(url: str) -> Dict[str, Any]:
         host, port = parts.hostname or "", parts.port
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
-            connection = http.client.HTTPSConnection(host, port, timeout=LINK_SECONDS, context=ssl.create_default_context())
+            connection = http.client.HTTPSConnection(
+                host, port, timeout=LINK_SECONDS, context=ssl.create_default_context()
+            )
         else:
             connection = http.client.HTTPConnection(host, port, timeout=LINK_SECONDS)
         try:
-            path = urllib.parse.quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
+            path = urllib.parse.quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (
+                f"?{parts.query}" if parts.query else ""
+            )
             connection.request("HEAD", path, headers={"User-Agent": "mailcore-dev"})
             answer = connection.getresponse()
             place = answer.getheader("Location") or ""
             text = f"{answer.status} {answer.reason}" + (f" to {place[:200]}" if place else "")
-            return {"url": url, "status": answer.status, "ok": answer.status < 400 or answer.status == 405, "text": text}
+            return {
+                "url": url,
+                "status": answer.status,
+                "ok": answer.status < 400 or answer.status == 405,
+                "text": text,
+            }
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException, socket.timeout) as e:

@@ -98,7 +98,7 @@ def arrival(lines: List[Dict[str, Any]], peer: str) -> List[Dict[str, Any]]:
     envelope, ms = [], lines[0]["ms"]
     for at, line in enumerate(lines):
         if line["side"] == "C" and line["text"].upper().startswith(("MAIL ", "RCPT ")):
-            reply = next((one["text"] for one in lines[at + 1:] if one["side"] == "S"), "")
+            reply = next((one["text"] for one in lines[at + 1 :] if one["side"] == "S"), "")
             envelope.append(f"{line['text']} — {reply}")
             ms = line["ms"] if len(envelope) == 1 else ms
     state = "bad" if any(f"— {digit}" in text for text in envelope for digit in "45") else "ok"
@@ -132,10 +132,16 @@ def checks(results: str, ms: int) -> List[Dict[str, Any]]:
         reason = re.search(r'reason="([^"]*)"', rest)
         facts = dict(re.findall(r'\b((?:smtp|header|policy)\.[a-z0-9-]+)="?([^"\s]+)', rest))
         about = next(iter(facts.values()), "")
-        verdicts.append({
-            "method": method, "result": result, "about": about, "asked": _asked(method, facts),
-            "question": _SENTENCES.get(method, ""), "why": reason.group(1) if reason else _plain(method, result, about),
-        })  # fmt: skip
+        verdicts.append(
+            {
+                "method": method,
+                "result": result,
+                "about": about,
+                "asked": _asked(method, facts),
+                "question": _SENTENCES.get(method, ""),
+                "why": reason.group(1) if reason else _plain(method, result, about),
+            }
+        )
     if not verdicts:
         return []
     bad = any(one["result"] in ("fail", "permerror", "softfail") and one["method"] != "iprev" for one in verdicts)
@@ -150,14 +156,22 @@ def _plain(method: str, result: str, about: str) -> str:
     if method == "iprev" and result != "pass":
         return f"{about or 'the address'} has no name"
     return _PLAIN.get((method, result), "") or {
-        "pass": "it holds", "fail": "it does not hold", "none": "there is nothing to check",
-    }.get(result, "the check came to no end")  # fmt: skip
+        "pass": "it holds",
+        "fail": "it does not hold",
+        "none": "there is nothing to check",
+    }.get(result, "the check came to no end")
 
 
 def _asked(method: str, facts: Dict[str, str]) -> List[str]:
     """The DNS names behind a verdict."""
-    domain = next((value.rpartition("@")[2] for name, value in facts.items() if name in
-                   ("smtp.mailfrom", "smtp.helo", "header.from", "header.d")), "")  # fmt: skip
+    domain = next(
+        (
+            value.rpartition("@")[2]
+            for name, value in facts.items()
+            if name in ("smtp.mailfrom", "smtp.helo", "header.from", "header.d")
+        ),
+        "",
+    )
     if not domain or domain.startswith("["):
         return []
     if method == "spf":
@@ -194,8 +208,10 @@ def queue(name: str, explained: Dict[str, Any], outcomes: List[Dict[str, Any]]) 
         hosts = sorted({one["host"] for one in attempt["recipients"] if one["host"]})
         title = f"Attempt {number}" + (f" at {', '.join(hosts)}" if hosts else "")
         step = _step("attempt", worst, title, attempt["began_ms"], lines)
-        step["lines"] = [{"side": one["kind"], "text": one["text"], "ms": attempt["began_ms"] + one["ms"]}
-                         for one in attempt["trail"]]  # fmt: skip
+        step["lines"] = [
+            {"side": one["kind"], "text": one["text"], "ms": attempt["began_ms"] + one["ms"]}
+            for one in attempt["trail"]
+        ]
         steps.append(step)
     steps += [_step("outcome", "bad", f"{one['address']}: {one['text']}", one["ms"], one["facts"]) for one in outcomes]
     if explained.get("queued"):
@@ -214,4 +230,26 @@ def _worse(state: str, decision: str) -> str:
 
 
 def _step(kind: str, state: str, title: str, ms: int, facts: List[str]) -> Dict[str, Any]:
-    return {"kind": kind, "state": state, "title": title, "ms": ms, "facts": [fact for fact in facts if fact], "lines": []}
+    return {
+        "kind": kind,
+        "state": state,
+        "title": title,
+        "ms": ms,
+        "facts": [fact for fact in facts if fact],
+        "lines": [],
+    }
+
+
+def results_of(trace: bytes) -> str:
+    """The Authentication-Results field of the server's own, as one text."""
+    text = trace.decode("utf-8", "replace")
+    start = text.find("Authentication-Results:")
+    if start < 0:
+        return ""
+    lines = text[start:].split("\r\n")
+    folded = [lines[0]]
+    for line in lines[1:]:
+        if not line.startswith((" ", "\t")):
+            break
+        folded.append(line)
+    return " ".join(folded).partition(":")[2]

@@ -16,8 +16,9 @@ from starlette.routing import Route
 from ..errors import Error, NotFound
 from . import render
 from .guard import BODY_OCTETS_MAX, App, Guard
+from .letterbox import Missing
 from .letters import content_of, parts_of
-from .workbench import Missing, Workbench
+from .workbench import Workbench
 
 #: Pages that listen to live events at a time, and changes that wait for each.
 LISTENERS_MAX = 100
@@ -97,9 +98,15 @@ def application(workbench: Workbench, live: Live, hosts: Iterable[str], token: O
     app = Starlette(
         routes=[*api.routes(), *_pages()],
         exception_handlers={
-            HTTPException: _refused, Missing: _missing, NotFound: _missing, ValueError: _invalid, Error: _invalid,
-            OverflowError: _invalid, RecursionError: _invalid, ClientDisconnect: _too_long,
-        },  # fmt: skip
+            HTTPException: _refused,
+            Missing: _missing,
+            NotFound: _missing,
+            ValueError: _invalid,
+            Error: _invalid,
+            OverflowError: _invalid,
+            RecursionError: _invalid,
+            ClientDisconnect: _too_long,
+        },
     )
     return Guard(app, hosts, token)
 
@@ -265,7 +272,9 @@ class Api:
         raise Missing(f"there is no part {request.path_params['path']}")
 
     async def _road(self, request: Request) -> Response:
-        return JSONResponse({"now_ms": self._bench.now_ms(), "steps": await run_in_threadpool(self._bench.road, _id(request))})
+        return JSONResponse(
+            {"now_ms": self._bench.now_ms(), "steps": await run_in_threadpool(self._bench.road, _id(request))}
+        )
 
     async def _links(self, request: Request) -> Response:
         mail = await run_in_threadpool(self._bench.mail, _id(request))
@@ -303,8 +312,17 @@ class Api:
         return JSONResponse({"rules": self._bench.trouble})
 
     async def _add_trouble(self, request: Request) -> Response:
-        kinds = {"stage": str, "code": int, "text": str, "address": str, "wait": (int, float), "drop": bool, "times": int,
-                 "skip": int, "protocol": str}  # fmt: skip
+        kinds = {
+            "stage": str,
+            "code": int,
+            "text": str,
+            "address": str,
+            "wait": (int, float),
+            "drop": bool,
+            "times": int,
+            "skip": int,
+            "protocol": str,
+        }
         rule = await _body(request, kinds, {"stage"})
         for name in ("code", "wait", "times", "skip"):
             if not 0 <= rule.get(name, 0) <= _RULE_NUMBER_MAX:

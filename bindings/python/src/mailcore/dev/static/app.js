@@ -4,12 +4,24 @@ import { MailList } from "/static/list.js";
 import { MailView, TABS } from "/static/mail.js";
 import { connectPage, namesPage, queuePage, troublePage } from "/static/pages.js";
 
-const KEYS = [["j  k", "next mail, previous mail"], ["1  2  3", "HTML, text, source"], ["4  5  6  7", "headers, parts, links, road"], ["/", "search"],
-  ["#", "delete the mail"], ["q", "queue"], ["t", "trouble"], ["i", "mails"], ["?", "these keys"], ["Esc", "out of the search, back to the list"]];
+const KEYS = [
+  ["j  k", "next mail, previous mail"],
+  ["1  2  3", "HTML, text, source"],
+  ["4  5  6  7", "headers, parts, links, road"],
+  ["/", "search"],
+  ["#", "delete the mail"],
+  ["q", "queue"],
+  ["t", "trouble"],
+  ["i", "mails"],
+  ["?", "these keys"],
+  ["Esc", "out of the search, back to the list"],
+];
 
 let status = null;
 const view = new MailView();
-const list = new MailList((id) => { location.hash = `#/mail/${id}`; });
+const list = new MailList((id) => {
+  location.hash = `#/mail/${id}`;
+});
 
 async function readStatus() {
   status = await call("GET", "/status");
@@ -28,7 +40,8 @@ function tick() {
   const shown = byId("clock");
   shown.textContent = clockText(now());
   shown.classList.toggle("moved", status.advanced_seconds > 0);
-  shown.title = status.advanced_seconds > 0 ? `The server's clock: ${new Date(now()).toLocaleString()}` : "The server's clock";
+  shown.title =
+    status.advanced_seconds > 0 ? `The server's clock: ${new Date(now()).toLocaleString()}` : "The server's clock";
   for (const one of document.querySelectorAll("[data-until]")) one.textContent = until(Number(one.dataset.until));
 }
 
@@ -40,7 +53,10 @@ async function route() {
     else link.removeAttribute("aria-current");
   }
   document.body.classList.toggle("reading", Boolean(page));
-  if (page !== "mail") { view.forget(); list.select(null); }
+  if (page !== "mail") {
+    view.forget();
+    list.select(null);
+  }
   if (page === "mail" && /^\d+$/.test(id ?? "")) {
     list.select(Number(id));
     await view.show(Number(id), TABS.includes(tab) ? tab : undefined);
@@ -51,7 +67,8 @@ async function route() {
   else byId("detail").replaceChildren(el("p.empty", {}, "Choose a mail.  j and k move,  ? shows all keys."));
 }
 
-const sampleMail = () => attempt(() => call("POST", "/mails", { sender: "welcome@shop.test", to: ["kim@else.test"], source: SAMPLE }), "Sent");
+const sampleMail = () =>
+  attempt(() => call("POST", "/mails", { sender: "welcome@shop.test", to: ["kim@else.test"], source: SAMPLE }), "Sent");
 const SAMPLE = `From: Shop <welcome@shop.test>
 To: kim@else.test
 Subject: Your code is 424242
@@ -72,8 +89,16 @@ Content-Type: text/html; charset=utf-8
 
 // -- live changes -----------------------------------------------------------------------------------------
 
-const needsStatus = () => { clearTimeout(needsStatus.timer); needsStatus.timer = setTimeout(() => readStatus().catch(() => {}), 60); };
-const redraw = () => { clearTimeout(redraw.timer); redraw.timer = setTimeout(() => { if (!/^#\/mail/.test(location.hash)) route(); }, 80); };
+const needsStatus = () => {
+  clearTimeout(needsStatus.timer);
+  needsStatus.timer = setTimeout(() => readStatus().catch(() => {}), 60);
+};
+const redraw = () => {
+  clearTimeout(redraw.timer);
+  redraw.timer = setTimeout(() => {
+    if (!/^#\/mail/.test(location.hash)) route();
+  }, 80);
+};
 
 function changed(change) {
   if (change.kind === "mail") {
@@ -102,10 +127,17 @@ function listen() {
   source.onopen = () => {
     byId("live").textContent = "live";
     byId("live").classList.add("on");
-    if (broken) { list.refresh(); readStatus().catch(() => {}); }
+    if (broken) {
+      list.refresh();
+      readStatus().catch(() => {});
+    }
     broken = false;
   };
-  source.onerror = () => { broken = true; byId("live").textContent = "no connection"; byId("live").classList.remove("on"); };
+  source.onerror = () => {
+    broken = true;
+    byId("live").textContent = "no connection";
+    byId("live").classList.remove("on");
+  };
   source.onmessage = (event) => changed(JSON.parse(event.data));
 }
 
@@ -120,7 +152,10 @@ function search() {
 
 function bind() {
   let typing;
-  byId("search").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(search, 120); });
+  byId("search").addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(search, 120);
+  });
   for (const button of document.querySelectorAll("[data-filter]")) {
     button.addEventListener("click", () => {
       filter = button.dataset.filter;
@@ -129,13 +164,33 @@ function bind() {
     });
   }
   for (const button of document.querySelectorAll("[data-advance]")) {
-    button.addEventListener("click", () => attempt(() => call("POST", "/clock", { advance: button.dataset.advance }), `Clock: +${button.dataset.advance}`));
+    button.addEventListener("click", () =>
+      attempt(() => call("POST", "/clock", { advance: button.dataset.advance }), `Clock: +${button.dataset.advance}`),
+    );
   }
   byId("clear").addEventListener("click", () => {
-    const shown = el("dialog", { "aria-label": "Delete all", close: () => shown.remove() }, el("h2", {}, "Delete all mails?"),
-      el("p", {}, "They go from the mailboxes and from the queue, too."), el("div.buttons", {},
-        el("button.danger", { type: "button", click: () => { shown.close(); attempt(() => call("DELETE", "/mails"), "Deleted"); } }, "Delete all"),
-        el("button", { type: "button", autofocus: true, click: () => shown.close() }, "Cancel")));
+    const shown = el(
+      "dialog",
+      { "aria-label": "Delete all", close: () => shown.remove() },
+      el("h2", {}, "Delete all mails?"),
+      el("p", {}, "They go from the mailboxes and from the queue, too."),
+      el(
+        "div.buttons",
+        {},
+        el(
+          "button.danger",
+          {
+            type: "button",
+            click: () => {
+              shown.close();
+              attempt(() => call("DELETE", "/mails"), "Deleted");
+            },
+          },
+          "Delete all",
+        ),
+        el("button", { type: "button", autofocus: true, click: () => shown.close() }, "Cancel"),
+      ),
+    );
     document.body.append(shown);
     shown.showModal();
   });
@@ -149,8 +204,12 @@ function bind() {
 
 function bindTheme() {
   const button = byId("theme");
-  const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const show = () => { button.textContent = dark() ? "☀" : "☾"; };
+  const dark = () =>
+    (document.documentElement.dataset.theme ||
+      (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const show = () => {
+    button.textContent = dark() ? "☀" : "☾";
+  };
   const saved = localStorage.getItem("theme");
   if (saved) document.documentElement.dataset.theme = saved;
   button.addEventListener("click", () => {
@@ -163,16 +222,27 @@ function bindTheme() {
 
 function showKeys() {
   const shown = byId("keys");
-  shown.replaceChildren(el("h2", {}, "Keys"), el("div.keys", {}, KEYS.flatMap(([key, what]) => [el("span", {}, el("kbd", {}, key)), el("span", {}, what)])),
+  shown.replaceChildren(
+    el("h2", {}, "Keys"),
+    el(
+      "div.keys",
+      {},
+      KEYS.flatMap(([key, what]) => [el("span", {}, el("kbd", {}, key)), el("span", {}, what)]),
+    ),
     el("p.soft", {}, "Search: words, and to: from: subject: is:unread is:queued is:failed has:attachment"),
-    el("button", { type: "button", click: () => shown.close() }, "Close"));
+    el("button", { type: "button", click: () => shown.close() }, "Close"),
+  );
   shown.showModal();
 }
 
 async function key(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const typing = event.target.closest("input, select, textarea");
-  if (event.key === "Escape" && typing) { typing.blur(); byId("list").focus(); return; }
+  if (event.key === "Escape" && typing) {
+    typing.blur();
+    byId("list").focus();
+    return;
+  }
   if (typing) return;
   const inList = event.target === byId("list");
   const down = event.key === "j" || (inList && event.key === "ArrowDown");
@@ -185,8 +255,11 @@ async function key(event) {
   } else if (/^[1-7]$/.test(event.key) && tabs.length) {
     const tab = tabs[Number(event.key) - 1];
     if (tab !== "html" || view.mail.html) location.hash = `#/mail/${view.mail.id}/${tab}`;
-  } else if (event.key === "/") { event.preventDefault(); byId("search").focus(); byId("search").select(); }
-  else if (event.key === "#" && view.mail) view.remove();
+  } else if (event.key === "/") {
+    event.preventDefault();
+    byId("search").focus();
+    byId("search").select();
+  } else if (event.key === "#" && view.mail) view.remove();
   else if (event.key === "q") location.hash = "#/queue";
   else if (event.key === "t") location.hash = "#/trouble";
   else if (event.key === "i" || event.key === "Escape") location.hash = "#/";

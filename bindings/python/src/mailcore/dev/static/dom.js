@@ -51,7 +51,9 @@ export async function attempt(work, done) {
 let ahead = 0;
 /** The server's clock, as far as the last answer told. */
 export const now = () => Date.now() + ahead;
-export function setClock(serverMs) { ahead = serverMs - Date.now(); }
+export function setClock(serverMs) {
+  ahead = serverMs - Date.now();
+}
 
 export function clockText(ms) {
   return new Date(ms).toLocaleTimeString([], { hour12: false });
@@ -61,20 +63,37 @@ export function clockText(ms) {
 export function relative(ms) {
   const seconds = Math.round((now() - ms) / 1000);
   const away = Math.abs(seconds);
-  const text = away < 5 ? "now" : away < 60 ? `${away} s` : away < 3600 ? `${Math.round(away / 60)} min`
-    : away < 86400 ? `${Math.round(away / 3600)} h` : away < 7 * 86400 ? `${Math.round(away / 86400)} d`
-    : new Date(ms).toLocaleDateString();
+  const text =
+    away < 5
+      ? "now"
+      : away < 60
+        ? `${away} s`
+        : away < 3600
+          ? `${Math.round(away / 60)} min`
+          : away < 86400
+            ? `${Math.round(away / 3600)} h`
+            : away < 7 * 86400
+              ? `${Math.round(away / 86400)} d`
+              : new Date(ms).toLocaleDateString();
   return text === "now" || away >= 7 * 86400 ? text : seconds < 0 ? `in ${text}` : `${text} ago`;
 }
 
 /** "in 4 min 12 s". */
 export function until(ms) {
   const seconds = Math.max(0, Math.round((ms - now()) / 1000));
-  const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const parts = [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ];
   let left = seconds;
   const said = [];
   for (const [size, unit] of parts) {
-    if (left >= size) { said.push(`${Math.floor(left / size)} ${unit}`); left %= size; }
+    if (left >= size) {
+      said.push(`${Math.floor(left / size)} ${unit}`);
+      left %= size;
+    }
   }
   return said.length ? "in " + said.slice(0, 2).join(" ") : "now";
 }
@@ -84,7 +103,11 @@ export function timeOf(ms) {
 }
 
 export function size(octets) {
-  return octets < 1024 ? `${octets} B` : octets < 1 << 20 ? `${(octets / 1024).toFixed(1)} KiB` : `${(octets / (1 << 20)).toFixed(1)} MiB`;
+  return octets < 1024
+    ? `${octets} B`
+    : octets < 1 << 20
+      ? `${(octets / 1024).toFixed(1)} KiB`
+      : `${(octets / (1 << 20)).toFixed(1)} MiB`;
 }
 
 export async function copy(text, what) {
@@ -92,7 +115,10 @@ export async function copy(text, what) {
 }
 
 const STATES = {
-  queued: ["wait", "in the queue"], deferred: ["wait", "put off"], failed: ["bad", "failed"], released: ["ok", "released"],
+  queued: ["wait", "in the queue"],
+  deferred: ["wait", "put off"],
+  failed: ["bad", "failed"],
+  released: ["ok", "released"],
 };
 /** A chip for the state of a mail; nothing for one that was simply filed. */
 export function stateChip(state) {

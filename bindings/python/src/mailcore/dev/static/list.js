@@ -54,7 +54,10 @@ export class MailList {
 
   /** A mail came: what is read stays where it is. */
   arrived(row) {
-    if (this.query) { this.refreshSoon(); return; }
+    if (this.query) {
+      this.refreshSoon();
+      return;
+    }
     const moved = new Map([[0, row]]);
     for (const [place, known] of this.rows) moved.set(place + 1, known);
     this.rows = moved;
@@ -93,7 +96,11 @@ export class MailList {
   }
 
   soon() {
-    if (!this.drawing) this.drawing = requestAnimationFrame(() => { this.drawing = 0; this.draw(); });
+    if (!this.drawing)
+      this.drawing = requestAnimationFrame(() => {
+        this.drawing = 0;
+        this.draw();
+      });
   }
 
   draw() {
@@ -103,7 +110,10 @@ export class MailList {
     const kept = new Set();
     for (let place = first; place < last; place++) {
       const row = this.rows.get(place);
-      if (!row) { this.fetch(place); continue; }
+      if (!row) {
+        this.fetch(place);
+        continue;
+      }
       kept.add(row.id);
       let shown = this.shown.get(row.id);
       if (!shown) {
@@ -117,7 +127,10 @@ export class MailList {
       shown.setAttribute("aria-selected", row.id === this.selected);
     }
     for (const [id, shown] of this.shown) {
-      if (!kept.has(id)) { shown.remove(); this.shown.delete(id); }
+      if (!kept.has(id)) {
+        shown.remove();
+        this.shown.delete(id);
+      }
     }
     if (this.shown.has(this.selected)) this.box.setAttribute("aria-activedescendant", `row-${this.selected}`);
     else this.box.removeAttribute("aria-activedescendant");
@@ -131,7 +144,10 @@ export class MailList {
     this.asked.add(offset);
     const generation = this.generation;
     const page = await this.ask(offset);
-    if (generation === this.generation) { this.keep(page); this.soon(); }
+    if (generation === this.generation) {
+      this.keep(page);
+      this.soon();
+    }
   }
 
   element(row) {
@@ -142,12 +158,21 @@ export class MailList {
       row.attachments ? el("span.chip", {}, row.attachments === 1 ? "1 file" : `${row.attachments} files`) : null,
     ];
     const time = el("time", { title: new Date(row.time_ms).toLocaleString() }, relative(row.time_ms));
-    const made = el(row.seen ? "div.row.seen" : "div.row", {
-      role: "option", id: `row-${row.id}`, "data-id": row.id,
-      "aria-label": `${row.seen ? "" : "Unread: "}${row.subject || "no subject"}, from ${row.author || row.sender || "nobody"}, `
-        + `to ${row.recipients.join(", ")}, ${size(row.size)}${row.state === "filed" ? "" : ", " + row.state}`,
-    }, el("span.dot"), el("div.top", {}, el("span.subject", {}, row.subject || "(no subject)"), time), who,
-      el("div.line", {}, el("span.snippet", {}, row.snippet), chips));
+    const made = el(
+      row.seen ? "div.row.seen" : "div.row",
+      {
+        role: "option",
+        id: `row-${row.id}`,
+        "data-id": row.id,
+        "aria-label":
+          `${row.seen ? "" : "Unread: "}${row.subject || "no subject"}, from ${row.author || row.sender || "nobody"}, ` +
+          `to ${row.recipients.join(", ")}, ${size(row.size)}${row.state === "filed" ? "" : ", " + row.state}`,
+      },
+      el("span.dot"),
+      el("div.top", {}, el("span.subject", {}, row.subject || "(no subject)"), time),
+      who,
+      el("div.line", {}, el("span.snippet", {}, row.snippet), chips),
+    );
     if (this.fresh.has(row.id)) made.classList.add("new");
     return made;
   }
@@ -167,7 +192,8 @@ export class MailList {
     }
     const top = place * ROW;
     if (top < this.box.scrollTop) this.box.scrollTop = top;
-    else if (top + ROW > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = top + ROW - this.box.clientHeight;
+    else if (top + ROW > this.box.scrollTop + this.box.clientHeight)
+      this.box.scrollTop = top + ROW - this.box.clientHeight;
     return this.rows.get(place)?.id ?? null;
   }
 }
