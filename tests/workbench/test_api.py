@@ -4,6 +4,7 @@ import http.client
 import json
 import smtplib
 import socket
+import ssl
 import threading
 
 import pytest
@@ -119,6 +120,7 @@ def test_given_up_at_once(inbox):
     lost = next(row for row in rows if row["subject"] == "Lost")
     inbox.wait(lambda: inbox.call("GET", f"/mails/{lost['id']}")["state"] == "failed")
     steps = inbox.call("GET", f"/mails/{lost['id']}/road")["steps"]
+    assert "checks" in [step["kind"] for step in steps]
     assert steps[-1]["kind"] == "outcome" and any("550" in fact for s in steps for fact in s["facts"])
 
 
@@ -155,6 +157,18 @@ def test_links(inbox):
         (link,) = inbox.call("POST", f"/mails/{row['id']}/links")["links"]
         thread.join()
     assert link["status"] == 404 and not link["ok"]
+
+
+def test_certificate(inbox):
+    pem = inbox.call("GET", "/certificate").decode("ascii")
+    trusting = ssl.create_default_context(cadata=pem)
+    with smtplib.SMTP("127.0.0.1", inbox.smtp_port, timeout=30) as smtp:
+        smtp._host = "mail.test"  # the name in the certificate
+        smtp.starttls(context=trusting)
+        smtp.sendmail("a@shop.test", ["kim@else.test"], letter("By TLS"))
+    (row,) = inbox.mails()
+    facts = inbox.call("GET", f"/mails/{row['id']}/road")["steps"][0]["facts"]
+    assert any("encrypted with TLS" in fact for fact in facts)
 
 
 def test_live_events(inbox):

@@ -1,5 +1,6 @@
 """The commands on a store, alone and beside a server that runs: serve, queue, keys, send, import, export, dns-check."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -219,6 +220,15 @@ imap = ["127.0.0.1:0"]
             key,
         )
         self.assertEqual(served(), first)
+        (record,) = self.rows("keys", "tls", cert)
+        public = subprocess.run(
+            ["openssl", "x509", "-in", cert, "-pubkey", "-noout"], check=True, capture_output=True
+        ).stdout
+        der = subprocess.run(
+            ["openssl", "pkey", "-pubin", "-outform", "DER"], input=public, check=True, capture_output=True
+        )
+        self.assertEqual(record["name"], "_25._tcp.mx.example.org")
+        self.assertEqual(record["data"], "3 1 1 " + hashlib.sha256(der.stdout).hexdigest())
         with open(cert, "w", encoding="ascii") as file:
             file.write("no certificate")
         server.send_signal(signal.SIGHUP)

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from . import control
+from . import certificate, control, progress
 from .operate import Row
 
 _STORE = "a store, whether a server has it open or not (or postgres://..., which no server has open)"
@@ -68,6 +68,13 @@ def arguments(command: Adding) -> None:
                 help="default: rsa-sha256",
             )
         _store(one)
+    tls = doing.add_parser(
+        "tls", help="the TLSA record of a certificate", description="the TLSA record of a certificate"
+    )
+    tls.add_argument("certificate", metavar="FILE", help="the certificate (PEM)")
+    tls.add_argument("--host", metavar="NAME", action="append", help="the mail host (default: the first name in it)")
+    tls.add_argument("--json", action="store_true", help="prints JSON, an object on each line")
+    tls.set_defaults(run=_tls)
     backup = command("backup", _backup, "copies a store into a folder, and checks the copy")
     backup.add_argument("folder", metavar="FOLDER", help="where to: a folder without a store")
     _store(backup)
@@ -180,9 +187,34 @@ def _keys(options: argparse.Namespace) -> None:
 
 
 def _backup(options: argparse.Namespace) -> None:
+    folder = os.path.abspath(options.folder)
     with control.connect(options.store) as store:
-        row = store.one("backup", folder=os.path.abspath(options.folder))
+        if store.served:
+            row = store.one("backup", folder=folder)
+        else:
+            row = {"folder": folder, "octets": 0}
+
+            def note(done: int, total: int) -> None:
+                row["octets"] = total
+                progress.show(done, total, f"{done} octets")
+
+            store.engine.backup(folder, note)
+            progress.end()
     _say(options, row, f"{row['folder']}: {row['octets']} octets, checked")
+
+
+def _tls(options: argparse.Namespace) -> None:
+    with open(options.certificate, encoding="ascii") as file:
+        found = certificate.read(file.read())
+    names = options.host or found.names[:1]
+    for name in names:
+        row = {
+            "name": f"_25._tcp.{name}",
+            "type": "TLSA",
+            "data": f"3 1 1 {found.key_sha256}",
+            "until": found.until.isoformat(),
+        }
+        _say(options, row, f"{row['name']}\tTLSA\t{row['data']}\tthe certificate is valid until {row['until']}")
 
 
 def _events(options: argparse.Namespace) -> None:

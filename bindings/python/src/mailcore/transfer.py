@@ -12,12 +12,10 @@ import hashlib
 import json
 import os
 import re
-import sys
-import time
 from datetime import datetime, timezone
 from typing import BinaryIO, Iterator, List, Optional, Tuple
 
-from . import control
+from . import control, progress
 from .account import Account, Mailbox
 from .errors import NotFound
 from .message import Flag, Message
@@ -58,7 +56,7 @@ def import_(options: argparse.Namespace) -> int:
                     if kept.as_bytes() != message:
                         raise OSError(f"{name}: the store does not give back what was put in")
                 done, octets = done + 1, octets + len(message)
-                _progress(octets, total, done)
+                progress.show(octets, total, f"{done} messages")
     _told(options, done, octets)
     return 0
 
@@ -78,13 +76,13 @@ def export(options: argparse.Namespace) -> int:
             done, octets = 0, 0
             for size in writing(mailbox, target):
                 done, octets = done + 1, octets + size
-                _progress(octets, total, done)
+                progress.show(octets, total, f"{done} messages")
     _told(options, done, octets)
     return 0
 
 
 def _told(options: argparse.Namespace, messages: int, octets: int) -> None:
-    _progress(0, 0, 0)
+    progress.end()
     if options.json:
         print(json.dumps({"messages": messages, "octets": octets, "verified": True}))
     else:
@@ -102,6 +100,13 @@ def _opened(account: Account, name: str) -> Iterator[Mailbox]:
 
 
 # -- reading ------------------------------------------------------------------------------------------------
+
+
+def _octets_of(source: str) -> int:
+    if os.path.isfile(source):
+        return os.path.getsize(source)
+    sizes = (os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(source) for name in names)
+    return sum(sizes)
 
 
 def _read(kind: str, source: str) -> Iterator[Item]:
@@ -269,32 +274,3 @@ def _written(path: str, octets: bytes, message: Message) -> None:
             raise OSError(f"{path}: the file does not give back what was written")
     if message.time:
         os.utime(path, (message.time.timestamp(), message.time.timestamp()))
-
-
-# -- progress -----------------------------------------------------------------------------------------------
-
-_SHOWN = [0.0]
-_BAR = 30
-
-
-def _octets_of(source: str) -> int:
-    if os.path.isfile(source):
-        return os.path.getsize(source)
-    sizes = (os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(source) for name in names)
-    return sum(sizes)
-
-
-def _progress(done: int, total: int, count: int) -> None:
-    """A bar on a terminal, ten times a second at most; nothing where nobody looks. All 0 takes it away."""
-    if not sys.stderr.isatty():
-        return
-    if not total:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        return
-    now = time.monotonic()
-    if now - _SHOWN[0] < 0.1 and done < total:
-        return
-    _SHOWN[0] = now
-    filled = min(_BAR, done * _BAR // total)
-    bar = "#" * filled + "." * (_BAR - filled)
-    print(f"\r[{bar}] {min(100, done * 100 // total):3}%  {count} messages", end="", file=sys.stderr, flush=True)

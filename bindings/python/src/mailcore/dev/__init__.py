@@ -56,12 +56,9 @@ def run(options: argparse.Namespace) -> int:
     if token is None and not is_loopback(options.bind):
         token = secrets.token_urlsafe(24)
     listening = _listen(options.bind, 0 if options.free_ports else options.http)
-    with (
-        listening,
-        Workbench(
-            ports, host=options.bind, store=options.store, keep=max(1, options.keep), hostname=options.hostname
-        ) as workbench,
-    ):
+    keep = max(1, options.keep)
+    more = {"host": options.bind, "store": options.store, "hostname": options.hostname}
+    with listening, Workbench(ports, keep=keep, **more) as workbench:
         names = ["localhost", "127.0.0.1", "[::1]", _name(options.bind), *options.allow_host]
         live = Live()
         app = application(workbench, live, names, token)

@@ -11,6 +11,7 @@ from ..account import Account, Mailbox
 from ..engine import Engine
 from ..errors import NotFound, StateError
 from ..event import Event
+from ..mailauth import Verdicts
 from ..message import Message
 from ..request import Request, Verdict
 from ..testing import Mail, split
@@ -26,6 +27,9 @@ CONNECTED_MAX = 5_000
 
 #: The name of the engine that takes the mail, among those of the smart hosts.
 SINK = "sink"
+
+
+Offer = Tuple[str, Tuple[str, ...], bytes, Optional[Verdicts]]
 
 
 class Missing(Exception):
@@ -48,7 +52,7 @@ class Letterbox:
         self._connected: Deque[Letter] = deque()
         self._by_peer: Dict[str, List[Letter]] = {}
         self._dialogs = road.Dialogs()
-        self._offered: Deque[Tuple[str, Tuple[str, ...], bytes]] = deque(maxlen=OFFERED_MAX)
+        self._offered: Deque[Offer] = deque(maxlen=OFFERED_MAX)
         self._accounts: Dict[str, Account] = {}
         self._next = 1
 
@@ -112,18 +116,22 @@ class Letterbox:
 
     def _note_queued(self, event: Event) -> Dict[str, Any]:
         name, to = str(event["id"]), list(event["to"])
-        raw = None
+        raw: Optional[bytes] = None
+        verdicts: Optional[Verdicts] = None
         try:
             with self.engine.queued_message(event["id"]) as message:
                 octets = message.as_bytes()
         except NotFound:
-            octets = raw = self._claim(event["from"], to)
+            raw, verdicts = self._claim(event["from"], to)
+            octets = raw
         trace = trace_of(octets) if raw is None else ""
         known = self._traces.get(trace) if trace else None
         new = known is None
         if known is None:
             known = self._add(letter_of(self._next, octets, event["from"], to, event["time_ms"]))
         known.raw, known.state = octets, "queued"
+        if verdicts is not None:
+            known.checks = road.told(verdicts, event["time_ms"])
         known.queue.append(name)
         self._queued[name] = known
         return {"kind": "mail", "id": known.id, "row": known.row(), "new": new}
@@ -151,17 +159,17 @@ class Letterbox:
         if request.message is not None and any(rule["stage"] == "deliver" for rule in self.trouble):
             octets = request.message.as_bytes()
             with self._lock:
-                self._offered.append((request.sender, request.recipients, octets))
+                self._offered.append((request.sender, request.recipients, octets, request.verdicts))
                 while sum(len(one[2]) for one in self._offered) > OFFERED_OCTETS_MAX:
                     self._offered.popleft()
         return None
 
-    def _claim(self, sender: str, to: List[str]) -> bytes:
+    def _claim(self, sender: str, to: List[str]) -> Tuple[bytes, Optional[Verdicts]]:
         for offered in self._offered:
             if offered[0] == sender and set(to) <= set(offered[1]):
                 self._offered.remove(offered)
-                return offered[2]
-        return b"Subject: (delivered before it could be shown)\r\n\r\n"
+                return offered[2], offered[3]
+        return b"Subject: (delivered before it could be shown)\r\n\r\n", None
 
     def _add(self, letter: Letter) -> Letter:
         self._next += 1
@@ -294,6 +302,8 @@ class Letterbox:
         lines = letter.connection
         steps = road.arrival(lines, letter.peer)
         steps += road.checks(road.results_of(mail.trace), lines[-1]["ms"] if lines else letter.time_ms)
+        if not mail.trace:
+            steps += letter.checks
         came = len(steps)
         steps += road.answer(lines)
         for name in letter.queue:

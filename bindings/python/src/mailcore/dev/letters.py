@@ -83,6 +83,7 @@ class Letter:
     outcomes: List[Dict[str, Any]] = field(default_factory=list)
     connection: List[Dict[str, Any]] = field(default_factory=list)
     peer: str = ""
+    checks: List[Dict[str, Any]] = field(default_factory=list)
     raw: Optional[bytes] = field(default=None, repr=False)
 
     def row(self) -> Dict[str, Any]:

@@ -6,9 +6,10 @@ the engine wrote, and from `Engine.explain`.
 
 import re
 from collections import OrderedDict
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..event import Event
+from ..mailauth import Verdicts
 
 #: Connections whose lines are kept, and lines of each.
 CONNECTIONS_MAX = 500
@@ -146,6 +147,31 @@ def checks(results: str, ms: int) -> List[Dict[str, Any]]:
         return []
     bad = any(one["result"] in ("fail", "permerror", "softfail") and one["method"] != "iprev" for one in verdicts)
     return [{**_step("checks", "bad" if bad else "ok", "Checks", ms, []), "verdicts": verdicts}]
+
+
+def told(verdicts: Verdicts, ms: int) -> List[Dict[str, Any]]:
+    """The same for a mail that was only offered: it failed before a copy with the field could be read."""
+    sender = verdicts.spf.domain if verdicts.spf is not None else ""
+    found: List[Tuple[str, Any, str, str]] = [("iprev", verdicts.iprev, "", ""), ("spf", verdicts.spf, sender, "")]
+    found += [("dkim", one, one.domain, one.selector) for one in verdicts.dkim or ()]
+    found += [("dmarc", verdicts.dmarc, verdicts.from_domain or "", ""), ("arc", verdicts.arc, "", "")]
+    names = {"spf": "smtp.mailfrom", "dkim": "header.d", "dmarc": "header.from"}
+    rows = []
+    for method, one, about, selector in found:
+        if one is not None:
+            facts = {names.get(method, ""): about, "header.s": selector}
+            rows.append(
+                {
+                    "method": method,
+                    "result": one.result,
+                    "about": about,
+                    "asked": _asked(method, facts),
+                    "question": _SENTENCES[method],
+                    "why": one.why or _plain(method, one.result, about),
+                }
+            )
+    bad = any(row["result"] in ("fail", "permerror", "softfail") and row["method"] != "iprev" for row in rows)
+    return [{**_step("checks", "bad" if bad else "ok", "Checks", ms, []), "verdicts": rows}]
 
 
 def _plain(method: str, result: str, about: str) -> str:

@@ -158,6 +158,7 @@ class Api:
             ("GET", "/openapi.json", self._openapi),
             ("GET", "/status", self._status),
             ("GET", "/events", self._events),
+            ("GET", "/certificate", self._certificate),
             ("GET", "/mails", self._mails),
             ("POST", "/mails", self._send),
             ("DELETE", "/mails", self._clear),
@@ -199,6 +200,10 @@ class Api:
         if self._live.full:
             raise HTTPException(503, f"{LISTENERS_MAX} pages listen, the most there may be")
         return StreamingResponse(self._live.stream(), media_type="text/event-stream")
+
+    async def _certificate(self, _: Request) -> Response:
+        pem = await run_in_threadpool(self._bench.engine.get, "tls.certificate")
+        return _download(pem.encode("ascii"), "mailcore-dev.pem", "application/x-pem-file")
 
     async def _mails(self, request: Request) -> Response:
         query, offset = request.query_params.get("q", ""), _number(request, "offset", 0, 10**9)

@@ -349,7 +349,9 @@ export function connectPage(status, sampleMail) {
       el(
         "p.soft",
         {},
-        "IMAP and POP3 log in with a recipient's address and any password. The API is described at ",
+        "IMAP and POP3 log in with a recipient's address and any password. Clients that look at certificates trust ",
+        el("a", { href: "/api/v1/certificate", download: true }, "this one"),
+        ". The API is described at ",
         el("a", { href: "/api/v1/openapi.json" }, "/api/v1/openapi.json"),
         ".",
       ),
