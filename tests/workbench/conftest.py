@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import jsonschema
@@ -26,6 +27,7 @@ class Inbox:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         told = json.loads(self.process.stdout.readline())
         self.address, _, self.token = told["inbox"].partition("?token=")
+        self.token = urllib.parse.unquote(self.token)
         self.smtp_port = int(told["smtp"].rsplit(":", 1)[1])
         self.imap_port = int(told["imap"].rsplit(":", 1)[1])
         self.described = json.loads(self.raw("GET", "/api/v1/openapi.json")[2])

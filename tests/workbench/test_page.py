@@ -294,3 +294,19 @@ def scroll(page, inbox, measured):
         f"{frames[60]:.1f} ms, 95% {frames[114]:.1f} ms, worst {frames[-1]:.1f} ms; {rows_in_page} rows are elements"
     )
     assert rows_in_page < 60 and frames[60] < 50
+
+
+def test_page_with_a_token(browser, inbox_with):
+    inbox = inbox_with("--token", "a token of eight words or so")
+    context = browser.new_context()
+    page = context.new_page()
+    assert page.goto(inbox.address).status == 401
+    page.goto(f"{inbox.address}?token=a%20token%20of%20eight%20words%20or%20so")
+    page.wait_for_selector(".live.on")
+    assert "token" not in page.url
+    inbox.send(letter("Behind a token", html="<p>seen</p>"))
+    page.click(".row")
+    page.frame_locator("iframe").locator("text=seen").wait_for()
+    page.click("[data-advance='1 h']")
+    page.wait_for_selector("#clock.moved")
+    context.close()

@@ -11,6 +11,7 @@ import secrets
 import signal
 import socket
 import sys
+import urllib.parse
 from typing import Any, List, Optional
 
 from .ports import HTTP_PORT, PORTS
@@ -53,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
 
     ports = {name: 0 if options.free_ports else getattr(options, name) for name in PORTS}
     token: Optional[str] = options.token
+    if token == "":
+        raise ValueError("--token: an empty token keeps nobody out")
     if token is None and not is_loopback(options.bind):
         token = secrets.token_urlsafe(24)
     listening = _listen(options.bind, 0 if options.free_ports else options.http)
@@ -105,7 +108,9 @@ def _name(address: str) -> str:
 
 
 def _tell(options: argparse.Namespace, workbench: Any, port: int, token: Optional[str]) -> None:
-    address = f"http://{_name(options.bind)}:{port}/" + (f"?token={token}" if token else "")
+    address = f"http://{_name(options.bind)}:{port}/" + (
+        f"?token={urllib.parse.quote(token, safe='')}" if token else ""
+    )
     if options.json:
         told = {"inbox": address, **{name: f"{options.bind}:{port}" for name, port in workbench.ports.items()}}
         print(json.dumps(told), flush=True)

@@ -73,7 +73,7 @@ class Guard:
         if refused is None and self._token is not None:
             given = urllib.parse.parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
             if scope["path"] == "/" and given and self._is_token(given[0]):
-                cookie = f"{COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/"
+                cookie = f"{COOKIE}={urllib.parse.quote(self._token, safe='')}; HttpOnly; SameSite=Strict; Path=/"
                 return await _answer(sending, 303, "", [(b"location", b"/"), (b"set-cookie", cookie.encode("ascii"))])
             if not self._has_token(fields):
                 refused = (
@@ -120,7 +120,7 @@ class Guard:
             cookies.load(fields.get("cookie", ""))
         except http.cookies.CookieError:
             return False
-        return COOKIE in cookies and self._is_token(cookies[COOKIE].value)
+        return COOKIE in cookies and self._is_token(urllib.parse.unquote(cookies[COOKIE].value))
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode("utf-8"), (self._token or "").encode("utf-8"))
