@@ -46,6 +46,7 @@ fn a_day_s_tls_is_reported_and_read() {
     start(&sender);
     send(&sender, "bob@receiver.example", "m1@sender.example").expect("submit");
     event(&sender, |event| matches!(event, Event::Attempted { .. }));
+    assert_eq!(sender.destination_counts("receiver.example"), (1, 0));
     sender.clock_advance(Duration::from_secs(DAY)).expect("clock");
     event(&sender, |event| matches!(event, Event::Queued { to, .. } if *to == ["tls@receiver.example"]));
     let read = event(&receiver, |event| matches!(event, Event::TlsReport { .. }));
@@ -114,6 +115,7 @@ fn suppressed_addresses_are_asked_at_submission_and_at_each_attempt() {
     let submission = listen(&sender, Service::Submission);
     send(&sender, "bob@receiver.example", "m1@sender.example").expect("submit");
     event(&sender, |event| matches!(event, Event::Attempted { .. }));
+    assert_eq!(sender.destination_counts("receiver.example"), (0, 1));
     smol::block_on(sender.suppress(Some(alice), "@receiver.example", "manual", "closed", None)).expect("suppress");
     let mut smtp = Wire::connect(submission);
     smtp.expect("220");

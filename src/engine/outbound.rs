@@ -87,6 +87,11 @@ impl Engine {
         self.store().destinations_paused().await
     }
 
+    /// What attempts at a destination came to since the engine was opened: recipients delivered, and the others.
+    pub fn destination_counts(&self, destination: &str) -> (u64, u64) {
+        self.store().destination_counts(destination)
+    }
+
     /// What waits for each destination behind `after`, by name.
     pub async fn destinations(&self, after: Option<&str>, limit: usize) -> Result<Vec<DestinationRow>> {
         self.store().destinations(after.map(str::to_owned), limit).await

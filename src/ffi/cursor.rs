@@ -72,8 +72,9 @@ pub const MAILCORE_LIST_SESSIONS: u32 = 12;
 /// Destinations of an engine that mail waits for, by name. name: a domain, host:port of the smart host, or empty for
 /// what is not routed yet; text: reply to the last attempt; total: recipients that wait; time_ms: when the oldest
 /// message was accepted; due_ms: next attempt; state: MAILCORE_DELIVERY_ of the last attempt, 0 before; attempts: most
-/// for one recipient; code; flags: 1 while paused; detail: JSON with paused_ms, pause_reason, held, last_ms, last_host
-/// and tls_policy, null where there is none.
+/// for one recipient; code; flags: 1 while paused; detail: JSON with paused_ms, pause_reason, held, last_ms, last_host,
+/// tls_policy, null where there is none; and since the engine was opened delivered and not_delivered (recipients of
+/// attempts there) and success_rate, null before the first.
 pub const MAILCORE_LIST_DESTINATIONS: u32 = 13;
 
 /// Addresses of an engine that get no mail. id: the account whose mail is meant, 0 for everybody's; name: address, or @

@@ -247,6 +247,7 @@ pub(super) fn destinations(engine: &EngineSeat, after: Option<&str>, limit: usiz
     let row = |row: DestinationRow| {
         let pause = paused.iter().find(|pause| pause.destination == row.destination);
         let last = row.last.as_ref();
+        let (delivered, others) = engine.engine.destination_counts(&row.destination);
         let detail = json!({
             "paused_ms": pause.map(|pause| pause.since.0),
             "pause_reason": pause.map(|pause| &pause.reason),
@@ -254,6 +255,9 @@ pub(super) fn destinations(engine: &EngineSeat, after: Option<&str>, limit: usiz
             "last_ms": last.map(|last| last.at.0),
             "last_host": last.map(|last| &last.host),
             "tls_policy": last.map(|last| &last.policy),
+            "delivered": delivered,
+            "not_delivered": others,
+            "success_rate": (delivered + others > 0).then(|| delivered as f64 / (delivered + others) as f64),
         });
         ListRow {
             kind: MAILCORE_LIST_DESTINATIONS,

@@ -106,6 +106,9 @@ impl Delivery {
                     self.put_back(context).await?;
                     return Ok(End::PutBack { full: Some(at) });
                 }
+                let delivered = report.outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Delivered).count();
+                let others = report.outcomes.len() - delivered;
+                context.store.destination_tried(&self.key, delivered as u64, others as u64);
                 job.settle(&report.outcomes, took, Some(report.reach)).await
             }
         }

@@ -2,10 +2,11 @@
 //! destinations that are paused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use super::transaction::WriteTx;
 use super::{Accepted, DestinationRow, ExplainedAttempt, Paused, Store, StsRow};
-use crate::base::limits::{PAUSED_DESTINATIONS_MAX, STS_DOMAINS_MAX, SUBMIT_KEY_SECONDS};
+use crate::base::limits::{DESTINATIONS_COUNTED_MAX, PAUSED_DESTINATIONS_MAX, STS_DOMAINS_MAX, SUBMIT_KEY_SECONDS};
 use crate::base::{Error, ErrorKind, QueueId, Result, Timestamp};
 
 impl Store {
@@ -91,6 +92,24 @@ impl Store {
     /// What waits for destinations behind `after`, by name, at most `limit`.
     pub async fn destinations(&self, after: Option<String>, limit: usize) -> Result<Vec<DestinationRow>> {
         self.read(move |db| db.destination_rows(after.as_deref(), limit)).await
+    }
+
+    /// Counts what an attempt at a destination came to: recipients delivered, and the others. Costs no commit; of more
+    /// than `DESTINATIONS_COUNTED_MAX` destinations the first are counted.
+    pub fn destination_tried(&self, destination: &str, delivered: u64, others: u64) {
+        let mut tried = self.shared().tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = tried.len() < DESTINATIONS_COUNTED_MAX;
+        if !has_room && !tried.contains_key(destination) {
+            return;
+        }
+        let counts = tried.entry(destination.to_owned()).or_default();
+        *counts = (counts.0.saturating_add(delivered), counts.1.saturating_add(others));
+    }
+
+    /// What attempts at a destination came to since the store was opened: recipients delivered, and the others.
+    pub fn destination_counts(&self, destination: &str) -> (u64, u64) {
+        let tried = self.shared().tried.lock().unwrap_or_else(PoisonError::into_inner);
+        tried.get(destination).copied().unwrap_or_default()
     }
 
     /// Reads which destinations are paused; `queue_is_paused` knows none before.

@@ -1,5 +1,6 @@
 //! What the store's lanes and its callers share: the world, the views, the directory, the watchers.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -57,6 +58,8 @@ pub(super) struct Shared {
     pub observed: Mutex<Waiting>,
     /// Results of TLS that wait to be written.
     pub tls_results: Mutex<TlsResults>,
+    /// Recipients delivered, and tried without that, by destination, since the store was opened.
+    pub tried: Mutex<BTreeMap<String, (u64, u64)>>,
     /// Whether an address may be suppressed: true until the store was asked.
     pub suppresses: AtomicBool,
     /// Readers at work now.
@@ -100,6 +103,7 @@ impl Shared {
             queue: QueueBoard::default(),
             observed: Mutex::default(),
             tls_results: Mutex::default(),
+            tried: Mutex::default(),
             suppresses: AtomicBool::new(true),
             reading: AtomicUsize::new(0),
             log: Arc::default(),

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::Store;
 use super::transaction::WriteTx;
 use crate::base::limits::{SUPPRESSED_DETAIL_OCTETS_MAX, SUPPRESSED_MAX};
+use crate::base::text::cut;
 use crate::base::{AccountId, Address, Error, ErrorKind, Result, Timestamp};
 
 /// The account number of what holds for everybody.
@@ -107,7 +108,6 @@ pub(super) fn put(tx: &mut WriteTx<'_>, row: &Suppressed) -> Result<()> {
     }
     // Before the commit is told of: who hears of it must not be able to send.
     tx.shared.suppresses.store(true, Ordering::Release);
-    let mut detail = row.detail.clone();
-    detail.truncate(detail.floor_char_boundary(SUPPRESSED_DETAIL_OCTETS_MAX));
+    let detail = cut(&row.detail, SUPPRESSED_DETAIL_OCTETS_MAX).to_owned();
     tx.db.suppressed_put(&Suppressed { detail, ..row.clone() })
 }

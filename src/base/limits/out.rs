@@ -45,3 +45,5 @@ pub const REMOTE_REPORT_TEXT_OCTETS_MAX: usize = 1_000;
 pub const ADVICE_WAIT_SECONDS: u64 = 10;
 /// Addresses of our host that DNS advice looks at.
 pub const ADVICE_ADDRESSES_MAX: usize = 16;
+/// Destinations whose deliveries are counted.
+pub const DESTINATIONS_COUNTED_MAX: usize = 10_000;

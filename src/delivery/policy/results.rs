@@ -15,7 +15,7 @@ use super::sts::{StsMode, StsPolicy};
 use super::{Decision, PassedOver, TlsPolicy, Wanted, bare_name};
 use crate::base::limits::{TLS_LEVEL_FRESH_SECONDS, TLS_LEVELS_KNOWN_MAX, TLS_RESULT_TEXT_OCTETS_MAX};
 use crate::base::world::{CertificateRefused, CertificateTrouble, Tlsa};
-use crate::base::{Settings, Timestamp, World};
+use crate::base::{Settings, Timestamp, World, text};
 use crate::feedback::Period;
 use crate::store::{Store, TlsLevel, TlsResultRow};
 
@@ -178,7 +178,7 @@ impl TlsNotes {
         let before = self.level(&host).await.filter(|level| is_young(level, settings, now));
         let is_news = before.as_ref().is_none_or(|level| {
             let is_old = now.0.saturating_sub(level.seen.0) >= TLS_LEVEL_FRESH_SECONDS * 1_000;
-            verified > level.is_verified || verified == level.is_verified && is_old
+            (verified && !level.is_verified) || (verified == level.is_verified && is_old)
         });
         if !is_news {
             return;
@@ -238,14 +238,7 @@ fn failure(end: &TlsEnd, wants_name: bool) -> Option<(&'static str, String)> {
 }
 
 fn policy_json(kind: &str, domain: &str, strings: &[String], hosts: &[String]) -> Value {
-    let mut policy = json!({"policy-type": kind, "policy-domain": domain});
-    if !strings.is_empty() {
-        policy["policy-string"] = json!(strings);
-    }
-    if !hosts.is_empty() {
-        policy["mx-host"] = json!(hosts);
-    }
-    policy
+    json!({"policy-type": kind, "policy-domain": domain, "policy-string": strings, "mx-host": hosts})
 }
 
 fn sts_json(domain: &str, policy: &StsPolicy) -> Value {
@@ -261,7 +254,7 @@ fn written(record: &Tlsa) -> String {
 }
 
 fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(TLS_RESULT_TEXT_OCTETS_MAX)).unwrap_or_default()
+    text::cut(text, TLS_RESULT_TEXT_OCTETS_MAX)
 }
 
 #[cfg(test)]

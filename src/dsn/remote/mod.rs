@@ -12,6 +12,7 @@ pub use class::{Class, classify};
 
 use crate::base::Enhanced;
 use crate::base::limits::{REMOTE_REPORT_RECIPIENTS_MAX, REMOTE_REPORT_TEXT_OCTETS_MAX};
+use crate::base::text::cut;
 use crate::message::header::{find, split_entity};
 use crate::message::message_id::message_id;
 use crate::message::mime::Decoder;
@@ -203,9 +204,8 @@ fn codes(text: &str) -> (u16, Option<Enhanced>) {
 }
 
 fn one_line(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.truncate(line.floor_char_boundary(REMOTE_REPORT_TEXT_OCTETS_MAX));
-    line
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    cut(&line, REMOTE_REPORT_TEXT_OCTETS_MAX).to_owned()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{TlsFailure, TlsPolicySummary, TlsReport};
-use crate::base::Timestamp;
+use crate::base::{Timestamp, text};
 use crate::base::limits::{TLS_REPORT_PARTS_MAX, TLS_RESULT_TEXT_OCTETS_MAX};
 use crate::feedback::NoReport;
 
@@ -109,7 +109,7 @@ fn number_of(value: &Value, name: &str) -> u64 {
 }
 
 fn cut(text: &str) -> String {
-    text.get(..text.floor_char_boundary(TLS_RESULT_TEXT_OCTETS_MAX)).unwrap_or_default().to_owned()
+    text::cut(text, TLS_RESULT_TEXT_OCTETS_MAX).to_owned()
 }
 
 /// `2026-11-22T00:00:00Z`, with a fraction or an offset where there is one, or the date alone.
