@@ -31,6 +31,7 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 13] = [
     ("", "sh examples/quickstart.sh", "tests/bare/run"),
     ("", BUILDS, "tests/bare/run"),
     ("docs/server.md", "", "tests/guide/follow.py"),
+    ("docs/workbench.md", "", "tests/workbench/test_docs.py"),
     ("docs/firmware.md", "cargo rustc --profile firmware --crate-type cdylib --no-default", "bindings/sizes"),
     ("docs/firmware.md", "cargo rustc --profile firmware --crate-type cdylib,staticlib", "tests/installed.rs"),
     ("bindings/README.md", "cargo rustc --profile firmware", "bindings/sizes"),
@@ -263,6 +264,7 @@ fn every_block_is_run() {
                     assert!(later, "no test runs {place}");
                 }
                 "sh" => {}
+                _ if run_elsewhere(block).is_some() => {}
                 language if SAMPLES.contains(&language) => assert!(file_name(block).len() > 2, "{place}"),
                 language => assert!(SHOWN.contains(&language), "{place}: {language} is neither run nor shown"),
             }

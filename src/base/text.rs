@@ -12,9 +12,14 @@ mod tests {
 
     #[test]
     fn texts_are_cut_between_characters() {
-        for (text, octets_max, beginning) in
-            [("abc", 5, "abc"), ("abc", 3, "abc"), ("abc", 2, "ab"), ("a\u{fc}b", 2, "a"), ("\u{fc}", 0, ""), ("", 1, "")]
-        {
+        for (text, octets_max, beginning) in [
+            ("abc", 5, "abc"),
+            ("abc", 3, "abc"),
+            ("abc", 2, "ab"),
+            ("a\u{fc}b", 2, "a"),
+            ("\u{fc}", 0, ""),
+            ("", 1, ""),
+        ] {
             assert_eq!(cut(text, octets_max), beginning, "{text} {octets_max}");
         }
     }

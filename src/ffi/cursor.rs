@@ -461,23 +461,19 @@ impl State {
         Ok(self.rows.pop_front())
     }
 
-    /// The next page; false at the end.
-    fn fetch(&mut self, engine: &EngineSeat) -> Result<bool, Failure> {
-        let wanted = self.left.min(PAGE_ROWS);
+    /// The next page of accounts, domains or aliases; false at the end.
+    fn fetch_directory(&mut self, engine: &EngineSeat) -> Result<bool, Failure> {
         match &mut self.more {
-            More::Nothing => Ok(false),
             More::Accounts(after) => {
                 let page = engine.run(engine.engine.accounts(after))?;
                 self.rows
                     .extend(page.iter().map(|account| named(MAILCORE_LIST_ACCOUNTS, account.id.0, &account.address)));
                 page.into_iter().next_back().into_iter().for_each(|last| *after = last.key);
-                Ok(!self.rows.is_empty())
             }
             More::Domains(after) => {
                 let page = engine.run(engine.engine.domains(after))?;
                 self.rows.extend(page.iter().map(|domain| named(MAILCORE_LIST_DOMAINS, 0, domain)));
                 page.into_iter().next_back().into_iter().for_each(|last| *after = last);
-                Ok(!self.rows.is_empty())
             }
             More::Aliases(pattern, target) => {
                 let page = engine.run(engine.engine.aliases((pattern, target)))?;
@@ -486,8 +482,18 @@ impl State {
                     self.rows.push_back(ListRow { kind: MAILCORE_LIST_ALIASES, texts, ..ListRow::default() });
                 }
                 page.into_iter().next_back().into_iter().for_each(|last| (*pattern, *target) = last);
-                Ok(!self.rows.is_empty())
             }
+            _ => {}
+        }
+        Ok(!self.rows.is_empty())
+    }
+
+    /// The next page; false at the end.
+    fn fetch(&mut self, engine: &EngineSeat) -> Result<bool, Failure> {
+        let wanted = self.left.min(PAGE_ROWS);
+        match &mut self.more {
+            More::Nothing => Ok(false),
+            More::Accounts(_) | More::Domains(_) | More::Aliases(..) => self.fetch_directory(engine),
             More::Queue(after) => {
                 let items = engine.run(engine.engine.queue_list(*after, wanted))?;
                 let Some(last) = items.last() else { return Ok(false) };

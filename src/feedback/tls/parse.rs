@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{TlsFailure, TlsPolicySummary, TlsReport};
-use crate::base::{Timestamp, text};
 use crate::base::limits::{TLS_REPORT_PARTS_MAX, TLS_RESULT_TEXT_OCTETS_MAX};
+use crate::base::{Timestamp, text};
 use crate::feedback::NoReport;
 
 /// Reads a report. `Other` where it is no JSON, or JSON without policies.

@@ -18,7 +18,7 @@ pub(super) const ACCOUNT_COLUMNS_COUNT: usize = 9;
 
 const KEY: &str = "SELECT domain, selector, algorithm, key, state, created, changed FROM dkim_key";
 
-/// The cost of an account's password, as it is indexed: the parameters in `$argon2id$v=19$m=8,t=1,p=1$`, rounds of SCRAM.
+/// The cost of an account's password, as it is indexed: parameters of `$argon2id$v=19$m=8,t=1,p=1$`, rounds of SCRAM.
 const COST_OF_ACCOUNT: &str = "(split_part(argon2id, '$', 4) || ' ' || scram_iterations)";
 
 impl ReadDirectory for Postgres {

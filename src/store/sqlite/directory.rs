@@ -16,7 +16,7 @@ pub(super) const ACCOUNT_COLUMNS_COUNT: usize = 9;
 
 /// The domain of an account, as it is indexed: what follows the last `@`.
 const DOMAIN_OF_ACCOUNT: &str = "substr(address_key, length(rtrim(address_key, replace(address_key, '@', ''))) + 1)";
-/// The cost of an account's password, as it is indexed: the parameters in `$argon2id$v=19$m=8,t=1,p=1$`, rounds of SCRAM.
+/// The cost of an account's password, as it is indexed: parameters of `$argon2id$v=19$m=8,t=1,p=1$`, rounds of SCRAM.
 const COST_OF_ACCOUNT: &str = "substr(argon2id, 16, instr(substr(argon2id, 16), '$') - 1) || ' ' || scram_iterations";
 
 impl ReadDirectory for Sqlite {
