@@ -352,6 +352,30 @@ The library prints nothing, handles no signals, never ends the process.
 /** From in an account's mail must name its own addresses only. */
 #define MAILCORE_KEY_SUBMISSION_CHECK_FROM "submission.check_from"
 
+/** Address that TLS reports (RFC 8460) are sent from, each day to the domains that ask; empty sends none. */
+#define MAILCORE_KEY_TLSRPT_REPORT_FROM "tlsrpt.report_from"
+
+/** Local address whose mail is read for TLS reports, beside being filed; empty reads none. */
+#define MAILCORE_KEY_TLSRPT_REPORT_ADDRESS "tlsrpt.report_address"
+
+/** How long TLS reports that came are kept for queries. */
+#define MAILCORE_KEY_TLSRPT_KEEP_SECONDS "tlsrpt.keep_seconds"
+
+/** A host that did TLS gets no mail without it for outbound.remember_tls_seconds. */
+#define MAILCORE_KEY_OUTBOUND_REMEMBER_TLS "outbound.remember_tls"
+
+/** How long after a host did TLS last it must do it again. */
+#define MAILCORE_KEY_OUTBOUND_REMEMBER_TLS_SECONDS "outbound.remember_tls_seconds"
+
+/** Read mail that comes for bounces, receipts and complaints about mail of ours: event reported. */
+#define MAILCORE_KEY_BOUNCES_READ "bounces.read"
+
+/** Suppress addresses that fail for good, or whose owners complain. */
+#define MAILCORE_KEY_SUPPRESS_FAILED "suppress.failed"
+
+/** How long such an address gets no mail. */
+#define MAILCORE_KEY_SUPPRESS_SECONDS "suppress.seconds"
+
 
 /**
  * Done. Functions that fetch one thing at a time return 1 for "here is one" and 0 for "there is none".

@@ -172,4 +172,20 @@ const (
 	KeyBIMICheck = "bimi.check"
 	// KeySubmissionCheckFrom: From in an account's mail must name its own addresses only.
 	KeySubmissionCheckFrom = "submission.check_from"
+	// KeyTlsrptReportFrom: Address that TLS reports (RFC 8460) are sent from, each day to the domains that ask; empty sends none.
+	KeyTlsrptReportFrom = "tlsrpt.report_from"
+	// KeyTlsrptReportAddress: Local address whose mail is read for TLS reports, beside being filed; empty reads none.
+	KeyTlsrptReportAddress = "tlsrpt.report_address"
+	// KeyTlsrptKeepSeconds: How long TLS reports that came are kept for queries.
+	KeyTlsrptKeepSeconds = "tlsrpt.keep_seconds"
+	// KeyOutboundRememberTLS: A host that did TLS gets no mail without it for outbound.remember_tls_seconds.
+	KeyOutboundRememberTLS = "outbound.remember_tls"
+	// KeyOutboundRememberTLSSeconds: How long after a host did TLS last it must do it again.
+	KeyOutboundRememberTLSSeconds = "outbound.remember_tls_seconds"
+	// KeyBouncesRead: Read mail that comes for bounces, receipts and complaints about mail of ours: event reported.
+	KeyBouncesRead = "bounces.read"
+	// KeySuppressFailed: Suppress addresses that fail for good, or whose owners complain.
+	KeySuppressFailed = "suppress.failed"
+	// KeySuppressSeconds: How long such an address gets no mail.
+	KeySuppressSeconds = "suppress.seconds"
 )
