@@ -136,7 +136,11 @@ fn header(root: &Path) -> Result<String, String> {
         style: cbindgen::Style::Type,
         include_guard: Some("MAILCORE_H".to_owned()),
         header: Some(format!("/*\n{}*/", read("src/ffi/tutorial.txt")?)),
-        after_includes: Some(preamble(&[read("src/engine/keys/engine.rs")?, read("src/engine/keys/checking.rs")?])),
+        after_includes: Some(preamble(&[
+            read("src/engine/keys/engine.rs")?,
+            read("src/engine/keys/checking.rs")?,
+            read("src/engine/keys/esmtp.rs")?,
+        ])),
         line_length: 120,
         tab_width: 4,
         sort_by: cbindgen::SortKey::None,
