@@ -140,6 +140,7 @@ fn header(root: &Path) -> Result<String, String> {
             read("src/engine/keys/engine.rs")?,
             read("src/engine/keys/checking.rs")?,
             read("src/engine/keys/sending.rs")?,
+            read("src/engine/keys/esmtp.rs")?,
         ])),
         line_length: 120,
         tab_width: 4,
