@@ -40,7 +40,8 @@ fn account_step(tx: &WriteTx<'_>, account: AccountId) -> Result<()> {
     tx.db.left_account_done(account)
 }
 
-/// Removes messages of a deleted mailbox, then its blocks, its expunges, its annotations, its keywords, then the note of it.
+/// Removes messages of a deleted mailbox, then its blocks, its expunges, its annotations, its keywords, then the note
+/// of it.
 fn mailbox_step(tx: &mut WriteTx<'_>, mailbox: MailboxId) -> Result<()> {
     let blobs = tx.db.left_messages(mailbox, MOST)?;
     if !blobs.is_empty() {
