@@ -204,8 +204,8 @@ impl Session {
 
     /// The client brought messages into this mailbox: NOTIFY says no more of them than that they are there.
     pub(super) fn brought(&mut self, mailbox: MailboxId, uids: &[Uid]) {
-        let has_items = |notifying: &Box<Notifying>| notifying.selected().is_some_and(|s| !s.items.is_empty());
-        if self.notify.as_ref().is_some_and(has_items)
+        let has_items = |notifying: &Notifying| notifying.selected().is_some_and(|s| !s.items.is_empty());
+        if self.notify.as_deref().is_some_and(has_items)
             && let Some(open) = self.open.as_mut().filter(|open| open.mailbox == mailbox)
         {
             let own = open.own.ranges().iter().copied().chain(uids.iter().map(|uid| (*uid, *uid)));

@@ -25,6 +25,9 @@ const ADMIN: &str = "/shared/admin";
 /// What a mailbox is for.
 const SPECIAL_USE: &str = "/private/specialuse";
 
+/// An entry as it is told.
+type Entry<'a> = (&'a str, Option<&'a [u8]>);
+
 /// Values by entry.
 type Values = BTreeMap<String, Vec<u8>>;
 
@@ -128,7 +131,7 @@ impl Session {
 
 /// What is told of the values that are there: an entry that was asked for itself and is not there is NIL. And the
 /// octets of the longest one that was left out because of its size.
-fn chosen<'a>(asked: &'a GetMetadata, there: &'a Values) -> (Vec<(&'a str, Option<&'a [u8]>)>, Option<usize>) {
+fn chosen<'a>(asked: &'a GetMetadata, there: &'a Values) -> (Vec<Entry<'a>>, Option<usize>) {
     let (mut told, mut longest) = (BTreeMap::new(), None);
     for entry in &asked.entries {
         if asked.depth == Depth::Zero && !there.contains_key(entry) {

@@ -52,11 +52,8 @@ impl Session {
         let watch = self.shared.store.watch_mailboxes(account.id);
         let keys = self.shared.store.annotation_keys(account.id).await?;
         let revisions: BTreeMap<_, _> = keys.into_iter().map(|key| ((key.mailbox, key.entry), key.revision)).collect();
-        let before = match self.annotations.take() {
-            Some(told) => told.revisions,
-            // The first look: what is there is known.
-            None => revisions.clone(),
-        };
+        // At the first look, what is there is known.
+        let before = self.annotations.as_ref().map_or_else(|| revisions.clone(), |told| told.revisions.clone());
         let mut other: BTreeMap<Option<MailboxId>, Vec<&str>> = BTreeMap::new();
         for (key, revision) in &revisions {
             if before.get(key) != Some(revision) {
