@@ -503,16 +503,6 @@ impl State {
                 }
                 Ok(true)
             }
-            More::Reports(after) => {
-                self.rows.extend(reports::reports(engine, signed(*after), wanted)?);
-                *after = self.rows.back().map_or(*after, |row| row.id);
-                Ok(!self.rows.is_empty())
-            }
-            More::Records(report, after) => {
-                self.rows.extend(reports::records(engine, signed(*report), signed(*after), wanted)?);
-                *after = self.rows.back().map_or(*after, |row| row.id);
-                Ok(!self.rows.is_empty())
-            }
             More::Messages { mailbox, messages: all, next } => {
                 let places = *next..all.len().min(next.saturating_add(wanted));
                 let page: Vec<Message> = all.parts(places).flat_map(|(_, part)| part.iter()).collect();
@@ -523,21 +513,11 @@ impl State {
                 self.rows = messages(mailbox, &page)?;
                 Ok(true)
             }
-            More::Destinations(after) => {
-                self.rows.extend(outward::destinations(engine, after.as_deref(), wanted)?);
-                let last = self.rows.back().map(|row| row.texts.first().cloned().unwrap_or_default());
-                *after = last.or(after.take());
-                Ok(!self.rows.is_empty())
-            }
-            More::Suppressed(after) => {
-                self.rows.extend(sending::suppressed(engine, after, wanted)?);
-                Ok(!self.rows.is_empty())
-            }
-            More::TlsReports(after) => {
-                self.rows.extend(sending::tls_reports(engine, signed(*after), wanted)?);
-                *after = self.rows.back().map_or(*after, |row| row.id);
-                Ok(!self.rows.is_empty())
-            }
+            More::Reports(_)
+            | More::Records(..)
+            | More::Destinations(_)
+            | More::Suppressed(_)
+            | More::TlsReports(_) => self.fetch_of_mail(engine, wanted),
             More::Check(under_way) => {
                 let (rows, over) = check::step(engine, under_way).inspect_err(|_| self.more = More::FailedCheck)?;
                 self.rows = rows;
@@ -556,6 +536,38 @@ impl State {
                 Ok(true)
             }
             More::FailedCheck => Err(Failure::new(MAILCORE_E_STORE, "the check ended with an error: begin another")),
+        }
+    }
+
+    /// The next page of what is kept about mail as a whole: reports, destinations, suppressed addresses.
+    fn fetch_of_mail(&mut self, engine: &EngineSeat, wanted: usize) -> Result<bool, Failure> {
+        match &mut self.more {
+            More::Reports(after) => {
+                self.rows.extend(reports::reports(engine, signed(*after), wanted)?);
+                *after = self.rows.back().map_or(*after, |row| row.id);
+                Ok(!self.rows.is_empty())
+            }
+            More::Records(report, after) => {
+                self.rows.extend(reports::records(engine, signed(*report), signed(*after), wanted)?);
+                *after = self.rows.back().map_or(*after, |row| row.id);
+                Ok(!self.rows.is_empty())
+            }
+            More::Destinations(after) => {
+                self.rows.extend(outward::destinations(engine, after.as_deref(), wanted)?);
+                let last = self.rows.back().map(|row| row.texts.first().cloned().unwrap_or_default());
+                *after = last.or(after.take());
+                Ok(!self.rows.is_empty())
+            }
+            More::Suppressed(after) => {
+                self.rows.extend(sending::suppressed(engine, after, wanted)?);
+                Ok(!self.rows.is_empty())
+            }
+            More::TlsReports(after) => {
+                self.rows.extend(sending::tls_reports(engine, signed(*after), wanted)?);
+                *after = self.rows.back().map_or(*after, |row| row.id);
+                Ok(!self.rows.is_empty())
+            }
+            _ => Ok(false),
         }
     }
 }
