@@ -474,3 +474,37 @@ fn families_take_turns() {
     assert_eq!(addresses(&stage, "both.example", true), Err("4.4.3".to_owned()));
     stage.end();
 }
+
+/// RFC 9422: a host that takes few recipients and messages gets no more, and each recipient is asked for.
+#[test]
+fn limits_of_a_host_are_obeyed() {
+    let stage = Stage::new();
+    stage.mx("example.net", 10, "mx.example.net");
+    let taking = |limits: &str, groups: &[&[&str]]| {
+        let mut script = format!("S: 220 mx\nC: EHLO mail.example.org\nS: 250-mx\nS: 250 LIMITS {limits}\n");
+        for group in groups {
+            script += "C: MAIL FROM:<alice@example.org>\nS: 250 ok\n";
+            for name in *group {
+                script += &format!("C: RCPT TO:<{name}@example.net>\nS: 250 ok\n");
+            }
+            script += "C: DATA\nS: 354 go\nC*\nS: 250 2.0.0 kept\n";
+        }
+        script + "C: QUIT\nS: 221 bye"
+    };
+    let first = taking("RCPTMAX=2", &[&["bob", "carol"], &["dave"]]);
+    stage.host("mx.example.net", 1, &[&first]);
+    let delivered = "Delivered 250 2.0.0 mx.example.net kept";
+    assert_eq!(stage.attempt(&["bob@example.net", "carol@example.net", "dave@example.net"]), [delivered; 3]);
+    assert_eq!(disk::lock(&stage.seen.connections).len(), 1);
+    stage.end();
+    drop(stage);
+
+    let stage = Stage::new();
+    stage.mx("example.net", 10, "mx.example.net");
+    let (first, second) = (taking("MAILMAX=1 RCPTMAX=1", &[&["bob"]]), taking("MAILMAX=1 RCPTMAX=1", &[&["carol"]]));
+    stage.host("mx.example.net", 1, &[&first, &second]);
+    assert_eq!(stage.attempt(&["bob@example.net", "carol@example.net"]), [delivered; 2]);
+    assert_eq!(disk::lock(&stage.seen.connections).len(), 2);
+    assert!(stage.outlet.pool.is_empty());
+    stage.end();
+}

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mailcore::base::envelope::{BodyKind, Notify};
 use mailcore::base::event::{Event, EventSink, Outcome};
+use mailcore::base::terms::{DeliverBy, Terms, TlsTerm, When};
 use mailcore::base::world::{Record, Task};
 use mailcore::base::{Address, Content, Envelope, ErrorKind, QueueId, Recipient, Settings, Timestamp, World};
 use mailcore::dsn::{self, Action};
@@ -111,8 +112,8 @@ impl Stage {
         let now = self.host.world().clock.wall();
         let recipients = to.iter().map(|to| Recipient::new(Address::parse(to).unwrap())).collect();
         let content = Content::from_octets(message);
-        let expires = schedule::expires(&self.context.settings.outbound, now);
         let envelope = Envelope { recipients, ..envelope };
+        let expires = schedule::given_up(&self.context.settings.outbound, now, &envelope.terms);
         let item = NewItem { envelope, content, submitter: None, created: now, due: now, expires };
         let store = self.store.clone();
         let accepted =
@@ -855,5 +856,58 @@ fn policies_are_fetched_again_before_their_time_is_over() {
     let store = stage.store.clone();
     assert_eq!(stage.run(async move { store.sts_rows(String::new(), 9).await.unwrap() }), []);
     assert!(last < 35, "{last}");
+    stage.end();
+}
+
+/// An envelope of alice with these terms.
+fn with_terms(terms: Terms) -> Envelope {
+    let reverse_path = Some(Address::parse("alice@example.org").unwrap());
+    Envelope { reverse_path, terms, ..Envelope::default() }
+}
+
+#[test]
+fn a_time_of_delivery_that_passes_returns_or_tells() {
+    let stage = Stage::new();
+    let now = stage.host.world().clock.wall();
+    let by = |seconds, returns| {
+        let deliver_by = Some(DeliverBy { when: When::In(seconds), returns, trace: false });
+        with_terms(Terms { deliver_by, ..Terms::default() }.fixed(now))
+    };
+    stage.queue_as(by(600, true), TEXT, &["bob@down.example"]);
+    stage.queue_as(by(1800, false), TEXT, &["carol@down.example"]);
+    stage.pass(HOUR);
+    let mails = stage.inbox("alice@example.org");
+    let delayed = (Action::Delayed, "carol@down.example".to_owned(), "4.4.1".to_owned());
+    let told: Vec<_> = mails.iter().flat_map(|mail| actions(mail)).collect();
+    assert_eq!(told, [failed("bob@down.example", "4.4.7"), delayed]);
+    let diary = stage.diary();
+    assert!(diary.iter().any(|line| line.starts_with("600 bob@down.example Expired")), "{diary:#?}");
+    assert_eq!(stage.queued(), 1);
+    stage.end();
+}
+
+#[test]
+fn a_trace_of_the_way_is_reported() {
+    let stage = Stage::new();
+    let now = stage.host.world().clock.wall();
+    let deliver_by = Some(DeliverBy { when: When::In(600), returns: false, trace: true });
+    stage.queue_as(with_terms(Terms { deliver_by, ..Terms::default() }.fixed(now)), TEXT, &["bob@example.net"]);
+    stage.pass(MINUTE);
+    let relayed = (Action::Relayed, "bob@example.net".to_owned(), "2.0.0".to_owned());
+    let told: Vec<_> = stage.inbox("alice@example.org").iter().flat_map(|mail| actions(mail)).collect();
+    assert_eq!(told, [relayed]);
+    stage.end();
+}
+
+#[test]
+fn what_had_to_travel_under_tls_does_not_come_back_whole() {
+    let stage = Stage::new();
+    let envelope = with_terms(Terms { tls: TlsTerm::Required, ..Terms::default() });
+    stage.queue_as(envelope, TEXT, &["bob@example.net"]);
+    stage.pass(MINUTE);
+    let mails = stage.inbox("alice@example.org");
+    let told: Vec<_> = mails.iter().flat_map(|mail| actions(mail)).collect();
+    assert_eq!(told, [failed("bob@example.net", "5.7.10")]);
+    assert!(mails[0].contains("Subject: greetings") && !mails[0].contains("\r\nhello\r\n"), "{}", mails[0]);
     stage.end();
 }

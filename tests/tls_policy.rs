@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailcore::base::settings::OutboundTls;
+use mailcore::base::terms::{Terms, TlsTerm};
 use mailcore::base::tls_rule::TlsRule;
 use mailcore::base::world::{BoxFuture, Record};
 use mailcore::base::{Address, Envelope, Recipient, Settings};
@@ -69,12 +70,18 @@ impl Stage {
     }
 
     fn attempt(&self) -> Came {
+        self.attempt_on(TlsTerm::Usual)
+    }
+
+    /// The same for a message that asks for TLS, or asks not to.
+    fn attempt_on(&self, tls: TlsTerm) -> Came {
         let outlet = self.outlet.clone();
         self.sim.executor.run(async move {
             let recipients = [Recipient::new(Address::parse("bob@example.net").unwrap())];
             let destination = Destination::of(&recipients[0].address, &outlet.settings.outbound);
             let reverse_path = Some(Address::parse("alice@example.org").unwrap());
-            let envelope = Envelope { reverse_path, ..Envelope::default() };
+            let terms = Terms { tls, ..Terms::default() };
+            let envelope = Envelope { reverse_path, terms, ..Envelope::default() };
             let progress = Progress::new(outlet.world.clock.now());
             let work = Work {
                 destination: &destination,
@@ -535,4 +542,75 @@ fn a_host_that_did_tls_must_do_it_again() {
         assert!(outcome.policy.contains(policy), "{}", outcome.policy);
     }
     stage.end();
+}
+
+/// A host that offers REQUIRETLS under TLS, and gets the message with it.
+fn strict() -> String {
+    let taken = TAKEN.replace("org>\nS: 250 ok\nC: RCPT", "org> REQUIRETLS\nS: 250 ok\nC: RCPT");
+    format!("{}(tls)\nC: EHLO mail.example.org\nS: 250-mx\nS: 250 REQUIRETLS\n{taken}C: QUIT\nS: 221 bye", starts())
+}
+
+/// A host that does not offer it.
+fn lax() -> String {
+    format!("{}(tls)\nC: EHLO mail.example.org\nS: 250 mx\nC: QUIT\nS: 221 bye", starts())
+}
+
+/// RFC 8689 §4.2.1: what proves the host, the certificate, and the offer.
+#[test]
+fn a_message_with_requiretls_goes_to_proven_hosts_only() {
+    let (strict, lax, refused, plain_left) = (strict(), lax(), refused(), plain_left());
+    let (good, wrong) = ("mx.example.net", "other.example.net");
+    let (delivered, deferred, failed) = (Verdict::Delivered, Verdict::Deferred, Verdict::Failed);
+    let table: &[(&str, &'static str, &[&str], Verdict, &str)] = &[
+        ("nothing", good, &[], failed, "5.7.10"),
+        ("dnssec", good, &[&strict], delivered, "-"),
+        ("dnssec", good, &[&lax], failed, "5.7.30"),
+        ("dnssec", good, &[&plain_left], failed, "5.7.10"),
+        ("dnssec", wrong, &[&refused], deferred, "4.7.5"),
+        ("mta-sts", good, &[&strict], delivered, "-"),
+        ("mta-sts", good, &[&lax], failed, "5.7.30"),
+        ("dane", good, &[&strict], delivered, "-"),
+        ("dane", wrong, &[&refused], deferred, "4.7.5"),
+    ];
+    for (proof, certificate, scripts, verdict, status) in table {
+        let stage = Stage::with(|_| ());
+        stage.mx(10, "mx.example.net");
+        let _policy_host = PolicyHost::new(&stage.sim, "mta-sts.example.net", &policy("enforce", &["*.example.net"]));
+        match *proof {
+            "mta-sts" => sts_id(&stage, "1"),
+            "dnssec" => stage.sim.zone.set_secure(true),
+            "dane" => {
+                stage.sim.zone.set_secure(true);
+                stage.tlsa("_25._tcp.mx.example.net", 3, "mx.example.net");
+            }
+            _ => {}
+        }
+        stage.host(certificate, 1, scripts);
+        if *certificate != good {
+            stage.sim.zone.add(good, Record::A([10, 0, 1, 1].into()));
+        }
+        let Came { outcome, trail } = stage.attempt_on(TlsTerm::Required);
+        let found = outcome.enhanced.map_or("-".to_owned(), |status| status.to_string());
+        assert_eq!((outcome.verdict, found.as_str()), (*verdict, *status), "{proof} {certificate}\n{trail}");
+        stage.end();
+    }
+}
+
+/// RFC 8689 §4.2.2: delivery goes before what the domain demands, and not before what our program does.
+#[test]
+fn a_message_that_needs_no_tls_passes_by_policies_of_the_domain() {
+    let (breaks, clear, plain_left) = (breaks(), clear(), plain_left());
+    for (rule, scripts, verdict) in [
+        ("", vec![&*breaks, &clear], Verdict::Delivered),
+        ("example.net=required", vec![&*plain_left], Verdict::Deferred),
+    ] {
+        let stage = Stage::with(|settings| settings.outbound.tls_rules = TlsRule::parse(rule).into_iter().collect());
+        stage.mx(10, "mx.example.net");
+        stage.sim.zone.set_secure(true);
+        stage.tlsa("_25._tcp.mx.example.net", 3, "someone else");
+        stage.host("mx.example.net", 1, &scripts);
+        let Came { outcome, trail } = stage.attempt_on(TlsTerm::Optional);
+        assert_eq!(outcome.verdict, verdict, "{trail}");
+        stage.end();
+    }
 }

@@ -13,8 +13,9 @@ extern crate mailcore_watchdog;
 use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Envelope, Notify, Recipient, Returns};
 use mailcore::base::settings::{OutboundTls, OutboundWaits};
+use mailcore::base::terms::Terms;
 use mailcore::base::world::TlsInfo;
-use mailcore::base::{Address, Mono, Secret};
+use mailcore::base::{Address, Mono, Secret, Timestamp};
 use mailcore::smtp::client::{BodyAsk, Client, Fate, Options, Transaction};
 use mailcore_tests::dialog::{Fixture, play_folder};
 use mailcore_tests::transcript::{Head, Tested, octets};
@@ -71,6 +72,7 @@ fn begin(head: &Head) -> (Client, Mail) {
             ("ret", "full") => envelope.returns = Some(Returns::Full),
             ("ret", "hdrs") => envelope.returns = Some(Returns::Headers),
             ("envid", id) => envelope.envelope_id = Some(id.to_owned()),
+            ("terms", text) => envelope.terms = Terms::read(text).as_of(Timestamp(0)),
             ("text", escaped) => text = octets(escaped).expect("text"),
             _ => panic!("{name}: {value}"),
         }

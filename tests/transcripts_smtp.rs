@@ -11,13 +11,19 @@ use mailcore::base::dialog::{Dialog, Input, Step};
 use mailcore::base::envelope::{BodyKind, Notify, Returns};
 use mailcore::base::event::Refused;
 use mailcore::base::settings::{Ends, PasswordCost};
-use mailcore::base::{Account, AccountId, Address, Envelope, MailboxId, Mono, Recipient, Reply, Secret, Service};
+use mailcore::base::terms::Terms;
+use mailcore::base::{
+    Account, AccountId, Address, Envelope, MailboxId, Mono, Recipient, Reply, Secret, Service, Timestamp,
+};
 use mailcore::sasl::credential;
 use mailcore::smtp::server::{Answer, Ask, Client, Config, Manner, Session};
 use mailcore_tests::dialog::{Fixture, play_folder, tls_info};
 use mailcore_tests::transcript::{Head, Tested, shown};
 
 const COST: PasswordCost = PasswordCost { argon2_kib: 8, argon2_passes: 1, scram_iterations: 4096 };
+
+/// When all sessions begin.
+const BEGUN: Timestamp = Timestamp(1_795_305_600_000);
 
 /// example.net is ours: bob and carol have accounts (`secret`), full has no room, slow's mail cannot be kept now.
 struct World {
@@ -51,6 +57,11 @@ fn config(head: &Head) -> Config {
         plaintext_login: value("plaintext_login") == Some("yes"),
         repair_line_ends: value("repair_line_ends") == Some("yes"),
         seed: [7; 32],
+        begun: BEGUN,
+        hold_seconds_max: 60,
+        no_soliciting: value("no_soliciting").map(str::to_owned),
+        relays: value("relays") == Some("yes"),
+        trusted: value("trusted") == Some("yes"),
         manner: Manner::default(),
     }
 }
@@ -145,11 +156,24 @@ fn described(client: &Client, envelope: &Envelope) -> String {
     if let Some(id) = &envelope.envelope_id {
         text += &format!(" ENVID={id}");
     }
+    let terms = &envelope.terms;
+    if *terms != Terms::default() {
+        text += &format!(" [{}]", terms.clone().fixed(BEGUN).written());
+    }
+    if let Some(hold) = terms.hold {
+        text += &format!(" held until {}", hold.at(BEGUN).internet());
+    }
     if let Some(account) = &client.account {
         text += &format!(" by {}", account.address);
     }
     if client.tls.is_some() {
         text += " TLS";
+    }
+    if client.ends.peer.ip().to_string() != "192.0.2.9" {
+        text += &format!(" at {}", client.ends.peer);
+    }
+    if let Some(forwarded) = &client.forwarded {
+        text += &format!(" for {:?}", forwarded.address);
     }
     format!("{text} from {}:", client.hello)
 }
@@ -159,6 +183,8 @@ impl Fixture<Session> for World {
         match ask {
             Ask::Connect(_) | Ask::Hello(_) | Ask::Data(..) => Answer::Verdict(Ok(())),
             Ask::Sender(client, envelope) => Answer::Verdict(self.sender(&client, &envelope)),
+            Ask::Verify(..) => Answer::Replies(vec![Reply::new(252, 5, 0, "Send mail and see")]),
+            Ask::Expand(..) => Answer::Replies(vec![Reply::new(502, 5, 1, "Lists are not told")]),
             Ask::Recipient(client, envelope) => {
                 let [recipient] = &envelope.recipients[..] else {
                     panic!("one recipient is asked about: {envelope:?}")
@@ -209,7 +235,7 @@ fn next(state: &mut u64) -> u64 {
 }
 
 /// Pieces that dialogues are made of, whole and broken.
-const PIECES: [&[u8]; 40] = [
+const PIECES: [&[u8]; 46] = [
     b"EHLO c",
     b"HELO c",
     b"LHLO c",
@@ -232,6 +258,12 @@ const PIECES: [&[u8]; 40] = [
     b"STARTTLS",
     b"VRFY x",
     b"HELP",
+    b"XCLIENT ADDR=192.0.2.77",
+    b"XFORWARD NAME=x",
+    b" BY=5;R",
+    b" MT-PRIORITY=3",
+    b" REQUIRETLS",
+    b" HOLDFOR=5",
     b" SIZE=3",
     b" BODY=BINARYMIME",
     b" SMTPUTF8",
@@ -273,6 +305,7 @@ fn nonsense_is_survived() {
         let head = Head::from([
             ("service", service),
             ("plaintext_login", "yes"),
+            ("trusted", if round % 5 == 0 { "yes" } else { "no" }),
             ("repair_line_ends", if round % 3 == 0 { "yes" } else { "no" }),
         ]);
         let (mut session, mut world) = begin(&head);

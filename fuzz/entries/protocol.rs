@@ -9,6 +9,7 @@ use mailcore::imap::{name, parse};
 use mailcore::sasl::{Exchange, Mechanism, client};
 use mailcore::smtp::command::{self, Command};
 use mailcore::smtp::extension::Extensions;
+use mailcore::smtp::extension::table::Offer;
 use mailcore::smtp::path::{self, ForwardPath};
 use mailcore::smtp::reply::{self, ReplyReader};
 use mailcore::{base, pop3};
@@ -19,7 +20,8 @@ const INPUT_OCTETS: usize = 16 * 1024;
 /// An address that was read and written reads the same.
 pub fn smtp_command(octets: &[u8]) {
     let Some((verb, rest)) = command::verb(octets) else { return };
-    match command::arguments(verb, rest) {
+    let offer = Offer { tls: true, trusted: true, submission: true, no_soliciting: Some(""), ..Offer::default() };
+    match command::arguments(verb, rest, &Extensions::offered(&offer)) {
         Ok(Command::Mail(Some(address), _)) => {
             assert_eq!(path::reverse(&address.to_string()).ok(), Some(Some(address)));
         }

@@ -1,6 +1,7 @@
 //! The envelope of a message (RFC 5321 §2.3.1): who it is from and for, as said in MAIL and RCPT.
 
 use super::address::Address;
+use super::terms::Terms;
 
 /// Reverse-path, forward-paths and the parameters that travel with them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +20,8 @@ pub struct Envelope {
     pub returns: Option<Returns>,
     /// SIZE=, in octets (RFC 1870).
     pub size_declared: Option<u64>,
+    /// What else was asked for.
+    pub terms: Terms,
 }
 
 impl Envelope {
@@ -32,6 +35,7 @@ impl Envelope {
             envelope_id: self.envelope_id.clone(),
             returns: self.returns,
             size_declared: self.size_declared,
+            terms: self.terms.clone(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Relations between them are asserted at compile time at the end.
 
 mod directory;
+mod esmtp;
 mod imap;
 mod out;
 mod outward;
@@ -11,6 +12,7 @@ mod postgres;
 mod sieve;
 
 pub use directory::*;
+pub use esmtp::*;
 pub use imap::*;
 pub use out::*;
 pub use outward::*;

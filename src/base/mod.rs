@@ -24,6 +24,7 @@ pub mod snapshot;
 pub(crate) mod standing_clock;
 pub mod status;
 pub mod stuffing;
+pub mod terms;
 pub mod text;
 pub mod time;
 pub mod tls_rule;

@@ -3,6 +3,8 @@
 //! Fixed once the engine has started. Times are durations, sizes are octets. `Default` is what a host gets that
 //! sets nothing but its hostname.
 
+mod esmtp;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use super::secret::Secret;
 use super::sending::Sending;
 use super::tls_rule::TlsRule;
 use super::trouble::Trouble;
+
+pub use esmtp::{Esmtp, SubmissionLimits, Verify};
 
 /// The engine's settings.
 #[derive(Debug, Clone)]
@@ -68,6 +72,8 @@ pub struct Settings {
     pub trouble: Trouble,
     /// Peers whose dialogs are told line by line.
     pub traced: Traced,
+    /// ESMTP extensions and peers that speak for others.
+    pub esmtp: Esmtp,
 }
 
 /// Peers that are traced.
@@ -304,6 +310,7 @@ impl Default for Settings {
             sink: Sink::Off,
             trouble: Trouble::default(),
             traced: Traced::Nobody,
+            esmtp: Esmtp::default(),
         }
     }
 }

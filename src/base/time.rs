@@ -82,6 +82,41 @@ impl Timestamp {
         format!("{:2}-{}-{:04} {:02}:{:02}:{:02} +0000", c.day, month_name(c.month), c.year, c.hour, c.minute, c.second)
     }
 
+    /// `2026-11-22T01:42:04Z` (RFC 3339 §5.6).
+    pub fn internet(self) -> String {
+        let c = self.civil();
+        format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", c.year, c.month, c.day, c.hour, c.minute, c.second)
+    }
+
+    /// Reads a date-time of RFC 3339 §5.6, with fractions of a second and any offset.
+    pub fn of_internet(text: &str) -> Option<Timestamp> {
+        let (date, rest) = text.split_once(['T', 't'])?;
+        let (time, offset) = match rest.strip_suffix(['Z', 'z']) {
+            Some(time) => (time, 0),
+            None => {
+                let at = rest.rfind(['+', '-'])?;
+                let (time, offset) = rest.split_at_checked(at)?;
+                let [hours, minutes] = two_digits(offset.get(1..)?, ':')?;
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
+                let seconds = i64::from(hours * 3600 + minutes * 60);
+                (time, if offset.starts_with('-') { -seconds } else { seconds })
+            }
+        };
+        let (time, fraction) = time.split_once('.').map_or((time, "0"), |(time, fraction)| (time, fraction));
+        if fraction.is_empty() || !fraction.bytes().all(|c| c.is_ascii_digit()) {
+            return None;
+        }
+        let (year, day) = date.split_once('-')?;
+        let is_year = year.len() == 4 && year.bytes().all(|c| c.is_ascii_digit());
+        let year: i64 = year.parse().ok().filter(|_| is_year)?;
+        let [month, day] = two_digits(day, '-')?;
+        let [hour, minute, second] = two_digits(time, ':')?;
+        let at = Timestamp::checked_civil(year, month, day, [hour, minute, second])?;
+        Some(Timestamp(at.0.saturating_sub(offset.saturating_mul(1000))))
+    }
+
     /// The moment that a calendar date and time in UTC means; `None` where there is no such day or time. A leap second
     /// is the first of the next minute.
     pub fn checked_civil(year: i64, month: u32, day: u32, [hour, minute, second]: [u32; 3]) -> Option<Timestamp> {
@@ -161,6 +196,17 @@ fn civil_of_days(days: i64) -> (i64, u32, u32) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// Numbers of two digits each.
+fn two_digits<const N: usize>(text: &str, separator: char) -> Option<[u32; N]> {
+    let mut numbers = [0; N];
+    let mut words = text.split(separator);
+    for number in &mut numbers {
+        let word = words.next().filter(|word| word.len() == 2 && word.bytes().all(|c| c.is_ascii_digit()))?;
+        *number = word.parse().ok()?;
+    }
+    words.next().is_none().then_some(numbers)
+}
+
 fn days_of_civil(year: i64, month: u32, day: u32) -> i64 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);
@@ -205,6 +251,33 @@ mod tests {
         for days in (-800_000..800_000).step_by(97) {
             let (y, m, d) = civil_of_days(days);
             assert_eq!(days_of_civil(y, m, d), days);
+        }
+    }
+
+    #[test]
+    fn internet_dates() {
+        let at = Timestamp::from_civil(2026, 11, 22, 1, 42, 4);
+        assert_eq!(at.internet(), "2026-11-22T01:42:04Z");
+        for text in
+            ["2026-11-22T01:42:04Z", "2026-11-22t01:42:04.5z", "2026-11-22T03:12:04+01:30", "2026-11-21T23:42:04-02:00"]
+        {
+            assert_eq!(Timestamp::of_internet(text), Some(at), "{text}");
+        }
+        for bad in [
+            "",
+            "2026-11-22",
+            "2026-11-22T01:42:04",
+            "2026-13-22T01:42:04Z",
+            "2026-11-31T01:42:04Z",
+            "2026-11-22T24:00:00Z",
+            "26-11-22T01:42:04Z",
+            "2026-11-22T01:42:04.Z",
+            "2026-11-22T01:42Z",
+            "2026-11-22T01:42:04+1:00",
+            "2026-11-22T01:42:04+24:00",
+            "2026-1-22T01:42:04Z",
+        ] {
+            assert_eq!(Timestamp::of_internet(bad), None, "{bad}");
         }
     }
 }

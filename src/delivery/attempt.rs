@@ -24,6 +24,7 @@ use super::trail::TrailKind;
 use crate::base::limits::{
     ATTEMPT_DIALS_SECONDS_MAX, MESSAGES_PER_TURN_MAX, RECIPIENTS_PER_TRANSACTION, TLS_POLICY_HOLDS_SECONDS,
 };
+use crate::base::terms::TlsTerm;
 use crate::base::{Enhanced, Envelope, Mono, Recipient, Settings, World};
 use crate::dns::mx::{self, Exchanger, NoRoute};
 use crate::smtp::client::{Delivery, Fate, Stage, Transaction};
@@ -80,8 +81,12 @@ pub async fn attempt(outlet: &Outlet, work: &Work<'_>) -> Report {
         tally: Tally::new(work.recipients.len()),
         dials_until: outlet.world.clock.now() + Duration::from_secs(ATTEMPT_DIALS_SECONDS_MAX),
         heard: BTreeSet::new(),
+        is_cut_short: false,
     };
-    attempt.over_idle_connections().await;
+    // An idle connection may have been made under a weaker policy than REQUIRETLS.
+    if attempt.tls_term() != TlsTerm::Required {
+        attempt.over_idle_connections().await;
+    }
     if attempt.tally.is_open() && !work.progress.is_stopped() {
         attempt.over_all_hosts().await;
     }
@@ -98,9 +103,19 @@ struct Attempt<'a> {
     dials_until: Mono,
     /// Hosts that said what they had to say over an idle connection.
     heard: BTreeSet<String>,
+    /// A session had its share of messages before all recipients were asked for.
+    is_cut_short: bool,
 }
 
 impl Attempt<'_> {
+    /// What TLS the message asks for. What a report asks for does not keep it from its sender (RFC 8689 §5).
+    fn tls_term(&self) -> TlsTerm {
+        match self.work.envelope.terms.tls {
+            TlsTerm::Required if self.work.envelope.reverse_path.is_none() => TlsTerm::Usual,
+            term => term,
+        }
+    }
+
     fn is_over(&self) -> bool {
         !self.tally.is_open() || self.work.progress.is_stopped()
     }
@@ -131,7 +146,8 @@ impl Attempt<'_> {
             Err(no_route) => return self.no_route(no_route),
         };
         self.say(TrailKind::Route, &listed(&hosts));
-        let wanted = policy::wanted(world, settings, &self.outlet.sts, self.work.destination).await;
+        let term = self.tls_term();
+        let wanted = policy::wanted(world, settings, &self.outlet.sts, self.work.destination, term).await;
         if wanted.sts().is_none()
             && let Some(trouble) = self.outlet.sts.trouble(wanted.domain())
         {
@@ -182,10 +198,15 @@ impl Attempt<'_> {
     /// A host may get no mail under the TLS policy that holds, or the policy cannot be known now.
     fn pass_over(&mut self, host: &str, why: &PassedOver) {
         self.say(TrailKind::Policy, &format!("{}: {}", why.policy, why.text));
-        let error = Outcome::unreached(Verdict::Deferred, why.status, why.text.as_str());
+        let is_final = why.status.class == 5;
+        let verdict = if is_final { Verdict::Failed } else { Verdict::Deferred };
+        let error = Outcome::unreached(verdict, why.status, why.text.as_str());
         let error = Outcome { host: host.to_owned(), policy: why.policy.to_owned(), ..error };
         self.tally.note_all(&error);
-        self.tally.unreachable = Some(error);
+        match is_final {
+            true => self.tally.answered = true,
+            false => self.tally.unreachable = Some(error),
+        }
     }
 
     fn no_route(&mut self, no_route: NoRoute) {
@@ -254,7 +275,14 @@ impl Attempt<'_> {
                 continue;
             }
             let denied_tls = peer.clear || session.was_denied_tls();
-            return self.go_on(session, first, delivery, more, denied_tls).await;
+            let next = self.go_on(session, first, delivery, more, denied_tls).await;
+            let is_in_time = self.outlet.world.clock.now() < self.dials_until;
+            if std::mem::take(&mut self.is_cut_short) && is_in_time && !self.work.progress.is_stopped() {
+                let Some(another) = self.enter(exchanger, at) else { return next };
+                place = another;
+                continue;
+            }
+            return next;
         }
     }
 
@@ -316,7 +344,9 @@ impl Attempt<'_> {
 
     async fn deliver(&self, session: &mut Session, to: &[usize]) -> Delivery {
         let recipients = to.iter().filter_map(|at| self.work.recipients.get(*at)).cloned().collect();
-        let envelope = Envelope { recipients, ..self.work.envelope.clone() };
+        let now = self.outlet.world.clock.wall();
+        let terms = self.work.envelope.terms.clone().as_of(now);
+        let envelope = Envelope { recipients, terms, ..self.work.envelope.clone() };
         let transaction = Transaction { envelope, size: self.work.size };
         let Outlet { world, settings, .. } = self.outlet;
         session.deliver(world, settings, transaction, self.work.body, self.work.progress).await
@@ -334,7 +364,7 @@ impl Attempt<'_> {
         let mut waiting = more.to_vec();
         let (mut next, again) = self.tally.take_in(&talk(&session, denied_tls), to, &delivery);
         waiting.extend(again);
-        while session.is_open() && !waiting.is_empty() {
+        while session.is_open() && !session.is_spent() && !waiting.is_empty() {
             let rest = waiting.split_off(waiting.len().min(RECIPIENTS_PER_TRANSACTION));
             let now = std::mem::replace(&mut waiting, rest);
             let delivery = self.deliver(&mut session, &now).await;
@@ -343,6 +373,12 @@ impl Attempt<'_> {
             waiting.extend(again);
         }
         if session.is_open() {
+            if !waiting.is_empty() {
+                // It takes no further message (RFC 9422): the rest goes over another connection.
+                self.is_cut_short = true;
+                self.tally.note_ended(session.host(), &waiting);
+                next = Next::Address;
+            }
             self.keep(session, denied_tls);
             return next;
         }

@@ -51,6 +51,7 @@ pub fn judge(fate: &Fate, others_taken: bool, denied_tls: bool) -> Judgement {
         Fate::Refused(stage, reply) if denied_tls && reply.is_permanent() && !is_of_address(*stage, reply) => HOST,
         Fate::Refused(stage, reply) => refused(*stage, reply, others_taken),
         Fate::Unfit(Unfit::NoTls | Unfit::NoLogin) => HOST,
+        Fate::Unfit(Unfit::TooManyRecipients) => Judgement::Again,
         Fate::Unfit(_) => HOST_FOR_GOOD,
         // Possibly delivered.
         Fate::Lost(Stage::Final, _) => Judgement::Defer,

@@ -229,7 +229,8 @@ impl Session {
 
     /// Whether it had its share: hosts grow impatient with connections that never end.
     pub(super) fn is_spent(&self) -> bool {
-        self.messages >= MESSAGES_PER_CONNECTION_MAX
+        let most = self.client.mail_max();
+        self.messages >= MESSAGES_PER_CONNECTION_MAX || (most > 0 && self.messages >= most)
     }
 
     /// Whether it broke in the TLS handshake, or right behind it: where a host wants a certificate of ours.

@@ -77,7 +77,9 @@ impl Key {
             (Kind::Switch, _) => "not 0 or 1".to_owned(),
             (_, "hostname" | "login.domain" | "auth.serv_id") => "not a domain name".to_owned(),
             (_, "arc.trusted") => "not a list of domain names, separated by commas".to_owned(),
-            (_, "auth.trusted") => "not a list of addresses and networks (like 192.0.2.0/24), by commas".to_owned(),
+            (_, "auth.trusted" | "xclient.trusted" | "proxy.trusted" | "submission.trusted") => {
+                "not a list of addresses and networks (like 192.0.2.0/24), by commas".to_owned()
+            }
             (_, "dmarc.report_from" | "dmarc.report_address" | "tlsrpt.report_from" | "tlsrpt.report_address") => {
                 "not a mail address".to_owned()
             }
@@ -114,7 +116,7 @@ impl Key {
 
 /// Every setting.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
-    engine::KEYS.iter().chain(checking::KEYS).chain(sending::KEYS)
+    engine::KEYS.iter().chain(checking::KEYS).chain(sending::KEYS).chain(esmtp::KEYS)
 }
 
 /// The key of this name; the error names the nearest one: one that begins with `name`, or else ends with it, or else
@@ -180,6 +182,7 @@ macro_rules! switch {
 // After the macros, which they use.
 mod checking;
 mod engine;
+mod esmtp;
 mod sending;
 
 fn as_number(value: &Value) -> Option<i64> {

@@ -1,6 +1,6 @@
 //! Listeners: sockets that hand each connection to the session of their service.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use smol::channel::{Receiver, Sender};
 use smol::future::FutureExt;
 
 use super::interrupt::lock;
+use super::proxied::introduced;
 use super::stats::Sessions;
 use super::{Engine, Phase};
 use crate::base::event::Event;
 use crate::base::limits::{LISTEN_FULL_WARNING_SECONDS, SESSION_GRACE_SECONDS, SESSION_OCTETS};
 use crate::base::settings::{Ends, Service};
 use crate::base::time::Mono;
-use crate::base::world::{BoxStream, Task};
+use crate::base::world::{BoxStream, Task, TlsInfo};
 use crate::base::{Error, ErrorKind, Result};
 use crate::net::listen::{self, ListenLimits, accept_loop};
 use crate::net::pump::{of_handshake, within};
@@ -135,7 +136,7 @@ impl Engine {
         }
         let session = self.inner.sessions.begin(service);
         Ok(async move {
-            until_cut(serve(shared, service, stream, ends, traced), life).await;
+            until_cut(serve(shared, service, stream, (ends, None), traced), life).await;
             drop(session);
         })
     }
@@ -183,7 +184,16 @@ impl listen::Reception for Reception {
     fn serve(&self, stream: BoxStream, peer: SocketAddr) -> impl Future<Output = ()> + Send + 'static {
         let ends = Ends { peer, local: self.local };
         let session = self.sessions.begin(self.service);
-        let work = serve(Arc::clone(&self.shared), self.service, stream, ends, self.traced);
+        let (shared, service, traced) = (Arc::clone(&self.shared), self.service, self.traced);
+        let work = async move {
+            if !shared.settings.esmtp.is_proxy(ends.peer.ip()) {
+                return serve(shared, service, stream, (ends, None), traced).await;
+            }
+            if let Some(caller) = introduced(&shared, service, stream, ends).await {
+                serve(shared, service, caller.stream, (caller.ends, caller.tls), traced).await;
+                drop(caller.held);
+            }
+        };
         let cut = until_cut(work, self.life.clone());
         async move {
             cut.await;
@@ -206,6 +216,10 @@ impl listen::Reception for Reception {
         server::refuse::no_memory(Arc::clone(&self.shared), self.service, stream, ends)
     }
 
+    fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.shared.settings.esmtp.is_proxy(peer)
+    }
+
     fn full(&self) {
         let now = self.shared.world.clock.now();
         let grace = Duration::from_secs(SESSION_GRACE_SECONDS);
@@ -224,8 +238,14 @@ impl listen::Reception for Reception {
     }
 }
 
-/// One session, from the first octet to the last.
-async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: Ends, traced: bool) {
+/// One session, from the first octet to the last; `proxied`: TLS that a proxy has with the caller.
+async fn serve(
+    shared: Arc<Shared>,
+    service: Service,
+    stream: BoxStream,
+    (ends, proxied): (Ends, Option<TlsInfo>),
+    traced: bool,
+) {
     let now = shared.world.clock.now();
     let Some(_charge) = shared.logins.memory.at(now).charge(SESSION_OCTETS) else {
         shared.logins.sessions.make_room(None, now, Duration::from_secs(SESSION_GRACE_SECONDS));
@@ -233,7 +253,7 @@ async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: E
     };
     shared.world.tls.refresh(shared.world.clock.wall());
     let mut trace = server::broken::trace(&shared, service, ends, traced);
-    let (stream, tls) = if service.implicit_tls() {
+    let (stream, tls) = if service.implicit_tls() && proxied.is_none() {
         let at = shared.world.clock.now() + shared.settings.waits.tls_handshake;
         // A handshake under way is among the sessions too: it may have to make room.
         let seat = server::accounts::enter(&shared, service, ends.peer);
@@ -255,7 +275,7 @@ async fn serve(shared: Arc<Shared>, service: Service, stream: BoxStream, ends: E
             }
         }
     } else {
-        (stream, None)
+        (stream, proxied)
     };
     let accepted = Accepted { stream, ends, service, tls, trace };
     match service {

@@ -26,6 +26,7 @@ pub mod logging;
 pub mod mailboxes;
 pub mod names;
 pub mod outbound;
+mod proxied;
 mod real;
 mod refusals;
 pub mod reports;

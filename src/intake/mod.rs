@@ -17,6 +17,7 @@ mod rules;
 mod sign;
 pub mod submit;
 mod suppressed;
+mod terms;
 pub mod trace;
 
 use std::borrow::Cow;

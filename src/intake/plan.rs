@@ -18,6 +18,7 @@ use crate::delivery::filing::{Action, Place, file};
 use crate::delivery::rules::Passage;
 use crate::delivery::sink;
 use crate::delivery::wire::as_lines;
+use crate::queue::schedule;
 use crate::smtp::server::Client;
 use crate::store::{Acceptance, Accepted, NewItem, Notes};
 
@@ -256,7 +257,7 @@ impl Intake {
         due: Option<Timestamp>,
     ) -> NewItem {
         let due = due.unwrap_or(now);
-        let expires = due.after(self.settings.outbound.lifetime);
+        let expires = schedule::given_up(&self.settings.outbound, due, &envelope.terms);
         NewItem { envelope, content, submitter, created: now, due, expires }
     }
 }

@@ -1,7 +1,9 @@
 //! Who may send to an address, and who may send as it; whose it is says `delivery::directory`.
 
 use super::{Intake, reply_of};
-use crate::base::{Address, Envelope, Error, ErrorKind, Recipient, Reply, Service};
+use crate::base::limits::EXPN_MEMBERS_MAX;
+use crate::base::settings::Verify;
+use crate::base::{Address, Domain, Envelope, Error, ErrorKind, Recipient, Reply, Service};
 use crate::delivery::directory::{Nowhere, is_local, may_send_as, resolve};
 use crate::smtp::server::Client;
 
@@ -21,7 +23,69 @@ pub(super) fn nowhere(why: Nowhere) -> Reply {
     }
 }
 
+/// 252 for what is not told (RFC 5321 §3.5.3).
+fn not_told() -> Reply {
+    Reply::new(252, 5, 0, "Send mail and see")
+}
+
 impl Intake {
+    /// VRFY: whether there is such an address here, for those who may know it.
+    pub async fn verify(&self, client: &Client, about: &str) -> Reply {
+        if !self.may_know(client) {
+            return not_told();
+        }
+        let Some(address) = self.asked_about(about) else { return Reply::new(501, 1, 3, "Not an address") };
+        match self.behind(&address).await {
+            Ok(None) => not_told(),
+            Ok(Some(_)) => Reply::new(250, 1, 5, format!("<{address}>")),
+            Err(reply) => reply,
+        }
+    }
+
+    /// EXPN: who gets the mail of an address here, for those who may know it.
+    pub async fn expand(&self, client: &Client, about: &str) -> Reply {
+        if !self.may_know(client) {
+            return Reply::new(502, 5, 1, "Lists are not told");
+        }
+        let Some(address) = self.asked_about(about) else { return Reply::new(501, 1, 3, "Not an address") };
+        let members = match self.behind(&address).await {
+            Ok(None) => return Reply::new(550, 1, 1, "No such list here"),
+            Ok(Some(members)) => members,
+            Err(reply) => return reply,
+        };
+        if members.len() > EXPN_MEMBERS_MAX {
+            return Reply::new(252, 5, 0, format!("More than {EXPN_MEMBERS_MAX} members"));
+        }
+        Reply::new(250, 1, 5, members.join("\n"))
+    }
+
+    /// Whose mail an address is; `None` where its domain is not ours.
+    async fn behind(&self, address: &Address) -> Result<Option<Vec<String>>, Reply> {
+        let found = self.store.look_up(|directory| {
+            is_local(directory, &self.settings, address).then(|| resolve(directory, &self.settings, address))
+        });
+        let Some(found) = found.await.map_err(|e| reply_of(&e))? else { return Ok(None) };
+        let found = found.map_err(nowhere)?;
+        let accounts = found.accounts.iter().map(|account| &account.address);
+        Ok(Some(accounts.chain(&found.remote).map(|member| format!("<{member}>")).collect()))
+    }
+
+    fn may_know(&self, client: &Client) -> bool {
+        match self.settings.esmtp.verify {
+            Verify::Nobody => false,
+            Verify::Users => client.account.is_some(),
+            Verify::Anybody => true,
+        }
+    }
+
+    /// An address, in angle brackets or without; one without a domain is of the domain of login names.
+    fn asked_about(&self, text: &str) -> Option<Address> {
+        let text = text.trim().trim_start_matches('<').trim_end_matches('>');
+        let domain = || self.settings.login_domain.as_ref().map_or_else(|| self.settings.hostname.clone(), Domain::key);
+        let whole = if text.contains('@') { text.to_owned() } else { format!("{text}@{}", domain()) };
+        Address::parse(&whole).ok()
+    }
+
     /// MAIL: whether this client may send as this address.
     pub async fn check_sender(&self, client: &Client, reverse_path: Option<&Address>) -> Result<(), Reply> {
         let (Some(account), Some(address)) = (&client.account, reverse_path) else { return Ok(()) };
@@ -59,6 +123,7 @@ impl Intake {
                 (Some(account), Service::Submission | Service::Submissions) => {
                     self.allows_remote(account, recipient).await
                 }
+                (None, Service::Submission | Service::Submissions) if client.relays => Ok(()),
                 _ => Err(Reply::new(550, 7, 1, "Relay access denied")),
             };
         };

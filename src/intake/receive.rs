@@ -90,11 +90,12 @@ impl Intake {
         content: Content,
         now: Timestamp,
     ) -> std::result::Result<Admitted<'a>, Reply> {
-        let (is_header_whole, is_report) = {
+        let (is_header_whole, is_report, terms) = {
             let front = self.front(&content.body).await.map_err(|e| reply_of(&e))?;
             judge(&front)?;
             let is_report = self.settings.sending.read_reports && may_be_report(envelope, &front);
-            (is_whole(&front, content.body.len()), is_report)
+            let terms = self.terms(&envelope.terms, &[&front], false)?;
+            (is_whole(&front, content.body.len()), is_report, terms)
         };
         let examined = self.examine(client, envelope, &content, now).await.map_err(|e| reply_of(&e))?;
         if examined.is_some() && !is_header_whole {
@@ -121,6 +122,9 @@ impl Intake {
         let (prefix, content) = self.fit(results.as_ref(), content).await.map_err(|e| reply_of(&e))?;
         let seal = examined.as_ref().and_then(|examined| self.seal(examined, envelope));
         let mut envelope = taken.envelope;
+        if envelope.terms != terms {
+            envelope.to_mut().terms = terms;
+        }
         let is_quiet = verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result));
         if is_quiet {
             // Whose name stands in MAIL need not be who asked for it.

@@ -8,10 +8,12 @@ use super::hook::Policy;
 use super::plan::Unplanned;
 use super::policy;
 use super::receive::{judge, taken};
+use super::terms::priority_field;
 use super::trace::{self, Passage};
 use super::{Intake, reply_of};
 use crate::base::envelope::BodyKind;
 use crate::base::limits::{HEADER_OCTETS_MAX, SENT_NAME_OCTETS_MAX, SUBMIT_KEY_OCTETS_MAX};
+use crate::base::terms::Terms;
 use crate::base::{Account, Address, Content, Envelope, Error, ErrorKind, QueueId, Reply, Result, Timestamp};
 use crate::delivery::directory::{Nowhere, may_send_as};
 use crate::delivery::wire::{as_lines, with_line_ends};
@@ -123,9 +125,9 @@ impl Intake {
         let now = self.world.clock.wall();
         let content = with_line_ends(&self.world, &self.store, content).await?;
         let accepted = match self.ready(None, account, envelope, content, &id, now).await? {
-            Ok((content, body)) => {
+            Ok((content, body, terms)) => {
                 let plan = plan.named(self.names_of(envelope, &content).await?).of(None, "", &id);
-                let envelope = Envelope { body, ..envelope.clone() };
+                let envelope = Envelope { body, terms, ..envelope.clone() };
                 self.carry_out(plan, &envelope, content, account.map(|a| a.id), now).await?
             }
             Err(reply) => {
@@ -143,22 +145,24 @@ impl Intake {
             Ok(taken_as) => taken_as,
             Err(reply) => return reply,
         };
-        let envelope = &*taken_as.envelope;
+        let (envelope, now) = (&*taken_as.envelope, self.world.clock.wall());
         let plan = match self.plan(envelope).await {
-            Ok(plan) => plan.filed(taken_as.junk),
+            Ok(plan) => {
+                let hold = envelope.terms.hold.map(|until| until.at(now)).filter(|until| *until > now);
+                plan.later(envelope, hold).filed(taken_as.junk)
+            }
             Err(why) => return why.reply(),
         };
         let id = self.passage_id();
         let plan = plan.of(Some(client), "", &id);
         let account = client.account.as_deref();
-        let now = self.world.clock.wall();
         let done = match self.ready(Some(client), account, envelope, content, &id, now).await {
-            Ok(Ok((content, body))) => {
+            Ok(Ok((content, body, terms))) => {
                 let plan = match self.names_of(envelope, &content).await {
                     Ok(names) => plan.named(names),
                     Err(e) => return reply_of(&e),
                 };
-                let envelope = Envelope { body, ..envelope.clone() };
+                let envelope = Envelope { body, terms, ..envelope.clone() };
                 self.carry_out(plan, &envelope, content, account.map(|a| a.id), now).await
             }
             Ok(Err(reply)) => return reply,
@@ -182,8 +186,8 @@ impl Intake {
         Ok(names.filter(|name| name.len() <= SENT_NAME_OCTETS_MAX).collect())
     }
 
-    /// The content as it is kept and sent, and what BODY says of it: complete, its author judged, fit for the wire, and
-    /// signed last. The inner error is a refusal.
+    /// The content as it is kept and sent, what BODY says of it, and the terms of its way: complete, its author judged,
+    /// fit for the wire, and signed last. The inner error is a refusal.
     async fn ready(
         &self,
         client: Option<&Client>,
@@ -192,13 +196,13 @@ impl Intake {
         content: Content,
         id: &str,
         now: Timestamp,
-    ) -> Result<std::result::Result<(Content, BodyKind), Reply>> {
-        let content = match self.complete(client, account, envelope, content, id, now).await? {
-            Ok(content) => content,
+    ) -> Result<std::result::Result<(Content, BodyKind, Terms), Reply>> {
+        let (content, terms) = match self.complete(client, account, envelope, content, id, now).await? {
+            Ok(completed) => completed,
             Err(reply) => return Ok(Err(reply)),
         };
         match as_lines(&self.world, &self.store, content, envelope.body).await? {
-            Ok((content, body)) => Ok(Ok((self.signed(content, now).await?, body))),
+            Ok((content, body)) => Ok(Ok((self.signed(content, now).await?, body, terms))),
             Err(_) => Ok(Err(Reply::new(554, 6, 0, "Lines over 998 octets or NUL where nothing can be encoded"))),
         }
     }
@@ -213,7 +217,7 @@ impl Intake {
         content: Content,
         id: &str,
         now: Timestamp,
-    ) -> Result<std::result::Result<Content, Reply>> {
+    ) -> Result<std::result::Result<(Content, Terms), Reply>> {
         let front = self.front(&content.body).await?;
         if !is_whole(&front, content.body.len()) {
             return Ok(Err(Reply::new(552, 3, 4, format!("Header too large, at most {HEADER_OCTETS_MAX} bytes"))));
@@ -238,8 +242,14 @@ impl Intake {
         if let Err(reply) = self.judge_author(account, &[&header.octets, rest]).await {
             return Ok(Err(reply));
         }
+        let terms = match self.terms(&envelope.terms, &[&header.octets, rest], true) {
+            Ok(terms) => terms,
+            Err(reply) => return Ok(Err(reply)),
+        };
         let received = trace::received(&Passage { client, host, id, at: now }, envelope);
-        Ok(Ok(content.with_front([received, header.octets].concat(), header.replaced)))
+        let priority = priority_field(&terms, &[&header.octets, rest]);
+        let front = [received, priority, header.octets].concat();
+        Ok(Ok((content.with_front(front, header.replaced), terms)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The trace field of a passage (RFC 5321 §4.4): Received. Return-Path is `delivery::filing`'s.
 
 use crate::base::{Domain, Envelope, Service, Timestamp};
-use crate::smtp::server::Client;
+use crate::smtp::server::{Client, Forwarded};
 
 /// What Received says of one passage.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,9 @@ pub fn received(passage: &Passage<'_>, envelope: &Envelope) -> Vec<u8> {
         Some(client) => {
             field.push_str(&format!("from {}\r\n\t", from(client)));
             field.push_str(&format!("by {} with {} id {}", passage.host, protocol(client, envelope), passage.id));
+            if let Some(forwarded) = &client.forwarded {
+                field.push_str(&format!("\r\n\t(forwarded for {})", origin(forwarded)));
+            }
             if let Some(tls) = &client.tls {
                 field.push_str(&format!("\r\n\t({} {})", word(&tls.version), word(&tls.cipher)));
             }
@@ -52,6 +55,14 @@ fn from(client: &Client) -> String {
         Ok(name) => format!("{} ({literal})", name.key()),
         Err(_) => format!("{literal} (helo {})", word(&client.hello)),
     }
+}
+
+/// What XFORWARD said.
+fn origin(forwarded: &Forwarded) -> String {
+    let address = forwarded.address.map(|ip| Domain::Literal(ip).to_string());
+    let named = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name}{}", word(value)));
+    let words = [named("", &forwarded.name), address, named("helo=", &forwarded.hello), named("id=", &forwarded.ident)];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// A word that can stand in a comment.
@@ -85,7 +96,16 @@ mod tests {
 
     fn client(hello: &str, peer: &str) -> Client {
         let ends = Ends { peer: peer.parse().unwrap(), local: "192.0.2.1:25".parse().unwrap() };
-        Client { service: Service::Mx, ends, hello: hello.to_owned(), extended: true, tls: None, account: None }
+        Client {
+            service: Service::Mx,
+            ends,
+            hello: hello.to_owned(),
+            extended: true,
+            tls: None,
+            account: None,
+            relays: false,
+            forwarded: None,
+        }
     }
 
     fn written(client: Option<&Client>, envelope: &Envelope) -> String {

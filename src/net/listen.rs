@@ -68,6 +68,11 @@ pub trait Reception: Send {
         std::future::ready(())
     }
 
+    /// Whether callers from here speak for others: then the limits for one peer are not theirs.
+    fn is_proxy(&self, _peer: IpAddr) -> bool {
+        false
+    }
+
     /// The listener is full; asked again while it is, about once a second.
     fn full(&self) {}
 }
@@ -90,9 +95,8 @@ pub async fn accept_loop(
     stop: Receiver<()>,
     reception: impl Reception,
 ) {
-    let (of_listener, of_all) = (limits.sessions_per_peer_max, limits.sessions_per_peer_total_max);
     let total = AtomicUsize::new(0);
-    let sessions = Arc::new(Sessions { total, mine: Peers::default(), peers: limits.peers });
+    let sessions = Arc::new(Sessions { total, mine: Peers::default(), peers: limits.peers.clone() });
     let refusals = Arc::new(());
     let (ended_tx, ended) = smol::channel::bounded::<()>(1);
     loop {
@@ -124,6 +128,10 @@ pub async fn accept_loop(
             world.clock.sleep_until(world.clock.now() + ACCEPT_PAUSE).await;
             continue;
         }
+        let (of_listener, of_all) = match reception.is_proxy(peer.ip()) {
+            true => (usize::MAX, usize::MAX),
+            false => (limits.sessions_per_peer_max, limits.sessions_per_peer_total_max),
+        };
         let entered = sessions.enter(peer.ip(), of_listener, of_all, &ended_tx);
         let session = match entered {
             Ok(session) => session,
@@ -200,7 +208,26 @@ impl Sessions {
     }
 }
 
+/// A session of a peer that is counted while this lives.
+pub struct Held {
+    peers: Peers,
+    peer: IpAddr,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.peers.leave(self.peer);
+    }
+}
+
 impl Peers {
+    /// Counts a session of a peer that was found out later, and has fewer than `most`; otherwise `most`.
+    pub fn hold(&self, peer: IpAddr, most: usize) -> Result<Held, usize> {
+        let peer = network_of(peer);
+        self.enter(peer, most)?;
+        Ok(Held { peers: self.clone(), peer })
+    }
+
     /// Counts a session of `peer`, which has fewer than `most`; otherwise `most`.
     fn enter(&self, peer: IpAddr, most: usize) -> Result<(), usize> {
         let mut by_peer = self.0.lock().unwrap_or_else(PoisonError::into_inner);

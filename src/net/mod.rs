@@ -8,6 +8,7 @@ pub mod deflate;
 pub mod https;
 pub mod identity;
 pub mod listen;
+pub mod proxy;
 pub mod pump;
 #[cfg(not(any(windows, target_vendor = "apple")))]
 mod staple;

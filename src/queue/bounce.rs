@@ -11,6 +11,7 @@ use super::{Context, schedule};
 use crate::base::envelope::{Notify, Returns};
 use crate::base::event::Outcome;
 use crate::base::limits::{BOUNCE_RETURNS_OCTETS_MAX, CHUNK_OCTETS_MAX, FILE_INLINE_OCTETS_MAX};
+use crate::base::terms::{Terms, TlsTerm};
 use crate::base::{
     Address, BlobId, Content, Enhanced, Envelope, ErrorKind, QueueId, Recipient, Result, Settings, Timestamp, World,
 };
@@ -170,7 +171,8 @@ impl Reporter<'_> {
             // A report that cannot be signed is still a report.
             content.prefix = self.keyring.sign(&*self.world.run, &content, now).await.unwrap_or_default();
         }
-        Ok((content, Envelope { body: written.body, smtputf8: written.smtputf8, ..Envelope::default() }))
+        let terms = Terms { tls: subject.envelope.terms.tls, ..Terms::default() };
+        Ok((content, Envelope { body: written.body, smtputf8: written.smtputf8, terms, ..Envelope::default() }))
     }
 }
 
@@ -186,7 +188,10 @@ pub(super) async fn report(
     }
     let beginning = surely_beginning(context, item).await;
     let complete = beginning.len() as u64 == item.size;
-    let (envelope, returns) = (&item.envelope, item.envelope.returns);
+    let envelope = &item.envelope;
+    // RFC 8689 §5: what had to travel under TLS does not come back whole.
+    let is_strict = envelope.terms.tls == TlsTerm::Required;
+    let returns = if is_strict { Some(Returns::Headers) } else { envelope.returns };
     let subject = Subject { envelope, arrival: item.created, beginning, complete, returns };
     context.reporter().write(subject, recipients, by_queue).await
 }

@@ -5,11 +5,19 @@ use std::time::Duration;
 use crate::base::Timestamp;
 use crate::base::limits::RETRY_SECONDS_MIN;
 use crate::base::settings::Outbound;
+use crate::base::terms::Terms;
 use crate::store::{Item, RecipientState};
 
 /// When a message accepted at `created` is given up.
 pub fn expires(outbound: &Outbound, created: Timestamp) -> Timestamp {
     created.after(outbound.lifetime)
+}
+
+/// When a message due at `due` is given up under its terms: at the time by which it had to be delivered, where that
+/// comes first (RFC 2852).
+pub fn given_up(outbound: &Outbound, due: Timestamp, terms: &Terms) -> Timestamp {
+    let expires = due.after(outbound.lifetime);
+    terms.returned_at().map_or(expires, |at| at.max(due).min(expires))
 }
 
 /// When a recipient is due again after its `attempts`-th attempt (1 and up), deferred at `now`: the pause of
@@ -42,7 +50,9 @@ pub fn delay_mark(outbound: &Outbound, item: &Item) -> Option<Timestamp> {
     // A message that was submitted for later is late from then on.
     let lifetime = i64::try_from(outbound.lifetime.as_millis()).unwrap_or(i64::MAX);
     let begun = item.created.max(Timestamp(item.expires.0.saturating_sub(lifetime)));
-    outbound.delay_report_after.filter(|_| wanted && !told).map(|after| begun.after(after))
+    let delayed = outbound.delay_report_after.map(|after| begun.after(after));
+    // RFC 2852: who asked for delivery by a time is told when it has passed.
+    delayed.into_iter().chain(item.envelope.terms.late_at()).min().filter(|_| wanted && !told)
 }
 
 #[cfg(test)]

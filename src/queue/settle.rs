@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::{Context, bounce};
+use crate::base::envelope::Notify;
 use crate::base::event::{Event, Outcome as Kind};
 use crate::base::limits::{SETTLE_PAUSE_SECONDS_MAX, SETTLE_TRIES_MAX};
 use crate::base::{ErrorKind, Result, Timestamp};
@@ -135,14 +136,20 @@ async fn reports(
     };
     // RFC 3461 §6.2.2: where the next host cannot report, we say that the mail was relayed.
     let action = if here { Action::Delivered } else { Action::Relayed };
-    let delivered = decided
-        .iter()
-        .filter(|one| one.result.outcome == Kind::Delivered && one.to.recipient.notify.success && !one.dsn);
+    let delivered = decided.iter().filter(|one| one.result.outcome == Kind::Delivered && is_reported(item, one, here));
     let delivered = delivered.map(|one| bounce::about(&one.to, action, &one.result, None)).collect();
     if let Some(bounce) = bounce::report(context, item, delivered, by_queue).await? {
         bounce.join(&mut acceptance);
     }
     Ok((acceptance, told))
+}
+
+/// Whether the sender is told that it was delivered, or passed on: NOTIFY=SUCCESS where the next host does not report,
+/// and the trace of BY (RFC 2852 §4).
+fn is_reported(item: &Item, one: &Decided, here: bool) -> bool {
+    let notify = one.to.recipient.notify;
+    let traced = !here && item.envelope.terms.deliver_by.is_some_and(|by| by.trace) && notify != Notify::NEVER;
+    traced || (notify.success && !one.dsn)
 }
 
 /// Settles, through failures of the store that pass.

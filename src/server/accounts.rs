@@ -18,6 +18,7 @@ use super::Shared;
 use super::guard::penalty::{Block, Who};
 use super::guard::{self, Attempt, Guard, Standing};
 use super::memory::Memory;
+use super::rates::Rates;
 use super::sessions::{self, Notice, Seat, Sessions};
 use crate::base::account::{Credential, ScramKeys};
 use crate::base::event::{Event, Login};
@@ -41,6 +42,8 @@ pub struct Logins {
     pub memory: Memory,
     /// How many connections each address has.
     pub peers: Peers,
+    /// How much each account submitted lately.
+    pub rates: Rates,
     key: [u8; 32],
     right: Mutex<BTreeMap<[u8; 32], Mono>>,
 }
@@ -55,6 +58,7 @@ impl Logins {
             sessions: Arc::default(),
             memory: Memory::default(),
             peers: Peers::default(),
+            rates: Rates::default(),
             key,
             right: Mutex::default(),
         }

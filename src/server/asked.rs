@@ -42,7 +42,7 @@ pub async fn script(shared: &Shared, service: Service, stage: Stage, addresses: 
 
 /// A client of a protocol that has no EHLO, for questions.
 pub fn client(service: Service, ends: Ends, tls: Option<TlsInfo>) -> Client {
-    Client { service, ends, hello: String::new(), extended: false, tls, account: None }
+    Client { service, ends, hello: String::new(), extended: false, tls, account: None, relays: false, forwarded: None }
 }
 
 /// Whether a client of IMAP or POP3 may stay, before the greeting. Of SMTP's the session asks by itself.

@@ -9,6 +9,7 @@ pub mod maildrops;
 pub mod managesieve;
 pub mod memory;
 pub mod pop3;
+pub mod rates;
 pub mod refuse;
 pub mod sessions;
 pub mod smtp;

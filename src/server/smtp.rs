@@ -13,8 +13,9 @@ use crate::base::budget::Charge;
 use crate::base::content::{Spool, SpoolError};
 use crate::base::event::Event;
 use crate::base::limits::{CHUNK_OCTETS_MAX, RECIPIENT_OCTETS, UNKNOWN_RECIPIENTS_FREE};
+use crate::base::terms::Terms;
 use crate::base::trouble::Stage;
-use crate::base::{Account, Envelope, Error, Recipient, Reply, Service};
+use crate::base::{Account, Address, Envelope, Error, Recipient, Reply, Service};
 use crate::intake::hook::Point;
 use crate::intake::policy::unknown_user;
 use crate::intake::{Intake, reply_of};
@@ -44,6 +45,11 @@ pub async fn serve(shared: Arc<Shared>, accepted: Accepted) {
         plaintext_login: shared.takes_plaintext(accepted.ends.local),
         repair_line_ends: submission && settings.repair_line_ends_in_submission,
         seed,
+        begun: shared.world.clock.wall(),
+        hold_seconds_max: settings.esmtp.hold_seconds_max,
+        no_soliciting: settings.esmtp.no_soliciting.clone(),
+        relays: submission && settings.esmtp.relays_for(accepted.ends.peer.ip()),
+        trusted: settings.esmtp.trusts(accepted.ends.peer.ip()),
         manner: Manner { asks_more: true, open: settings.sink.is_on(), plain_only: !shared.offers_scram() },
     });
     let waits = PumpWaits { tls_handshake: settings.waits.tls_handshake, write: settings.waits.write };
@@ -100,6 +106,8 @@ impl Answerer<Session> for SmtpAnswerer {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
             Ask::Connect(client) => {
+                // After XCLIENT it is another client.
+                (self.ends, self.unknown) = (client.ends, 0);
                 let peer = self.ends.peer.ip().to_canonical().to_string();
                 verdict(self.may_go_on((Stage::Connect, Point::Connect), client, None, &[&peer]).await)
             }
@@ -111,12 +119,19 @@ impl Answerer<Session> for SmtpAnswerer {
             Ask::Sender(client, envelope) => {
                 self.charge.iter_mut().for_each(|charge| charge.shrink(0));
                 let ours = self.intake.check_sender(&client, envelope.reverse_path.as_ref()).await;
+                let ours = ours.and_then(|()| self.within_rate(&client, None));
                 if let Err(reply) = ours {
                     return Answer::Verdict(Err(reply));
                 }
                 let sender = sender(&envelope);
-                verdict(self.may_go_on((Stage::Mail, Point::Sender), client, Some(&envelope), &[&sender]).await)
+                let asked = self.may_go_on((Stage::Mail, Point::Sender), client, Some(&envelope), &[&sender]).await;
+                match asked {
+                    Ok(()) if envelope.terms != Terms::default() => Answer::Began(self.shared.world.clock.wall()),
+                    asked => verdict(asked),
+                }
             }
+            Ask::Verify(client, about) => Answer::Replies(vec![self.intake.verify(&client, &about).await]),
+            Ask::Expand(client, about) => Answer::Replies(vec![self.intake.expand(&client, &about).await]),
             Ask::Recipient(client, envelope) => self.judged(&client, &envelope).await,
             Ask::Login(user, password) => {
                 let login = asked::login(&self.shared, &self.client, self.door(), &user, &password).await;
@@ -228,7 +243,9 @@ impl SmtpAnswerer {
         if let Err(no) = asked::script(&self.shared, self.service, Stage::Rcpt, &[&to]).await {
             return verdict(Err(no));
         }
-        let other = match self.recipient(client, envelope).await {
+        let checked = self.recipient(client, envelope).await;
+        let address = envelope.recipients.first().map(|to| &to.address);
+        let other = match checked.and_then(|other| self.within_rate(client, address).map(|()| other)) {
             Ok(other) => other,
             Err(reply) => return Answer::Verdict(Err(reply)),
         };
@@ -252,12 +269,34 @@ impl SmtpAnswerer {
             return answer;
         }
         let replies = self.accept(client, envelope, last).await;
+        if let Some(account) = client.account.as_ref().filter(|_| replies.iter().any(Reply::is_positive)) {
+            let limits = &self.shared.settings.esmtp.submission;
+            self.shared.logins.rates.submitted(account.id, limits, self.shared.world.clock.now());
+        }
         if replies.iter().any(Reply::is_positive)
             && let Some(answer) = scripted(self.script(Stage::Accepted, envelope).await)
         {
             return answer;
         }
         Answer::Replies(replies)
+    }
+
+    /// Whether an account may submit another message, or write to `address`, today.
+    fn within_rate(&self, client: &Client, address: Option<&Address>) -> Result<(), Reply> {
+        let Some(account) = &client.account else { return Ok(()) };
+        let (rates, limits) = (&self.shared.logins.rates, &self.shared.settings.esmtp.submission);
+        let now = self.shared.world.clock.now();
+        let judged = match address {
+            None => rates.may_submit(account.id, limits, now),
+            Some(address) => rates.may_reach(account.id, address, limits, now),
+        };
+        judged.map_err(|reached| {
+            if let Some(what) = reached.warning {
+                let text = format!("{} submitted too much: {what}", account.address);
+                self.shared.events.say(Event::Warning { about: "submission", text });
+            }
+            reached.reply
+        })
     }
 
     fn door(&self) -> Door {

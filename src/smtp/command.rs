@@ -4,10 +4,11 @@
 //! and RCPT, a path without angle brackets, trailing spaces, verbs in any case. Whatever is wrong becomes the reply
 //! that says so.
 
+use super::extension::{Extensions, table};
 use super::parameter::{self, MailParameters, RcptParameters};
 use super::path::{self, ForwardPath};
-use crate::base::limits::DOMAIN_OCTETS_MAX;
-use crate::base::{Address, Reply};
+use crate::base::limits::{DOMAIN_OCTETS_MAX, XCLIENT_ATTRIBUTES_MAX, XCLIENT_VALUE_OCTETS_MAX};
+use crate::base::{Address, Reply, xtext};
 
 /// The first word of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,11 +29,13 @@ pub enum Verb {
     Quit,
     StartTls,
     Auth,
+    XClient,
+    XForward,
 }
 
 impl Verb {
     /// All verbs by name.
-    pub const NAMES: [(Verb, &'static str); 15] = [
+    pub const NAMES: [(Verb, &'static str); 17] = [
         (Verb::Ehlo, "EHLO"),
         (Verb::Helo, "HELO"),
         (Verb::Lhlo, "LHLO"),
@@ -48,6 +51,8 @@ impl Verb {
         (Verb::Quit, "QUIT"),
         (Verb::StartTls, "STARTTLS"),
         (Verb::Auth, "AUTH"),
+        (Verb::XClient, "XCLIENT"),
+        (Verb::XForward, "XFORWARD"),
     ];
 
     /// Its name.
@@ -76,6 +81,8 @@ pub enum Command {
     Auth(String, Option<Vec<u8>>),
     /// VRFY, EXPN: what is asked about.
     About(String),
+    /// XCLIENT, XFORWARD: names in capitals, and what they are said to be; `None` for what is not known there.
+    Attributes(Vec<(String, Option<String>)>),
     /// A verb that takes no arguments, or whose arguments mean nothing.
     Bare,
 }
@@ -107,8 +114,8 @@ pub fn shown(word: &str) -> String {
     word.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
-/// Reads the arguments of `verb`, or says what is wrong with them.
-pub fn arguments(verb: Verb, rest: &[u8]) -> Result<Command, Reply> {
+/// Reads the arguments of `verb`, or says what is wrong with them. `offered`: extensions whose parameters may be said.
+pub fn arguments(verb: Verb, rest: &[u8], offered: &Extensions) -> Result<Command, Reply> {
     let text = std::str::from_utf8(rest).map_err(|_| syntax("Arguments must be ASCII or UTF-8"))?;
     if text.chars().any(|c| c.is_control()) {
         return Err(syntax("Control character in command"));
@@ -116,10 +123,12 @@ pub fn arguments(verb: Verb, rest: &[u8]) -> Result<Command, Reply> {
     let text = text.trim_end_matches(' ');
     match verb {
         Verb::Ehlo | Verb::Helo | Verb::Lhlo => hello(text),
-        Verb::Mail => mail(text),
-        Verb::Rcpt => rcpt(text),
+        Verb::Mail => mail(text, offered),
+        Verb::Rcpt => rcpt(text, offered),
         Verb::Bdat => bdat(text),
         Verb::Auth => auth(text),
+        Verb::XClient => attributes(text, &table::XCLIENT),
+        Verb::XForward => attributes(text, &table::XFORWARD),
         Verb::Vrfy | Verb::Expn if text.is_empty() => Err(syntax("Argument missing")),
         Verb::Vrfy | Verb::Expn => Ok(Command::About(text.to_owned())),
         // RFC 5321 §4.1.1.8 and .9 let these have arguments.
@@ -144,24 +153,24 @@ fn hello(text: &str) -> Result<Command, Reply> {
     Ok(Command::Hello(name.to_owned()))
 }
 
-fn mail(text: &str) -> Result<Command, Reply> {
+fn mail(text: &str, offered: &Extensions) -> Result<Command, Reply> {
     let text = after_keyword(text, "FROM:").ok_or_else(|| syntax("Syntax: MAIL FROM:<address>"))?;
     let bad = |what: &str| Reply::new(501, 1, 7, format!("Bad sender address: {what}"));
     let (path, rest) = path::split(text).ok_or_else(|| bad("not an address"))?;
     let reverse_path = path::reverse(path).map_err(|e| bad(&e.to_string()))?;
-    let parameters = parameter::mail(rest)?;
+    let parameters = parameter::mail(rest, offered)?;
     if !path.is_ascii() && !parameters.smtputf8 {
         return Err(Reply::new(553, 6, 7, "Non-ASCII address needs SMTPUTF8"));
     }
     Ok(Command::Mail(reverse_path, parameters))
 }
 
-fn rcpt(text: &str) -> Result<Command, Reply> {
+fn rcpt(text: &str, offered: &Extensions) -> Result<Command, Reply> {
     let text = after_keyword(text, "TO:").ok_or_else(|| syntax("Syntax: RCPT TO:<address>"))?;
     let bad = |what: &str| Reply::new(501, 1, 3, format!("Bad recipient address: {what}"));
     let (path, rest) = path::split(text).ok_or_else(|| bad("not an address"))?;
     let forward_path = path::forward(path).map_err(|e| bad(&e.to_string()))?;
-    Ok(Command::Rcpt(forward_path, parameter::rcpt(rest)?))
+    Ok(Command::Rcpt(forward_path, parameter::rcpt(rest, offered)?))
 }
 
 /// What follows `FROM:` or `TO:`, spaces around it passed over.
@@ -192,13 +201,40 @@ fn auth(text: &str) -> Result<Command, Reply> {
     Ok(Command::Auth(mechanism.to_owned(), initial))
 }
 
+/// `name=value` words, with values in xtext; `[UNAVAILABLE]` and `[TEMPUNAVAIL]` are no values.
+fn attributes(text: &str, known: &[&str]) -> Result<Command, Reply> {
+    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+    if words.is_empty() || words.len() > XCLIENT_ATTRIBUTES_MAX {
+        return Err(syntax("Syntax: attribute=value ..."));
+    }
+    let read = |word: &str| {
+        let (name, value) = word.split_once('=')?;
+        let name = name.to_ascii_uppercase();
+        let value = xtext::decode(value).filter(|value| {
+            known.contains(&name.as_str())
+                && value.len() <= XCLIENT_VALUE_OCTETS_MAX
+                && !value.contains(char::is_control)
+        })?;
+        let is_none = ["[UNAVAILABLE]", "[TEMPUNAVAIL]"].iter().any(|word| value.eq_ignore_ascii_case(word));
+        Some((name, Some(value).filter(|value| !is_none && !value.is_empty())))
+    };
+    let bad = |word: &str| syntax(&format!("Bad attribute {}", shown(word)));
+    let read = |word: &&str| read(word).ok_or_else(|| bad(word));
+    Ok(Command::Attributes(words.iter().map(read).collect::<Result<_, _>>()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(line: &str) -> Result<Command, u16> {
         let (verb, rest) = verb(line.as_bytes()).ok_or(500u16)?;
-        arguments(verb, rest).map_err(|reply| reply.code)
+        arguments(verb, rest, &everything()).map_err(|reply| reply.code)
+    }
+
+    /// All extensions but those that need a login, TLS or trust.
+    fn everything() -> Extensions {
+        Extensions::offered(&table::Offer { no_soliciting: Some(""), ..table::Offer::default() })
     }
 
     fn address(text: &str) -> Address {
@@ -293,5 +329,23 @@ mod tests {
         assert_eq!(parse("VRFY"), Err(501));
         assert_eq!(parse("VRFY bob"), Ok(Command::About("bob".to_owned())));
         assert_eq!(parse("NOOP \0"), Err(501));
+    }
+
+    #[test]
+    fn attributes_of_other_clients() {
+        let some = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
+        let read = parse("XCLIENT NAME=[unavailable] addr=IPV6:2001:db8::1 HELO=a+20b");
+        let none = ("NAME".to_owned(), None);
+        let wanted = vec![none, some("ADDR", "IPV6:2001:db8::1"), some("HELO", "a b")];
+        assert_eq!(read, Ok(Command::Attributes(wanted)));
+        assert_eq!(parse("XFORWARD IDENT=1A"), Ok(Command::Attributes(vec![some("IDENT", "1A")])));
+        for bad in
+            ["XCLIENT", "XCLIENT ADDR", "XCLIENT IDENT=1", "XFORWARD DESTPORT=1", "XCLIENT NAME=+0A", "XCLIENT =x"]
+        {
+            assert_eq!(parse(bad), Err(501), "{bad}");
+        }
+        let long = |n| format!("XCLIENT HELO={}", "h".repeat(n));
+        assert!(parse(&long(XCLIENT_VALUE_OCTETS_MAX)).is_ok() && parse(&long(XCLIENT_VALUE_OCTETS_MAX + 1)).is_err());
+        assert!(parse(&format!("XCLIENT{}", " PORT=1".repeat(XCLIENT_ATTRIBUTES_MAX + 1))).is_err());
     }
 }

@@ -1,6 +1,11 @@
-//! Service extensions (RFC 5321 §4.1.1.1): what a server announces after EHLO, and what a client reads of it.
+//! Service extensions (RFC 5321 §4.1.1.1): what a server announces after EHLO, and what a client reads of it. Which
+//! there are, when each is announced and what becomes of mail for a host without it stands in [`table`].
 
+pub mod table;
+
+use self::table::{Extension, Offer};
 use crate::base::Reply;
+use crate::base::time::Timestamp;
 
 /// What a peer's EHLO or LHLO reply offered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,37 +30,89 @@ pub struct Extensions {
     pub enhanced_status_codes: bool,
     /// Mechanisms of AUTH (RFC 4954), in capitals, in the order offered.
     pub auth: Vec<String>,
+    /// REQUIRETLS (RFC 8689).
+    pub require_tls: bool,
+    /// FUTURERELEASE (RFC 4865): for how many seconds, and until when at the longest.
+    pub future_release: Option<(u64, Timestamp)>,
+    /// DELIVERBY (RFC 2852): the least number of seconds; 0 where none is said.
+    pub deliver_by: Option<u64>,
+    /// MT-PRIORITY (RFC 6710).
+    pub mt_priority: bool,
+    /// LIMITS (RFC 9422).
+    pub limits: Option<Limits>,
+    /// NO-SOLICITING (RFC 3865): the classes that are not wanted, by commas.
+    pub no_soliciting: Option<String>,
+    /// XCLIENT: its attributes, separated by spaces.
+    pub xclient: Option<String>,
+    /// XFORWARD: its attributes, separated by spaces.
+    pub xforward: Option<String>,
+}
+
+/// What a host takes (RFC 9422); 0 where it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Messages in one session.
+    pub mail_max: u32,
+    /// Recipients in one transaction.
+    pub rcpt_max: u32,
+    /// Domains of the recipients of one transaction.
+    pub rcpt_domain_max: u32,
+}
+
+impl Limits {
+    /// Reads `NAME=value` words; a name nobody knows, and a value that is none, say nothing.
+    fn parse(words: &[&str]) -> Limits {
+        let mut limits = Limits::default();
+        for (name, value) in words.iter().filter_map(|word| word.split_once('=')) {
+            let is_number = (1..=6).contains(&value.len()) && value.bytes().all(|c| c.is_ascii_digit());
+            let value = value.parse().ok().filter(|_| is_number).unwrap_or(0);
+            match name.to_ascii_uppercase().as_str() {
+                "MAILMAX" => limits.mail_max = value,
+                "RCPTMAX" => limits.rcpt_max = value,
+                "RCPTDOMAINMAX" => limits.rcpt_domain_max = value,
+                _ => {}
+            }
+        }
+        limits
+    }
+
+    fn written(self) -> String {
+        let all = [("MAILMAX", self.mail_max), ("RCPTMAX", self.rcpt_max), ("RCPTDOMAINMAX", self.rcpt_domain_max)];
+        let said = all.iter().filter(|(_, value)| *value > 0);
+        said.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    }
 }
 
 impl Extensions {
+    /// What a server offers now: the rows of the table that hold.
+    pub fn offered(offer: &Offer<'_>) -> Extensions {
+        let mut offered = Extensions::default();
+        for row in table::EXTENSIONS.iter().filter(|row| row.announced.holds(offer)) {
+            (row.offer)(&mut offered, offer);
+        }
+        offered
+    }
+
+    /// Whether this extension is among them.
+    pub fn has(&self, extension: &Extension) -> bool {
+        (extension.words)(self).is_some()
+    }
+
     /// Reads a positive reply to EHLO: the first line is a greeting, each further one a keyword with its
     /// parameters. Unknown keywords are passed over.
     pub fn parse(reply: &Reply) -> Extensions {
         let mut found = Extensions::default();
         for line in reply.text.lines().skip(1) {
-            // `AUTH=LOGIN` is how servers from before RFC 4954 write it. A control character (a bare CR) is part of no
-            // keyword and no parameter (RFC 5321 §4.1.1.1).
-            let separates = |c: char| matches!(c, ' ' | '=') || c.is_ascii_control();
-            let mut words = line.split(separates).filter(|word| !word.is_empty());
-            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
-            match keyword.as_str() {
-                "PIPELINING" => found.pipelining = true,
-                "SIZE" => found.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
-                "8BITMIME" => found.eight_bit_mime = true,
-                "BINARYMIME" => found.binary_mime = true,
-                "CHUNKING" => found.chunking = true,
-                "SMTPUTF8" => found.smtputf8 = true,
-                "STARTTLS" => found.starttls = true,
-                "DSN" => found.dsn = true,
-                "ENHANCEDSTATUSCODES" => found.enhanced_status_codes = true,
-                "AUTH" => {
-                    for mechanism in words.map(str::to_ascii_uppercase) {
-                        if !found.auth.contains(&mechanism) {
-                            found.auth.push(mechanism);
-                        }
-                    }
-                }
-                _ => {}
+            // A control character (a bare CR) is part of no keyword and no parameter (RFC 5321 §4.1.1.1). `AUTH=LOGIN`
+            // is how servers from before RFC 4954 write it.
+            let separates = |c: char| c == ' ' || c.is_ascii_control();
+            let line = line.trim_start_matches(separates);
+            let end = line.find(|c| separates(c) || c == '=').unwrap_or(line.len());
+            let (keyword, rest) = line.split_at_checked(end).unwrap_or((line, ""));
+            let rest = rest.strip_prefix('=').unwrap_or(rest);
+            let words: Vec<&str> = rest.split(separates).filter(|word| !word.is_empty()).collect();
+            if let Some(row) = table::find(keyword) {
+                (row.read)(&mut found, &words);
             }
         }
         // A binary body can only travel by BDAT (RFC 3030 §3).
@@ -63,30 +120,13 @@ impl Extensions {
         found
     }
 
-    /// The keyword lines a server announces, in a fixed order.
+    /// The keyword lines a server announces, in the order of the table.
     pub fn announce(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut say = |offered: bool, line: &str| {
-            if offered {
-                lines.push(line.to_owned());
-            }
+        let line = |row: &Extension| {
+            let words = (row.words)(self)?;
+            Some(if words.is_empty() { row.keyword.to_owned() } else { format!("{} {words}", row.keyword) })
         };
-        say(self.pipelining, "PIPELINING");
-        say(self.size == Some(0), "SIZE");
-        if let Some(octets @ 1..) = self.size {
-            say(true, &format!("SIZE {octets}"));
-        }
-        say(self.starttls, "STARTTLS");
-        if !self.auth.is_empty() {
-            say(true, &format!("AUTH {}", self.auth.join(" ")));
-        }
-        say(self.enhanced_status_codes, "ENHANCEDSTATUSCODES");
-        say(self.eight_bit_mime, "8BITMIME");
-        say(self.dsn, "DSN");
-        say(self.chunking, "CHUNKING");
-        say(self.binary_mime, "BINARYMIME");
-        say(self.smtputf8, "SMTPUTF8");
-        lines
+        table::EXTENSIONS.iter().filter_map(line).collect()
     }
 }
 
@@ -107,6 +147,14 @@ mod tests {
             dsn: true,
             enhanced_status_codes: true,
             auth: vec!["SCRAM-SHA-256".to_owned(), "PLAIN".to_owned()],
+            require_tls: true,
+            future_release: Some((3_600, Timestamp::from_seconds(1_800_000_000))),
+            deliver_by: Some(60),
+            mt_priority: true,
+            limits: Some(Limits { mail_max: 7, rcpt_max: 9, rcpt_domain_max: 1 }),
+            no_soliciting: Some("org.example:adv,net.example".to_owned()),
+            xclient: Some("NAME ADDR".to_owned()),
+            xforward: Some("NAME".to_owned()),
         };
         for extensions in [Extensions::default(), all, Extensions { size: Some(0), ..Extensions::default() }] {
             let mut lines = vec!["mx.example.net".to_owned()];
@@ -123,6 +171,10 @@ mod tests {
         assert_eq!(found.auth, ["LOGIN", "PLAIN", "CRAM-MD5"]);
         assert!(found.starttls && !found.binary_mime);
         assert_eq!(Extensions::parse(&Reply::plain(250, "mx\nAUTH LOGIN 2\r  \r\n\rDSN")).auth, ["LOGIN", "2"]);
+        let others = "mx\nLIMITS RCPTMAX=0 MAILMAX=x RCPTDOMAINMAX=2 FOO=1 rcptmax=20\nDELIVERBY\nFUTURERELEASE 5";
+        let found = Extensions::parse(&Reply::plain(250, others));
+        assert_eq!(found.limits, Some(Limits { mail_max: 0, rcpt_max: 20, rcpt_domain_max: 2 }));
+        assert_eq!((found.deliver_by, found.future_release), (Some(0), None));
         // The greeting line is no keyword.
         assert!(!Extensions::parse(&Reply::plain(250, "STARTTLS")).starttls);
     }

@@ -1,9 +1,14 @@
 //! Parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), AUTH (RFC 4954),
-//! RET, ENVID, NOTIFY and ORCPT (RFC 3461), and the xtext they are written in.
+//! RET, ENVID, NOTIFY and ORCPT (RFC 3461), those of `base::terms`, and the xtext they are written in. A parameter
+//! whose extension is not announced is not known (RFC 5321 §4.1.1.11).
 
 use super::command::{shown, syntax};
+use super::extension::Extensions;
+use super::extension::table::{self, Extension};
 use crate::base::envelope::{BodyKind, Notify, Returns};
 use crate::base::limits::{DSN_ENVELOPE_ID_OCTETS_MAX, DSN_ORIGINAL_RECIPIENT_OCTETS_MAX};
+use crate::base::terms::{self, DeliverBy, Terms, TlsTerm, When};
+use crate::base::time::Timestamp;
 use crate::base::{Reply, xtext};
 
 /// What MAIL said beside the path.
@@ -21,6 +26,8 @@ pub struct MailParameters {
     pub envelope_id: Option<String>,
     /// Whether AUTH was there. Its value is read and dropped: nobody here vouches for anybody else (RFC 4954 §5).
     pub auth: bool,
+    /// What else is asked for.
+    pub terms: Terms,
 }
 
 /// What RCPT said beside the path.
@@ -32,10 +39,11 @@ pub struct RcptParameters {
     pub original: Option<String>,
 }
 
-/// Reads the parameters of MAIL.
-pub fn mail(text: &str) -> Result<MailParameters, Reply> {
+/// Reads the parameters of MAIL, of the extensions that are `offered`.
+pub fn mail(text: &str, offered: &Extensions) -> Result<MailParameters, Reply> {
     let mut parameters = MailParameters::default();
     for (name, value) in split(text)? {
+        known(name, table::of_mail(name), offered)?;
         match name.to_ascii_uppercase().as_str() {
             "SIZE" => once("SIZE=number", &mut parameters.size, value.and_then(number))?,
             "BODY" => once("BODY=7BIT, 8BITMIME or BINARYMIME", &mut parameters.body, value.and_then(body))?,
@@ -45,16 +53,64 @@ pub fn mail(text: &str) -> Result<MailParameters, Reply> {
             "AUTH" if value.and_then(xtext::decode).is_some() && !parameters.auth => parameters.auth = true,
             "SMTPUTF8" => return Err(bad_value("SMTPUTF8 without a value")),
             "AUTH" => return Err(bad_value("AUTH=xtext")),
-            _ => return Err(unknown(name)),
+            other => term(other, value, &mut parameters.terms, offered)?,
         }
     }
     Ok(parameters)
 }
 
-/// Reads the parameters of RCPT.
-pub fn rcpt(text: &str) -> Result<RcptParameters, Reply> {
+/// Reads one parameter that is about the message's way.
+fn term(name: &str, value: Option<&str>, terms: &mut Terms, offered: &Extensions) -> Result<(), Reply> {
+    match name {
+        "REQUIRETLS" if value.is_none() && terms.tls == TlsTerm::Usual => terms.tls = TlsTerm::Required,
+        "REQUIRETLS" => return Err(bad_value("REQUIRETLS without a value")),
+        "HOLDFOR" => {
+            let form = "HOLDFOR=seconds within what FUTURERELEASE says";
+            once(form, &mut terms.hold, value.and_then(|value| hold_for(value, offered)))?;
+        }
+        "HOLDUNTIL" => {
+            let form = "HOLDUNTIL=date-time within what FUTURERELEASE says";
+            once(form, &mut terms.hold, value.and_then(|value| hold_until(value, offered)))?;
+        }
+        "BY" => {
+            let by = value.and_then(DeliverBy::parse);
+            // What is late before it begins cannot be returned in time (RFC 2852 §4).
+            let by = by.filter(|by| !by.returns || by.when.seconds_from(Timestamp(0)) > 0);
+            once("BY=seconds;R or N, above 0 with R", &mut terms.deliver_by, by)?;
+        }
+        "MT-PRIORITY" => once("MT-PRIORITY=-9 to 9", &mut terms.priority, value.and_then(terms::priority))?,
+        "SOLICIT" => once("SOLICIT=classes", &mut terms.solicit, value.and_then(terms::solicit))?,
+        other => return Err(unknown(other)),
+    }
+    Ok(())
+}
+
+fn hold_for(value: &str, offered: &Extensions) -> Option<When> {
+    let (most, _) = offered.future_release?;
+    let seconds = number(value).filter(|seconds| (1..=most).contains(seconds))?;
+    i64::try_from(seconds).ok().map(When::In)
+}
+
+fn hold_until(value: &str, offered: &Extensions) -> Option<When> {
+    let (_, latest) = offered.future_release?;
+    Timestamp::of_internet(value).filter(|at| *at <= latest).map(When::At)
+}
+
+/// 555 for a parameter that no row has, or the row of an extension that is not announced.
+fn known(name: &str, row: Option<&Extension>, offered: &Extensions) -> Result<(), Reply> {
+    match row {
+        Some(row) if offered.has(row) => Ok(()),
+        // AUTH=<> may be said wherever it is (RFC 4954 §5).
+        Some(row) if row.keyword == "AUTH" => Ok(()),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// Reads the parameters of RCPT, of the extensions that are `offered`.
+pub fn rcpt(text: &str, offered: &Extensions) -> Result<RcptParameters, Reply> {
     let mut parameters = RcptParameters::default();
     for (name, value) in split(text)? {
+        known(name, table::of_rcpt(name), offered)?;
         match name.to_ascii_uppercase().as_str() {
             "NOTIFY" => once("NOTIFY=NEVER or SUCCESS,FAILURE,DELAY", &mut parameters.notify, value.and_then(notify))?,
             "ORCPT" => once("ORCPT=type;xtext", &mut parameters.original, value.and_then(original))?,
@@ -160,6 +216,61 @@ fn unitext(value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::extension::table::Offer;
+
+    fn offered() -> Extensions {
+        let hold = Some((60, Timestamp::from_civil(2026, 11, 22, 0, 0, 0)));
+        let offer = Offer { tls: true, submission: true, hold, no_soliciting: Some(""), ..Offer::default() };
+        Extensions::offered(&offer)
+    }
+
+    fn mail(text: &str) -> Result<MailParameters, Reply> {
+        super::mail(text, &offered())
+    }
+
+    fn rcpt(text: &str) -> Result<RcptParameters, Reply> {
+        super::rcpt(text, &offered())
+    }
+
+    #[test]
+    fn terms_of_the_way() {
+        let read = |text: &str| mail(text).map(|parameters| parameters.terms).map_err(|reply| reply.code);
+        let terms = read("REQUIRETLS by=120;rt MT-PRIORITY=-4 HOLDFOR=60 SOLICIT=Org.Example:ADV").unwrap();
+        let deliver_by = Some(DeliverBy { when: When::In(120), returns: true, trace: true });
+        let solicit = Some("org.example:adv".to_owned());
+        let hold = Some(When::In(60));
+        assert_eq!(terms, Terms { tls: TlsTerm::Required, hold, deliver_by, priority: Some(-4), solicit });
+        let until = Timestamp::from_civil(2026, 11, 22, 0, 0, 0);
+        assert_eq!(read("HOLDUNTIL=2026-11-22T00:00:00Z").unwrap().hold, Some(When::At(until)));
+        for bad in [
+            "REQUIRETLS=1",
+            "REQUIRETLS REQUIRETLS",
+            "HOLDFOR=0",
+            "HOLDFOR=61",
+            "HOLDFOR=x",
+            "HOLDUNTIL=2026-11-22T00:00:01Z",
+            "HOLDFOR=5 HOLDUNTIL=2026-11-21T00:00:00Z",
+            "BY=0;R",
+            "BY=-1;R",
+            "BY=5;X",
+            "BY=1;R BY=1;R",
+            "MT-PRIORITY=10",
+            "MT-PRIORITY",
+            "SOLICIT=a,,b",
+        ] {
+            assert_eq!(read(bad), Err(501), "{bad}");
+        }
+        assert!(read("BY=-1;N").is_ok());
+    }
+
+    #[test]
+    fn parameters_of_what_is_not_announced_are_unknown() {
+        let bare = Extensions::offered(&Offer { lmtp: true, ..Offer::default() });
+        for text in ["REQUIRETLS", "HOLDFOR=5", "BY=5;R", "MT-PRIORITY=1", "SOLICIT=a"] {
+            assert_eq!(super::mail(text, &bare).unwrap_err().code, 555, "{text}");
+        }
+        assert_eq!(super::rcpt("NOTIFY=NEVER", &Extensions::default()).unwrap_err().code, 555);
+    }
 
     #[test]
     fn mail_parameters() {
@@ -171,6 +282,7 @@ mod tests {
             returns: Some(Returns::Headers),
             envelope_id: Some("QQ+1 ".to_owned()),
             auth: true,
+            terms: Terms::default(),
         };
         assert_eq!(all, expected);
         assert_eq!(mail("").unwrap(), MailParameters::default());
@@ -191,7 +303,7 @@ mod tests {
             ("=x", 501),
             ("S!ZE=1", 501),
             ("NOTIFY=NEVER", 555),
-            ("MT-PRIORITY=3", 555),
+            ("XFOO=3", 555),
         ] {
             assert_eq!(mail(bad).unwrap_err().code, code, "{bad}");
         }

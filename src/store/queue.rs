@@ -102,13 +102,14 @@ pub(super) fn insert(tx: &mut WriteTx<'_>, item: &NewItem) -> Result<QueueId> {
     let blob = tx.db.body_insert(&item.content)?;
     let id = tx.db.queue_insert(item, blob)?;
     let router = tx.shared.queue.router();
+    let priority = envelope.terms.priority.unwrap_or(0);
     let mut destinations = BTreeSet::new();
     for (place, recipient) in (0u32..).zip(&envelope.recipients) {
         let destination = match &router {
             Some(router) => tx.look_up(|directory| router.destination(directory, &recipient.address))?,
             None => String::new(),
         };
-        tx.db.queue_recipient_insert(id, place, recipient, item.due, &destination)?;
+        tx.db.queue_recipient_insert(id, place, recipient, (item.due, priority), &destination)?;
         destinations.insert(destination);
     }
     destinations.iter().for_each(|destination| tx.queue_due(destination, item.due));

@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use super::database::QueuedRow;
 use super::transaction::WriteTx;
 use super::{GIVEN_UP, Item, Store};
+use crate::base::limits::{PRIORITY_ROWS_LOOKED_AT, PRIORITY_STEP_MILLISECONDS};
 use crate::base::{QueueId, Result, Timestamp};
 
 /// Work that is wanted for one destination.
@@ -150,8 +152,9 @@ fn take(tx: &mut WriteTx<'_>, want: &Want, now: Timestamp, lease: &dyn Fn(u32) -
     Ok(Taken { destination: want.destination.clone(), claims, next })
 }
 
-/// Rows that are due, by message, in the order of the index; not more messages than `items_max`, nor more of one than
-/// `recipients_max`.
+/// Rows that are due, by message: oldest due first, where each step of priority is worth
+/// `PRIORITY_STEP_MILLISECONDS`, so that a low one waits longer and not for ever. Not more messages than `items_max`,
+/// nor more of one than `recipients_max`.
 fn due_rows(
     tx: &WriteTx<'_>,
     destination: &str,
@@ -160,33 +163,76 @@ fn due_rows(
     recipients_max: usize,
     skip: &[QueueId],
 ) -> Result<Vec<Claim>> {
-    let mut order: Vec<Claim> = Vec::new();
-    let mut at: BTreeMap<QueueId, usize> = BTreeMap::new();
+    let mut found = Found { items_max, recipients_max, ..Found::default() };
+    let urgent = tx.db.queue_urgent(destination, now, PRIORITY_ROWS_LOOKED_AT)?;
+    let is_cut = urgent.len() >= PRIORITY_ROWS_LOOKED_AT;
+    urgent.into_iter().filter(|row| !skip.contains(&row.id)).for_each(|row| {
+        let _ = found.see(row);
+    });
+    found.urgent = found.claims.len();
+    if let Some((_, last)) = found.claims.last_mut().filter(|_| is_cut) {
+        last.more = true;
+    }
     tx.db.queue_rows(destination, Some(now), &mut |row| {
-        if skip.contains(&row.id) {
-            return ControlFlow::Continue(());
-        }
-        let known = order.len();
-        match at.get(&row.id).and_then(|at| order.get_mut(*at)) {
-            Some(claim) if claim.places.len() < recipients_max => {
+        if skip.contains(&row.id) { ControlFlow::Continue(()) } else { found.see(row) }
+    })?;
+    Ok(found.first())
+}
+
+/// Claims in the making, each with the time that its place in the order follows from.
+#[derive(Default)]
+struct Found {
+    items_max: usize,
+    recipients_max: usize,
+    claims: Vec<(i64, Claim)>,
+    at: BTreeMap<QueueId, usize>,
+    /// How many were found by their priority.
+    urgent: usize,
+    /// How many were found that may have to wait for others.
+    patient: usize,
+}
+
+impl Found {
+    /// Takes in a row; whether further ones are wanted.
+    fn see(&mut self, row: QueuedRow) -> ControlFlow<()> {
+        let known = self.claims.len();
+        let is_enough = self.is_enough(known);
+        match self.at.get(&row.id).and_then(|at| self.claims.get_mut(*at)) {
+            Some((_, claim)) if claim.places.contains(&row.place) => {}
+            Some((_, claim)) if claim.places.len() < self.recipients_max => {
                 claim.places.push(row.place);
                 claim.attempts = claim.attempts.max(row.attempts);
             }
             // Full: whoever is left of it is taken another time, and nobody in between is looked for.
-            Some(claim) => {
+            Some((_, claim)) => {
                 claim.more = true;
                 return ControlFlow::Break(());
             }
-            None if known >= items_max => return ControlFlow::Break(()),
+            None if is_enough => return ControlFlow::Break(()),
             None => {
-                at.insert(row.id, known);
+                self.at.insert(row.id, known);
+                self.patient += usize::from(row.priority < 0);
+                let rank = row.due.0.saturating_sub(i64::from(row.priority) * PRIORITY_STEP_MILLISECONDS);
                 let (id, due, attempts) = (row.id, row.due, row.attempts);
-                order.push(Claim { id, places: vec![row.place], due, attempts, more: false });
+                self.claims.push((rank, Claim { id, places: vec![row.place], due, attempts, more: false }));
             }
         }
         ControlFlow::Continue(())
-    })?;
-    Ok(order)
+    }
+
+    /// Whether as many are known as are wanted, beside those that others may overtake; of these no more are looked at
+    /// than `PRIORITY_ROWS_LOOKED_AT`.
+    fn is_enough(&self, known: usize) -> bool {
+        let passed_over = (self.patient + self.urgent).min(PRIORITY_ROWS_LOOKED_AT);
+        known >= self.items_max.saturating_add(passed_over)
+    }
+
+    /// Those that come first.
+    fn first(mut self) -> Vec<Claim> {
+        self.claims.sort_by_key(|(rank, _)| *rank);
+        self.claims.truncate(self.items_max);
+        self.claims.into_iter().map(|(_, claim)| claim).collect()
+    }
 }
 
 /// Moves the rows of a claim ahead to its end.
@@ -247,7 +293,8 @@ impl Told {
     fn of(tx: &WriteTx<'_>, claim: &Claim, off: &PutOff, now: Timestamp) -> Result<Told> {
         let Some(terms) = tx.db.queue_terms(claim.id)? else { return Ok(Told::Nobody { due: off.due }) };
         let (created, expires) = (terms.created, terms.expires);
-        let mark = off.delay_report_after.filter(|_| terms.untold).map(|after| created.after(after));
+        let delayed = off.delay_report_after.map(|after| created.after(after));
+        let mark = delayed.into_iter().chain(terms.late).min().filter(|_| terms.untold);
         if now >= expires || mark.is_some_and(|mark| now >= mark) {
             return Ok(Told::Somebody);
         }

@@ -64,6 +64,8 @@ async fn forge(office: Office, mut rng: Rng, judged: Arc<Mutex<u64>>) {
             extended: true,
             tls: None,
             account: None,
+            relays: false,
+            forwarded: None,
         };
         let address = |text: &str| Address::parse(text).expect("an address");
         let envelope = Envelope {

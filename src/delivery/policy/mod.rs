@@ -20,6 +20,7 @@ use self::dane::{DaneFound, DaneRecords};
 use self::sts::{StsMode, StsPolicy};
 use super::route::Destination;
 use crate::base::settings::OutboundTls;
+use crate::base::terms::TlsTerm;
 use crate::base::tls_rule::RuleTls;
 use crate::base::{Domain, Enhanced, Settings, World};
 use crate::dns::mx::Exchanger;
@@ -143,7 +144,7 @@ impl fmt::Display for Decision {
 pub struct PassedOver {
     /// The policy that says so, by its name.
     pub policy: &'static str,
-    /// Status code of class 4.
+    /// Status code: of class 4, or of class 5 where waiting does not help.
     pub status: Enhanced,
     /// A sentence for a person.
     pub text: String,
@@ -159,10 +160,18 @@ pub struct Wanted {
     sts: Option<Arc<StsPolicy>>,
     is_smart_host: bool,
     has_login: bool,
+    /// What the message asks for.
+    term: TlsTerm,
 }
 
-/// Whether MTA-STS has a policy for a destination, and what rules say of it. `port`: where its hosts are dialled.
-pub async fn wanted(world: &World, settings: &Settings, keeper: &StsKeeper, destination: &Destination) -> Wanted {
+/// Whether MTA-STS has a policy for a destination, and what rules say of it. `term`: what the message asks for.
+pub async fn wanted(
+    world: &World,
+    settings: &Settings,
+    keeper: &StsKeeper,
+    destination: &Destination,
+    term: TlsTerm,
+) -> Wanted {
     let outbound = &settings.outbound;
     let (domain, is_smart_host, has_login) = match destination {
         Destination::SmartHost(host) => (host.host.to_ascii_lowercase(), true, host.login.is_some()),
@@ -176,7 +185,7 @@ pub async fn wanted(world: &World, settings: &Settings, keeper: &StsKeeper, dest
         true => keeper.policy(world, settings, &domain).await,
         false => None,
     };
-    Wanted { domain, rule, sts, is_smart_host, has_login }
+    Wanted { domain, rule, sts, is_smart_host, has_login, term }
 }
 
 impl Wanted {
@@ -199,6 +208,38 @@ impl Wanted {
         secure: bool,
         port: u16,
     ) -> Result<Decision, PassedOver> {
+        let decision = self.usual(world, settings, exchanger, secure, port).await?;
+        if self.term == TlsTerm::Required { self.strict(exchanger, decision) } else { Ok(decision) }
+    }
+
+    /// REQUIRETLS (RFC 8689 §4.2.1): the host's name is known for certain, and its certificate is verified.
+    fn strict(&self, exchanger: &Exchanger, usual: Decision) -> Result<Decision, PassedOver> {
+        let host = bare_name(&exchanger.name);
+        let is_proven = exchanger.secure || self.is_smart_host || host == self.domain;
+        let inside = match usual.policy {
+            policy @ (TlsPolicy::Dane(_) | TlsPolicy::MtaSts { .. }) => policy,
+            policy @ TlsPolicy::Pkix(_) if is_proven => policy,
+            _ if is_proven => TlsPolicy::Pkix(host),
+            _ => {
+                let text = format!(
+                    "Encryption needed: neither DNSSEC nor MTA-STS proves that {} is a host of {}",
+                    exchanger.name, self.domain
+                );
+                return Err(PassedOver { policy: "requiretls", status: Enhanced::new(5, 7, 10), text });
+            }
+        };
+        let why = format!("the message asks for it; {}", usual.why);
+        Ok(Decision::new(TlsPolicy::RequireTls(Arc::new(inside)), why))
+    }
+
+    async fn usual(
+        &self,
+        world: &World,
+        settings: &Settings,
+        exchanger: &Exchanger,
+        secure: bool,
+        port: u16,
+    ) -> Result<Decision, PassedOver> {
         let host = bare_name(&exchanger.name);
         if let Some((rule, text)) = &self.rule {
             return self.by_rule(world, exchanger, secure, port, (rule, text)).await;
@@ -210,6 +251,9 @@ impl Wanted {
             OutboundTls::Off => return Ok(Decision::new(TlsPolicy::Off, "setting outbound.tls")),
             OutboundTls::Verified => return Ok(Decision::new(TlsPolicy::Pkix(host), "setting outbound.tls")),
             OutboundTls::Opportunistic | OutboundTls::Required => {}
+        }
+        if self.term == TlsTerm::Optional && settings.outbound.tls == OutboundTls::Opportunistic {
+            return Ok(Decision::new(TlsPolicy::Opportunistic, "the message says TLS-Required: No"));
         }
         if settings.outbound.dane && exchanger.secure && secure {
             match self.dane(world, exchanger, port).await {

@@ -58,6 +58,18 @@ pub enum Unfit {
     NoUtf8,
     /// TLS is asked for by our settings and not offered.
     NoTls,
+    /// REQUIRETLS was asked for, and TLS is not offered (RFC 8689 §4.2.1).
+    NeedsTls,
+    /// REQUIRETLS was asked for and is not offered (RFC 8689 §4.2.1).
+    NoRequireTls,
+    /// Mail that is to be returned by a time, and no DELIVERBY (RFC 2852 §4).
+    NoDeliverBy,
+    /// The host wants more time than the mail has.
+    NoTimeLeft,
+    /// A solicitation of a class that the host does not want (RFC 3865 §2.6).
+    NotSolicited,
+    /// More recipients than the host takes in one transaction (RFC 9422).
+    TooManyRecipients,
     /// A login is asked for by our settings, and no mechanism we can use is offered.
     NoLogin,
 }
@@ -70,6 +82,12 @@ impl Unfit {
             Unfit::NoEightBit | Unfit::NoBinary => Enhanced::new(5, 6, 3),
             Unfit::NoUtf8 => Enhanced::new(5, 6, 7),
             Unfit::NoTls => Enhanced::new(4, 7, 4),
+            Unfit::NeedsTls => Enhanced::new(5, 7, 10),
+            Unfit::NoRequireTls => Enhanced::new(5, 7, 30),
+            Unfit::NoDeliverBy => Enhanced::new(5, 3, 3),
+            Unfit::NoTimeLeft => Enhanced::new(5, 4, 7),
+            Unfit::NotSolicited => Enhanced::new(5, 7, 1),
+            Unfit::TooManyRecipients => Enhanced::new(4, 5, 3),
             Unfit::NoLogin => Enhanced::new(4, 7, 0),
         }
     }
@@ -82,6 +100,14 @@ impl Unfit {
             Unfit::NoBinary => "the message is binary and the host does not offer BINARYMIME".to_owned(),
             Unfit::NoUtf8 => "the message needs SMTPUTF8 and the host does not offer it".to_owned(),
             Unfit::NoTls => "TLS is required and the host does not offer it".to_owned(),
+            Unfit::NeedsTls => "Encryption needed: the host does not offer TLS".to_owned(),
+            Unfit::NoRequireTls => "REQUIRETLS support required: the host does not offer it".to_owned(),
+            Unfit::NoDeliverBy => {
+                "the message must be delivered by a time and the host does not offer DELIVERBY".to_owned()
+            }
+            Unfit::NoTimeLeft => "the host wants more time to deliver than the message has".to_owned(),
+            Unfit::NotSolicited => "the host does not want solicitations of this class".to_owned(),
+            Unfit::TooManyRecipients => "the host takes fewer recipients in one transaction".to_owned(),
             Unfit::NoLogin => "the host offers no way to log in that we can use".to_owned(),
         }
     }

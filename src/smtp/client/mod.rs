@@ -189,6 +189,11 @@ impl Client {
         self.starttls_refused && self.tls.is_none()
     }
 
+    /// How many messages the host takes in one session; 0 where it does not say (RFC 9422).
+    pub fn mail_max(&self) -> u32 {
+        self.offers.limits.unwrap_or_default().mail_max
+    }
+
     /// Whether the host greeted with 2yz.
     pub fn greeted(&self) -> bool {
         self.greeted

@@ -38,7 +38,9 @@ impl Client {
                 return;
             }
             if self.tls_required() {
-                return self.leave(&Fate::Unfit(Unfit::NoTls), output);
+                let asked = self.running.as_ref().is_some_and(|running| running.job.needs_require_tls());
+                let unfit = if asked { Unfit::NeedsTls } else { Unfit::NoTls };
+                return self.leave(&Fate::Unfit(unfit), output);
             }
         }
         if let Some((user, password)) = &self.options.login

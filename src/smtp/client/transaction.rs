@@ -1,21 +1,30 @@
 //! One transaction on the client side: who is decided, which commands are out, what MAIL and RCPT say.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 use super::fate::{Fate, Unfit};
 use crate::base::envelope::{BodyKind, Notify, Recipient, Returns};
+use crate::base::terms::TlsTerm;
+use crate::base::time::Timestamp;
 use crate::base::{Address, Envelope, xtext};
 use crate::message::header::HeaderEnd;
-use crate::smtp::extension::Extensions;
+use crate::smtp::extension::{Extensions, Limits, table};
 
 /// A message to be handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// From, for whom, and the parameters.
+    /// From, for whom, and the parameters. Times in its terms are relative to now.
     pub envelope: Envelope,
     /// Octets of the message.
     pub size: u64,
+}
+
+impl Transaction {
+    /// Whether it goes to hosts only that offer REQUIRETLS. A report does not (RFC 8689 §5).
+    pub fn needs_require_tls(&self) -> bool {
+        self.envelope.terms.tls == TlsTerm::Required && self.envelope.reverse_path.is_some()
+    }
 }
 
 /// A command of the envelope.
@@ -78,14 +87,10 @@ impl Running {
             || envelope.reverse_path.as_ref().is_some_and(Address::needs_smtputf8)
             || envelope.recipients.iter().any(|r| r.address.needs_smtputf8());
         self.utf8 = needs_utf8 && offers.smtputf8;
-        if let Some(octets_max @ 1..) = offers.size
-            && self.job.size > octets_max
-        {
-            self.decide_rest(&Fate::Unfit(Unfit::TooLarge { octets_max }));
+        if let Some(unfit) = table::missing(&self.job, offers) {
+            self.decide_rest(&Fate::Unfit(unfit));
         }
-        if self.body == BodyKind::Binary && !offers.binary_mime {
-            self.decide_rest(&Fate::Unfit(Unfit::NoBinary));
-        }
+        self.keep_within(offers.limits.unwrap_or_default());
         let mut doubts = Doubts { header: false, body: self.body == BodyKind::EightBit && !offers.eight_bit_mime };
         if needs_utf8 && !offers.smtputf8 {
             if self.job.envelope.reverse_path.as_ref().is_some_and(Address::needs_smtputf8) {
@@ -99,6 +104,25 @@ impl Running {
             doubts.header = self.job.envelope.smtputf8;
         }
         doubts
+    }
+
+    /// Leaves recipients for another transaction that the host does not take in this one (RFC 9422 §4).
+    fn keep_within(&mut self, limits: Limits) {
+        let most = |n: u32| if n == 0 { usize::MAX } else { n as usize };
+        let (mut count, mut domains) = (0, BTreeSet::new());
+        for (recipient, standing) in self.job.envelope.recipients.iter().zip(&mut self.standings) {
+            if *standing != Standing::Undecided {
+                continue;
+            }
+            let domain = recipient.address.domain().key();
+            let is_new = !domains.contains(&domain);
+            if count >= most(limits.rcpt_max) || (is_new && domains.len() >= most(limits.rcpt_domain_max)) {
+                *standing = Standing::Decided(Fate::Unfit(Unfit::TooManyRecipients));
+                continue;
+            }
+            count += 1;
+            domains.insert(domain);
+        }
     }
 
     /// Decides everybody who is not.
@@ -165,11 +189,28 @@ impl Running {
                 let _ = write!(line, " ENVID={}", xtext::encode(id));
             }
         }
+        self.terms(offers, &mut line);
         if logged_in {
             // RFC 4954 §5: we do not vouch for who submitted it.
             line.push_str(" AUTH=<>");
         }
         line
+    }
+
+    fn terms(&self, offers: &Extensions, line: &mut String) {
+        let terms = &self.job.envelope.terms;
+        if terms.tls == TlsTerm::Required && offers.require_tls {
+            line.push_str(" REQUIRETLS");
+        }
+        if let Some(by) = terms.deliver_by.filter(|_| offers.deliver_by.is_some()) {
+            let _ = write!(line, " BY={}", by.value(Timestamp(0)));
+        }
+        if let Some(priority) = terms.priority.filter(|_| offers.mt_priority) {
+            let _ = write!(line, " MT-PRIORITY={priority}");
+        }
+        if let Some(classes) = terms.solicit.as_ref().filter(|_| offers.no_soliciting.is_some()) {
+            let _ = write!(line, " SOLICIT={classes}");
+        }
     }
 
     fn rcpt(&self, recipient: &Recipient, offers: &Extensions) -> String {

@@ -1,13 +1,16 @@
 //! Greeting, EHLO, HELO, LHLO, HELP and STARTTLS: what the session says of itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Ask, Client, Config, Next, Pending, Phase, Session};
 use crate::base::dialog::{Input, Step};
+use crate::base::limits::SMTP_TRANSACTIONS_MAX;
 use crate::base::{Reply, Service};
-use crate::sasl::{Mechanism, Offer};
+use crate::sasl::{self, Mechanism};
 use crate::smtp::command::Verb;
-use crate::smtp::extension::Extensions;
+use crate::smtp::extension::table::{Offer, is_submission};
+use crate::smtp::extension::{Extensions, Limits};
 
 impl Session {
     /// The beginning: who is asked about the client says yes, or there is nobody to ask.
@@ -83,25 +86,32 @@ impl Session {
     }
 
     /// What the connection offers now.
-    fn extensions(&self) -> Extensions {
-        Extensions {
-            pipelining: true,
-            size: Some(self.config.octets_max),
-            eight_bit_mime: true,
-            binary_mime: true,
-            chunking: true,
-            smtputf8: true,
-            starttls: self.config.start_tls && self.client.tls.is_none(),
-            dsn: true,
-            enhanced_status_codes: true,
+    pub(super) fn extensions(&self) -> Extensions {
+        let config = &self.config;
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let hold = (config.hold_seconds_max, config.begun.after(Duration::from_secs(config.hold_seconds_max)));
+        Extensions::offered(&Offer {
+            lmtp: self.is_lmtp(),
+            tls: self.client.tls.is_some(),
+            start_tls: config.start_tls,
+            submission: is_submission(config.service),
+            trusted: config.trusted,
+            octets_max: config.octets_max,
+            limits: Limits {
+                mail_max: SMTP_TRANSACTIONS_MAX,
+                rcpt_max: number(config.recipients_max),
+                rcpt_domain_max: 0,
+            },
             auth: Mechanism::offered(self.offer()).map(|m| m.name().to_owned()).collect(),
-        }
+            hold: Some(hold).filter(|(seconds, _)| *seconds > 0),
+            no_soliciting: config.no_soliciting.as_deref(),
+        })
     }
 
     /// What the connection allows a login to use.
-    pub(super) fn offer(&self) -> Offer {
+    pub(super) fn offer(&self) -> sasl::Offer {
         let tls = self.client.tls.as_ref();
-        Offer {
+        sasl::Offer {
             passwords: takes_logins(&self.config) && (tls.is_some() || self.config.plaintext_login),
             channel_binding: tls.is_some_and(|tls| tls.exporter.is_some()),
             plain_only: self.config.manner.plain_only,

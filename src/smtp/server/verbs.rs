@@ -50,7 +50,7 @@ const fn of_transaction(verb: Verb, needs: Needs) -> VerbRow {
 
 /// The rows. RFC 5321 §4.1.4 has the order of commands; BDAT checks its transaction itself, since its octets
 /// must be read whatever the reply will be.
-const ROWS: [VerbRow; 15] = [
+const ROWS: [VerbRow; 17] = [
     VerbRow { protocol: Protocol::Smtp, is_idle: true, ..any_time(Verb::Ehlo) },
     VerbRow { protocol: Protocol::Smtp, is_idle: true, ..any_time(Verb::Helo) },
     VerbRow { protocol: Protocol::Lmtp, is_idle: true, ..any_time(Verb::Lhlo) },
@@ -66,6 +66,8 @@ const ROWS: [VerbRow; 15] = [
     any_time(Verb::Quit),
     VerbRow { needs_hello: true, needs: Needs::None, ..any_time(Verb::StartTls) },
     VerbRow { needs_hello: true, needs: Needs::None, ..any_time(Verb::Auth) },
+    VerbRow { protocol: Protocol::Smtp, needs: Needs::None, is_idle: true, ..any_time(Verb::XClient) },
+    VerbRow { protocol: Protocol::Smtp, needs: Needs::None, is_idle: true, ..any_time(Verb::XForward) },
 ];
 
 /// How a session stands, as far as the rows ask.
@@ -73,6 +75,8 @@ pub(super) struct Standing {
     pub(super) service: Service,
     pub(super) greeted: bool,
     pub(super) logged_in: bool,
+    /// Whether XCLIENT and XFORWARD are believed.
+    pub(super) trusted: bool,
     /// Whether there is a transaction, how many recipients it has, and whether BDAT has begun.
     pub(super) transaction: Option<(usize, bool)>,
 }
@@ -91,6 +95,9 @@ pub(super) fn check(verb: Verb, standing: &Standing) -> Result<&'static VerbRow,
     let submission = matches!(standing.service, Service::Submission | Service::Submissions);
     if row.needs_login && submission && !standing.logged_in {
         return Err(Reply::new(530, 7, 0, "Authentication required"));
+    }
+    if matches!(verb, Verb::XClient | Verb::XForward) && !standing.trusted {
+        return Err(Reply::new(550, 7, 0, "Insufficient authorization"));
     }
     match (row.needs, standing.transaction) {
         (Needs::None, Some(_)) => sequence("A mail transaction is under way"),

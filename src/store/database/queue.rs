@@ -16,6 +16,8 @@ pub(in super::super) struct QueuedRow {
     pub due: Timestamp,
     /// Attempts begun.
     pub attempts: u32,
+    /// -9 to 9: higher ones go first.
+    pub priority: i8,
 }
 
 /// A recipient to be routed.
@@ -38,6 +40,8 @@ pub(in super::super) struct ItemTerms {
     pub held: bool,
     /// There is a sender who was not told of a delay.
     pub untold: bool,
+    /// When the sender is told that it is late (RFC 2852).
+    pub late: Option<Timestamp>,
 }
 
 /// Sees rows one after the other, and says when it has seen enough.
@@ -71,6 +75,10 @@ pub(in super::super) trait ReadQueue: ReadOutward + ReadSending {
     /// earlier only, where it is given. Costs what is shown.
     fn queue_rows(&self, destination: &str, until: Option<Timestamp>, visit: Visit<'_>) -> Result<()>;
 
+    /// The same for those due at `until` or earlier whose priority is above 0: the highest first, by due time and item
+    /// within one; at most `limit`.
+    fn queue_urgent(&self, destination: &str, until: Timestamp, limit: usize) -> Result<Vec<QueuedRow>>;
+
     /// Recipients of an item that wait, whose item is not held: destinations, and when the first of each is due.
     fn queue_waiting(&self, id: QueueId) -> Result<Vec<(String, Timestamp)>>;
 
@@ -92,13 +100,13 @@ pub(in super::super) trait WriteQueue: WriteOutward + WriteSending {
     /// Writes a new item without recipients.
     fn queue_insert(&self, item: &NewItem, blob: BlobId) -> Result<QueueId>;
 
-    /// Writes a recipient that waits.
+    /// Writes a recipient that waits; `due`: when it is due, and its priority.
     fn queue_recipient_insert(
         &self,
         id: QueueId,
         place: u32,
         recipient: &Recipient,
-        due: Timestamp,
+        due: (Timestamp, i8),
         destination: &str,
     ) -> Result<()>;
 

@@ -13,6 +13,10 @@ impl Queued {
     fn waits(&self) -> bool {
         self.state == RecipientState::Waiting
     }
+
+    fn row(&self, (id, place): (QueueId, u32)) -> QueuedRow {
+        QueuedRow { id, place, due: self.due, attempts: self.attempts, priority: self.priority }
+    }
 }
 
 impl Tables {
@@ -107,6 +111,7 @@ impl ReadQueue for Connection {
             expires: item.expires,
             held: item.held,
             untold: !item.delay_reported && item.envelope.reverse_path.is_some(),
+            late: item.envelope.terms.late_at(),
         };
         self.ask(|tables| tables.items.get(&id).map(terms))
     }
@@ -141,12 +146,23 @@ impl ReadQueue for Connection {
         let rows: Vec<QueuedRow> = self.ask(|tables| {
             let rows = tables.open().filter(|(_, queued)| queued.destination == destination);
             let rows = rows.filter(|(_, queued)| until.is_none_or(|until| queued.due <= until));
-            let mut rows: Vec<_> = rows.map(|(key, queued)| (queued.due, *key, queued.attempts)).collect();
-            rows.sort_unstable();
-            rows.into_iter().map(|(due, (id, place), attempts)| QueuedRow { id, place, due, attempts }).collect()
+            let mut rows: Vec<QueuedRow> = rows.map(|(key, queued)| queued.row(*key)).collect();
+            rows.sort_unstable_by_key(|row| (row.due, row.id, row.place));
+            rows
         })?;
         let _ = rows.into_iter().try_for_each(visit);
         Ok(())
+    }
+
+    fn queue_urgent(&self, destination: &str, until: Timestamp, limit: usize) -> Result<Vec<QueuedRow>> {
+        self.ask(|tables| {
+            let rows = tables.open().filter(|(_, queued)| queued.destination == destination && queued.due <= until);
+            let rows = rows.filter(|(_, queued)| queued.priority > 0);
+            let mut rows: Vec<QueuedRow> = rows.map(|(key, queued)| queued.row(*key)).collect();
+            rows.sort_unstable_by_key(|row| (-row.priority, row.due, row.id, row.place));
+            rows.truncate(limit);
+            rows
+        })
     }
 
     fn queue_waiting(&self, id: QueueId) -> Result<Vec<(String, Timestamp)>> {
@@ -211,7 +227,7 @@ impl WriteQueue for Connection {
         id: QueueId,
         place: u32,
         recipient: &Recipient,
-        due: Timestamp,
+        (due, priority): (Timestamp, i8),
         destination: &str,
     ) -> Result<()> {
         let queued = Queued {
@@ -222,6 +238,7 @@ impl WriteQueue for Connection {
             due,
             held: false,
             last_attempt: 0,
+            priority,
         };
         self.edit(|tables| tables.recipients.put((id, place), queued))
     }

@@ -121,6 +121,7 @@ pub(super) struct Queued {
     pub due: Timestamp,
     pub held: bool,
     pub last_attempt: i64,
+    pub priority: i8,
 }
 
 /// An attempt for a recipient.

@@ -16,7 +16,8 @@ impl WriteQueue for Postgres {
         let from = envelope.reverse_path.as_ref().map(ToString::to_string).unwrap_or_default();
         self.send(
             "INSERT INTO queue_item(id, reverse_path, body_kind, smtputf8, envelope_id, returns, size_declared, blob,
-               size, submitter, created, expires) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+               size, submitter, created, expires, terms)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             values![
                 id,
                 from,
@@ -29,7 +30,8 @@ impl WriteQueue for Postgres {
                 item.content.len(),
                 item.submitter.map(|account| account.0),
                 item.created.0,
-                item.expires.0
+                item.expires.0,
+                envelope.terms.written()
             ],
         )?;
         Ok(QueueId(id))
@@ -40,12 +42,12 @@ impl WriteQueue for Postgres {
         id: QueueId,
         place: u32,
         recipient: &Recipient,
-        due: Timestamp,
+        (due, priority): (Timestamp, i8),
         destination: &str,
     ) -> Result<()> {
         self.send(
-            "INSERT INTO queue_recipient(item, place, address, notify, original, due, destination)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO queue_recipient(item, place, address, notify, original, due, destination, priority)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             values![
                 id.0,
                 place,
@@ -53,7 +55,8 @@ impl WriteQueue for Postgres {
                 notify_column(recipient.notify),
                 recipient.original.as_ref(),
                 due.0,
-                destination
+                destination,
+                i64::from(priority)
             ],
         )
     }

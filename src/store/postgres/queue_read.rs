@@ -7,6 +7,7 @@ use super::super::{AttemptResult, Item};
 use super::value::{Columns, values};
 use super::{Postgres, queue_row};
 use crate::base::limits::{POSTGRES_ROWS_SHOWN_FIRST, POSTGRES_ROWS_SHOWN_MAX};
+use crate::base::terms::Terms;
 use crate::base::{QueueId, Result, Timestamp};
 
 /// The columns that [`read_routed`] reads.
@@ -29,12 +30,14 @@ impl ReadQueue for Postgres {
 
     fn queue_terms(&self, id: QueueId) -> Result<Option<ItemTerms>> {
         let row = self.row(
-            "SELECT created, expires, held, NOT delay_reported AND reverse_path <> '' FROM queue_item WHERE id = $1",
+            "SELECT created, expires, held, NOT delay_reported AND reverse_path <> '', terms FROM queue_item
+               WHERE id = $1",
             values![id.0],
         )?;
         let read = |row: Row| {
             let (created, expires) = (Timestamp(row.number(0)?), Timestamp(row.number(1)?));
-            Ok(ItemTerms { created, expires, held: row.flag(2)?, untold: row.flag(3)? })
+            let late = Terms::read(row.column(4)?).late_at();
+            Ok(ItemTerms { created, expires, held: row.flag(2)?, untold: row.flag(3)?, late })
         };
         row.map(read).transpose()
     }
@@ -68,15 +71,14 @@ impl ReadQueue for Postgres {
         loop {
             // Few at first: most of those who ask look at one row.
             let rows = self.rows(
-                "SELECT item, place, due, attempts FROM queue_recipient WHERE state = 0 AND NOT held
+                "SELECT item, place, due, attempts, priority FROM queue_recipient WHERE state = 0 AND NOT held
                    AND destination = $1 AND due <= $2 AND (due, item, place) > ($3, $4, $5)
                    ORDER BY due, item, place LIMIT $6",
                 values![destination, until, last.0, last.1, last.2, limit],
             )?;
             for row in &rows {
                 last = (row.number(2)?, row.number(0)?, row.number(1)?);
-                let (id, due) = (QueueId(last.1), Timestamp(last.0));
-                if visit(QueuedRow { id, place: row.small(1)?, due, attempts: row.small(3)? }).is_break() {
+                if visit(read_queued(row)?).is_break() {
                     return Ok(());
                 }
             }
@@ -85,6 +87,15 @@ impl ReadQueue for Postgres {
             }
             limit = (limit * 4).min(POSTGRES_ROWS_SHOWN_MAX);
         }
+    }
+
+    fn queue_urgent(&self, destination: &str, until: Timestamp, limit: usize) -> Result<Vec<QueuedRow>> {
+        let rows = self.rows(
+            "SELECT item, place, due, attempts, priority FROM queue_recipient WHERE state = 0 AND NOT held
+               AND priority > 0 AND destination = $1 AND due <= $2 ORDER BY priority DESC, due, item, place LIMIT $3",
+            values![destination, until.0, limit],
+        )?;
+        rows.iter().map(read_queued).collect()
     }
 
     fn queue_waiting(&self, id: QueueId) -> Result<Vec<(String, Timestamp)>> {
@@ -119,6 +130,12 @@ impl ReadQueue for Postgres {
     fn is_settled(&self, id: QueueId, settlement: i64) -> Result<bool> {
         self.exists("SELECT 1 FROM attempt WHERE item = $1 AND settlement = $2 LIMIT 1", values![id.0, settlement])
     }
+}
+
+fn read_queued(row: &Row) -> Result<QueuedRow> {
+    let (id, due) = (QueueId(row.number(0)?), Timestamp(row.number(2)?));
+    let priority = i8::try_from(row.number(4)?).unwrap_or(0);
+    Ok(QueuedRow { id, place: row.small(1)?, due, attempts: row.small(3)?, priority })
 }
 
 /// A recipient to be routed, of a row of [`ROUTED`].

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use super::super::{AttemptResult, Item, ItemRecipient};
 use super::value::{Columns, values};
 use super::{Postgres, columns};
+use crate::base::terms::Terms;
 use crate::base::{AccountId, BlobId, Enhanced, Envelope, QueueId, Recipient, Result, Timestamp};
 
 /// One item with its recipients, or with those of `places` in that order. `Invalid` where what it says cannot be
@@ -15,7 +16,7 @@ use crate::base::{AccountId, BlobId, Enhanced, Envelope, QueueId, Recipient, Res
 pub(super) fn item(db: &Postgres, id: QueueId, places: Option<&[u32]>) -> Result<Option<Item>> {
     let row = db.row(
         "SELECT reverse_path, body_kind, smtputf8, envelope_id, returns, size_declared, blob, size, submitter, created,
-           expires, held, delay_reported FROM queue_item WHERE id = $1",
+           expires, held, delay_reported, terms FROM queue_item WHERE id = $1",
         values![id.0],
     )?;
     let Some(mut item) = row.map(|row| read_item(id, &row)).transpose()? else { return Ok(None) };
@@ -48,6 +49,7 @@ fn read_item(id: QueueId, row: &Row) -> Result<Item> {
             envelope_id: row.column(3)?,
             returns: columns::returns(row.number(4)?),
             size_declared: row.column::<Option<i64>>(5)?.map(|size| size as u64),
+            terms: Terms::read(row.column(13)?),
         },
         blob: BlobId(row.number(6)?),
         size: row.large(7)?,

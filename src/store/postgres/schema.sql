@@ -200,7 +200,8 @@ CREATE TABLE queue_item(
   created BIGINT NOT NULL,               -- when it was accepted
   expires BIGINT NOT NULL,               -- when it is given up
   held BOOLEAN NOT NULL DEFAULT false,   -- true: the host holds it back
-  delay_reported BOOLEAN NOT NULL DEFAULT false -- true: the sender was told of the delay
+  delay_reported BOOLEAN NOT NULL DEFAULT false, -- true: the sender was told of the delay
+  terms TEXT COLLATE "C" NOT NULL DEFAULT '' -- what was asked of its way: name=value, space between
 );
 CREATE INDEX queue_item_expires ON queue_item(expires) WHERE NOT held;
 CREATE INDEX queue_item_blob ON queue_item(blob);
@@ -217,8 +218,11 @@ CREATE TABLE queue_recipient(
   held BOOLEAN NOT NULL DEFAULT false,   -- as in its item, so that the index below leaves it out
   last_attempt BIGINT NOT NULL DEFAULT 0, -- attempt.id of the last one, 0 before
   destination TEXT COLLATE "C" NOT NULL, -- next hop after routing, as the queue names it; empty: not routed yet
+  priority BIGINT NOT NULL DEFAULT 0,    -- MT-PRIORITY of its item, -9 to 9
   PRIMARY KEY(item, place)
 ) WITH (fillfactor = 70);
+CREATE INDEX queue_recipient_urgent ON queue_recipient(destination, priority DESC, due, item, place)
+  WHERE state = 0 AND NOT held AND priority > 0;
 CREATE INDEX queue_recipient_destination ON queue_recipient(destination, due, item, place) WHERE state = 0 AND NOT held;
 
 CREATE SEQUENCE attempt_id;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("schema_directory.sql"),
     include_str!("schema_out.sql"),
     include_str!("schema_annotation.sql"),
+    include_str!("schema_terms.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

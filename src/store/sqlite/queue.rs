@@ -18,7 +18,8 @@ impl WriteQueue for Sqlite {
         self.db
             .prepare_cached(
                 "INSERT INTO queue_item(reverse_path, body_kind, smtputf8, envelope_id, returns, size_declared, blob,
-                   size, submitter, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                   size, submitter, created, expires, terms)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?
             .execute(params![
                 from,
@@ -31,7 +32,8 @@ impl WriteQueue for Sqlite {
                 size as i64,
                 item.submitter.map(|account| account.0),
                 item.created.0,
-                item.expires.0
+                item.expires.0,
+                envelope.terms.written()
             ])?;
         Ok(QueueId(self.db.last_insert_rowid()))
     }
@@ -41,13 +43,13 @@ impl WriteQueue for Sqlite {
         id: QueueId,
         place: u32,
         recipient: &Recipient,
-        due: Timestamp,
+        (due, priority): (Timestamp, i8),
         destination: &str,
     ) -> Result<()> {
         self.db
             .prepare_cached(
-                "INSERT INTO queue_recipient(item, place, address, notify, original, due, destination)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO queue_recipient(item, place, address, notify, original, due, destination, priority)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 id.0,
@@ -56,7 +58,8 @@ impl WriteQueue for Sqlite {
                 notify_column(recipient.notify),
                 recipient.original,
                 due.0,
-                destination
+                destination,
+                priority
             ])?;
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! Questions to the queue. Rows that are due are found by (destination, due, item), without looking at others.
 
+use std::ops::ControlFlow;
+
 use rusqlite::{OptionalExtension, Row as SqlRow, Rows, params};
 
 use super::super::database::{ItemTerms, QueuedRow, ReadQueue, RoutedRow, Visit};
 use super::super::{AttemptResult, Item};
 use super::{Sqlite, queue_row};
+use crate::base::terms::Terms;
 use crate::base::{QueueId, Result, Timestamp};
 
 /// The columns that [`read_routed`] reads.
@@ -27,7 +30,8 @@ impl ReadQueue for Sqlite {
 
     fn queue_terms(&self, id: QueueId) -> Result<Option<ItemTerms>> {
         let mut select = self.db.prepare_cached(
-            "SELECT created, expires, held, delay_reported = 0 AND reverse_path <> '' FROM queue_item WHERE id = ?1",
+            "SELECT created, expires, held, delay_reported = 0 AND reverse_path <> '', terms FROM queue_item
+               WHERE id = ?1",
         )?;
         let read = |row: &SqlRow<'_>| {
             Ok(ItemTerms {
@@ -35,6 +39,7 @@ impl ReadQueue for Sqlite {
                 expires: Timestamp(row.get(1)?),
                 held: row.get(2)?,
                 untold: row.get(3)?,
+                late: Terms::read(row.get_ref(4)?.as_str()?).late_at(),
             })
         };
         Ok(select.query_row([id.0], read).optional()?)
@@ -79,19 +84,33 @@ impl ReadQueue for Sqlite {
         match until {
             Some(until) => {
                 let mut select = self.db.prepare_cached(
-                    "SELECT item, place, due, attempts FROM queue_recipient
+                    "SELECT item, place, due, attempts, priority FROM queue_recipient
                        WHERE state = 0 AND held = 0 AND destination = ?1 AND due <= ?2 ORDER BY due, item",
                 )?;
                 show(select.query(params![destination, until.0])?, visit)
             }
             None => {
                 let mut select = self.db.prepare_cached(
-                    "SELECT item, place, due, attempts FROM queue_recipient
+                    "SELECT item, place, due, attempts, priority FROM queue_recipient
                        WHERE state = 0 AND held = 0 AND destination = ?1 ORDER BY due, item",
                 )?;
                 show(select.query([destination])?, visit)
             }
         }
+    }
+
+    fn queue_urgent(&self, destination: &str, until: Timestamp, limit: usize) -> Result<Vec<QueuedRow>> {
+        let mut select = self.db.prepare_cached(
+            "SELECT item, place, due, attempts, priority FROM queue_recipient
+               WHERE state = 0 AND held = 0 AND priority > 0 AND destination = ?1 AND due <= ?2
+               ORDER BY priority DESC, due, item LIMIT ?3",
+        )?;
+        let mut rows = Vec::new();
+        show(select.query(params![destination, until.0, many(limit)])?, &mut |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        })?;
+        Ok(rows)
     }
 
     fn queue_waiting(&self, id: QueueId) -> Result<Vec<(String, Timestamp)>> {
@@ -137,7 +156,7 @@ fn many(limit: usize) -> i64 {
 fn show(mut rows: Rows<'_>, visit: Visit<'_>) -> Result<()> {
     while let Some(row) = rows.next()? {
         let (id, place, due) = (QueueId(row.get(0)?), row.get(1)?, Timestamp(row.get(2)?));
-        if visit(QueuedRow { id, place, due, attempts: row.get(3)? }).is_break() {
+        if visit(QueuedRow { id, place, due, attempts: row.get(3)?, priority: row.get(4)? }).is_break() {
             break;
         }
     }

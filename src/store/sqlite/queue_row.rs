@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{AttemptResult, Item, ItemRecipient};
 use super::columns;
+use crate::base::terms::Terms;
 use crate::base::{AccountId, BlobId, Enhanced, Envelope, QueueId, Recipient, Result, Timestamp};
 
 /// One item with its recipients. `Invalid` where what it says cannot be understood, so that trying again is no use.
@@ -35,7 +36,7 @@ pub(super) fn item_with(db: &Connection, id: QueueId, places: &[u32]) -> Result<
 fn without_recipients(db: &Connection, id: QueueId) -> Result<Option<Item>> {
     let mut select = db.prepare_cached(
         "SELECT reverse_path, body_kind, smtputf8, envelope_id, returns, size_declared, blob, size, submitter, created,
-           expires, held, delay_reported FROM queue_item WHERE id = ?1",
+           expires, held, delay_reported, terms FROM queue_item WHERE id = ?1",
     )?;
     // What is no UTF-8 is no address either.
     let text = |row: &Row<'_>| Ok::<_, rusqlite::Error>(row.get_ref(0)?.as_str().unwrap_or("\u{fffd}").to_owned());
@@ -59,6 +60,7 @@ fn read_item(id: QueueId, row: &Row<'_>) -> rusqlite::Result<Item> {
             envelope_id: row.get(3)?,
             returns: columns::returns(row.get(4)?),
             size_declared: row.get::<_, Option<i64>>(5)?.map(|size| size as u64),
+            terms: Terms::read(row.get_ref(13)?.as_str()?),
         },
         blob: BlobId(row.get(6)?),
         size: row.get::<_, i64>(7)? as u64,

@@ -1,6 +1,8 @@
 //! The queue's rows: due, begun, settled, controlled; attempts on record.
 
 use super::*;
+use crate::base::limits::PRIORITY_STEP_MILLISECONDS;
+use crate::base::terms::Terms;
 
 fn item(to: &[&str], due: i64) -> NewItem {
     let recipients = to.iter().map(|to| Recipient::new(address(to))).collect();
@@ -134,6 +136,37 @@ fn what_is_due_is_claimed_by_destination_oldest_first() {
         assert_eq!(ids(&take(&store, want("y", 10), 300).await), [early]);
         assert_eq!(store.queue_list(late, 10).await.unwrap().len(), 2);
         assert_eq!(store.queue_list(QueueId(0), 2).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn higher_priorities_go_first_and_none_waits_for_ever() {
+    run(|place| async move {
+        let (store, ..) = with_bob(&place).await;
+        store.queue_route_by(Arc::new(ByDomain));
+        const STEP: i64 = PRIORITY_STEP_MILLISECONDS;
+        let with = |priority: i8, due: i64| {
+            let item = item(&["a@x", "b@x"], due);
+            let terms = Terms { priority: Some(priority), ..Terms::default() };
+            NewItem { envelope: Envelope { terms, ..item.envelope }, expires: Timestamp(i64::MAX), ..item }
+        };
+        let usual = put(&store, with(0, 100)).await;
+        let low = put(&store, with(-1, 50)).await;
+        let high = put(&store, with(2, 300)).await;
+        let higher = put(&store, with(9, 400)).await;
+        // Due for so long that a step of priority does not overtake it.
+        let late = 2 * STEP + 500;
+        let fresh = put(&store, with(1, late)).await;
+        let kept = store.queue_item(higher).await.unwrap().unwrap();
+        assert_eq!(kept.envelope.terms.priority, Some(9));
+        let mut order = Vec::new();
+        for _ in 0..5 {
+            let taken = take(&store, want("x", 1), late).await;
+            assert_eq!(taken.claims[0].places, [0, 1]);
+            order.extend(ids(&taken));
+        }
+        assert_eq!(order, [higher, high, usual, low, fresh]);
+        assert!(take(&store, want("x", 1), late).await.claims.is_empty());
     });
 }
 
