@@ -37,7 +37,9 @@ impl Intake {
 /// The field that says a priority, where it is none of those that everybody has; empty where the header has one.
 pub(super) fn priority_field(terms: &Terms, header: &[&[u8]]) -> Vec<u8> {
     match terms.priority {
-        Some(priority) if priority != 0 && !header.iter().flat_map(|piece| fields(piece)).any(|field| field.is("MT-Priority")) => {
+        Some(priority)
+            if priority != 0 && !header.iter().flat_map(|piece| fields(piece)).any(|field| field.is("MT-Priority")) =>
+        {
             format!("MT-Priority: {priority}\r\n").into_bytes()
         }
         _ => Vec::new(),
