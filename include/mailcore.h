@@ -378,6 +378,7 @@ The library prints nothing, handles no signals, never ends the process.
 
 /** Proxies, whose connections to any listener begin with a PROXY header: addresses and networks, by commas. */
 #define MAILCORE_KEY_PROXY_TRUSTED "proxy.trusted"
+
 /** Address that TLS reports (RFC 8460) are sent from, each day to the domains that ask; empty sends none. */
 #define MAILCORE_KEY_TLSRPT_REPORT_FROM "tlsrpt.report_from"
 
