@@ -139,6 +139,7 @@ fn header(root: &Path) -> Result<String, String> {
         after_includes: Some(preamble(&[
             read("src/engine/keys/engine.rs")?,
             read("src/engine/keys/checking.rs")?,
+            read("src/engine/keys/esmtp.rs")?,
             read("src/engine/keys/sending.rs")?,
             read("src/engine/keys/esmtp.rs")?,
         ])),
