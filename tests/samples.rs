@@ -27,7 +27,7 @@ use support::{folder, library, library_folder, root, run, tool};
 /// What builds the library; everything else is run.
 const BUILDS: &str = "cargo rustc --release --crate-type cdylib\nexport LIBMAILCORE=$PWD\n";
 /// Blocks with commands that something else runs: page (empty: any), how the block begins, what runs it.
-const RUN_ELSEWHERE: [(&str, &str, &str); 13] = [
+const RUN_ELSEWHERE: [(&str, &str, &str); 14] = [
     ("", "sh examples/quickstart.sh", "tests/bare/run"),
     ("", BUILDS, "tests/bare/run"),
     ("docs/server.md", "", "tests/guide/follow.py"),
