@@ -141,7 +141,6 @@ fn header(root: &Path) -> Result<String, String> {
             read("src/engine/keys/checking.rs")?,
             read("src/engine/keys/esmtp.rs")?,
             read("src/engine/keys/sending.rs")?,
-            read("src/engine/keys/esmtp.rs")?,
         ])),
         line_length: 120,
         tab_width: 4,

@@ -403,33 +403,6 @@ The library prints nothing, handles no signals, never ends the process.
 /** How long such an address gets no mail. */
 #define MAILCORE_KEY_SUPPRESS_SECONDS "suppress.seconds"
 
-/** For how many seconds users may have mail held (FUTURERELEASE); 0 does not offer it. */
-#define MAILCORE_KEY_SUBMISSION_HOLD_SECONDS_MAX "submission.hold_seconds_max"
-
-/** Classes of solicitation that are refused (NO-SOLICITING), like org.example:adv, by commas; empty: none. */
-#define MAILCORE_KEY_SMTP_NO_SOLICITING "smtp.no_soliciting"
-
-/** Who is told by VRFY and EXPN which addresses there are: nobody, users (who logged in) or anybody. */
-#define MAILCORE_KEY_SMTP_VERIFY "smtp.verify"
-
-/** Messages that one account may submit in an hour; 0 for no limit. */
-#define MAILCORE_KEY_SUBMISSION_MESSAGES_PER_HOUR_MAX "submission.messages_per_hour_max"
-
-/** Messages that one account may submit in a day; 0 for no limit. */
-#define MAILCORE_KEY_SUBMISSION_MESSAGES_PER_DAY_MAX "submission.messages_per_day_max"
-
-/** Different recipients that one account may write to in a day; 0 for no limit. */
-#define MAILCORE_KEY_SUBMISSION_RECIPIENTS_PER_DAY_MAX "submission.recipients_per_day_max"
-
-/** Peers that submit without a login, like printers: addresses and networks (192.0.2.0/24), by commas. */
-#define MAILCORE_KEY_SUBMISSION_TRUSTED "submission.trusted"
-
-/** Peers whose XCLIENT and XFORWARD are believed: addresses and networks (192.0.2.0/24), by commas. */
-#define MAILCORE_KEY_XCLIENT_TRUSTED "xclient.trusted"
-
-/** Proxies, whose connections to any listener begin with a PROXY header: addresses and networks, by commas. */
-#define MAILCORE_KEY_PROXY_TRUSTED "proxy.trusted"
-
 
 /**
  * Done. Functions that fetch one thing at a time return 1 for "here is one" and 0 for "there is none".

@@ -206,22 +206,4 @@ const (
 	KeySuppressFailed = "suppress.failed"
 	// KeySuppressSeconds: How long such an address gets no mail.
 	KeySuppressSeconds = "suppress.seconds"
-	// KeySubmissionHoldSecondsMax: For how many seconds users may have mail held (FUTURERELEASE); 0 does not offer it.
-	KeySubmissionHoldSecondsMax = "submission.hold_seconds_max"
-	// KeySMTPNoSoliciting: Classes of solicitation that are refused (NO-SOLICITING), like org.example:adv, by commas; empty: none.
-	KeySMTPNoSoliciting = "smtp.no_soliciting"
-	// KeySMTPVerify: Who is told by VRFY and EXPN which addresses there are: nobody, users (who logged in) or anybody.
-	KeySMTPVerify = "smtp.verify"
-	// KeySubmissionMessagesPerHourMax: Messages that one account may submit in an hour; 0 for no limit.
-	KeySubmissionMessagesPerHourMax = "submission.messages_per_hour_max"
-	// KeySubmissionMessagesPerDayMax: Messages that one account may submit in a day; 0 for no limit.
-	KeySubmissionMessagesPerDayMax = "submission.messages_per_day_max"
-	// KeySubmissionRecipientsPerDayMax: Different recipients that one account may write to in a day; 0 for no limit.
-	KeySubmissionRecipientsPerDayMax = "submission.recipients_per_day_max"
-	// KeySubmissionTrusted: Peers that submit without a login, like printers: addresses and networks (192.0.2.0/24), by commas.
-	KeySubmissionTrusted = "submission.trusted"
-	// KeyXclientTrusted: Peers whose XCLIENT and XFORWARD are believed: addresses and networks (192.0.2.0/24), by commas.
-	KeyXclientTrusted = "xclient.trusted"
-	// KeyProxyTrusted: Proxies, whose connections to any listener begin with a PROXY header: addresses and networks, by commas.
-	KeyProxyTrusted = "proxy.trusted"
 )
