@@ -152,6 +152,7 @@ mod tests {
             (refused(Stage::Hello, 450, 7, 1), false, HOST),
             (refused(Stage::Hello, 550, 7, 1), false, HOST_FOR_GOOD),
             (refused(Stage::Tls, 454, 7, 0), false, HOST),
+            (refused(Stage::Tls, 554, 7, 0), false, HOST),
             (refused(Stage::Login, 535, 7, 8), false, HOST),
             (refused(Stage::Mail, 451, 7, 1), false, HOST),
             (refused(Stage::Mail, 550, 7, 1), false, Judgement::Fail),
