@@ -152,6 +152,7 @@ mod tests {
             (refused(Stage::Hello, 450, 7, 1), false, HOST),
             (refused(Stage::Hello, 550, 7, 1), false, HOST_FOR_GOOD),
             (refused(Stage::Tls, 454, 7, 0), false, HOST),
+            (refused(Stage::Tls, 554, 7, 0), false, HOST),
             (refused(Stage::Login, 535, 7, 8), false, HOST),
             (refused(Stage::Mail, 451, 7, 1), false, HOST),
             (refused(Stage::Mail, 550, 7, 1), false, Judgement::Fail),
@@ -215,5 +216,27 @@ mod tests {
         }
         let umlauts = Fate::Accepted(Reply::plain(250, format!("x{}", "ü".repeat(DIAGNOSTIC_OCTETS_MAX))));
         assert_eq!(describe(&umlauts).2.len(), DIAGNOSTIC_OCTETS_MAX - 1);
+    }
+
+    #[test]
+    fn what_is_lost_says_where() {
+        for (stage, detail, text) in [
+            (Stage::Greeting, (4, 2), "gone (waiting for the greeting)"),
+            (Stage::Hello, (4, 2), "gone (after EHLO)"),
+            (Stage::Tls, (7, 5), "TLS handshake: gone"),
+            (Stage::Login, (4, 2), "gone (while logging in)"),
+            (Stage::Mail, (4, 2), "gone (after MAIL)"),
+            (Stage::Recipient, (4, 2), "gone (after RCPT)"),
+            (Stage::Data, (4, 2), "gone (after DATA)"),
+            (Stage::Body, (4, 2), "gone (while sending the message)"),
+            (Stage::Final, (4, 2), "gone after the message was sent; it may have been delivered"),
+        ] {
+            let status = Enhanced::new(4, detail.0, detail.1);
+            assert_eq!(describe(&Fate::Lost(stage, "gone".to_owned())), (0, Some(status), text.to_owned()));
+        }
+        let unread = "the message could not be read from the store".to_owned();
+        assert_eq!(describe(&Fate::Unread), (0, Some(Enhanced::new(4, 3, 0)), unread));
+        let unfit = Unfit::NoTls;
+        assert_eq!(describe(&Fate::Unfit(unfit)), (0, Some(unfit.status()), unfit.text()));
     }
 }

@@ -109,3 +109,27 @@ impl RecipientOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_outweighs_what_will_not_and_else_the_last_error_counts() {
+        use Verdict::{Deferred, Failed};
+        for (noted, kept) in [
+            (&[Failed][..], (Failed, "0")),
+            (&[Failed, Failed], (Failed, "1")),
+            (&[Failed, Deferred], (Deferred, "1")),
+            (&[Deferred, Failed], (Deferred, "0")),
+            (&[Deferred, Failed, Deferred], (Deferred, "2")),
+        ] {
+            let mut recipient = RecipientOutcome::default();
+            for (place, verdict) in noted.iter().enumerate() {
+                recipient.note(Outcome::unreached(*verdict, Enhanced::new(4, 0, 0), place.to_string()));
+            }
+            let outcome = recipient.so_far.expect("noted");
+            assert_eq!((outcome.verdict, outcome.text.as_str()), kept, "{noted:?}");
+        }
+    }
+}
