@@ -15,7 +15,7 @@ use crate::base::event::Event;
 use crate::base::limits::{CHUNK_OCTETS_MAX, RECIPIENT_OCTETS, UNKNOWN_RECIPIENTS_FREE};
 use crate::base::terms::Terms;
 use crate::base::trouble::Stage;
-use crate::base::{Account, Address, Envelope, Error, Recipient, Reply, Service};
+use crate::base::{Account, Address, Envelope, Error, Recipient, Reply, Secret, Service};
 use crate::intake::hook::Point;
 use crate::intake::policy::unknown_user;
 use crate::intake::{Intake, reply_of};
@@ -133,19 +133,7 @@ impl Answerer<Session> for SmtpAnswerer {
             Ask::Verify(client, about) => Answer::Replies(vec![self.intake.verify(&client, &about).await]),
             Ask::Expand(client, about) => Answer::Replies(vec![self.intake.expand(&client, &about).await]),
             Ask::Recipient(client, envelope) => self.judged(&client, &envelope).await,
-            Ask::Login(user, password) => {
-                let login = asked::login(&self.shared, &self.client, self.door(), &user, &password).await;
-                let noted = match login {
-                    Ok(account) => accounts::note(&self.shared, &self.seat, account).await.map_err(No::Denied),
-                    Err(no) => Err(no),
-                };
-                match noted {
-                    Ok(account) => Answer::Account(Some(account)),
-                    Err(No::Denied(Denied::Wrong)) => Answer::Account(None),
-                    Err(No::Denied(Denied::Later)) => Answer::Later,
-                    Err(no) => verdict(Err(no)),
-                }
-            }
+            Ask::Login(user, password) => self.login(&user, &password).await,
             Ask::Keys(user) => match asked::scram_keys(&self.shared, &self.client, self.door(), &user).await {
                 Ok(ScramAnswer { keys, account }) => {
                     self.scram.clone_from(&account);
@@ -194,6 +182,20 @@ fn sender(envelope: &Envelope) -> String {
 }
 
 impl SmtpAnswerer {
+    async fn login(&mut self, user: &str, password: &Secret) -> Answer {
+        let login = asked::login(&self.shared, &self.client, self.door(), user, password).await;
+        let noted = match login {
+            Ok(account) => accounts::note(&self.shared, &self.seat, account).await.map_err(No::Denied),
+            Err(no) => Err(no),
+        };
+        match noted {
+            Ok(account) => Answer::Account(Some(account)),
+            Err(No::Denied(Denied::Wrong)) => Answer::Account(None),
+            Err(No::Denied(Denied::Later)) => Answer::Later,
+            Err(no) => verdict(Err(no)),
+        }
+    }
+
     /// The end of an exchange of SCRAM, whose proof was right or not.
     async fn login_ended(&mut self, user: &str, ok: bool) -> Answer {
         let ended = accounts::scram_ended(&self.shared, self.door(), user, ok).await;
