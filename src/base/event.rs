@@ -81,7 +81,8 @@ pub enum Event {
     Refused(Box<Refused>),
     /// Something that will cause trouble if nobody looks after it: a certificate that is expired or for another name.
     Warning {
-        /// What it is about: `certificate`, `sessions` (a listener is full), `sieve` (a script could not be obeyed).
+        /// What it is about: `certificate`, `sessions` (a listener is full), `sieve` (a script could not be obeyed),
+        /// `unknown` (mail for a user who does not exist is dropped).
         about: &'static str,
         /// What is wrong, and what to do.
         text: String,

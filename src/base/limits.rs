@@ -4,11 +4,13 @@
 //! Relations between them are asserted at compile time at the end.
 
 mod directory;
+mod door;
 mod outward;
 mod postgres;
 mod sieve;
 
 pub use directory::*;
+pub use door::*;
 pub use outward::*;
 pub use postgres::*;
 pub use sieve::*;

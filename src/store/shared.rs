@@ -1,10 +1,11 @@
 //! What the store's lanes and its callers share: the world, the views, the directory, the watchers.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreOptions;
 use super::body::ReadAhead;
+use super::book::Book;
 use super::check::Progress;
 use super::counts::Counts;
 use super::database::Database;
@@ -63,6 +64,7 @@ pub(super) struct Shared {
     pub check: Mutex<Option<Progress>>,
     /// Scripts, compiled.
     pub programs: Programs,
+    book: Mutex<Arc<Book>>,
     down: AtomicBool,
     closed: AtomicBool,
 }
@@ -94,9 +96,21 @@ impl Shared {
             room: Room::default(),
             check: Mutex::default(),
             programs: Programs::default(),
+            book: Mutex::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
+    }
+
+    /// Settings of domains and groups as of the last commit.
+    pub fn book(&self) -> Arc<Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces them.
+    pub fn set_book(&self, book: Arc<Book>) {
+        let before = std::mem::replace(&mut *self.book.lock().unwrap_or_else(PoisonError::into_inner), book);
+        drop(before);
     }
 
     /// Messages that one commit copies, moves or expunges: more go in steps, or in the background.

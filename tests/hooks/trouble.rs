@@ -23,7 +23,10 @@ fn answers_come_late_twice_or_for_nothing() {
     let redirected = smol::block_on(test.engine.reply(id, Decision::Redirect(address("nobody@example.net"))));
     assert_eq!(redirected.unwrap_err().kind(), ErrorKind::NotFound);
     for unknown in [0, id + 1, u64::MAX] {
-        assert_eq!(smol::block_on(test.engine.reply(unknown, Decision::Accept)).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            smol::block_on(test.engine.reply(unknown, Decision::Accept)).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
         assert_eq!(test.engine.request(unknown).unwrap_err().kind(), ErrorKind::NotFound);
     }
     test.engine.clock_advance(LATE).unwrap();

@@ -12,6 +12,7 @@
 //! `StoreDown` that what was committed last is in doubt; everything else concerns the one that asked.
 
 mod body;
+mod book;
 mod directory;
 mod hidden;
 mod mailbox;
@@ -22,6 +23,7 @@ mod report;
 mod sieve;
 
 pub(super) use body::{ReadBodies, WriteBodies};
+pub(super) use book::{ReadBook, WriteBook};
 pub(super) use directory::{ReadDirectory, StoredAccount, WriteDirectory};
 pub(super) use hidden::{Hidden, ReadHidden, WriteHidden};
 pub(super) use mailbox::{ReadMailboxes, WriteMailboxes};
@@ -120,6 +122,8 @@ pub(super) trait Read:
     Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue
     // Reports of others, scripts of owners.
     + ReadReports + ReadSieve
+    // Settings of domains, groups.
+    + ReadBook
 {
     /// All answers from here on are of one commit, until [`Read::end_reading`].
     fn begin_reading(&self) -> Result<()>;
@@ -150,7 +154,16 @@ pub(super) trait Tend: Connected {
 
 /// The connection of the writer.
 pub(super) trait Write:
-    Read + Tend + WriteMailboxes + WriteMessages + WriteBodies + WriteDirectory + WriteQueue + WriteReports + WriteSieve
+    Read
+    + Tend
+    + WriteMailboxes
+    + WriteMessages
+    + WriteBodies
+    + WriteDirectory
+    + WriteQueue
+    + WriteReports
+    + WriteSieve
+    + WriteBook
 {
     /// Begins a transaction.
     fn begin(&self) -> Result<()>;

@@ -8,6 +8,7 @@
 //! What is committed lives as long as the [`Memory`], however often the store is opened and closed.
 
 mod body;
+mod book;
 mod chance;
 mod directory;
 mod hidden;

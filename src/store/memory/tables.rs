@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
+use super::super::book::BookKind;
 use super::super::database::Hidden;
 use super::super::delta::NewMessage;
 use super::super::row::MailboxRow;
@@ -56,6 +57,7 @@ pub(super) struct Tables {
     /// Queue id, and when.
     pub submit_keys: SharedMap<String, (i64, Timestamp)>,
     pub paused: SharedMap<String, Paused>,
+    pub book: SharedMap<(BookKind, String), String>,
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {

@@ -9,6 +9,7 @@
 //! jobs costs a few round trips and not one for each row.
 
 mod body;
+mod book;
 mod check;
 mod directory;
 mod dmarc_row;

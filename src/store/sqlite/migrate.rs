@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
@@ -19,6 +19,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("schema_sieve.sql"),
     include_str!("schema_trail.sql"),
     include_str!("schema_directory.sql"),
+    include_str!("schema_door.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

@@ -4,6 +4,7 @@
 //! of [`database`](super::database).
 
 mod body;
+mod book;
 mod check;
 mod connection;
 mod copy;
