@@ -2635,12 +2635,13 @@ MAILCORE_API int32_t mailcore_domain_delete(mailcore_engine engine, const char *
  * Gives domains with their settings, accounts, aliases and groups as one JSON document. docs/directory.md lists the
  * members.
  *
- * [nowait] Passwords are not in it. Free the document with mailcore_buf_free().
+ * [disk] Passwords are not in it. Free the document with mailcore_buf_free().
  *
  * @param engine  the engine
  * @param json  takes the document; needed
  * @param err  takes what went wrong, or NULL
- * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOMEM
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOMEM, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
  * @since 0.1.0
  */
 MAILCORE_API int32_t mailcore_directory_export(mailcore_engine engine, mailcore_buf *json, mailcore_error *err);
@@ -3664,7 +3665,7 @@ int32_t mailcore_engine_set_hooks(mailcore_engine engine,
 /**
  * Answers a request.
  *
- * [nowait] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
+ * [disk] [hook-ok] Once, and in the time of the property hook.timeout_ms: afterwards nobody waits for it. After
  * an error other than MAILCORE_E_STATE the request still waits.
  *
  * @param engine  the engine
