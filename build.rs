@@ -13,10 +13,39 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The files the header is made of, in its order.
-const SOURCES: [&str; 31] = [
-    "object", "result", "error", "buf", "library", "property", "engine", "account", "cursor", "message", "submit",
-    "queue", "outward", "sending", "mailbox", "listen", "event", "tls", "dns", "clock", "verdict", "resolver",
-    "mailauth", "signing", "dkim", "sieve", "hooks", "trouble", "stats", "session", "close",
+const SOURCES: [&str; 32] = [
+    "object",
+    "result",
+    "error",
+    "buf",
+    "library",
+    "property",
+    "engine",
+    "account",
+    "directory",
+    "cursor",
+    "message",
+    "submit",
+    "queue",
+    "outward",
+    "sending",
+    "mailbox",
+    "listen",
+    "event",
+    "tls",
+    "dns",
+    "clock",
+    "verdict",
+    "resolver",
+    "mailauth",
+    "signing",
+    "dkim",
+    "sieve",
+    "hooks",
+    "trouble",
+    "stats",
+    "session",
+    "close",
 ];
 
 #[allow(clippy::disallowed_macros, reason = "this is how a build script speaks to cargo")]

@@ -600,6 +600,16 @@ The library prints nothing, handles no signals, never ends the process.
 #define MAILCORE_OPEN_CLOCK_BY_HOST 1
 
 /**
+ * For mailcore_directory_apply(): change nothing, only tell what would change.
+ */
+#define MAILCORE_DIRECTORY_DRY_RUN 1
+
+/**
+ * For mailcore_directory_apply(): remove domains, aliases and groups that the document does not name.
+ */
+#define MAILCORE_DIRECTORY_WHOLE 2
+
+/**
  * Accounts of an engine. name: address; id.
  */
 #define MAILCORE_LIST_ACCOUNTS 1
@@ -2696,6 +2706,45 @@ MAILCORE_API int32_t mailcore_domain_put(mailcore_engine engine, const char *dom
  * @since 0.1.0
  */
 MAILCORE_API int32_t mailcore_domain_delete(mailcore_engine engine, const char *domain, mailcore_error *err);
+
+/**
+ * Gives domains with their settings, accounts, aliases and groups as one JSON document. docs/directory.md lists the
+ * members.
+ *
+ * [disk] Passwords are not in it. Free the document with mailcore_buf_free().
+ *
+ * @param engine  the engine
+ * @param json  takes the document; needed
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_NOMEM, MAILCORE_E_STORE,
+ * MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API int32_t mailcore_directory_export(mailcore_engine engine, mailcore_buf *json, mailcore_error *err);
+
+/**
+ * Changes domains with their settings, accounts, aliases and groups by one JSON document: all of it, or nothing.
+ *
+ * [disk] The document has the members of an exported one, those that are to be changed; null removes a domain, an
+ * alias or a group. Where it has a version, the directory must still be of that version. Accounts are made and their
+ * quotas set; none is removed. docs/directory.md lists the members.
+ *
+ * @param engine  the engine
+ * @param document  the document
+ * @param flags  MAILCORE_DIRECTORY_DRY_RUN, MAILCORE_DIRECTORY_WHOLE, both, or 0
+ * @param json  takes what changes, as JSON; free it with mailcore_buf_free(); NULL where it is not wanted
+ * @param err  takes what went wrong, or NULL
+ * @returns 0, or MAILCORE_E_HANDLE, MAILCORE_E_NULL, MAILCORE_E_UTF8, MAILCORE_E_INVALID (with the place),
+ * MAILCORE_E_STATE (another version; a domain with accounts), MAILCORE_E_EXISTS, MAILCORE_E_NOT_FOUND,
+ * MAILCORE_E_LIMIT, MAILCORE_E_NOMEM, MAILCORE_E_STORE, MAILCORE_E_STORE_DOWN, MAILCORE_E_INTERRUPTED
+ * @since 0.1.0
+ */
+MAILCORE_API
+int32_t mailcore_directory_apply(mailcore_engine engine,
+                                 const char *document,
+                                 uint32_t flags,
+                                 mailcore_buf *json,
+                                 mailcore_error *err);
 
 /**
  * Lists what there is many of: accounts, mailboxes, messages, the queue.

@@ -82,7 +82,8 @@ pub enum Event {
     /// Something that will cause trouble if nobody looks after it: a certificate that is expired or for another name.
     Warning {
         /// What it is about: `certificate`, `sessions` (a listener is full), `sieve` (a script could not be obeyed),
-        /// `submission` (an account reached a limit).
+        /// `submission` (an account reached a limit),
+        /// `unknown` (mail for a user who does not exist is dropped).
         about: &'static str,
         /// What is wrong, and what to do.
         text: String,

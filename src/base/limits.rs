@@ -4,6 +4,7 @@
 //! Relations between them are asserted at compile time at the end.
 
 mod directory;
+mod door;
 mod esmtp;
 mod imap;
 mod out;
@@ -12,6 +13,7 @@ mod postgres;
 mod sieve;
 
 pub use directory::*;
+pub use door::*;
 pub use esmtp::*;
 pub use imap::*;
 pub use out::*;

@@ -5,11 +5,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::base::group::group_of_owner;
 use crate::base::limits::ALIAS_EXPANSIONS_MAX;
 use crate::base::settings::Sink;
-use crate::base::{Account, Address, Domain, Recipient, Settings};
+use crate::base::{Account, Address, Domain, DomainSettings, Group, Recipient, Settings, Timestamp};
 use crate::dsn::Typed;
-use crate::store::Directory;
+use crate::store::{Book, Directory, Store};
+
+use super::srs;
 
 /// Where mail for one address goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +21,15 @@ pub struct Destinations {
     pub accounts: Vec<Arc<Account>>,
     /// Addresses elsewhere, each once.
     pub remote: Vec<Address>,
+    /// Groups, each once.
+    pub groups: Vec<Arc<Group>>,
+}
+
+impl Destinations {
+    /// Whether mail goes nowhere.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.remote.is_empty() && self.groups.is_empty()
+    }
 }
 
 /// Why mail for an address goes nowhere.
@@ -29,36 +41,93 @@ pub enum Nowhere {
     TooMany,
 }
 
-/// What [`resolve`] needs to know of the directory.
-pub trait Accounts {
+/// Which domains are ours.
+pub trait Domains {
     /// Whether a domain (`Domain::key` form) is ours.
     fn is_local_domain(&self, domain_key: &str) -> bool;
+}
+
+/// What [`resolve`] needs to know of the directory.
+pub trait Accounts: Domains {
     /// The account of an address (`Address::key` form).
     fn account(&self, address_key: &str) -> Option<Arc<Account>>;
     /// Targets of an alias, `name@domain` or `@domain`.
     fn alias(&self, pattern_key: &str) -> Option<Arc<Vec<String>>>;
     /// The first account, of this domain where it has one.
     fn first_account(&self, domain_key: &str) -> Option<Arc<Account>>;
+    /// What a domain of ours has set, if anything.
+    fn settings(&self, domain_key: &str) -> Option<&DomainSettings>;
+    /// The group of an address (`Address::key` form).
+    fn group(&self, address_key: &str) -> Option<&Arc<Group>>;
+    /// Who gets what comes back to an address that was rewritten here.
+    fn rewritten(&self, address: &Address) -> Option<Address>;
 }
 
-impl Accounts for Directory<'_> {
+/// The directory as a question sees it, with what is set for domains and the groups.
+#[derive(Clone, Copy)]
+pub struct Known<'a, 'd> {
+    /// Domains, accounts and aliases.
+    pub directory: &'a Directory<'d>,
+    /// Settings of domains, and groups.
+    pub book: &'a Book,
+    /// Now: rewritten reverse-paths are good for some days.
+    pub now: Timestamp,
+}
+
+/// Answers a question about the directory, the settings of domains and the groups, as [`Store::look_up`] does.
+pub async fn known<T>(store: &Store, ask: impl Fn(&Known<'_, '_>) -> T) -> crate::base::Result<T> {
+    let (book, now) = (store.book(), store.wall());
+    store.look_up(|directory| ask(&Known { directory, book: &book, now })).await
+}
+
+impl Known<'_, '_> {
+    /// The reverse-path with which mail for `through`, an address here, is sent on to others: rewritten where its
+    /// domain wants that and the sender is not of ours.
+    pub fn onward_path(&self, reverse_path: Option<&Address>, through: &Address) -> Option<Address> {
+        let path = reverse_path?;
+        let wants = self.settings(&through.domain().key()).is_some_and(|settings| settings.srs);
+        let key = self.book.srs_key().filter(|_| wants && !self.is_local_domain(&path.domain().key()));
+        let rewritten = key.and_then(|key| srs::forward(key, self.now, path, through.domain()));
+        Some(rewritten.unwrap_or_else(|| path.clone()))
+    }
+}
+
+impl Domains for Directory<'_> {
     fn is_local_domain(&self, domain_key: &str) -> bool {
         Directory::is_local_domain(self, domain_key)
     }
+}
+
+impl Domains for Known<'_, '_> {
+    fn is_local_domain(&self, domain_key: &str) -> bool {
+        self.directory.is_local_domain(domain_key)
+    }
+}
+
+impl Accounts for Known<'_, '_> {
     fn account(&self, address_key: &str) -> Option<Arc<Account>> {
-        Directory::account(self, address_key)
+        self.directory.account(address_key)
     }
     fn alias(&self, pattern_key: &str) -> Option<Arc<Vec<String>>> {
-        Directory::alias(self, pattern_key)
+        self.directory.alias(pattern_key)
+    }
+    fn settings(&self, domain_key: &str) -> Option<&DomainSettings> {
+        self.book.domain(domain_key).map(|settings| &**settings)
+    }
+    fn group(&self, address_key: &str) -> Option<&Arc<Group>> {
+        self.book.group(address_key)
+    }
+    fn rewritten(&self, address: &Address) -> Option<Address> {
+        self.book.srs_key().and_then(|key| srs::back(key, self.now, address))
     }
     fn first_account(&self, domain_key: &str) -> Option<Arc<Account>> {
-        Directory::first_account(self, domain_key)
+        self.directory.first_account(domain_key)
     }
 }
 
 /// Whether an address belongs to this host: any address in a sink, a local domain, or the postmaster of the host's own
 /// name, whom every host has (RFC 5321 §4.5.1), also by the name our reports come from, so that they can be answered.
-pub fn is_local(accounts: &impl Accounts, settings: &Settings, address: &Address) -> bool {
+pub fn is_local(accounts: &impl Domains, settings: &Settings, address: &Address) -> bool {
     let domain = address.domain().key();
     settings.sink.is_on()
         || accounts.is_local_domain(&domain)
@@ -76,7 +145,7 @@ fn is_postmaster(address: &Address) -> bool {
 pub fn resolve(accounts: &impl Accounts, settings: &Settings, address: &Address) -> Result<Destinations, Nowhere> {
     if let Sink::One(all) = &settings.sink {
         let account = accounts.account(&all.key()).ok_or(Nowhere::Unknown)?;
-        return Ok(Destinations { accounts: vec![account], remote: Vec::new() });
+        return Ok(Destinations { accounts: vec![account], ..Destinations::default() });
     }
     let mut found = Destinations::default();
     let (mut expanded, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
@@ -101,10 +170,16 @@ pub fn resolve(accounts: &impl Accounts, settings: &Settings, address: &Address)
             }
             // Taken from the back: the first target comes out first.
             Found::Alias(targets) => waiting.extend(targets.iter().rev().filter_map(|t| Address::parse(t).ok())),
+            Found::Group(group) => {
+                if !found.groups.iter().any(|known| known.address.key() == group.address.key()) {
+                    found.groups.push(group);
+                }
+            }
+            Found::Address(address) => waiting.push(address),
             Found::Nothing => {}
         }
     }
-    if found.accounts.is_empty() && found.remote.is_empty() { Err(Nowhere::Unknown) } else { Ok(found) }
+    if found.is_empty() { Err(Nowhere::Unknown) } else { Ok(found) }
 }
 
 /// The recipient that an alias leads to. What the sender asked for goes on with it, and whom it first was for (RFC 3461
@@ -117,15 +192,17 @@ pub fn onward(alias: &Recipient, address: Address) -> Recipient {
 enum Found {
     Account(Arc<Account>),
     Alias(Arc<Vec<String>>),
+    Group(Arc<Group>),
+    /// It stands for this one.
+    Address(Address),
     Nothing,
 }
 
 /// One step; an alias is followed once, so that circles end.
 fn lookup(accounts: &impl Accounts, settings: &Settings, address: &Address, expanded: &mut BTreeSet<String>) -> Found {
     let domain = address.domain().key();
-    let base = settings.subaddress_separator.and_then(|separator| address.local().split_once(separator));
-    let base = base.map(|(base, _)| base).filter(|base| !base.is_empty()).map(|base| address.with_local(base).key());
-    for key in [Some(address.key()), base].into_iter().flatten() {
+    let own = accounts.settings(&domain);
+    for key in [Some(address.clone()), base(own, settings, address)].into_iter().flatten().map(|key| key.key()) {
         if let Some(targets) = accounts.alias(&key)
             && expanded.insert(key.clone())
         {
@@ -134,9 +211,17 @@ fn lookup(accounts: &impl Accounts, settings: &Settings, address: &Address, expa
         if let Some(account) = accounts.account(&key) {
             return Found::Account(account);
         }
+        if let Some(group) = accounts.group(&key) {
+            return Found::Group(Arc::clone(group));
+        }
         if expanded.contains(&key) {
             return Found::Nothing;
         }
+    }
+    if let Some(target) = stand_in(accounts, own, address)
+        && expanded.insert(address.key())
+    {
+        return Found::Address(target);
     }
     let catch_all = format!("@{domain}");
     if let Some(targets) = accounts.alias(&catch_all)
@@ -146,6 +231,40 @@ fn lookup(accounts: &impl Accounts, settings: &Settings, address: &Address, expa
     }
     let first = is_postmaster(address).then(|| accounts.first_account(&domain)).flatten();
     first.map_or(Found::Nothing, Found::Account)
+}
+
+/// The address without what stands behind its separator.
+fn base(own: Option<&DomainSettings>, settings: &Settings, address: &Address) -> Option<Address> {
+    let base = match own.and_then(|own| own.separators.as_deref()) {
+        Some(separators) => address.local().split_once(|c| separators.contains(c)),
+        None => settings.subaddress_separator.and_then(|separator| address.local().split_once(separator)),
+    };
+    base.map(|(base, _)| base).filter(|base| !base.is_empty()).map(|base| address.with_local(base))
+}
+
+/// The address that stands for one which nobody has: of a group's owner, or as the domain has it set.
+fn stand_in(accounts: &impl Accounts, own: Option<&DomainSettings>, address: &Address) -> Option<Address> {
+    if srs::is_rewritten(address) {
+        return accounts.rewritten(address);
+    }
+    if let Some(group) = group_of_owner(address).and_then(|group| accounts.group(&group.key())) {
+        return Some(group.owner.clone());
+    }
+    let own = own?;
+    match is_postmaster(address) {
+        true => own.postmaster.clone(),
+        false => own.abuse.clone().filter(|_| is_abuse(address)),
+    }
+}
+
+fn is_abuse(address: &Address) -> bool {
+    address.local().eq_ignore_ascii_case("abuse")
+}
+
+/// Whether an address is one that everybody may write to: a host's postmaster (RFC 5321 §4.5.1) and who hears of abuse
+/// (RFC 2142 §4).
+pub fn is_open_to_all(address: &Address) -> bool {
+    is_postmaster(address) || is_abuse(address)
 }
 
 /// Whether mail for `address` reaches `account`: then the account may send as it. In a sink everybody may.
@@ -168,6 +287,8 @@ mod tests {
     struct Book {
         accounts: Vec<Arc<Account>>,
         aliases: BTreeMap<String, Vec<String>>,
+        domains: BTreeMap<String, DomainSettings>,
+        groups: BTreeMap<String, Arc<Group>>,
     }
 
     impl Book {
@@ -182,13 +303,26 @@ mod tests {
             Self {
                 accounts: accounts.iter().enumerate().map(account).collect(),
                 aliases: aliases.iter().map(alias).collect(),
+                ..Self::default()
             }
         }
     }
 
-    impl Accounts for Book {
+    impl Domains for Book {
         fn is_local_domain(&self, domain_key: &str) -> bool {
             ["example.net", "example.com"].contains(&domain_key)
+        }
+    }
+
+    impl Accounts for Book {
+        fn settings(&self, domain_key: &str) -> Option<&DomainSettings> {
+            self.domains.get(domain_key)
+        }
+        fn group(&self, address_key: &str) -> Option<&Arc<Group>> {
+            self.groups.get(address_key)
+        }
+        fn rewritten(&self, _: &Address) -> Option<Address> {
+            None
         }
         fn account(&self, address_key: &str) -> Option<Arc<Account>> {
             self.accounts.iter().find(|a| a.address.key() == address_key).cloned()

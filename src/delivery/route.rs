@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use std::sync::Arc;
 
-use super::directory::{Accounts, is_local};
+use super::directory::{Domains, is_local};
 use crate::base::settings::{Outbound, SmartHost};
 use crate::base::{Address, Domain, Settings, World};
 use crate::dns::mx::{self, Exchanger, NoRoute};
@@ -27,7 +27,7 @@ pub enum Route {
 
 impl Route {
     /// The route of a recipient by the directory and the settings as they are.
-    pub fn of(recipient: &Address, accounts: &impl Accounts, settings: &Settings) -> Route {
+    pub fn of(recipient: &Address, accounts: &impl Domains, settings: &Settings) -> Route {
         match is_local(accounts, settings, recipient) {
             true => Route::Here,
             false => Route::Away(Destination::of(recipient, &settings.outbound)),

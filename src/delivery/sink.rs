@@ -7,7 +7,7 @@ use crate::base::{Account, Address, Error, ErrorKind, Result, Settings};
 use crate::store::Store;
 use std::sync::Arc;
 
-use super::directory::{Nowhere, resolve};
+use super::directory::{Nowhere, known, resolve};
 
 /// Makes the accounts that a sink needs for mail to `addresses`; nothing where the engine is none. `Limit` where it has
 /// made `SINK_ACCOUNTS_MAX`.
@@ -19,7 +19,7 @@ pub async fn prepare(store: &Store, settings: &Settings, addresses: Vec<Address>
         }
         Sink::Each => {
             for address in addresses {
-                let found = store.look_up(|directory| resolve(directory, settings, &address)).await?;
+                let found = known(store, |known| resolve(known, settings, &address)).await?;
                 if found == Err(Nowhere::Unknown) {
                     account(store, &address).await?;
                 }

@@ -6,7 +6,16 @@ use super::Engine;
 use crate::base::account::Credential;
 use crate::base::{Account, AccountId, Address, Domain, Error, ErrorKind, Result, Secret};
 use crate::sasl::credential;
-use crate::store::AccountName;
+use crate::store::{AccountName, DirectoryChange};
+
+/// How a document changes the directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Apply {
+    /// It only says what would change.
+    pub dry: bool,
+    /// Domains, aliases and groups that the document does not name are removed.
+    pub whole: bool,
+}
 
 impl Engine {
     /// Makes a domain local: mail for it is ours to take. Not an error where it is already.
@@ -87,6 +96,18 @@ impl Engine {
     /// Removes an alias with all its targets.
     pub async fn alias_delete(&self, pattern: &str) -> Result<()> {
         self.store().alias_delete(&pattern_key(pattern)?).await
+    }
+
+    /// Domains with their settings, accounts, aliases and groups as one JSON document, with its version.
+    pub async fn directory_export(&self) -> Result<String> {
+        self.store().directory_export().await
+    }
+
+    /// Changes the directory by a document, all of it or nothing; with `dry` nothing. Gives what changes, and the
+    /// version then, as JSON. Errors as of [`Store::directory_change`](crate::store::Store::directory_change), and
+    /// `Invalid`, with the place, for a document that cannot be read.
+    pub async fn directory_apply(&self, document: &str, apply: Apply) -> Result<String> {
+        self.store().directory_change(DirectoryChange::parse(document, apply.whole)?, apply.dry).await
     }
 
     /// The credential of a password.

@@ -19,7 +19,7 @@ use super::{Engine, Phase};
 use crate::base::event::{Event, EventSink};
 use crate::base::world::{BoxFuture, Clock, World};
 use crate::base::{Error, ErrorKind, Result, Settings};
-use crate::delivery::directory::{is_local, resolve};
+use crate::delivery::directory::{is_local, known, resolve};
 use crate::intake::hook::{Decision, Point, Program, Question, Refusal};
 use crate::store::Store;
 
@@ -182,8 +182,8 @@ impl Questions {
         };
         if let Some(address) = unknown {
             let settings = &self.settings;
-            let is_unknown = self.store.look_up(|directory| {
-                is_local(directory, settings, address) && resolve(directory, settings, address).is_err()
+            let is_unknown = known(&self.store, |known| {
+                is_local(known, settings, address) && resolve(known, settings, address).is_err()
             });
             if is_unknown.await? {
                 return Err(Error::new(ErrorKind::NotFound, format!("no such user: {address}")));

@@ -71,6 +71,7 @@ impl Engine {
             events: Arc::clone(&inner.events) as Arc<dyn EventSink>,
             logins: Arc::new(logins),
             maildrops: Arc::default(),
+            returns: Arc::default(),
             draining,
         });
         let queue = crate::queue::Context {

@@ -18,6 +18,7 @@ mod check;
 pub mod clock;
 pub mod close;
 pub mod cursor;
+pub mod directory;
 pub mod dkim;
 pub mod dns;
 pub mod engine;

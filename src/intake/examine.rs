@@ -10,7 +10,7 @@ use crate::base::limits::{
     CHECK_INLINE_OCTETS_MAX, CHECK_POLICY_QUESTIONS_MAX, CHECK_POLICY_SECONDS, CHECK_QUESTION_SECONDS,
     CHECK_QUESTIONS_MAX, HEADER_OCTETS_MAX,
 };
-use crate::base::{Body, Content, Envelope, Error, Result, Service, Timestamp};
+use crate::base::{Body, Content, Envelope, Error, Result, Timestamp};
 use crate::dns::patient::PatientResolver;
 use crate::mailauth::results::{AuthenticationResults, is_foreign};
 use crate::mailauth::{Checks, Examination, Origin, Verdicts};
@@ -38,9 +38,8 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Option<Examined>> {
         let checking = &self.settings.checking;
-        let service = client.service == Service::Mx || (client.service == Service::Lmtp && checking.lmtp);
         let peer = client.ends.peer.ip().to_canonical();
-        if !service || client.account.is_some() || checking.trusts(peer) {
+        if !self.checks(client) {
             return Ok(None);
         }
         let front = self.front(&content.body).await?;

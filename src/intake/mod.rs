@@ -6,6 +6,7 @@
 
 mod disposition;
 pub mod dmarc;
+mod door;
 mod examine;
 pub mod hook;
 mod observe;
@@ -13,6 +14,7 @@ mod plan;
 pub mod policy;
 pub mod receive;
 mod report;
+pub mod returned;
 mod rules;
 mod sign;
 pub mod submit;
@@ -44,6 +46,8 @@ pub struct Intake {
     pub host: Option<Arc<dyn Program>>,
     /// Keys our mail is signed with.
     pub keyring: Arc<Keyring>,
+    /// How many reports senders got on users that do not exist.
+    pub returns: Arc<returned::ReturnCounts>,
 }
 
 impl Intake {
@@ -76,7 +80,10 @@ pub fn reply_of(error: &Error) -> Reply {
         ErrorKind::Quota => Reply::new(452, 2, 2, "Mailbox full"),
         ErrorKind::DiskFull => Reply::new(452, 3, 1, "Out of room, try again later"),
         ErrorKind::Invalid => Reply::new(554, 6, 0, error.text()),
-        ErrorKind::Policy => Reply::new(550, 7, 1, error.text()),
+        ErrorKind::Policy => match error.smtp() {
+            (0, _) => Reply::new(550, 7, 1, error.text()),
+            (code, enhanced) => Reply { code, enhanced, text: error.text().to_owned() },
+        },
         ErrorKind::Limit => Reply::new(452, 3, 1, "Out of room, try again later"),
         ErrorKind::Interrupted => Reply::new(451, 3, 2, "Service going down, try again"),
         _ => Reply::new(451, 3, 0, "Local trouble, try again later"),

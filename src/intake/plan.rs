@@ -2,19 +2,22 @@
 //! one transaction can carry it out. Rules of accounts have their place here, between [`Intake::plan`] and
 //! [`Intake::carry_out`]: they change actions and recipients, nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::policy::returns_unknown;
 use super::receive::directory_changed;
 use super::sign::Seal;
 use super::{Intake, reply_of};
 use crate::base::event::Origin;
 use crate::base::trouble::Stage;
 use crate::base::{
-    Account, AccountId, Address, Content, Envelope, Error, ErrorKind, Recipient, Reply, Result, SpecialUse, Timestamp,
+    Account, AccountId, Address, Content, Envelope, Error, ErrorKind, Group, Recipient, Reply, Result, SpecialUse,
+    Timestamp,
 };
-use crate::delivery::directory::{Accounts, Nowhere, is_local, onward, resolve};
+use crate::delivery::directory::{Known, Nowhere, is_local, known, onward, resolve};
 use crate::delivery::filing::{Action, Place, file};
+use crate::delivery::group::{self, Term};
 use crate::delivery::rules::Passage;
 use crate::delivery::sink;
 use crate::delivery::wire::as_lines;
@@ -31,7 +34,9 @@ pub(super) struct Plan {
     pub(super) seal: Option<Seal>,
     /// For hosts elsewhere.
     pub(super) remote: Vec<Recipient>,
-    /// Keys of `remote`.
+    /// For hosts elsewhere, with the reverse-path in which they are sent on.
+    pub(super) rewritten: BTreeMap<Address, Vec<Recipient>>,
+    /// Keys of `remote` and `rewritten`.
     elsewhere: BTreeSet<String>,
     /// Recipients that come to rest here and whose sender wants to hear of it.
     pub(super) reported: Vec<Recipient>,
@@ -47,6 +52,12 @@ pub(super) struct Plan {
     pub(super) passage: Passage,
     /// Whether the sender is not told of what recipients reject: it may be forged.
     pub(super) is_quiet: bool,
+    /// Whether SPF or DMARC failed, so that it gets no report on users that do not exist.
+    pub(super) is_forged: bool,
+    /// Recipients here that do not exist, in domains that take their mail.
+    pub(super) returned: Vec<Recipient>,
+    /// Groups, each once.
+    pub(super) groups: Vec<Arc<Group>>,
 }
 
 impl Plan {
@@ -118,15 +129,37 @@ impl Plan {
         self
     }
 
+    /// The same, its sender not told of users that do not exist.
+    pub(super) fn forged(mut self, is_forged: bool) -> Plan {
+        self.is_forged |= is_forged;
+        self
+    }
+
     /// Whether nobody gets anything.
     pub(super) fn is_empty(&self) -> bool {
-        self.actions.is_empty() && self.remote.is_empty()
+        self.actions.is_empty() && self.returned.is_empty() && self.stays_here()
+    }
+
+    /// Whether nothing goes to hosts elsewhere or to groups.
+    pub(super) fn stays_here(&self) -> bool {
+        self.remote.is_empty() && self.rewritten.is_empty() && self.groups.is_empty()
     }
 
     fn add(&mut self, account: Arc<Account>, recipient: &Recipient) {
         if !self.actions.iter().any(|action| action.account.id == account.id) {
             self.found_by.push((account.id, recipient.clone()));
             self.actions.push(Action::to(Place::Inbox, account));
+        }
+    }
+
+    /// Sends it with a reverse-path of its own, where there is one.
+    fn send_from(&mut self, path: Option<Address>, recipient: Recipient) {
+        match path {
+            None => self.send(recipient),
+            Some(path) if self.elsewhere.insert(recipient.address.key()) => {
+                self.rewritten.entry(path).or_default().push(recipient);
+            }
+            Some(_) => {}
         }
     }
 
@@ -159,11 +192,11 @@ impl Unplanned {
 impl Intake {
     /// Where each recipient's copy goes; the first address that leads nowhere otherwise.
     pub(super) async fn plan(&self, envelope: &Envelope) -> std::result::Result<Plan, Unplanned> {
-        let plan = self.store.look_up(|directory| self.plan_by(directory, envelope)).await;
+        let plan = known(&self.store, |known| self.plan_by(known, envelope)).await;
         plan.map_err(Unplanned::Trouble)?.map_err(|(address, why)| Unplanned::Nowhere(address, why))
     }
 
-    fn plan_by(&self, directory: &impl Accounts, envelope: &Envelope) -> std::result::Result<Plan, (Address, Nowhere)> {
+    fn plan_by(&self, directory: &Known<'_, '_>, envelope: &Envelope) -> std::result::Result<Plan, (Address, Nowhere)> {
         let mut plan = Plan::default();
         for recipient in &envelope.recipients {
             let address = recipient.address.to_string();
@@ -172,15 +205,30 @@ impl Intake {
                 plan.send(recipient.clone());
                 continue;
             }
-            let found = resolve(directory, &self.settings, &recipient.address)
-                .map_err(|why| (recipient.address.clone(), why))?;
+            let found = match resolve(directory, &self.settings, &recipient.address) {
+                Ok(found) => found,
+                Err(Nowhere::Unknown) if returns_unknown(directory, &recipient.address) => {
+                    plan.returned.push(recipient.clone());
+                    continue;
+                }
+                Err(why) => return Err((recipient.address.clone(), why)),
+            };
             plan.notes.unread_report |= self.reads_reports_of(&recipient.address);
             if recipient.notify.success && found.remote.is_empty() {
                 plan.reported.push(recipient.clone());
             }
             found.accounts.into_iter().for_each(|account| plan.add(account, recipient));
             for address in found.remote {
-                plan.send(onward(recipient, address));
+                let path = directory.onward_path(envelope.reverse_path.as_ref(), &recipient.address);
+                plan.send_from(
+                    path.filter(|path| Some(path) != envelope.reverse_path.as_ref()),
+                    onward(recipient, address),
+                );
+            }
+            for group in found.groups {
+                if !plan.groups.iter().any(|known| known.address == group.address) {
+                    plan.groups.push(group);
+                }
             }
         }
         Ok(plan)
@@ -211,17 +259,10 @@ impl Intake {
     ) -> Result<Accepted> {
         let mut acceptance = Acceptance::default();
         let ruled = self.rule(&mut plan, envelope, &content, now).await?;
+        let returned = self.returned(&plan, envelope, &content, now).await?;
+        let copies = self.group_copies(&plan, envelope, &content, now).await?;
         let report = self.success_report(&plan, envelope, &content, now).await?;
-        if !plan.remote.is_empty() {
-            let mut envelope = Envelope { recipients: plan.remote, ..envelope.clone() };
-            let mut away = content.clone();
-            // Mail of ours is fit already. That of others goes on as it came where no encoding helps.
-            if let Ok((fit, body)) = as_lines(&self.world, &self.store, away.clone(), envelope.body).await? {
-                (away, envelope.body) = (fit, body);
-            }
-            let content = self.sealed(plan.seal.as_ref(), away, now).await;
-            acceptance.items.push(self.new_item(envelope, content, submitter, now, plan.due));
-        }
+        acceptance.items.extend(self.away(&plan, envelope, &content, submitter, now).await?);
         let (world, reverse_path) = (&self.world, envelope.reverse_path.as_ref());
         let from = reverse_path.map(ToString::to_string).unwrap_or_default();
         let origin = Origin { from, ..plan.origin };
@@ -230,6 +271,8 @@ impl Intake {
             acceptance.arrivals.push(arrival);
         }
         ruled.into_iter().for_each(|ruled| ruled.join(&mut acceptance, &origin));
+        acceptance.items.extend(copies);
+        returned.join(&mut acceptance, &origin);
         let notes = plan.notes;
         let Some(report) = report else { return self.store.accept_noting(acceptance, notes).await };
         let mut both = acceptance.clone();
@@ -245,6 +288,62 @@ impl Intake {
                 Ok(accepted)
             }
         }
+    }
+
+    /// What goes to hosts elsewhere, fit for its way: an item for each reverse-path.
+    async fn away(
+        &self,
+        plan: &Plan,
+        envelope: &Envelope,
+        content: &Content,
+        submitter: Option<AccountId>,
+        now: Timestamp,
+    ) -> Result<Vec<NewItem>> {
+        if plan.remote.is_empty() && plan.rewritten.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut envelope = envelope.clone();
+        let mut away = content.clone();
+        // Mail of ours is fit already. That of others goes on as it came where no encoding helps.
+        if let Ok((fit, body)) = as_lines(&self.world, &self.store, away.clone(), envelope.body).await? {
+            (away, envelope.body) = (fit, body);
+        }
+        let content = self.sealed(plan.seal.as_ref(), away, now).await;
+        let item = |reverse_path: Option<&Address>, recipients: &[Recipient]| {
+            let (reverse_path, recipients) = (reverse_path.cloned(), recipients.to_vec());
+            let envelope = Envelope { reverse_path, recipients, ..envelope.clone() };
+            self.new_item(envelope, content.clone(), submitter, now, plan.due)
+        };
+        let as_it_came = (!plan.remote.is_empty()).then(|| item(envelope.reverse_path.as_ref(), &plan.remote));
+        let rewritten = plan.rewritten.iter().map(|(path, recipients)| item(Some(path), recipients));
+        Ok(as_it_came.into_iter().chain(rewritten).collect())
+    }
+
+    /// The copies for groups, fit for their way. `Policy` where the message came through one of them before.
+    async fn group_copies(
+        &self,
+        plan: &Plan,
+        envelope: &Envelope,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<Vec<NewItem>> {
+        let term = Term { now, expires: now.after(self.settings.outbound.lifetime) };
+        let mut ready = Vec::new();
+        for copy in group::copies(&self.world, &plan.groups, envelope, content, term).await? {
+            let Some(mut item) = copy else {
+                return Err(Error::new(ErrorKind::Policy, group::LOOP).with_reply(&Reply::new(554, 4, 6, group::LOOP)));
+            };
+            if item.envelope.recipients.is_empty() {
+                continue;
+            }
+            let away = item.content.clone();
+            if let Ok((fit, body)) = as_lines(&self.world, &self.store, away, item.envelope.body).await? {
+                (item.content, item.envelope.body) = (fit, body);
+            }
+            item.content = self.sealed(plan.seal.as_ref(), item.content, now).await;
+            ready.push(item);
+        }
+        Ok(ready)
     }
 
     /// An item of the queue, due at once where `due` says no later time; its life begins then.

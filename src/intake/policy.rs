@@ -1,10 +1,11 @@
 //! Who may send to an address, and who may send as it; whose it is says `delivery::directory`.
 
 use super::{Intake, reply_of};
+use crate::base::domain_settings::Unknown;
 use crate::base::limits::EXPN_MEMBERS_MAX;
 use crate::base::settings::Verify;
 use crate::base::{Address, Domain, Envelope, Error, ErrorKind, Recipient, Reply, Service};
-use crate::delivery::directory::{Nowhere, is_local, may_send_as, resolve};
+use crate::delivery::directory::{Accounts, Known, Nowhere, is_local, known, may_send_as, resolve};
 use crate::smtp::server::Client;
 
 /// The reply for a recipient that does not exist.
@@ -26,6 +27,11 @@ pub(super) fn nowhere(why: Nowhere) -> Reply {
 /// 252 for what is not told (RFC 5321 §3.5.3).
 fn not_told() -> Reply {
     Reply::new(252, 5, 0, "Send mail and see")
+}
+
+/// Whether mail for an address that nobody has is taken, and returned.
+pub(super) fn returns_unknown(known: &Known<'_, '_>, address: &Address) -> bool {
+    known.settings(&address.domain().key()).is_some_and(|settings| settings.unknown == Unknown::Return)
 }
 
 impl Intake {
@@ -61,7 +67,7 @@ impl Intake {
 
     /// Whose mail an address is; `None` where its domain is not ours.
     async fn behind(&self, address: &Address) -> Result<Option<Vec<String>>, Reply> {
-        let found = self.store.look_up(|directory| {
+        let found = known(&self.store, |directory| {
             is_local(directory, &self.settings, address).then(|| resolve(directory, &self.settings, address))
         });
         let Some(found) = found.await.map_err(|e| reply_of(&e))? else { return Ok(None) };
@@ -89,7 +95,7 @@ impl Intake {
     /// MAIL: whether this client may send as this address.
     pub async fn check_sender(&self, client: &Client, reverse_path: Option<&Address>) -> Result<(), Reply> {
         let (Some(account), Some(address)) = (&client.account, reverse_path) else { return Ok(()) };
-        let may = self.store.look_up(|directory| may_send_as(directory, &self.settings, account, address));
+        let may = known(&self.store, |directory| may_send_as(directory, &self.settings, account, address));
         if may.await.map_err(|e| reply_of(&e))? { Ok(()) } else { Err(not_yours()) }
     }
 
@@ -102,7 +108,7 @@ impl Intake {
         }
         let mut verdict = Ok(());
         for recipient in &envelope.recipients {
-            verdict = self.allows(client, recipient, envelope.size_declared).await;
+            verdict = self.allows(client, envelope, recipient).await;
             if verdict.is_err() {
                 break;
             }
@@ -110,15 +116,20 @@ impl Intake {
         self.decide_recipient(client, envelope, verdict).await
     }
 
-    async fn allows(&self, client: &Client, recipient: &Recipient, size: Option<u64>) -> Result<(), Reply> {
+    async fn allows(&self, client: &Client, envelope: &Envelope, recipient: &Recipient) -> Result<(), Reply> {
+        let size = envelope.size_declared;
         if self.settings.sink.is_on() {
             return Ok(());
         }
         let (settings, address) = (&self.settings, &recipient.address);
-        let found = self
-            .store
-            .look_up(|directory| is_local(directory, settings, address).then(|| resolve(directory, settings, address)));
-        let Some(found) = found.await.map_err(|e| reply_of(&e))? else {
+        let found = known(&self.store, |directory| {
+            is_local(directory, settings, address).then(|| {
+                let refused = self.refuses_outsider(directory, client, envelope, address);
+                let returned = returns_unknown(directory, address);
+                (refused, returned, resolve(directory, settings, address))
+            })
+        });
+        let Some((refused, returned, found)) = found.await.map_err(|e| reply_of(&e))? else {
             return match (&client.account, client.service) {
                 (Some(account), Service::Submission | Service::Submissions) => {
                     self.allows_remote(account, recipient).await
@@ -127,10 +138,18 @@ impl Intake {
                 _ => Err(Reply::new(550, 7, 1, "Relay access denied")),
             };
         };
-        let found = found.map_err(nowhere)?;
+        if let Some(reply) = refused {
+            return Err(reply);
+        }
+        let found = match found {
+            Err(Nowhere::Unknown) if returned => return Ok(()),
+            found => found.map_err(nowhere)?,
+        };
         // A list takes mail while any of its members may; one mailbox is told to be full before the message comes.
         let [account] = found.accounts.as_slice() else { return Ok(()) };
-        let Some(quota) = account.quota_octets.filter(|_| found.remote.is_empty()) else { return Ok(()) };
+        let Some(quota) = account.quota_octets.filter(|_| found.remote.is_empty() && found.groups.is_empty()) else {
+            return Ok(());
+        };
         if size.is_some_and(|size| size > quota) {
             return Err(Reply::new(
                 552,

@@ -8,16 +8,19 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::disposition::Disposition;
-use super::policy::{nowhere, unknown_user};
+use super::door::Writer;
+use super::policy::{nowhere, returns_unknown, unknown_user};
 use super::sign::Seal;
 use super::trace::{self, Passage};
 use super::{Intake, reply_of};
 use crate::base::limits::{HEADER_OCTETS_MAX, RECEIVED_FIELDS_MAX};
 use crate::base::{Content, Envelope, Error, ErrorKind, Reply, Result, Service, Timestamp};
-use crate::delivery::directory::resolve;
+use crate::delivery::directory::{Nowhere, known, resolve};
+use crate::mailauth::Verdicts;
+use crate::mailauth::dmarc::DmarcResult;
 use crate::mailauth::spf::SpfResult;
 use crate::message::fit::is_whole;
-use crate::message::header::{fields, find};
+use crate::message::header::{fields, find, split_entity};
 use crate::message::parameter;
 use crate::smtp::server::Client;
 use crate::store::Accepted;
@@ -40,6 +43,8 @@ struct Admitted<'a> {
     is_quiet: bool,
     /// Whether it may tell what became of a message of ours.
     is_report: bool,
+    /// Whether SPF or DMARC failed.
+    is_forged: bool,
 }
 
 impl Intake {
@@ -72,7 +77,8 @@ impl Intake {
                     .read_by(admitted.is_report)
                     .filed(admitted.junk)
                     .sealed(admitted.seal)
-                    .quiet(admitted.is_quiet);
+                    .quiet(admitted.is_quiet)
+                    .forged(admitted.is_forged);
                 plan.of(Some(client), &admitted.verdicts, &id)
             }
             Err(why) => return vec![why.reply()],
@@ -111,7 +117,13 @@ impl Intake {
         // A sink checks mail for who reads the verdicts, and takes it all.
         let judged = verdicts.filter(|_| !self.settings.sink.is_on());
         let disposition = judged.map_or(Disposition::TAKEN, |verdicts| self.dispose(verdicts));
-        let decided = self.decide(client, envelope, &content, verdicts, disposition.policy()).await;
+        let policy = {
+            let front = self.front(&content.body).await.map_err(|e| reply_of(&e))?;
+            let writer = Writer::of(client, verdicts, split_entity(&front).0);
+            let policy = self.at_door(client, envelope, &writer, disposition.policy()).await;
+            policy.map_err(|e| reply_of(&e))?
+        };
+        let decided = self.decide(client, envelope, &content, verdicts, policy).await;
         if let Some(examined) = &examined
             && let Some((applied, reasons)) = disposition.outcome(&decided)
         {
@@ -126,12 +138,14 @@ impl Intake {
             envelope.to_mut().terms = terms;
         }
         let is_quiet = verdicts.is_some_and(|verdicts| taken.junk || !may_be_told(verdicts.spf.result));
+        let fails = |verdicts: &Verdicts| verdicts.dmarc.result == DmarcResult::Fail;
+        let is_forged = is_quiet || verdicts.is_some_and(fails);
         if is_quiet {
             // Whose name stands in MAIL need not be who asked for it.
             envelope.to_mut().recipients.iter_mut().for_each(|to| to.notify.success = false);
         }
         let verdicts = results.map(|results| results.summary()).unwrap_or_default();
-        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts, is_quiet, is_report })
+        Ok(Admitted { envelope, junk: taken.junk, seal, prefix, content, verdicts, is_quiet, is_forged, is_report })
     }
 
     fn received(&self, client: &Client, envelope: &Envelope, id: &str, at: Timestamp) -> Vec<u8> {
@@ -140,32 +154,37 @@ impl Intake {
 
     /// LMTP (RFC 2033 §4.2): one transaction for all while that works; where a mailbox is full, one for each.
     async fn receive_each(&self, client: &Client, admitted: Admitted<'_>, id: &str, now: Timestamp) -> Vec<Reply> {
-        let Admitted { envelope, junk, seal, content, verdicts, is_quiet, is_report, .. } = admitted;
+        let Admitted { envelope, junk, seal, content, verdicts, is_quiet, is_forged, is_report, .. } = admitted;
         let envelope = &*envelope;
-        let mut known = Envelope { recipients: Vec::new(), ..envelope.clone() };
+        let mut known_ones = Envelope { recipients: Vec::new(), ..envelope.clone() };
         let mut replies = Vec::with_capacity(envelope.recipients.len());
         for recipient in &envelope.recipients {
-            let found = self.store.look_up(|directory| resolve(directory, &self.settings, &recipient.address)).await;
-            let reply = match &found {
-                Ok(Ok(_)) => Reply::plain(250, ""),
-                Ok(Err(why)) => nowhere(*why),
-                Err(e) => reply_of(e),
-            };
-            replies.push(reply);
-            if matches!(found, Ok(Ok(_))) {
-                known.recipients.push(recipient.clone());
+            let address = &recipient.address;
+            let found = known(&self.store, |directory| match resolve(directory, &self.settings, address) {
+                Err(Nowhere::Unknown) if returns_unknown(directory, address) => None,
+                found => found.err(),
+            });
+            let found = found.await;
+            let is_taken = matches!(found, Ok(None));
+            replies.push(match found {
+                Ok(None) => Reply::plain(250, ""),
+                Ok(Some(why)) => nowhere(why),
+                Err(e) => reply_of(&e),
+            });
+            if is_taken {
+                known_ones.recipients.push(recipient.clone());
             }
         }
-        let together: Result<Accepted> = match self.plan(&known).await {
+        let together: Result<Accepted> = match self.plan(&known_ones).await {
             Ok(plan) if !plan.is_empty() => {
-                let plan = plan.read_by(is_report).filed(junk).sealed(seal.clone()).quiet(is_quiet);
+                let plan = plan.read_by(is_report).filed(junk).sealed(seal.clone()).quiet(is_quiet).forged(is_forged);
                 let plan = plan.of(Some(client), &verdicts, id);
                 self.carry_out(plan, envelope, content.clone(), None, now).await
             }
             Ok(_) => return replies,
             Err(_) => Err(Error::new(ErrorKind::Store, "the directory changed")),
         };
-        let full = matches!(&together, Err(e) if e.kind() == ErrorKind::Quota) && known.recipients.len() > 1;
+        let full = matches!(&together, Err(e) if e.kind() == ErrorKind::Quota) && known_ones.recipients.len() > 1;
         let all = together.map_or_else(|e| reply_of(&e), |accepted| taken(&accepted, id));
         let mut served = BTreeSet::new();
         for (recipient, reply) in envelope.recipients.iter().zip(&mut replies).filter(|(_, r)| r.is_positive()) {
@@ -176,7 +195,8 @@ impl Intake {
             let alone = envelope.for_one(recipient.clone());
             *reply = match self.plan(&alone).await {
                 Ok(plan) => {
-                    let plan = plan.read_by(is_report).filed(junk).sealed(seal.clone()).quiet(is_quiet);
+                    let plan =
+                        plan.read_by(is_report).filed(junk).sealed(seal.clone()).quiet(is_quiet).forged(is_forged);
                     let mut plan = plan.of(Some(client), &verdicts, id);
                     plan.actions.retain(|action| !served.contains(&action.account.id));
                     let ids: Vec<_> = plan.actions.iter().map(|action| action.account.id).collect();

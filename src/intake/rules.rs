@@ -24,7 +24,7 @@ impl Intake {
         content: &Content,
         now: Timestamp,
     ) -> Result<Vec<Ruled>> {
-        let is_alone = envelope.recipients.len() == 1 && plan.actions.len() == 1 && plan.remote.is_empty();
+        let is_alone = envelope.recipients.len() == 1 && plan.actions.len() == 1 && plan.stays_here();
         let mut actions = std::mem::take(&mut plan.actions);
         let (mut all, mut rejected) = (Vec::new(), Vec::new());
         for action in &mut actions {

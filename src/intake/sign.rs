@@ -5,7 +5,7 @@
 use super::examine::Examined;
 use super::{Intake, reply_of};
 use crate::base::{Account, Address, Content, Envelope, Reply, Result, Timestamp};
-use crate::delivery::directory::may_send_as;
+use crate::delivery::directory::{known, may_send_as};
 use crate::mailauth::results::{ArcResult, AuthenticationResults};
 use crate::message::header::fields;
 use crate::message::mailbox_list::mailbox_list;
@@ -80,9 +80,9 @@ impl Intake {
     }
 
     async fn are_own(&self, account: &Account, field: &str, named: &[Address]) -> std::result::Result<(), Reply> {
-        let are_own = self
-            .store
-            .look_up(|directory| named.iter().all(|address| may_send_as(directory, &self.settings, account, address)));
+        let are_own = known(&self.store, |directory| {
+            named.iter().all(|address| may_send_as(directory, &self.settings, account, address))
+        });
         match are_own.await.map_err(|e| reply_of(&e))? {
             true => Ok(()),
             false => Err(Reply::new(550, 7, 1, format!("{field} names an address that is not yours"))),

@@ -4,8 +4,9 @@
 //! What is submitted is made fit for the wire once (`message::fit`, RFC 6409 §8), judged as it will be seen, and signed
 //! last.
 
+use super::door::Writer;
 use super::hook::Policy;
-use super::plan::Unplanned;
+use super::plan::{Plan, Unplanned};
 use super::policy;
 use super::receive::{judge, taken};
 use super::terms::priority_field;
@@ -15,7 +16,7 @@ use crate::base::envelope::BodyKind;
 use crate::base::limits::{HEADER_OCTETS_MAX, SENT_NAME_OCTETS_MAX, SUBMIT_KEY_OCTETS_MAX};
 use crate::base::terms::Terms;
 use crate::base::{Account, Address, Content, Envelope, Error, ErrorKind, QueueId, Reply, Result, Timestamp};
-use crate::delivery::directory::{Nowhere, may_send_as};
+use crate::delivery::directory::{Nowhere, known, may_send_as};
 use crate::delivery::wire::{as_lines, with_line_ends};
 use crate::message::fit::{self, Filling, is_whole};
 use crate::message::header::{find, header_len};
@@ -42,6 +43,14 @@ pub struct SubmitOptions {
     pub key: Option<String>,
     /// Nobody gets it before this time, recipients here neither.
     pub not_before: Option<Timestamp>,
+}
+
+/// The plan, where all recipients exist: the program hears of others at once, also where mail for them is returned.
+fn all_exist(plan: Plan) -> std::result::Result<Plan, Unplanned> {
+    match plan.returned.first() {
+        Some(to) => Err(Unplanned::Nowhere(to.address.clone(), Nowhere::Unknown)),
+        None => Ok(plan),
+    }
 }
 
 impl Intake {
@@ -103,13 +112,18 @@ impl Intake {
             return refused(ErrorKind::Limit, reply, format!("more than {octets_max} bytes"));
         }
         if let (Some(account), Some(address)) = (account, &envelope.reverse_path)
-            && !self.store.look_up(|directory| may_send_as(directory, &self.settings, account, address)).await?
+            && !known(&self.store, |directory| may_send_as(directory, &self.settings, account, address)).await?
         {
             let text = format!("{} may not send as {address}", account.address);
             return refused(ErrorKind::Policy, policy::not_yours(), text);
         }
         self.prepare_sink(envelope).await?;
-        let plan = match self.plan(envelope).await {
+        let writer = account.map_or(Writer::Program, Writer::Account);
+        if let Some(reply) = known(&self.store, |known| self.refused_by_group(known, envelope, &writer)).await? {
+            let text = reply.text.clone();
+            return refused(ErrorKind::Policy, reply, text);
+        }
+        let plan = match self.plan(envelope).await.and_then(all_exist) {
             Ok(plan) => plan.noting(notes).later(envelope, not_before.filter(|at| *at > self.world.clock.wall())),
             Err(Unplanned::Trouble(e)) => return Err(e),
             Err(Unplanned::Nowhere(address, why)) => {
@@ -141,7 +155,11 @@ impl Intake {
 
     /// Takes a message from a session that has logged in. Its addresses were checked when they were said.
     pub async fn submit_from(&self, client: &Client, envelope: &Envelope, content: Content) -> Reply {
-        let taken_as = match self.decide(client, envelope, &content, None, Policy::Accept).await {
+        let policy = match self.at_door(client, envelope, &Writer::of(client, None, &[]), Policy::Accept).await {
+            Ok(policy) => policy,
+            Err(e) => return reply_of(&e),
+        };
+        let taken_as = match self.decide(client, envelope, &content, None, policy).await {
             Ok(taken_as) => taken_as,
             Err(reply) => return reply,
         };

@@ -81,7 +81,7 @@ impl Correspondent {
 }
 
 /// A display name: atoms as they are, other ASCII quoted, the rest as encoded words.
-fn phrase(name: &str) -> String {
+pub fn phrase(name: &str) -> String {
     let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~ ".contains(c);
     let encoded = encode(name);
     if encoded != name || name.chars().all(atom) {

@@ -15,7 +15,7 @@ use crate::base::terms::{Terms, TlsTerm};
 use crate::base::{
     Address, BlobId, Content, Enhanced, Envelope, ErrorKind, QueueId, Recipient, Result, Settings, Timestamp, World,
 };
-use crate::delivery::directory::resolve;
+use crate::delivery::directory::{known, resolve};
 use crate::delivery::filing::{Action as Filed, Place, file};
 use crate::dsn::{Action, Letter, Original, RecipientReport, Report, Typed, compose};
 use crate::mailauth::Keyring;
@@ -123,7 +123,7 @@ impl Reporter<'_> {
     ) -> Result<Option<Bounce>> {
         let reverse_path = subject.envelope.reverse_path.clone();
         let Some(to) = reverse_path.filter(|_| !recipients.is_empty()) else { return Ok(None) };
-        let (actions, away) = match self.store.look_up(|directory| resolve(directory, self.settings, &to)).await? {
+        let (actions, away) = match known(self.store, |known| resolve(known, self.settings, &to)).await? {
             Ok(_) if by_queue => (Vec::new(), vec![to.clone()]),
             Ok(found) => (found.accounts, found.remote),
             // The sender's account is gone, or its aliases lead nowhere: there is nobody to tell.

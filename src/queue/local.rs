@@ -1,16 +1,18 @@
 //! Queued mail for recipients that live here: filed, and sent on for those whose alias leads elsewhere.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::deliver::{End, Job};
 use super::rules::Ruled;
-use super::{Context, kept, settle};
+use super::{Context, kept, schedule, settle};
 use crate::base::event::Origin;
 use crate::base::trouble::{Act, Stage};
-use crate::base::{Account, Enhanced, Envelope, ErrorKind, Recipient, Reply, Result};
+use crate::base::{Account, Address, Enhanced, Envelope, ErrorKind, Group, Recipient, Reply, Result};
 use crate::delivery::directory::{self, Destinations, Nowhere, resolve};
 use crate::delivery::filing::{self, Action, Place};
+use crate::delivery::group::{self, Term};
 use crate::delivery::rules::Passage;
 use crate::delivery::{Outcome, Verdict, sink};
 use crate::store::{Acceptance, Arrival, NewItem};
@@ -22,26 +24,39 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
     addresses.extend(item.envelope.reverse_path.clone());
     sink::prepare(&context.store, &context.settings, addresses).await?;
     let mut actions: Vec<Action> = Vec::new();
-    let mut onward: Vec<Recipient> = Vec::new();
+    let mut onward: BTreeMap<Option<Address>, Vec<Recipient>> = BTreeMap::new();
     let mut outcomes = Vec::new();
     let mut ruled: Vec<Ruled> = Vec::new();
+    let mut copies: Vec<NewItem> = Vec::new();
     for to in &item.recipients {
         let refused = |status, text: &str| Outcome::unreached(Verdict::Failed, status, text);
         if let Some(outcome) = scripted(context, &to.recipient.address.to_string()).await {
             outcomes.push(outcome);
             continue;
         }
-        let address = &to.recipient.address;
-        let found = context.store.look_up(|directory| resolve(directory, &context.settings, address));
-        outcomes.push(match found.await? {
+        let (address, reverse_path) = (&to.recipient.address, item.envelope.reverse_path.as_ref());
+        let found = directory::known(&context.store, |known| {
+            (resolve(known, &context.settings, address), known.onward_path(reverse_path, address))
+        });
+        let (found, path) = found.await?;
+        if let Ok(found) = &found
+            && let Some(outcome) = distribute(job, &found.groups, &mut copies).await?
+        {
+            outcomes.push(outcome);
+            continue;
+        }
+        outcomes.push(match found {
             Err(Nowhere::Unknown) => refused(Enhanced::new(5, 1, 1), "no such user here"),
             Err(Nowhere::TooMany) => refused(Enhanced::new(5, 4, 6), "aliases lead in a circle"),
-            Ok(Destinations { accounts, remote: away }) => {
+            Ok(Destinations { accounts, remote: away, groups }) => {
                 // Whoever takes it further reports further.
-                let dsn = accounts.is_empty();
+                let dsn = accounts.is_empty() && groups.is_empty();
                 let is_new = |account: &Arc<Account>| actions.iter().all(|known| known.account.id != account.id);
                 let new: Vec<_> = accounts.into_iter().filter(is_new).collect();
-                onward.extend(away.into_iter().map(|address| directory::onward(&to.recipient, address)));
+                if !away.is_empty() {
+                    let away = away.into_iter().map(|address| directory::onward(&to.recipient, address));
+                    onward.entry(path).or_default().extend(away);
+                }
                 let mut rejected = None;
                 for account in new {
                     let mut action = Action::to(Place::Inbox, account);
@@ -50,16 +65,12 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
                     actions.push(action);
                     ruled.push(of_account);
                 }
-                match rejected {
-                    Some((reason, _)) => refused(Enhanced::new(5, 7, 1), &reason),
-                    None => {
-                        Outcome { dsn, ..Outcome::unreached(Verdict::Delivered, Enhanced::new(2, 1, 5), "filed here") }
-                    }
-                }
+                ended(rejected, dsn)
             }
         });
     }
-    let acceptance = acceptance(job, &actions, onward, ruled).await?;
+    let mut acceptance = acceptance(job, &actions, onward, ruled).await?;
+    acceptance.items.extend(copies);
     let decided = job.decided(&outcomes, Duration::ZERO);
     // A script may have put some off: the runner must know when they are due again.
     let due = decided.iter().filter_map(|one| one.next).min();
@@ -74,6 +85,33 @@ pub(super) async fn file(job: &Job<'_>) -> Result<End> {
         }
         Err(e) => Err(e),
     }
+}
+
+/// How a recipient ends whose accounts rejected the message, or not.
+fn ended(rejected: Option<(String, bool)>, dsn: bool) -> Outcome {
+    match rejected {
+        Some((reason, _)) => Outcome::unreached(Verdict::Failed, Enhanced::new(5, 7, 1), &reason),
+        None => Outcome { dsn, ..Outcome::unreached(Verdict::Delivered, Enhanced::new(2, 1, 5), "filed here") },
+    }
+}
+
+/// Adds the copies for groups; how it ends where the message came through one of them before.
+async fn distribute(job: &Job<'_>, groups: &[Arc<Group>], copies: &mut Vec<NewItem>) -> Result<Option<Outcome>> {
+    if groups.is_empty() {
+        return Ok(None);
+    }
+    let (context, item) = (job.context, &job.item);
+    let content = kept::content(context, item).await?;
+    let now = context.world.clock.wall();
+    let term = Term { now, expires: schedule::expires(&context.settings.outbound, now) };
+    for copy in group::copies(&context.world, groups, &item.envelope, &content, term).await? {
+        match copy {
+            Some(copy) if copy.envelope.recipients.is_empty() => {}
+            Some(copy) => copies.push(copy),
+            None => return Ok(Some(Outcome::unreached(Verdict::Failed, Enhanced::new(5, 4, 6), group::LOOP))),
+        }
+    }
+    Ok(None)
 }
 
 /// What the host's script has a sink's delivery come to.
@@ -112,7 +150,7 @@ async fn rule(job: &Job<'_>, action: &mut Action, to: &Recipient) -> Result<Rule
 async fn acceptance(
     job: &Job<'_>,
     actions: &[Action],
-    onward: Vec<Recipient>,
+    onward: BTreeMap<Option<Address>, Vec<Recipient>>,
     ruled: Vec<Ruled>,
 ) -> Result<Acceptance> {
     let (context, item) = (job.context, &job.item);
@@ -128,9 +166,9 @@ async fn acceptance(
     let origin = Origin { from, ..Origin::default() };
     acceptance.arrivals.extend(filed.map(|arrival| Arrival { origin: origin.clone(), ..arrival }));
     ruled.into_iter().for_each(|ruled| ruled.join(&mut acceptance, &origin));
-    if !onward.is_empty() {
-        let envelope = Envelope { recipients: onward, ..item.envelope.clone() };
-        let (submitter, expires) = (item.submitter, item.expires);
+    for (reverse_path, recipients) in onward {
+        let envelope = Envelope { reverse_path, recipients, ..item.envelope.clone() };
+        let (submitter, expires, content) = (item.submitter, item.expires, content.clone());
         acceptance.items.push(NewItem { envelope, content, submitter, created: now, due: now, expires });
     }
     Ok(acceptance)

@@ -6,7 +6,7 @@ use super::schedule;
 use crate::base::envelope::{BodyKind, Notify};
 use crate::base::event::Origin;
 use crate::base::{Account, Address, Content, Envelope, Recipient, Result, Timestamp};
-use crate::delivery::directory::onward;
+use crate::delivery::directory::{known, onward};
 use crate::delivery::filing::{Action, file};
 use crate::delivery::rules::{Passage, REDIRECTED, Remembered, Ruler, Ruling};
 use crate::delivery::wire::front;
@@ -68,7 +68,7 @@ impl Reporter<'_> {
                 Some(header) => self.edited(content, &header).await?,
                 None => content.clone(),
             };
-            ruled.redirected.push(self.redirected(account, envelope, to, address, content, now));
+            ruled.redirected.push(self.redirected(account, envelope, to, address, content, now).await?);
         }
         for (letter, remembered) in letters {
             let item = self.item(letter.to, letter.octets, now).await;
@@ -100,8 +100,8 @@ impl Reporter<'_> {
         })
     }
 
-    /// The message on its way to somebody else, the reverse-path as it was.
-    fn redirected(
+    /// The message on its way to somebody else, the reverse-path as it was or as the domain rewrites it.
+    async fn redirected(
         &self,
         account: &Account,
         envelope: &Envelope,
@@ -109,11 +109,14 @@ impl Reporter<'_> {
         address: Address,
         content: Content,
         now: Timestamp,
-    ) -> NewItem {
+    ) -> Result<NewItem> {
         let mark = format!("{REDIRECTED}: {}\r\n", account.address).into_bytes();
-        let envelope = Envelope { recipients: vec![onward(to, address)], ..envelope.clone() };
+        let path = envelope.reverse_path.as_ref();
+        let reverse_path = known(self.store, |known| known.onward_path(path, &account.address)).await?;
+        let envelope = Envelope { reverse_path, recipients: vec![onward(to, address)], ..envelope.clone() };
         let expires = schedule::expires(&self.settings.outbound, now);
-        NewItem { envelope, content: content.with_front(mark, 0), submitter: None, created: now, due: now, expires }
+        let content = content.with_front(mark, 0);
+        Ok(NewItem { envelope, content, submitter: None, created: now, due: now, expires })
     }
 
     /// A letter in the queue: signed where there is a key, its reverse-path null.

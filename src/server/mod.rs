@@ -22,6 +22,7 @@ use crate::base::world::BoxStream;
 use crate::base::{Settings, World};
 use crate::intake::Intake;
 use crate::intake::hook::{Point, Program};
+use crate::intake::returned::ReturnCounts;
 use crate::mailauth::Keyring;
 use crate::net::trace::Trace;
 use crate::store::Store;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub settings: Arc<Settings>,
     /// Keys our mail is signed with.
     pub keyring: Arc<Keyring>,
+    /// How many reports senders got on users that do not exist.
+    pub returns: Arc<ReturnCounts>,
     /// Where the host is told.
     pub events: Arc<dyn EventSink>,
     /// Who is asked about recipients and messages, if the host wants to be.
@@ -71,6 +74,7 @@ impl Shared {
             settings: self.settings.clone(),
             host: self.host.clone(),
             keyring: self.keyring.clone(),
+            returns: self.returns.clone(),
         }
     }
 }

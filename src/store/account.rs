@@ -16,21 +16,7 @@ impl Store {
     /// Makes a domain foreign again; `State` while it has accounts.
     pub async fn domain_delete(&self, domain_key: &str) -> Result<()> {
         let name = domain_key.to_owned();
-        self.write(0, move |tx| {
-            if tx.db.first_account(Some(&name))?.is_some() {
-                return Err(Error::new(ErrorKind::State, "the domain still has accounts"));
-            }
-            let owner = ScriptOwner::Domain(name.clone());
-            for script in tx.db.scripts(&owner)? {
-                tx.db.script_remove(&owner, &script.name)?;
-            }
-            if !tx.db.domain_remove(&name)? {
-                return Err(Error::new(ErrorKind::NotFound, "no such domain"));
-            }
-            tx.directory_changes([Key::Domain(name.clone()), Key::FirstDomain]);
-            Ok(())
-        })
-        .await
+        self.write(0, move |tx| remove_domain(tx, &name)).await
     }
 
     /// Makes an account with INBOX and the default mailboxes (its domain becomes local), or changes the
@@ -132,7 +118,7 @@ fn no_account() -> Error {
     Error::new(ErrorKind::NotFound, "no such account")
 }
 
-fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
+pub(super) fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
     if !tx.db.is_domain(name)? {
         tx.directory_changes([Key::Domain(name.to_owned()), Key::FirstDomain]);
         tx.db.domain_insert(name)?;
@@ -140,7 +126,22 @@ fn put_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn create(tx: &mut WriteTx<'_>, address: &Address, credential: Option<&Credential>) -> Result<AccountId> {
+pub(super) fn remove_domain(tx: &mut WriteTx<'_>, name: &str) -> Result<()> {
+    if tx.db.first_account(Some(name))?.is_some() {
+        return Err(Error::new(ErrorKind::State, format!("the domain {name} still has accounts")));
+    }
+    let owner = ScriptOwner::Domain(name.to_owned());
+    for script in tx.db.scripts(&owner)? {
+        tx.db.script_remove(&owner, &script.name)?;
+    }
+    if !tx.db.domain_remove(name)? {
+        return Err(Error::new(ErrorKind::NotFound, "no such domain"));
+    }
+    tx.directory_changes([Key::Domain(name.to_owned()), Key::FirstDomain]);
+    tx.forget_domain(name)
+}
+
+pub(super) fn create(tx: &mut WriteTx<'_>, address: &Address, credential: Option<&Credential>) -> Result<AccountId> {
     put_domain(tx, &address.domain().key())?;
     let id = tx.db.account_insert(address)?;
     let (inbox, _) = mailbox::insert(tx, id, "INBOX", None)?;

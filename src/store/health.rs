@@ -1,8 +1,10 @@
 //! Whether the writer can write: what it does when it cannot, when it tries again, and the look at the store's files
 //! before anything is acknowledged.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::book::Book;
 use super::database::{Identity, Readers, Write};
 use super::recovery::{self, Patience};
 use super::room;
@@ -96,17 +98,26 @@ impl Writer {
         let shared = &self.shared;
         let db = shared.database.open_reader(Readers::Alone)?;
         let is_ours = db.check_layout();
+        let book = Book::load(&*db);
         db.close()?;
         is_ours?;
         shared.set_down(true);
+        self.take_book(book?);
         self.lanes.open(Readers::Alone).await
+    }
+
+    fn take_book(&self, (book, set_aside): (Book, Vec<String>)) {
+        set_aside.into_iter().for_each(|text| self.shared.options.events.say(Event::Store { down: false, text }));
+        self.shared.set_book(Arc::new(book));
     }
 
     fn up(&mut self, mut db: Box<dyn Write>) -> Result<()> {
         self.health.files = Some(self.shared.database.identity()?);
         room::look(&self.shared, &*db);
         db.follow_log(self.shared.log.clone());
+        let book = Book::load(&*db)?;
         self.db = Some(db);
+        self.take_book(book);
         self.dead = true;
         Ok(())
     }

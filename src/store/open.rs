@@ -16,7 +16,7 @@ use super::{checkpoint, reader, sqlite};
 use crate::base::event::EventSink;
 use crate::base::limits::{CHECKPOINT_WAL_OCTETS_MAX, WRITER_QUEUE_JOBS_MAX};
 use crate::base::world::Task;
-use crate::base::{Error, ErrorKind, Result, World};
+use crate::base::{Error, ErrorKind, Result, Timestamp, World};
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -132,6 +132,11 @@ impl Store {
             true => scratch_folder(&self.inner.shared.options),
             false => self.inner.shared.options.folder.clone(),
         }
+    }
+
+    /// The time of its world.
+    pub fn wall(&self) -> Timestamp {
+        self.inner.shared.world.clock.wall()
     }
 
     pub(super) fn shared(&self) -> &Shared {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StoreOptions;
 use super::annotation::Changes;
 use super::body::ReadAhead;
+use super::book::Book;
 use super::check::Progress;
 use super::counts::Counts;
 use super::database::Database;
@@ -76,6 +77,7 @@ pub(super) struct Shared {
     pub programs: Programs,
     /// Which annotations changed.
     pub annotations: Changes,
+    book: Mutex<Arc<Book>>,
     down: AtomicBool,
     closed: AtomicBool,
 }
@@ -112,9 +114,21 @@ impl Shared {
             check: Mutex::default(),
             programs: Programs::default(),
             annotations: Changes::default(),
+            book: Mutex::default(),
             down: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
+    }
+
+    /// Settings of domains and groups as of the last commit.
+    pub fn book(&self) -> Arc<Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces them.
+    pub fn set_book(&self, book: Arc<Book>) {
+        let before = std::mem::replace(&mut *self.book.lock().unwrap_or_else(PoisonError::into_inner), book);
+        drop(before);
     }
 
     /// Messages that one commit copies, moves or expunges: more go in steps, or in the background.

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::book::Book;
 use super::database::Write;
 use super::delta::Delta;
 use super::directory::{self, Directory};
@@ -86,6 +87,8 @@ struct Said {
     /// Destinations with rows that became due, or will.
     queue_due: QueueNews,
     feedback: bool,
+    /// Settings of domains and groups, where they changed.
+    book: Option<Arc<Book>>,
 }
 
 impl Said {
@@ -101,6 +104,7 @@ impl Said {
         self.queue |= more.queue;
         self.queue_due.join(more.queue_due);
         self.feedback |= more.feedback;
+        self.book = more.book.or(self.book.take());
     }
 }
 
@@ -306,6 +310,21 @@ impl<'a> WriteTx<'a> {
         self.directory_changed.extend(keys);
     }
 
+    /// Settings of domains and groups, this transaction's changes included.
+    pub fn book(&self) -> Arc<Book> {
+        let changed = self.mine.said.book.as_ref().or(self.done.said.book.as_ref());
+        changed.map_or_else(|| self.shared.book(), Arc::clone)
+    }
+
+    /// The same, to be changed.
+    pub fn book_mut(&mut self) -> &mut Book {
+        let before = match self.mine.said.book.take() {
+            Some(book) => book,
+            None => self.book(),
+        };
+        Arc::make_mut(self.mine.said.book.insert(before))
+    }
+
     // -- what is said after the commit ----------------------------------------------------------------------
 
     /// Says `event` after the commit.
@@ -411,6 +430,7 @@ impl<'a> WriteTx<'a> {
         if let Some(version) = self.directory_version {
             shared.directory.lock().changed(version, &self.directory_changed);
         }
+        said.book.into_iter().for_each(|book| shared.set_book(book));
         match said.names {
             true => shared.counts.forget_all(),
             false => shared.counts.forget(mailboxes.keys()),

@@ -106,6 +106,7 @@ impl Office {
             host: Some(Arc::new(Judge::new(world.clone()))),
             logins: Arc::new(accounts::Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
+            returns: Arc::default(),
             keyring: self.keyring.clone(),
             draining: draining.clone(),
         });

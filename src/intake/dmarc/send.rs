@@ -11,7 +11,7 @@ use crate::base::limits::{
     DMARC_REPORT_DNS_SECONDS, DMARC_REPORT_QUESTIONS_MAX, DMARC_REPORT_TRY_DAYS, DMARC_REPORTED_DAYS,
 };
 use crate::base::{Address, Content, Envelope, Error, ErrorKind, Recipient, Result};
-use crate::delivery::directory::{is_local, resolve};
+use crate::delivery::directory::{is_local, known, resolve};
 use crate::dns::patient::PatientResolver;
 use crate::feedback::{AggregateReport, Disposition, Letter, Period, PublishedPolicy};
 use crate::intake::Intake;
@@ -97,7 +97,7 @@ impl Intake {
         let mut wanted = destinations(&resolver, &observed.policy_domain, &record).await?;
         // An address here that nobody has would keep the others from theirs.
         let all = &wanted;
-        let there = self.store.look_up(|directory| {
+        let there = known(&self.store, |directory| {
             let settings = &self.settings;
             let is_there = |to: &ReportAddress| {
                 !is_local(directory, settings, &to.address) || resolve(directory, settings, &to.address).is_ok()

@@ -13,6 +13,7 @@
 
 mod annotation;
 mod body;
+mod book;
 mod directory;
 mod hidden;
 mod mailbox;
@@ -25,6 +26,7 @@ mod sieve;
 
 pub(super) use annotation::{ReadAnnotations, WriteAnnotations};
 pub(super) use body::{ReadBodies, WriteBodies};
+pub(super) use book::{ReadBook, WriteBook};
 pub(super) use directory::{ReadDirectory, StoredAccount, WriteDirectory};
 pub(super) use hidden::{Hidden, ReadHidden, WriteHidden};
 pub(super) use mailbox::{ReadMailboxes, WriteMailboxes};
@@ -124,6 +126,8 @@ pub(super) trait Read:
     Connected + ReadMailboxes + ReadMessages + ReadHidden + ReadBodies + ReadDirectory + ReadQueue
     // Reports of others, scripts of owners.
     + ReadReports + ReadSieve + ReadAnnotations
+    // Settings of domains, groups.
+    + ReadBook
 {
     /// All answers from here on are of one commit, until [`Read::end_reading`].
     fn begin_reading(&self) -> Result<()>;
@@ -164,6 +168,7 @@ pub(super) trait Write:
     + WriteReports
     + WriteSieve
     + WriteAnnotations
+    + WriteBook
 {
     /// Begins a transaction.
     fn begin(&self) -> Result<()>;

@@ -9,6 +9,7 @@
 
 mod annotation;
 mod body;
+mod book;
 mod chance;
 mod directory;
 mod hidden;

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
+use super::super::book::BookKind;
 use super::super::database::Hidden;
 use super::super::delta::NewMessage;
 use super::super::row::MailboxRow;
@@ -64,6 +65,7 @@ pub(super) struct Tables {
     pub tls_results: SharedMap<(i64, String, String, String), i64>,
     pub tls_reports: SharedMap<i64, TlsReportRow>,
     pub sent: SharedMap<String, (QueueId, Timestamp)>,
+    pub book: SharedMap<(BookKind, String), String>,
 }
 
 impl<K: Ord + Clone, V: Clone> SharedMap<K, V> {

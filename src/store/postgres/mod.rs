@@ -10,6 +10,7 @@
 
 mod annotation;
 mod body;
+mod book;
 mod check;
 mod directory;
 mod dmarc_row;

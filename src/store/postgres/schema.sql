@@ -271,6 +271,13 @@ CREATE TABLE paused(                     -- destinations that get no mail for no
   reason TEXT COLLATE "C" NOT NULL       -- why, in the program's words
 );
 
+CREATE TABLE book(                       -- one row for each domain with settings and for each group
+  kind BIGINT NOT NULL,                  -- 1: a domain's settings, 2: a group
+  name TEXT COLLATE "C" NOT NULL,        -- the domain, or the group's address: lower case, A-labels
+  document TEXT COLLATE "C" NOT NULL,    -- JSON
+  PRIMARY KEY(kind, name)
+);
+
 -- Sieve -----------------------------------------------------------------------------------------------------------
 
 CREATE TABLE sieve_script(               -- scripts of accounts and domains

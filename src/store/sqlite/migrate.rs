@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use crate::base::{Error, ErrorKind, Result};
 
 /// What leads from version `i` to `i + 1`. Never changed once released: append.
-const MIGRATIONS: [&str; 14] = [
+const MIGRATIONS: [&str; 15] = [
     include_str!("schema.sql"),
     include_str!("schema_dmarc.sql"),
     include_str!("schema_dkim.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 14] = [
     include_str!("schema_out.sql"),
     include_str!("schema_annotation.sql"),
     include_str!("schema_terms.sql"),
+    include_str!("schema_door.sql"),
 ];
 
 /// `mail` in ASCII: tells our files from other SQLite databases.

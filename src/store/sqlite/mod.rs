@@ -5,6 +5,7 @@
 
 mod annotation;
 mod body;
+mod book;
 mod check;
 mod connection;
 mod copy;

@@ -318,6 +318,26 @@ class Engine(Unique):
         """The local domains."""
         return [words(r.name) for r in rows(self.handle, _abi.MAILCORE_LIST_DOMAINS)]
 
+    def export_directory(self) -> "dict[str, Any]":
+        """Domains with their settings, accounts, aliases and groups as one document (docs/directory.md)."""
+        buf = _abi.mailcore_buf()
+        call("mailcore_directory_export", self.handle, ctypes.byref(buf))
+        exported: "dict[str, Any]" = json.loads(take(buf))
+        return exported
+
+    def apply_directory(
+        self, document: "Mapping[str, Any]", *, dry_run: bool = False, whole: bool = False
+    ) -> "dict[str, Any]":
+        """Changes the directory by a document, all of it or nothing, and gives what changes (docs/directory.md).
+
+        With `dry_run` nothing changes. With `whole` domains, aliases and groups that it does not name are removed.
+        """
+        flags = (_abi.MAILCORE_DIRECTORY_DRY_RUN if dry_run else 0) | (_abi.MAILCORE_DIRECTORY_WHOLE if whole else 0)
+        buf = _abi.mailcore_buf()
+        call("mailcore_directory_apply", self.handle, text(json.dumps(document)), flags, ctypes.byref(buf))
+        changed: "dict[str, Any]" = json.loads(take(buf))
+        return changed
+
     def put_alias(self, pattern: str, target: Optional[str]) -> None:
         """Adds a target to an alias ("sales@example.org", "@example.org"); None removes it with all targets."""
         call("mailcore_alias_put", self.handle, text(pattern), text(target))
