@@ -27,7 +27,7 @@ use support::{folder, library, library_folder, root, run, tool};
 /// What builds the library; everything else is run.
 const BUILDS: &str = "cargo rustc --release --crate-type cdylib\nexport LIBMAILCORE=$PWD\n";
 /// Blocks with commands that something else runs: page (empty: any), how the block begins, what runs it.
-const RUN_ELSEWHERE: [(&str, &str, &str); 14] = [
+const RUN_ELSEWHERE: [(&str, &str, &str); 13] = [
     ("", "sh examples/quickstart.sh", "tests/bare/run"),
     ("", BUILDS, "tests/bare/run"),
     ("docs/server.md", "", "tests/guide/follow.py"),
@@ -41,7 +41,6 @@ const RUN_ELSEWHERE: [(&str, &str, &str); 14] = [
     ("tests/README.md", "cargo test --test transcripts_smtp", "tests/transcripts_smtp.rs"),
     ("tests/README.md", "SIM_SEED=n cargo test --test simulation", "tests/simulation"),
     ("tests/README.md", "fuzz/run check", ".ci/run"),
-    ("docs/workbench.md", "", "tests/workbench/run"), // its samples need the extra of the Python package
 ];
 /// Languages of blocks that are not run.
 const SHOWN: [&str; 6] = ["text", "ini", "toml", "json", "sql", "html"];
