@@ -101,6 +101,7 @@ impl TestServer {
             host: None,
             logins: Arc::new(Logins::new(&*world.entropy)),
             maildrops: Arc::default(),
+            returns: Arc::default(),
             keyring: Arc::default(),
             world,
             store,

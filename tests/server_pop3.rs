@@ -74,6 +74,7 @@ impl Stage {
             keyring: Arc::default(),
             logins: Arc::new(Logins::new(&*server.entropy)),
             maildrops: Arc::new(Maildrops::default()),
+            returns: Arc::default(),
             settings: Arc::new(settings),
             events: heard.clone(),
             world: server,

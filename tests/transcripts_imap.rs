@@ -460,8 +460,8 @@ fn shared(
     draining: smol::channel::Receiver<()>,
 ) -> Shared {
     let (settings, events, maildrops) = (Arc::new(settings), Arc::new(Silence), Arc::default());
-    let keyring = Arc::default();
-    Shared { world, store, settings, keyring, events, host: None, logins, maildrops, draining }
+    let (keyring, returns) = (Arc::default(), Arc::default());
+    Shared { world, store, settings, keyring, events, host: None, logins, maildrops, returns, draining }
 }
 
 /// No network and no names; TLS that changes nothing.
