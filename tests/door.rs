@@ -20,15 +20,15 @@ use mailcore_tests::wire::{self, Wire};
 const PASSWORD: &str = "correct horse";
 
 /// example.net is ours, with bob and carol; so is example.com, with info.
-struct House {
+struct TestEngine {
     engine: Engine,
     mx: SocketAddr,
     submission: SocketAddr,
     _folder: wire::Scratch,
 }
 
-impl House {
-    fn new(name: &str, document: &str) -> House {
+impl TestEngine {
+    fn new(name: &str, document: &str) -> TestEngine {
         let folder = wire::scratch(name);
         let engine = Engine::open(Config::new(folder.path())).unwrap();
         for (key, value) in [
@@ -36,6 +36,7 @@ impl House {
             ("login.allow_plaintext", "1"),
             ("login.argon2_kib", "64"),
             ("dns.host_only", "1"),
+            ("outbound.port", "1"), // where nobody listens
         ] {
             engine.set(key, Value::Text(value.to_owned())).unwrap();
         }
@@ -45,8 +46,8 @@ impl House {
         }
         let mx = smol::block_on(engine.listen(Service::Mx, wire::LOOPBACK)).unwrap().1;
         let submission = smol::block_on(engine.listen(Service::Submission, wire::LOOPBACK)).unwrap().1;
-        let house = House { engine, mx, submission, _folder: folder };
-        house.apply(document);
+        let engine = TestEngine { engine, mx, submission, _folder: folder };
+        engine.apply(document);
         // far.example and ours let this client send, forged.example does not.
         for (domain, spf) in [
             ("far.example", "v=spf1 ip4:127.0.0.1 -all"),
@@ -55,16 +56,20 @@ impl House {
             ("example.net", "v=spf1 ip4:127.0.0.1 -all"),
             ("forged.example", "v=spf1 -all"),
         ] {
-            house.text(domain, spf);
+            engine.text(domain, spf);
         }
         for domain in ["far.example", "partner.example", "example.com", "forged.example"] {
-            house.text(&format!("_dmarc.{domain}"), "v=DMARC1; p=none");
+            engine.text(&format!("_dmarc.{domain}"), "v=DMARC1; p=none");
         }
-        house
+        engine
     }
 
     fn text(&self, name: &str, text: &str) {
-        self.engine.dns_set(Some(name), Some("TXT"), Some(&format!("\"{text}\"")), 60).unwrap();
+        self.record(name, "TXT", &format!("\"{text}\""));
+    }
+
+    fn record(&self, name: &str, kind: &str, data: &str) {
+        self.engine.dns_set(Some(name), Some(kind), Some(data), 60).unwrap();
     }
 
     fn apply(&self, document: &str) -> String {
@@ -124,7 +129,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestEngine {
     fn drop(&mut self) {
         smol::block_on(self.engine.stop(Duration::from_secs(5))).unwrap();
         self.engine.close().unwrap();
@@ -152,13 +157,13 @@ fn count(mail: &str, name: &str) -> usize {
 
 #[test]
 fn mail_for_users_that_do_not_exist_is_returned() {
-    let house = House::new("door-returned", r#"{"domains": {"example.net": {"unknown": "return"}}}"#);
+    let engine = TestEngine::new("door-returned", r#"{"domains": {"example.net": {"unknown": "return"}}}"#);
     // Another domain refuses as ever, and so does a circle.
-    let refused = house.bring("a@far.example", "a@far.example", &["nobody@example.com"]);
+    let refused = engine.bring("a@far.example", "a@far.example", &["nobody@example.com"]);
     assert!(refused.starts_with("550 5.1.1 "), "{refused}");
-    let taken = house.bring("bob@example.net", "bob@example.net", &["nobody@example.net", "carol@example.net"]);
+    let taken = engine.bring("bob@example.net", "bob@example.net", &["nobody@example.net", "carol@example.net"]);
     assert!(taken.starts_with("after the dot: 250 2.0.0"), "{taken}");
-    let (first, second) = (house.filed(), house.filed());
+    let (first, second) = (engine.filed(), engine.filed());
     assert_eq!((first.0.as_str(), second.0.as_str()), ("carol@example.net", "bob@example.net"));
     let report = second.1;
     assert!(report.starts_with("Return-Path: <>\r\n"), "{report}");
@@ -176,8 +181,8 @@ fn mail_for_users_that_do_not_exist_is_returned() {
 
 #[test]
 fn no_report_goes_to_who_may_not_have_sent_it() {
-    let house = House::new("door-forged", r#"{"domains": {"example.net": {"unknown": "return"}}}"#);
-    house.text("soft.example", "v=spf1 ~all");
+    let engine = TestEngine::new("door-forged", r#"{"domains": {"example.net": {"unknown": "return"}}}"#);
+    engine.text("soft.example", "v=spf1 ~all");
     for (reverse_path, from, why) in [
         ("", "a@far.example", "no reverse-path"),
         ("a@forged.example", "a@far.example", "forged"),
@@ -185,22 +190,22 @@ fn no_report_goes_to_who_may_not_have_sent_it() {
         // SPF passes for the reverse-path, DMARC fails for From.
         ("a@far.example", "a@forged.example", "forged"),
     ] {
-        let taken = house.bring(reverse_path, from, &["nobody@example.net"]);
+        let taken = engine.bring(reverse_path, from, &["nobody@example.net"]);
         assert!(taken.starts_with("after the dot: 250 "), "{taken}");
-        let text = house.warning("unknown");
+        let text = engine.warning("unknown");
         assert!(text.contains(why) && text.contains("nobody@example.net"), "{text}");
     }
     for n in 0..=RETURNS_PER_HOUR_MAX {
-        house.bring("a@far.example", "a@far.example", &["nobody@example.net"]);
+        engine.bring("a@far.example", "a@far.example", &["nobody@example.net"]);
         match n < RETURNS_PER_HOUR_MAX {
             true => {
-                let to = house.wait(|event| match event {
+                let to = engine.wait(|event| match event {
                     Event::Queued { to, from, .. } => Some((to.clone(), from.clone())),
                     _ => None,
                 });
                 assert_eq!(to, (vec!["a@far.example".to_owned()], String::new()));
             }
-            false => assert!(house.wait(|event| match event {
+            false => assert!(engine.wait(|event| match event {
                 Event::Warning { about: "unknown", text } => Some(text.contains("too many reports")),
                 Event::Queued { .. } => Some(false),
                 _ => None,
@@ -208,18 +213,18 @@ fn no_report_goes_to_who_may_not_have_sent_it() {
         }
     }
     // A program hears at once.
-    let e = smol::block_on(house.engine.send("bob@example.net", &["nobody@example.net"], "Subject: x\r\n\r\n"));
+    let e = smol::block_on(engine.engine.send("bob@example.net", &["nobody@example.net"], "Subject: x\r\n\r\n"));
     assert_eq!(e.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]
 fn a_closed_domain_tells_outsiders_so() {
-    let house = House::new(
+    let engine = TestEngine::new(
         "door-closed",
         r#"{"domains": {"example.net": {"closed": {"text": "Staff only, call us", "senders": ["@partner.example"]}},
             "example.com": {}}}"#,
     );
-    house.text("_dmarc.example.net", "v=DMARC1; p=none");
+    engine.text("_dmarc.example.net", "v=DMARC1; p=none");
     let at_once = "550 5.7.1 Staff only, call us";
     let later = "after the dot: 550 5.7.1 Staff only, call us";
     let taken = "after the dot: 250";
@@ -244,26 +249,26 @@ fn a_closed_domain_tells_outsiders_so() {
         // Of ours, but DMARC says nothing.
         ("bob@example.net", "\"bob@example.net\" <a@far.example>", "bob@example.net", later),
     ] {
-        let told = house.bring(reverse_path, from, &[to]);
+        let told = engine.bring(reverse_path, from, &[to]);
         assert!(told.starts_with(wanted), "{reverse_path} {from} {to}: {told}");
     }
     // Two authors of which one is outside, a second From.
-    let two = house.bring_with(
+    let two = engine.bring_with(
         "a@partner.example",
         "From: a@partner.example\r\nFrom: b@far.example\r\n",
         &["bob@example.net"],
     );
     assert!(two.starts_with("after the dot: 55"), "{two}");
-    let account = house.submit("info@example.com", &["bob@example.net"]);
+    let account = engine.submit("info@example.com", &["bob@example.net"]);
     assert!(account.starts_with(taken), "{account}");
     // A listed network.
-    house.apply(r#"{"domains": {"example.net": {"closed": {"networks": ["127.0.0.0/8"]}}}}"#);
-    assert!(house.bring("", "a@far.example", &["bob@example.net"]).starts_with(taken));
+    engine.apply(r#"{"domains": {"example.net": {"closed": {"networks": ["127.0.0.0/8"]}}}}"#);
+    assert!(engine.bring("", "a@far.example", &["bob@example.net"]).starts_with(taken));
 }
 
 #[test]
 fn separators_postmaster_and_abuse_are_the_domains_own() {
-    let house = House::new(
+    let engine = TestEngine::new(
         "door-names",
         r#"{"domains": {"example.net": {"separators": "-=", "postmaster": "carol@example.net",
             "abuse": "bob@example.net"}}}"#,
@@ -275,31 +280,31 @@ fn separators_postmaster_and_abuse_are_the_domains_own() {
         ("ABUSE@example.net", "bob@example.net"),
         ("info+x@example.com", "info@example.com"),
     ] {
-        let told = house.bring("a@far.example", "a@far.example", &[to]);
+        let told = engine.bring("a@far.example", "a@far.example", &[to]);
         assert!(told.starts_with("after the dot: 250"), "{to}: {told}");
-        assert_eq!(house.filed().0, whom, "{to}");
+        assert_eq!(engine.filed().0, whom, "{to}");
     }
     for to in ["bob+x@example.net", "abuse@example.com"] {
-        let told = house.bring("a@far.example", "a@far.example", &[to]);
+        let told = engine.bring("a@far.example", "a@far.example", &[to]);
         assert!(told.starts_with("550 5.1.1"), "{to}: {told}");
     }
 }
 
 #[test]
 fn a_group_sends_a_copy_to_each_member_in_its_own_name() {
-    let house = House::new(
+    let engine = TestEngine::new(
         "door-group",
         r#"{"groups": {"Staff@example.net": {"members": ["bob@example.net", "info@example.com"], "owner":
             "carol@example.net", "name": "All of us", "unsubscribe": ["mailto:leave@example.net",
             "https://example.net/leave"], "one_click": true}}}"#,
     );
     let old = "From: a@far.example\r\nList-Id: <old.far.example>\r\nList-Unsubscribe: <mailto:x@far.example>\r\n";
-    let told = house.bring_with("a@far.example", old, &["staff@example.net"]);
+    let told = engine.bring_with("a@far.example", old, &["staff@example.net"]);
     assert!(told.starts_with("after the dot: 250"), "{told}");
     let mut whom = Vec::new();
     let mut mail = String::new();
     for _ in 0..2 {
-        let (address, octets) = house.filed();
+        let (address, octets) = engine.filed();
         whom.push(address);
         mail = octets;
     }
@@ -317,24 +322,24 @@ fn a_group_sends_a_copy_to_each_member_in_its_own_name() {
     }
     assert_eq!((count(&mail, "List-Id"), count(&mail, "List-Unsubscribe")), (1, 1));
     // What comes back goes to the owner.
-    let told = house.bring("", "MAILER-DAEMON@far.example", &["staff-owner@example.net"]);
+    let told = engine.bring("", "MAILER-DAEMON@far.example", &["staff-owner@example.net"]);
     assert!(told.starts_with("after the dot: 250"), "{told}");
-    assert_eq!(house.filed().0, "carol@example.net");
+    assert_eq!(engine.filed().0, "carol@example.net");
     // A copy that comes back to the group is a loop.
-    let told = house.bring_with("a@far.example", &mail[..mail.find("\r\n\r\n").unwrap() + 2], &["staff@example.net"]);
+    let told = engine.bring_with("a@far.example", &mail[..mail.find("\r\n\r\n").unwrap() + 2], &["staff@example.net"]);
     assert!(told.starts_with("after the dot: 554 5.4.6"), "{told}");
 }
 
 #[test]
 fn groups_in_each_other_end() {
-    let house = House::new(
+    let engine = TestEngine::new(
         "door-circle",
         r#"{"groups": {"a@example.net": {"members": ["b@example.net"], "owner": "carol@example.net"},
                        "b@example.net": {"members": ["a@example.net", "bob@example.net"], "owner": "info@example.com"}}}"#,
     );
-    let told = house.bring("x@far.example", "x@far.example", &["a@example.net"]);
+    let told = engine.bring("x@far.example", "x@far.example", &["a@example.net"]);
     assert!(told.starts_with("after the dot: 250"), "{told}");
-    let mut filed = [house.filed(), house.filed()];
+    let mut filed = [engine.filed(), engine.filed()];
     filed.sort();
     // bob has the message once; the owner of b hears that it went in a circle.
     assert_eq!((filed[0].0.as_str(), count(&filed[0].1, "Delivered-To")), ("bob@example.net", 2));
@@ -344,7 +349,7 @@ fn groups_in_each_other_end() {
 
 #[test]
 fn who_may_write_to_a_group_is_proved() {
-    let house = House::new(
+    let engine = TestEngine::new(
         "door-writers",
         r#"{"groups": {
             "members@example.net": {"members": ["bob@example.net", "a@far.example"], "owner": "carol@example.net",
@@ -371,7 +376,7 @@ fn who_may_write_to_a_group_is_proved() {
         ("a@far.example", "a@far.example", "listed@example.net", no),
         ("a@far.example", "a@far.example", "program@example.net", no),
     ] {
-        let told = house.bring(reverse_path, from, &[to]);
+        let told = engine.bring(reverse_path, from, &[to]);
         assert!(told.starts_with(wanted), "{reverse_path} {from} {to}: {told}");
     }
     for (account, to, wanted) in [
@@ -381,20 +386,20 @@ fn who_may_write_to_a_group_is_proved() {
         ("bob@example.net", "listed@example.net", no),
         ("bob@example.net", "program@example.net", no),
     ] {
-        let told = house.submit(account, &[to]);
+        let told = engine.submit(account, &[to]);
         assert!(told.starts_with(wanted), "{account} {to}: {told}");
     }
     // The program itself may.
     let message = "From: bob@example.net\r\nSubject: x\r\n\r\n";
-    smol::block_on(house.engine.send("bob@example.net", &["program@example.net"], message)).unwrap();
+    smol::block_on(engine.engine.send("bob@example.net", &["program@example.net"], message)).unwrap();
 }
 
 #[test]
 fn a_document_changes_all_or_nothing() {
-    let house = House::new("door-document", "{}");
+    let engine = TestEngine::new("door-document", "{}");
     let apply =
-        |document: &str, dry, whole| smol::block_on(house.engine.directory_apply(document, Apply { dry, whole }));
-    let export = || smol::block_on(house.engine.directory_export()).unwrap();
+        |document: &str, dry, whole| smol::block_on(engine.engine.directory_apply(document, Apply { dry, whole }));
+    let export = || smol::block_on(engine.engine.directory_export()).unwrap();
     let before: serde_json::Value = serde_json::from_str(&export()).unwrap();
     assert_eq!(before["accounts"].as_object().unwrap().len(), 3);
     let change = r#"{"domains": {"new.example": {"unknown": "return"}}, "accounts": {"dan@new.example":
@@ -407,7 +412,7 @@ fn a_document_changes_all_or_nothing() {
     assert_eq!(done, told);
     let after: serde_json::Value = serde_json::from_str(&export()).unwrap();
     assert_eq!(after["version"], serde_json::from_str::<serde_json::Value>(&done).unwrap()["version"]);
-    assert_eq!(smol::block_on(house.engine.account("dan@new.example")).unwrap().quota_octets, Some(1000));
+    assert_eq!(smol::block_on(engine.engine.account("dan@new.example")).unwrap().quota_octets, Some(1000));
     // What is exported changes nothing.
     assert!(apply(&after.to_string(), false, true).unwrap().contains("\"changes\":[]"));
     for (document, kind) in [
@@ -431,18 +436,21 @@ fn a_document_changes_all_or_nothing() {
 
 #[test]
 fn what_is_sent_on_comes_back_to_its_sender() {
-    let house = House::new(
+    let engine = TestEngine::new(
         "door-srs",
         r#"{"domains": {"example.net": {"srs": true}}, "aliases": {"out@example.net": ["x@elsewhere.example"],
             "out@example.com": ["y@elsewhere.example"]}}"#,
     );
+    // A host that does not answer: what is queued for it stays, and no report comes between.
+    engine.record("elsewhere.example", "MX", "10 mx.elsewhere.example");
+    engine.record("mx.elsewhere.example", "A", "127.0.0.1");
     let queued = || {
-        house.wait(|event| match event {
+        engine.wait(|event| match event {
             Event::Queued { from, to, .. } => Some((from.clone(), to.join(" "))),
             _ => None,
         })
     };
-    house.bring("a@far.example", "a@far.example", &["out@example.net", "out@example.com"]);
+    engine.bring("a@far.example", "a@far.example", &["out@example.net", "out@example.com"]);
     let mut both = [queued(), queued()];
     both.sort();
     let [(rewritten, to), (as_it_was, other)] = &both;
@@ -450,14 +458,14 @@ fn what_is_sent_on_comes_back_to_its_sender() {
     assert!(rewritten.starts_with("SRS0=") && rewritten.ends_with("=far.example=a@example.net"), "{rewritten}");
     assert_eq!(to, "x@elsewhere.example");
     // What comes back goes to who sent it first; what was not made here goes nowhere.
-    let told = house.bring("", "MAILER-DAEMON@elsewhere.example", &[rewritten]);
+    let told = engine.bring("", "MAILER-DAEMON@elsewhere.example", &[rewritten]);
     assert!(told.starts_with("after the dot: 250"), "{told}");
     assert_eq!(queued(), (String::new(), "a@far.example".to_owned()));
-    let told = house.bring("", "MAILER-DAEMON@elsewhere.example", &[&rewritten.replace("=a@", "=eve@")]);
+    let told = engine.bring("", "MAILER-DAEMON@elsewhere.example", &[&rewritten.replace("=a@", "=eve@")]);
     assert!(told.starts_with("550 5.1.1"), "{told}");
     // Senders of ours and the null one stay as they are.
     for path in ["bob@example.net", ""] {
-        let told = house.bring(path, "bob@example.net", &["out@example.net"]);
+        let told = engine.bring(path, "bob@example.net", &["out@example.net"]);
         assert!(told.starts_with("after the dot: 250"), "{told}");
         assert_eq!(queued().0, path);
     }

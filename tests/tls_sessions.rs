@@ -2,6 +2,7 @@
 //! takes a session by an `unsafe` call.
 
 #![cfg(not(any(windows, target_vendor = "apple")))]
+#![allow(clippy::disallowed_methods, reason = "a client of its own thread, as a foreign program would be")]
 
 #[macro_use]
 extern crate mailcore_watchdog;

@@ -1,6 +1,8 @@
 //! `src/ffi/properties.json`, the properties as data, holds what the library lists. `build.rs` copies it to
 //! `include/abi.json`.
 
+#![allow(clippy::disallowed_methods, reason = "writes a file of the source where it is told to")]
+
 use super::*;
 
 /// One JSON object on each line, in the order of mailcore_property_info().

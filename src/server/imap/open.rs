@@ -149,6 +149,7 @@ impl Session {
         };
         let before = open.view.clone();
         let mut changes = update(&mut open.view, snapshot, may_expunge);
+        let flags = changes.flags.clone();
         open.hold_back_flags(&before, &mut changes, told.no_flags);
         open.hold.knows(open.view.expunges);
         if changes.exists.is_some() && !self.enabled.rev2 {
@@ -158,6 +159,10 @@ impl Session {
         self.write_changes(&before, &changes, told).await?;
         // New messages stand behind those known before.
         let known = before.count().saturating_sub(changes.expunged.len());
+        if told.no_flags {
+            // Searches that are kept up to date look at flags, told or not.
+            changes.flags = flags;
+        }
         let wanted = Box::pin(self.update_contexts(&changes, known)).await?;
         Box::pin(self.tell_new(&changes, known, &wanted)).await
     }

@@ -133,13 +133,13 @@ pub fn find(keyword: &str) -> Option<&'static Extension> {
 /// The extension that brings this parameter of MAIL.
 pub fn of_mail(parameter: &str) -> Option<&'static Extension> {
     let is = |name: &&str| name.eq_ignore_ascii_case(parameter);
-    EXTENSIONS.iter().find(|row| row.mail.iter().any(|name| is(&name)))
+    EXTENSIONS.iter().find(|row| row.mail.iter().any(&is))
 }
 
 /// The extension that brings this parameter of RCPT.
 pub fn of_rcpt(parameter: &str) -> Option<&'static Extension> {
     let is = |name: &&str| name.eq_ignore_ascii_case(parameter);
-    EXTENSIONS.iter().find(|row| row.rcpt.iter().any(|name| is(&name)))
+    EXTENSIONS.iter().find(|row| row.rcpt.iter().any(&is))
 }
 
 /// What a host lacks for a message; the first row that says so.

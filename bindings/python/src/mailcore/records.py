@@ -61,8 +61,8 @@ def zone_file(
         lines.extend(_line(f"{name}.{domain}", "SRV", f"0 1 {port} {mx}.") for name, port in services)
     add("\n; PTR: not in this zone; whoever owns the address (your provider) sets the name that it leads back to.")
     lines.extend(f"; {_line(ip.reverse_pointer, 'PTR', f'{mx}.')}" for ip in ips)
-    add("\n; libmailcore checks MX, SPF, DKIM, DMARC, ARC and PTR of others. It does not support MTA-STS, TLSRPT and DANE")
-    add("; (TLSA) yet: publish none of them.")
+    add("\n; What MTA-STS, TLSRPT and DANE (TLSA) want depends on the server's certificate: see `mailcore keys tls`,")
+    add("; `Engine.sts_policy` and `Engine.advice`.")
     return "\n".join(lines) + "\n"
 
 
