@@ -30,7 +30,7 @@ use model::Shared;
 use session::{Dialect, Session};
 use wire::Wire;
 
-const SESSIONS: usize = 8;
+const SESSIONS: usize = 10;
 /// Times all stop and compare.
 const PAUSES: u64 = 4;
 
@@ -59,7 +59,7 @@ fn sessions_are_told_the_truth() {
     first.tagged("a CREATE Other");
     let shared: &'static Shared = Box::leak(Box::default());
     let open = |number: usize| {
-        let dialect = [Dialect::Rev1, Dialect::Condstore, Dialect::Rev2, Dialect::Notify][number % 4];
+        let dialect = [Dialect::Rev1, Dialect::Condstore, Dialect::Rev2, Dialect::Notify, Dialect::Qresync][number % 5];
         Session::open(imap, seed, number, dialect, shared)
     };
     let mut sessions: Vec<Session> = (0..SESSIONS).map(open).collect();

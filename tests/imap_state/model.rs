@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use super::response::{Response, Value, flags};
+use super::response::{Response, Value, flags, numbers};
 
 /// What no two sessions may be told differently.
 #[derive(Default)]
@@ -91,6 +91,13 @@ impl Model {
     /// Takes in an untagged response about the mailbox; false where it is about something else.
     pub fn hear(&mut self, response: &Response, may: May, shared: &Shared) -> bool {
         let line = &response.line;
+        if let [_, word, set] = response.values.as_slice()
+            && word.word() == "VANISHED"
+        {
+            assert!(may == May::Expunge, "{line}: not during this command");
+            numbers(set.word()).into_iter().for_each(|uid| self.vanished(uid, line));
+            return true;
+        }
         let [_, number, word, rest @ ..] = response.values.as_slice() else { return false };
         match word.word() {
             "EXISTS" => {
@@ -117,6 +124,39 @@ impl Model {
             _ => return false,
         }
         true
+    }
+
+    /// A message went that is told by its UID, which need not have been known.
+    fn vanished(&mut self, uid: u32, line: &str) {
+        self.gone.insert(uid);
+        if let Some(at) = self.messages.iter().position(|known| known.uid == Some(uid)) {
+            self.messages.remove(at);
+            return;
+        }
+        let from = self.messages.iter().rposition(|known| known.uid.is_some_and(|other| other < uid));
+        let behind = self.messages.iter().position(|known| known.uid.is_some_and(|other| other > uid));
+        let (from, behind) = (from.map_or(0, |at| at + 1), behind.unwrap_or(self.messages.len()));
+        // Of the messages between these two nothing is known: one of them had this UID.
+        assert!(from < behind, "{line}: there is no {uid}");
+        self.messages.remove(from);
+    }
+
+    /// The messages of which nothing was told are those that were known before and are not gone, but for at most `came`
+    /// at the end, which came meanwhile.
+    pub fn fill(&mut self, before: &Model, gone: &BTreeSet<u32>, came: usize) {
+        let told: BTreeSet<u32> = self.uids().collect();
+        let is_kept = |uid: &u32| !gone.contains(uid) && !told.contains(uid);
+        let mut kept = before.messages.iter().filter(|known| known.uid.as_ref().is_some_and(is_kept));
+        for known in self.messages.iter_mut().filter(|known| known.uid.is_none()) {
+            let Some(was) = kept.next() else { break };
+            *known = Known { id: known.id, ..was.clone() };
+        }
+        let unknown = self.messages.iter().filter(|known| known.uid.is_none()).count();
+        assert!(unknown <= came, "{unknown} messages are neither known nor told, {came} came meanwhile");
+        assert!(self.messages.iter().rev().take(unknown).all(|known| known.uid.is_none()), "the last ones");
+        assert_eq!(kept.next(), None, "it went without a word");
+        assert!(self.uids().is_sorted(), "{:?}", self.uids().collect::<Vec<_>>());
+        self.gone = before.gone.iter().copied().chain(before.uids().filter(|uid| gone.contains(uid))).collect();
     }
 
     fn place(&self, number: &Value, line: &str) -> usize {

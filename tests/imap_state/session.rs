@@ -1,5 +1,8 @@
 //! A session that says random commands and believes nothing: each answer is held against its model.
 
+#[path = "qresync.rs"]
+mod qresync;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,6 +34,8 @@ pub enum Dialect {
     Rev2,
     /// NOTIFY: changes come between commands too, expunges do not.
     Notify,
+    /// Expunges come by UID, and a mailbox that is selected again is told by what changed.
+    Qresync,
 }
 
 pub struct Session {
@@ -39,6 +44,9 @@ pub struct Session {
     model: Model,
     /// The mailbox that a SELECT under way opens: what comes before CLOSED is about the other one.
     next: Option<Model>,
+    uid_validity: u64,
+    /// Mailboxes that were left and are known.
+    left: BTreeMap<String, qresync::Left>,
     shared: &'static Shared,
     tags: u32,
     /// A keyword that only this session sets, on messages of its mailbox, and where it is set as far as is known.
@@ -74,6 +82,7 @@ impl Session {
                 let events = "(MessageNew (UID FLAGS) MessageExpunge FlagChange)";
                 drop(wire.tagged(&format!("e NOTIFY SET (SELECTED-DELAYED {events})")));
             }
+            Dialect::Qresync => drop(wire.tagged("e ENABLE QRESYNC")),
             Dialect::Rev2 => drop(wire.tagged("e ENABLE IMAP4rev2 CONDSTORE")),
         }
         let mut session = Session {
@@ -81,6 +90,8 @@ impl Session {
             rng: Rng::new(seed, &format!("session {number}")),
             model: Model::new("", false, false),
             next: None,
+            uid_validity: 0,
+            left: BTreeMap::new(),
             shared,
             tags: 0,
             keyword: format!("k{number}"),
@@ -94,14 +105,23 @@ impl Session {
     }
 
     fn select(&mut self, mailbox: &str) {
-        let condstore = matches!(self.dialect, Dialect::Condstore | Dialect::Rev2);
+        if self.dialect == Dialect::Qresync && !self.model.mailbox.is_empty() {
+            self.keep();
+            if let Some(left) = self.left.remove(mailbox) {
+                return self.come_back(mailbox, left);
+            }
+        }
+        let condstore = matches!(self.dialect, Dialect::Condstore | Dialect::Rev2 | Dialect::Qresync);
         let model = Model::new(mailbox, condstore, self.dialect == Dialect::Rev2);
         if self.model.mailbox.is_empty() {
             self.model = model;
         } else {
             self.next = Some(model);
         }
-        self.say(&format!("SELECT {mailbox}"), May::Expunge);
+        let (_, said) = self.say(&format!("SELECT {mailbox}"), May::Expunge);
+        let validity = said.iter().find_map(|(response, _)| response.line.strip_prefix("* OK [UIDVALIDITY "));
+        let digits = validity.and_then(|text| text.split(']').next()).expect("UIDVALIDITY");
+        self.uid_validity = digits.parse().expect("a number");
     }
 
     /// Says a command and takes in all that comes up to its tagged answer, which must not be BAD. Gives the answer
