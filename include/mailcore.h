@@ -112,6 +112,9 @@ The library prints nothing, handles no signals, never ends the process.
 /** Octets of the file system that mail leaves free for changes and deletions; -1: a sixteenth, 64 MiB at most. */
 #define MAILCORE_KEY_STORE_RESERVE_OCTETS "store.reserve_octets"
 
+/** Messages that an account may have in all its mailboxes; more are refused as where its quota is used up. */
+#define MAILCORE_KEY_STORE_ACCOUNT_MESSAGES_MAX "store.account_messages_max"
+
 /** Events kept for a host that does not pull them. */
 #define MAILCORE_KEY_EVENTS_CAPACITY "events.capacity"
 

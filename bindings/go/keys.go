@@ -12,6 +12,8 @@ const (
 	KeyStoreReaders = "store.readers"
 	// KeyStoreReserveOctets: Octets of the file system that mail leaves free for changes and deletions; -1: a sixteenth, 64 MiB at most.
 	KeyStoreReserveOctets = "store.reserve_octets"
+	// KeyStoreAccountMessagesMax: Messages that an account may have in all its mailboxes; more are refused as where its quota is used up.
+	KeyStoreAccountMessagesMax = "store.account_messages_max"
 	// KeyEventsCapacity: Events kept for a host that does not pull them.
 	KeyEventsCapacity = "events.capacity"
 	// KeyLogLevel: What of the log becomes events: off, error, warn, info, debug or trace.

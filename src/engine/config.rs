@@ -25,6 +25,8 @@ pub struct Config {
     pub store_readers: usize,
     /// Octets of the file system that mail leaves free; below 0: a sixteenth of it, 64 MiB at most.
     pub store_reserve_octets: i64,
+    /// Messages that an account may have in all its mailboxes.
+    pub store_account_messages_max: u64,
     /// DNS server to ask; `None` is the system's.
     pub dns_server: Option<SocketAddr>,
     /// Whether records set by the host are the whole DNS: names it did not set do not exist.
@@ -62,6 +64,7 @@ impl Config {
             threads: 2,
             store_readers: limits::STORE_READERS,
             store_reserve_octets: -1,
+            store_account_messages_max: limits::ACCOUNT_MESSAGES_MAX,
             dns_server: None,
             dns_host_only: false,
             dnssec: false,

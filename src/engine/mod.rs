@@ -177,6 +177,7 @@ impl Engine {
             }
         };
         store.set_reserve(u64::try_from(config.store_reserve_octets).ok());
+        store.set_account_messages_max(config.store_account_messages_max);
         let state = State {
             config,
             phase: Phase::Open,

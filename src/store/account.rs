@@ -1,5 +1,7 @@
 //! Accounts, domains and aliases: changed by the writer, looked up by `directory`.
 
+use std::sync::atomic::Ordering;
+
 use super::directory_cache::Key;
 use super::transaction::WriteTx;
 use super::{ScriptOwner, Store, Watch, mailbox, remains};
@@ -55,6 +57,12 @@ impl Store {
             tx.db.account_write_quota(account, octets)
         })
         .await
+    }
+
+    /// Sets how many messages an account may have in all its mailboxes; at first `ACCOUNT_MESSAGES_MAX`. What would be
+    /// more is refused with `Quota`.
+    pub fn set_account_messages_max(&self, most: u64) {
+        self.shared().account_messages_max.store(most, Ordering::SeqCst);
     }
 
     /// Removes an account with all its mail: unreachable at once, removed from the disk in the background.

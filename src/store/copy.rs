@@ -1,7 +1,7 @@
 //! COPY and MOVE: new rows for the same bodies; all messages or none. A few in one commit, many in steps (`transfer`).
 
 use super::delta::{self, Delta, Going};
-use super::transaction::WriteTx;
+use super::transaction::{Usage, WriteTx};
 use super::transfer::Destination;
 use super::{Copied, Fact, Snapshot, Store, fact, write};
 use crate::base::{BlobId, ErrorKind, Flags, MailboxId, Result, UidSet};
@@ -79,7 +79,7 @@ fn copy(
     if messages.is_empty() {
         return Ok(copied);
     }
-    tx.check_quota(delta.row.account, octets(&messages))?;
+    tx.check_quota(delta.row.account, usage(&messages))?;
     let view = target.map(|target| tx.view(target)).transpose()?;
     copied.to = delta::copy(&mut delta, view.as_ref(), &from, &messages)?;
     let blobs: Vec<BlobId> = messages.iter().map(|(fact, _)| fact.blob).collect();
@@ -106,7 +106,7 @@ pub(super) fn move_all(
         return Ok(copied);
     }
     if target.row.account != from.account {
-        tx.check_quota(target.row.account, octets(&messages))?;
+        tx.check_quota(target.row.account, usage(&messages))?;
     }
     copied.to = delta::copy(&mut target, target_view.as_ref(), &from, &messages)?;
     let view = tx.view(known)?;
@@ -129,6 +129,6 @@ fn begin(messages: &[(Fact, Flags)], to: &Delta) -> Copied {
     Copied { uid_validity: to.row.uid_validity, from, ..Copied::default() }
 }
 
-fn octets(messages: &[(Fact, Flags)]) -> u64 {
-    messages.iter().map(|(fact, _)| fact.size).sum()
+fn usage(messages: &[(Fact, Flags)]) -> Usage {
+    Usage { octets: messages.iter().map(|(fact, _)| fact.size).sum(), messages: messages.len() as u64 }
 }

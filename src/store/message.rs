@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::delta::{Arriving, Delta};
-use super::transaction::WriteTx;
+use super::transaction::{Usage, WriteTx};
 use super::{Acceptance, Accepted, Arrival, Expunge, Filed, Notes, Snapshot, Store};
 use super::{dmarc, dmarc_report, expunge, outward, queue, room, sieve, tls};
 use crate::base::event::Event;
@@ -126,14 +126,16 @@ fn accept_blobs(
 
 /// What is refused before any body is written.
 fn check(tx: &mut WriteTx<'_>, acceptance: &Acceptance) -> Result<()> {
-    let mut octets: BTreeMap<AccountId, u64> = BTreeMap::new();
+    let mut more: BTreeMap<AccountId, Usage> = BTreeMap::new();
     for arrival in &acceptance.arrivals {
         for filing in &arrival.filings {
             let account = tx.row(filing.mailbox)?.account;
-            *octets.entry(account).or_default() += arrival.content.len();
+            let more = more.entry(account).or_default();
+            more.octets = more.octets.saturating_add(arrival.content.len());
+            more.messages += 1;
         }
     }
-    octets.into_iter().try_for_each(|(account, octets)| tx.check_quota(account, octets))?;
+    more.into_iter().try_for_each(|(account, more)| tx.check_quota(account, more))?;
     let letters = acceptance.replies.iter().filter_map(|reply| reply.item.as_ref());
     acceptance.items.iter().chain(letters).try_for_each(queue::check)
 }

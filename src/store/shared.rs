@@ -28,7 +28,7 @@ use super::turns::Turns;
 use super::view::Views;
 use super::watch::Watchers;
 use super::words::Words;
-use crate::base::limits::{STEP_MESSAGES_MAX, STORE_STEP_MESSAGES_MAX};
+use crate::base::limits::{ACCOUNT_MESSAGES_MAX, STEP_MESSAGES_MAX, STORE_STEP_MESSAGES_MAX};
 use crate::base::{Error, ErrorKind, Result, World};
 
 /// Shared by everyone who works on one store.
@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub turns: Turns,
     /// Messages that one commit copies, moves or expunges.
     pub step_messages: AtomicUsize,
+    /// Messages that an account may have.
+    pub account_messages_max: AtomicU64,
     /// Messages whose flags one commit changes.
     pub store_step_messages: AtomicUsize,
     pub words: Tables<Words>,
@@ -96,6 +98,7 @@ impl Shared {
             stretches: Stretches::default(),
             turns: Turns::default(),
             step_messages: AtomicUsize::new(STEP_MESSAGES_MAX),
+            account_messages_max: AtomicU64::new(ACCOUNT_MESSAGES_MAX),
             store_step_messages: AtomicUsize::new(STORE_STEP_MESSAGES_MAX),
             words: Tables::default(),
             sorts: Tables::default(),

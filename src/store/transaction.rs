@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::book::Book;
 use super::database::Write;
@@ -28,7 +29,20 @@ use crate::base::{Account, AccountId, Error, ErrorKind, MailboxId, Result, Times
 #[derive(Debug, Default)]
 pub(super) struct WriterCache {
     rows: BTreeMap<MailboxId, MailboxRow>,
-    octets: BTreeMap<AccountId, u64>,
+    usage: BTreeMap<AccountId, Usage>,
+}
+
+/// What an account or a mailbox keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Usage {
+    pub octets: u64,
+    pub messages: u64,
+}
+
+impl Usage {
+    fn of(row: &MailboxRow) -> Usage {
+        Usage { octets: row.octets, messages: u64::from(row.total) }
+    }
 }
 
 /// What jobs that succeeded changed.
@@ -37,7 +51,7 @@ struct Done {
     mailboxes: BTreeMap<MailboxId, Changed>,
     /// The views of mailboxes in it or looked at, as of now.
     views: BTreeMap<MailboxId, Messages>,
-    octets: BTreeMap<AccountId, u64>,
+    usage: BTreeMap<AccountId, Usage>,
     /// Views came into memory.
     loaded: bool,
     said: Said,
@@ -56,7 +70,7 @@ struct Mine {
     deltas: Vec<Applied>,
     /// The rows as of now; none where a mailbox is deleted.
     rows: BTreeMap<MailboxId, Option<MailboxRow>>,
-    octets: BTreeMap<AccountId, u64>,
+    usage: BTreeMap<AccountId, Usage>,
     said: Said,
 }
 
@@ -235,12 +249,13 @@ impl<'a> WriteTx<'a> {
         if before.is_none() && delta.deleted {
             return Err(Error::new(ErrorKind::Bug, "a mailbox that is not there is deleted"));
         }
-        let dead = write::at_once(self, before.as_ref(), &delta)?;
-        let (had, has) =
-            (before.as_ref().map_or(0, |row| row.octets), if delta.deleted { 0 } else { delta.row.octets });
+        let had = before.as_ref().map_or(Usage::default(), Usage::of);
+        let has = if delta.deleted { Usage::default() } else { Usage::of(&delta.row) };
         if had != has {
+            // Before anything is written: the rows of mailboxes are read for it.
             self.charge(delta.row.account, had, has)?;
         }
+        let dead = write::at_once(self, before.as_ref(), &delta)?;
         let said = &mut self.mine.said;
         said.names |= delta.deleted || before.as_ref().is_none_or(|before| !before.is_named_as(&delta.row));
         said.woken.insert(mailbox);
@@ -252,30 +267,38 @@ impl<'a> WriteTx<'a> {
 
     // -- accounts ----------------------------------------------------------------------------------------
 
-    /// Octets an account keeps.
-    pub fn octets(&mut self, account: AccountId) -> Result<u64> {
-        let known = self.mine.octets.get(&account).or_else(|| self.done.octets.get(&account));
-        if let Some(octets) = known.or_else(|| self.cache.octets.get(&account)) {
-            return Ok(*octets);
+    /// What an account keeps.
+    pub fn usage(&mut self, account: AccountId) -> Result<Usage> {
+        let known = self.mine.usage.get(&account).or_else(|| self.done.usage.get(&account));
+        if let Some(usage) = known.or_else(|| self.cache.usage.get(&account)) {
+            return Ok(*usage);
         }
         let octets = self.db.account_octets(account)?;
         let octets = octets.ok_or_else(|| Error::new(ErrorKind::NotFound, "no such account"))?;
-        self.cache.octets.insert(account, octets);
-        Ok(octets)
+        let usage = Usage { octets, messages: self.db.account_messages(account)? };
+        self.cache.usage.insert(account, usage);
+        Ok(usage)
     }
 
-    /// A mailbox of the account has `has` octets in place of `had`.
-    fn charge(&mut self, account: AccountId, had: u64, has: u64) -> Result<()> {
-        let octets = self.octets(account)?.saturating_sub(had).saturating_add(has);
-        self.mine.octets.insert(account, octets);
+    /// A mailbox of the account has `has` in place of `had`.
+    fn charge(&mut self, account: AccountId, had: Usage, has: Usage) -> Result<()> {
+        let mut usage = self.usage(account)?;
+        usage.octets = usage.octets.saturating_sub(had.octets).saturating_add(has.octets);
+        usage.messages = usage.messages.saturating_sub(had.messages).saturating_add(has.messages);
+        self.mine.usage.insert(account, usage);
         Ok(())
     }
 
-    /// `Quota` where the account has no room for `octets` more.
-    pub fn check_quota(&mut self, account: AccountId, octets: u64) -> Result<()> {
-        let quota = self.account(account)?.and_then(|a| a.quota_octets);
+    /// `Quota` where the account has no room for `more`.
+    pub fn check_quota(&mut self, account: AccountId, more: Usage) -> Result<()> {
+        let usage = self.usage(account)?;
+        let most = self.shared.account_messages_max.load(Ordering::SeqCst);
+        if usage.messages.saturating_add(more.messages) > most {
+            return Err(Error::new(ErrorKind::Quota, format!("the account would have more than {most} messages")));
+        }
+        let quota = self.account(account)?.and_then(|account| account.quota_octets);
         match quota {
-            Some(quota) if self.octets(account)?.saturating_add(octets) > quota => {
+            Some(quota) if usage.octets.saturating_add(more.octets) > quota => {
                 Err(Error::new(ErrorKind::Quota, "the account's quota is used up"))
             }
             _ => Ok(()),
@@ -387,7 +410,7 @@ impl<'a> WriteTx<'a> {
             }
             changed.row = (!delta.deleted).then_some(delta.row);
         }
-        self.done.octets.extend(mine.octets);
+        self.done.usage.extend(mine.usage);
         self.done.said.join(mine.said);
     }
 
@@ -404,9 +427,9 @@ impl<'a> WriteTx<'a> {
                 write::before_commit(self.db, *mailbox, row, self.done.views.get(mailbox), touched)?;
             }
         }
-        for (account, octets) in &self.done.octets {
+        for (account, usage) in &self.done.usage {
             // Where the account was deleted there is no row.
-            self.db.account_write_octets(*account, *octets)?;
+            self.db.account_write_octets(*account, usage.octets)?;
         }
         if !self.directory_changed.is_empty() {
             self.directory_version = Some(self.db.directory_raise()?);
@@ -425,7 +448,7 @@ impl<'a> WriteTx<'a> {
     pub fn publish(self) {
         // Before anybody can see in a view that they are gone.
         self.keep_ghosts();
-        let Done { mailboxes, mut views, octets, loaded, said } = self.done;
+        let Done { mailboxes, mut views, usage, loaded, said } = self.done;
         let shared = self.shared;
         if let Some(version) = self.directory_version {
             shared.directory.lock().changed(version, &self.directory_changed);
@@ -456,7 +479,7 @@ impl<'a> WriteTx<'a> {
         if loaded {
             shared.views.trim(&shared.watchers);
         }
-        self.cache.octets.extend(octets);
+        self.cache.usage.extend(usage);
         said.woken.into_iter().for_each(|mailbox| shared.watchers.wake_mailbox(mailbox));
         said.annotated.into_iter().for_each(|account| shared.annotations.note(account));
         said.changed.into_iter().for_each(|account| shared.watchers.wake_mailboxes(account));

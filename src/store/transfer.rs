@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 use super::delta::{self, Delta, Going};
 use super::hidden::{self, Stretch};
-use super::transaction::WriteTx;
+use super::transaction::{Usage, WriteTx};
 use super::{Copied, Fact, Snapshot, Store, fact, mailbox, write};
 use crate::base::limits::COPY_TRIES_MAX;
 use crate::base::snapshot::Messages;
@@ -157,7 +157,8 @@ fn begin(tx: &mut WriteTx<'_>, plan: &Plan, holder: u64, gap: Uid, many: Uid) ->
     let account = row.as_ref().map_or(source.account, |row| row.account);
     if !plan.moves || account != source.account {
         // Also looked at in the last step; there is no need to write what will not fit.
-        tx.check_quota(account, 1)?;
+        let messages = plan.from.messages.matching(&plan.uids).map(|(_, range)| range.len() as u64).sum();
+        tx.check_quota(account, Usage { octets: 1, messages })?;
     }
     let mut next = row.as_ref().map_or(1, |row| row.uid_next);
     if row.is_some() {
@@ -227,7 +228,8 @@ fn finish(tx: &mut WriteTx<'_>, plan: &Plan, place: Place, staged: &[Fact], most
     }
     let Some((mut target, shown_there)) = destination(tx, plan, place)? else { return Ok(Step::Overtaken) };
     if !plan.moves || target.row.account != from.account {
-        tx.check_quota(target.row.account, messages.iter().map(|message| message.fact.size).sum())?;
+        let octets = messages.iter().map(|message| message.fact.size).sum();
+        tx.check_quota(target.row.account, Usage { octets, messages: messages.len() as u64 })?;
     }
     write::stage(tx.db, place.mailbox, next, &facts)?;
     let mut copied = Copied {

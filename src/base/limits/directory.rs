@@ -14,5 +14,7 @@ pub const REVIEW_RETRY_SECONDS: u64 = 1;
 pub const DIRECTORY_PAGE_ROWS_MAX: usize = 256;
 /// Costs of passwords that accounts have, which mock credentials take up.
 pub const PASSWORD_COSTS_MAX: usize = 64;
+/// Messages that an account may have where the program sets no other limit.
+pub const ACCOUNT_MESSAGES_MAX: u64 = 1_000_000;
 /// Messages whose flags one commit changes: of more, a STORE changes as many in each of its steps.
 pub const STORE_STEP_MESSAGES_MAX: usize = 8_192;

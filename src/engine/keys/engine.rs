@@ -36,6 +36,13 @@ pub(super) static KEYS: &[Key] = &[
         "Octets of the file system that mail leaves free for changes and deletions; -1: a sixteenth, 64 MiB at most.",
         store_reserve_octets as i64
     ),
+    number!(
+        "store.account_messages_max",
+        1,
+        1 << 32,
+        "Messages that an account may have in all its mailboxes; more are refused as where its quota is used up.",
+        store_account_messages_max as u64
+    ),
     number!("events.capacity", 16, 1_000_000, "Events kept for a host that does not pull them.", events_max as usize),
     Key {
         name: "log.level",

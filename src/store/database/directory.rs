@@ -44,6 +44,9 @@ pub(in super::super) trait ReadDirectory {
     /// Octets an account keeps; `None` where there is no such account.
     fn account_octets(&self, account: AccountId) -> Result<Option<u64>>;
 
+    /// Messages that an account has in all its mailboxes, as their rows say.
+    fn account_messages(&self, account: AccountId) -> Result<u64>;
+
     /// A value kept under a name.
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>>;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::database::{ReadDirectory, StoredAccount, WriteDirectory};
+use super::super::row::MailboxRow;
 use super::super::{AccountName, DkimKey, DkimKeyState};
 use super::Connection;
 use super::tables::{AccountRow, Tables, next};
@@ -99,6 +100,14 @@ impl ReadDirectory for Connection {
 
     fn account_octets(&self, account: AccountId) -> Result<Option<u64>> {
         self.ask(|tables| tables.accounts.get(&account).map(|kept| kept.octets))
+    }
+
+    fn account_messages(&self, account: AccountId) -> Result<u64> {
+        let is_its = |row: &&MailboxRow| row.account == account;
+        self.ask(|tables| {
+            let rows = tables.mailboxes.iter().map(|(_, row)| row).filter(is_its);
+            rows.map(|row| u64::from(row.total)).sum()
+        })
     }
 
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {

@@ -88,6 +88,11 @@ impl ReadDirectory for Postgres {
         row.map(|row| row.large(0)).transpose()
     }
 
+    fn account_messages(&self, account: AccountId) -> Result<u64> {
+        let sum = "SELECT coalesce(sum(total), 0)::bigint FROM mailbox WHERE account = $1";
+        Ok(u64::try_from(self.number(sum, values![account.0])?).unwrap_or(0))
+    }
+
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let row = self.row("SELECT value FROM setting WHERE name = $1", values![name])?;
         row.map(|row| row.octets(0)).transpose()

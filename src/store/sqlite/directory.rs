@@ -95,6 +95,12 @@ impl ReadDirectory for Sqlite {
         Ok(octets.map(|octets| octets as u64))
     }
 
+    fn account_messages(&self, account: AccountId) -> Result<u64> {
+        let mut sum = self.db.prepare_cached("SELECT coalesce(sum(total), 0) FROM mailbox WHERE account = ?1")?;
+        let messages: i64 = sum.query_row([account.0], |row| row.get(0))?;
+        Ok(u64::try_from(messages).unwrap_or(0))
+    }
+
     fn setting(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let mut get = self.db.prepare_cached("SELECT value FROM setting WHERE name = ?1")?;
         Ok(get.query_row([name], |row| row.get(0)).optional()?)

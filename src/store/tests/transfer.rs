@@ -336,3 +336,39 @@ fn two_copies_into_one_mailbox_follow_each_other() {
         sound_again(&place, store, &[inbox, other]).await;
     });
 }
+
+/// Doubling a mailbox by COPY comes to an end.
+#[test]
+fn an_account_has_so_many_messages() {
+    run(|place| async move {
+        let (store, bob, inbox) = with_bob(&place).await;
+        store.set_account_messages_max(10);
+        store.set_step_messages(STEP);
+        fill(&store, inbox, 4).await;
+        let kept = store.mailbox_create(bob, "Kept", None).await.unwrap().id;
+        store.copy(inbox, UidSet::all(), inbox).await.unwrap();
+        let refused = async |outcome: crate::base::Result<Copied>| {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Quota);
+            assert_eq!(store.snapshot(inbox).await.unwrap().count(), 8);
+        };
+        refused(store.copy(inbox, UidSet::all(), inbox).await).await;
+        refused(store.copy(inbox, UidSet::all(), kept).await).await;
+        // In one commit as well.
+        store.set_step_messages(100);
+        refused(store.copy(inbox, uids(&[(1, 3)]), kept).await).await;
+        store.copy(inbox, uids(&[(1, 1)]), kept).await.unwrap();
+        store.move_messages(inbox, uids(&[(2, 3)]), kept).await.unwrap();
+        store.accept(arrival("x", vec![filing(kept)])).await.unwrap();
+        let full = store.accept(arrival("x", vec![filing(inbox)])).await;
+        assert_eq!(full.unwrap_err().kind(), ErrorKind::Quota);
+        // What goes makes room, also where the count is read anew.
+        store.expunge(kept, Expunge::Among(uids(&[(1, 1)]))).await.unwrap();
+        store.close().await.unwrap();
+        let store = place.open().await;
+        store.set_account_messages_max(10);
+        store.accept(arrival("x", vec![filing(inbox)])).await.unwrap();
+        assert_eq!(store.accept(arrival("x", vec![filing(inbox)])).await.unwrap_err().kind(), ErrorKind::Quota);
+        store.mailbox_delete(bob, "Kept").await.unwrap();
+        store.accept(arrival("x", vec![filing(inbox), filing(inbox)])).await.unwrap();
+    });
+}
