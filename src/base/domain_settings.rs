@@ -1,5 +1,5 @@
 //! What a domain of ours may have set for itself: who may write to it, what becomes of mail for users that do not
-//! exist, what separates a user's name from what follows it, who its postmaster is. `Default` is a domain without settings.
+//! exist, what separates a user's name from what follows it, who its postmaster is. `Default`: nothing is set.
 //!
 //! Settings are kept and exchanged as JSON. What was parsed is normal: addresses and domains are keys.
 

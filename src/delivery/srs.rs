@@ -3,7 +3,7 @@
 //!
 //! `SRS0=hash=day=domain=local@ours`; of an address that was rewritten elsewhere `SRS1=hash=first=rest@ours`, where
 //! what comes back goes to the first host that rewrote it. The hash proves that the address was made here: without
-//! it anybody could relay. Letters of both cases are the same in all that it covers, as hosts on the way may change them.
+//! it anybody could relay. Case does not count in what it covers: hosts on the way may change it.
 
 use crate::base::limits::SRS_DAYS;
 use crate::base::{Address, Domain, Timestamp};

@@ -88,11 +88,8 @@ impl Engine {
         let reporter = if cfg!(feature = "reports") { reports() } else { None };
         let rotate = inner.dkim.clone().rotate(inner.keys_made.1.clone(), shared.draining.clone());
         let rotation = inner.world.run.task("dkim-keys", Box::pin(rotate));
-        inner
-            .world
-            .run
-            .task("events", Box::pin(Arc::clone(&inner.events).say_counts(shared.draining.clone())))
-            .detach();
+        let counts = Arc::clone(&inner.events).say_counts(shared.draining.clone());
+        inner.world.run.task("events", Box::pin(counts)).detach();
         let review = server::sessions::review_changes(
             Arc::clone(&shared.logins.sessions),
             shared.store.clone(),
