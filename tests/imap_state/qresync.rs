@@ -60,6 +60,8 @@ impl Session {
                 _ => drop(self.hear(response, May::Expunge)),
             }
             match response.values.as_slice() {
+                // It went while the answer was told.
+                [_, word, set] if word.word() == "VANISHED" => gone.extend(numbers(set.word())),
                 [_, _, word] if word.word() == "EXISTS" => {
                     came = Some(came.map_or(0, |came| came + self.model.messages.len() - before));
                 }
