@@ -57,11 +57,28 @@ pub fn library_folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = folder(&format!("lib-{}", std::process::id()));
+        remove_left(folder.parent().expect("tmp"));
+        // Hard links: cargo, called by a test beside this one, may put another file in the library's place.
         for name in ["libmailcore.so", "libmailcore.so.0"] {
-            std::os::unix::fs::symlink(library(), folder.join(name)).expect("symbolic link");
+            std::fs::hard_link(library(), folder.join(name)).expect("link");
         }
         folder
     })
+}
+
+/// Removes the folders of [`library_folder`] whose test program has ended: each keeps a whole library.
+fn remove_left(tmp: &Path) {
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    for entry in std::fs::read_dir(tmp).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix("lib-"));
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another program may be quicker.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Runs a command; its stdout, or a failure with all it said.
