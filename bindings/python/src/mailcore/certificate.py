@@ -1,7 +1,7 @@
 """What a certificate says, as far as its TLSA record and its renewal need it: DER (X.690) of X.509 (RFC 5280)."""
 
+import base64
 import hashlib
-import ssl
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Iterator, List, Tuple
@@ -25,8 +25,8 @@ def read(pem: str) -> Certificate:
     if begin < 0:
         raise ValueError("there is no certificate in the file")
     end = "-----END CERTIFICATE-----"
-    der = ssl.PEM_cert_to_DER_cert(pem[begin : pem.index(end, begin) + len(end)])
     try:
+        der = base64.b64decode(pem[begin + len("-----BEGIN CERTIFICATE-----") : pem.index(end, begin)])
         return _read(der)
     except (IndexError, StopIteration):
         raise ValueError("the certificate is broken") from None

@@ -8,7 +8,6 @@ import email.utils
 import json
 import os
 import smtplib
-import ssl
 import sys
 import time
 from typing import Any, Callable, Dict, List, Optional
@@ -269,6 +268,8 @@ def _send_by_server(options: argparse.Namespace, octets: bytes, sender: str, to:
     if not colon or not port.isdigit():
         raise ValueError(f'--server "{options.server}": want HOST:PORT')
     tls = options.tls or ("implicit" if port == "465" else "opportunistic")
+    import ssl  # late: a small Python may lack it, and needs it for nothing else
+
     context = ssl.create_default_context()
     try:
         connection = (

@@ -9,7 +9,6 @@ import ipaddress
 import json
 import secrets
 import socket
-import ssl
 import struct
 import sys
 import time
@@ -384,6 +383,8 @@ def _sts(domain: str, names: Names, hosts: List[str], url: Optional[str], findin
         "others then insist on TLS",
     ):
         return
+    import ssl  # late: a small Python may lack it, and needs it for nothing else
+
     url = url or f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
     try:
         with urllib.request.urlopen(url, timeout=POLICY_SECONDS, context=ssl.create_default_context()) as answer:
