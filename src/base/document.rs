@@ -1,4 +1,4 @@
-//! Reading JSON objects strictly: each member once, and no member that nobody knows. Every error is `Invalid` and names
+//! Reading JSON objects strictly: each member once, and none that is unknown. Every error is `Invalid` and names
 //! the place.
 
 use serde_json::{Map, Value};

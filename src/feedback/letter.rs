@@ -30,20 +30,8 @@ impl Letter<'_> {
     /// The message, lines ending in CRLF.
     pub fn compose(&self) -> Vec<u8> {
         let report = self.report;
-        let (domain, submitter) = (&report.published.domain, self.from.domain().key());
-        let hex: String = self.boundary.iter().map(|octet| format!("{octet:02x}")).collect();
-        let boundary = format!("=_{hex}");
-        let correspondent = |address: &Address| Correspondent { name: String::new(), address: address.clone() };
-        let to: Vec<Correspondent> = self.to.iter().map(correspondent).collect();
-        let mut header = HeaderWriter::new();
-        header.field("Date", &self.date.rfc5322());
-        header.addresses("From", &[correspondent(self.from)]).addresses("To", &to);
-        header.field("Message-ID", &format!("<{}>", report.report_id));
-        let subject = format!("Report Domain: {domain} Submitter: {submitter} Report-ID: <{}>", report.report_id);
-        header.text("Subject", &subject);
-        // No robot is to answer (RFC 3834 §5).
-        header.field("Auto-Submitted", "auto-generated");
-        header.field("MIME-Version", "1.0");
+        let domain = &report.published.domain;
+        let (mut header, boundary) = begin((&report.report_id, domain), (self.from, self.to), self.date, self.boundary);
         header.field("Content-Type", &format!("multipart/mixed; boundary=\"{boundary}\""));
         let file = self.file_name();
         let mut out = header.finish();
@@ -70,6 +58,30 @@ impl Letter<'_> {
         let (begin, end) = (report.period.begin, report.period.end);
         format!("{}!{}!{begin}!{end}.xml.gz", self.receiver, report.published.domain)
     }
+}
+
+/// The fields that letters with reports of either kind have in common, and the boundary of their parts. What a report
+/// is: its id, and the domain that it is about.
+pub(super) fn begin(
+    (report_id, domain): (&str, &str),
+    (from, to): (&Address, &[Address]),
+    date: Timestamp,
+    boundary: [u8; 16],
+) -> (HeaderWriter, String) {
+    let hex: String = boundary.iter().map(|octet| format!("{octet:02x}")).collect();
+    let correspondent = |address: &Address| Correspondent { name: String::new(), address: address.clone() };
+    let to: Vec<Correspondent> = to.iter().map(correspondent).collect();
+    let mut header = HeaderWriter::new();
+    header.field("Date", &date.rfc5322());
+    header.addresses("From", &[correspondent(from)]).addresses("To", &to);
+    header.field("Message-ID", &format!("<{report_id}>"));
+    let submitter = from.domain().key();
+    let subject = format!("Report Domain: {domain} Submitter: {submitter} Report-ID: <{report_id}>");
+    header.text("Subject", &subject);
+    // No robot is to answer (RFC 3834 §5).
+    header.field("Auto-Submitted", "auto-generated");
+    header.field("MIME-Version", "1.0");
+    (header, format!("=_{hex}"))
 }
 
 /// `22 Nov 2026`

@@ -60,7 +60,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Reads `NAME=value` words; a name nobody knows, and a value that is none, say nothing.
+    /// Reads `NAME=value` words; an unknown name and a malformed value are ignored.
     fn parse(words: &[&str]) -> Limits {
         let mut limits = Limits::default();
         for (name, value) in words.iter().filter_map(|word| word.split_once('=')) {

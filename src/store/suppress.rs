@@ -93,7 +93,7 @@ impl Store {
         }
         self.write(0, move |tx| {
             tx.db.suppressed_forget(now)?;
-            // In the writer's turn: whoever suppresses an address comes before or after.
+            // Asked in the writer: an address suppressed at the same time is suppressed before or after.
             tx.shared.suppresses.store(tx.db.suppressed_count()? > 0, Ordering::Release);
             Ok(())
         })

@@ -3,8 +3,8 @@
 use super::{TlsReport, parse};
 use crate::base::limits::{DMARC_LETTER_ATTACHMENTS_MAX, TLS_REPORT_OCTETS_MAX};
 use crate::base::{Address, Timestamp, base64};
+use crate::feedback::letter::begin;
 use crate::feedback::{NoReport, gzip, pack};
-use crate::message::compose::{Correspondent, HeaderWriter};
 use crate::message::scan;
 use crate::message::structure::PartKind;
 
@@ -29,22 +29,10 @@ impl TlsLetter<'_> {
     /// The message, lines ending in CRLF. It may travel without TLS: a report on TLS that is broken must arrive.
     pub fn compose(&self) -> Vec<u8> {
         let (report, domain, submitter) = (self.report, self.domain, self.from.domain().key());
-        let hex: String = self.boundary.iter().map(|octet| format!("{octet:02x}")).collect();
-        let boundary = format!("=_{hex}");
-        let correspondent = |address: &Address| Correspondent { name: String::new(), address: address.clone() };
-        let to: Vec<Correspondent> = self.to.iter().map(correspondent).collect();
-        let mut header = HeaderWriter::new();
-        header.field("Date", &self.date.rfc5322());
-        header.addresses("From", &[correspondent(self.from)]).addresses("To", &to);
-        header.field("Message-ID", &format!("<{}>", report.report_id));
-        let subject = format!("Report Domain: {domain} Submitter: {submitter} Report-ID: <{}>", report.report_id);
-        header.text("Subject", &subject);
+        let (mut header, boundary) = begin((&report.report_id, domain), (self.from, self.to), self.date, self.boundary);
         header.field("TLS-Report-Domain", domain);
         header.field("TLS-Report-Submitter", &submitter);
         header.field("TLS-Required", "No");
-        // No robot is to answer (RFC 3834 §5).
-        header.field("Auto-Submitted", "auto-generated");
-        header.field("MIME-Version", "1.0");
         header.field("Content-Type", &format!("multipart/report; report-type=\"tlsrpt\"; boundary=\"{boundary}\""));
         let (begin, end) = (report.begins.seconds(), report.ends.seconds());
         let (succeeded, failed) = report.totals();

@@ -66,7 +66,7 @@ impl Session {
         }
         let address = match path {
             ForwardPath::Address(address) => address,
-            // RFC 5321 §4.5.1: whoever runs this host.
+            // RFC 5321 §4.5.1: the postmaster of this host.
             ForwardPath::Postmaster => self.postmaster()?,
         };
         if address.needs_smtputf8() && !transaction.envelope.smtputf8 {

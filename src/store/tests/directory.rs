@@ -61,7 +61,7 @@ fn a_job_sees_what_the_ones_before_it_did_and_one_that_fails_leaves_nothing() {
     run(|place| async move {
         let (store, ..) = with_bob(&place).await;
         assert!(store.account("ann@example.net").await.unwrap().is_none());
-        // One commit: whoever comes second finds the account of the first.
+        // One commit: the second job finds the account of the first.
         let (ann, other) = (address("ann@example.net"), address("ANN@example.net"));
         let made = smol::future::zip(store.account_make(&ann), store.account_make(&other)).await;
         assert_eq!(made.0.unwrap(), made.1.unwrap());
